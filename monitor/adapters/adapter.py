@@ -1,0 +1,161 @@
+"""What an exchange's adapter is: endpoints, subscribe frames and a pure ``parse``.
+
+An adapter never awaits, never reads a clock and keeps nothing between two frames, so production, replay, tests and
+fuzzing run the same ``parse``. The session (:mod:`monitor.adapters.session`) does all the talking, driven by the
+:class:`Connection` plans that the adapter gives it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import ClassVar, NamedTuple, Protocol
+
+import msgspec
+
+from monitor.events import AnyEvent, Channel, Coverage, Reject
+
+
+class Instrument(msgspec.Struct, frozen=True):
+    """What must be known of a symbol before its events can be trusted.
+
+    Attributes:
+        symbol: the venue's own id, as its frames spell it.
+        asset: canonical base asset.
+        units: how many of ``asset`` one unit of the symbol's base stands for (1000 for ``1000PEPEUSDT``).
+        contract_size: what one contract is worth, in the symbol's base units or in USD; 1.0 where the venue counts in
+            base units, which is then the exchange's own unit and no default.
+        contract_value_currency: ``base`` or ``usd``.
+        trading: whether it trades now.
+        onboard_us: when trading began, 0 where unknown.
+    """
+
+    symbol: str
+    asset: str
+    units: int
+    contract_size: float
+    contract_value_currency: str
+    trading: bool = True
+    onboard_us: int = 0
+
+
+class InstrumentPage(NamedTuple):
+    """One REST answer: its instruments, those left out with the reason, and the query of the next page if any."""
+
+    instruments: list[Instrument]
+    left_out: dict[str, str]
+    next_query: Mapping[str, str] | None
+
+
+class Ack(NamedTuple):
+    """The exchange confirmed a subscription; ``key`` is one that a :class:`Request` listed."""
+
+    key: str
+
+
+class Refusal(NamedTuple):
+    """The exchange refused a request or reported an error; ``key`` is empty when it does not say which."""
+
+    key: str
+    detail: str
+
+
+class Pong(NamedTuple):
+    """The answer to our keep-alive."""
+
+
+class Ping(NamedTuple):
+    """The exchange's own ping inside the data stream, and the frame that answers it."""
+
+    reply: str
+
+
+class Notice(NamedTuple):
+    """Something the exchange says of the connection: maintenance, going away. ``reconnect`` asks for a new socket."""
+
+    detail: str
+    reconnect: bool
+
+
+Control = Ack | Refusal | Pong | Ping | Notice
+Message = AnyEvent | Reject | Control
+
+
+class Request(NamedTuple):
+    """A frame to send after connecting, and the acknowledgements that it must bring (each key once)."""
+
+    frame: str
+    acks: tuple[str, ...]
+
+
+class Keepalive(NamedTuple):
+    """The exchange's own ping: send ``frame`` every ``interval_s``; silence for ``timeout_s`` after it is death."""
+
+    frame: str
+    interval_s: float
+    timeout_s: float
+
+
+class Connection(NamedTuple):
+    """One socket as the adapter wants it.
+
+    Attributes:
+        name: stable name within the venue, ``market-0``; a metric label and a log word.
+        url: where to dial.
+        requests: what to send, in order, ``request_interval_s`` apart.
+        channels: what this socket carries.
+        symbols: how many symbols it carries.
+        dense: channels that always speak; ``stale_after_s`` without any of them means the stream is dead, whatever the
+            sparse ones do.
+        keepalive: the exchange's own ping, None where protocol pings suffice.
+        max_age_s: rotate to a fresh socket, overlapping, before this age; None where the exchange sets no limit.
+    """
+
+    name: str
+    url: str
+    requests: tuple[Request, ...]
+    channels: frozenset[Channel]
+    symbols: int
+    dense: frozenset[Channel]
+    stale_after_s: float = 10.0
+    request_interval_s: float = 0.2
+    keepalive: Keepalive | None = None
+    max_age_s: float | None = None
+
+
+class RestRequest(NamedTuple):
+    """A GET of the venue's REST API."""
+
+    path: str
+    query: Mapping[str, str]
+
+
+class Adapter(Protocol):
+    """One exchange's market. One module, one class, one line in :mod:`monitor.adapters.registry`."""
+
+    venue: ClassVar[str]
+    ws_url: ClassVar[str]
+    rest_url: ClassVar[str]
+    coverage: ClassVar[Coverage]
+    counts_contracts: ClassVar[bool]
+    """Whether sizes are contracts: without instrument data nothing can be said, so everything is quarantined."""
+    instruments_request: ClassVar[RestRequest]
+
+    def __init__(self, instruments: Mapping[str, Instrument] | None = None) -> None:
+        """With ``instruments``, a symbol outside it is quarantined; None reads assets off the symbols' names.
+
+        None is for ``decode`` and for venues that count base units; a venue that counts contracts quarantines all.
+        """
+
+    def connections(
+        self, symbols: Sequence[str], channels: Iterable[Channel], ws_url: str | None = None
+    ) -> list[Connection]:
+        """Plan the sockets that carry ``channels`` for ``symbols`` within the venue's limits."""
+
+    def parse(self, frame: bytes, received_us: int) -> list[Message]:
+        """Read one frame. Never raises: what cannot be read comes back as a :class:`Reject`, row by row.
+
+        ``received_us`` of 0 means that the time of receipt is not known (``decode``); then no check against it is made.
+        """
+
+    def parse_instruments(self, body: bytes) -> InstrumentPage:
+        """Read one REST answer to ``instruments_request``. Raises ``ValueError`` when it is not one."""

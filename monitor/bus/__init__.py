@@ -1,0 +1,1 @@
+"""Records on their way from collectors to detectors and on to desks."""

@@ -1,0 +1,62 @@
+"""The topics table: names, retention and which record goes where. Keyed by asset everywhere."""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+from monitor.events import (
+    Gap,
+    Heartbeat,
+    Liquidation,
+    MarkPrice,
+    OpenInterest,
+    Reject,
+    Signal,
+    Trade,
+    TradeBar,
+    VolatilityIndex,
+)
+
+Record = (
+    Liquidation | Trade | TradeBar | MarkPrice | OpenInterest | VolatilityIndex | Gap | Heartbeat | Reject | Signal
+)
+
+DAY_MS: Final = 86_400_000
+
+
+class Topic(NamedTuple):
+    """One topic; ``retention_ms`` of None means compacted."""
+
+    name: str
+    schema: str
+    retention_ms: int | None
+
+
+LIQUIDATIONS: Final = Topic("market.liquidations.v1", "liquidation.v1", 30 * DAY_MS)
+TRADES: Final = Topic("market.trades.v1", "trade.v1", 1 * DAY_MS)
+STATE: Final = Topic("market.state.v1", "state.v1", 30 * DAY_MS)
+FEEDS: Final = Topic("market.feeds.v1", "feed.v1", 30 * DAY_MS)
+REJECTS: Final = Topic("market.rejects.v1", "reject.v1", 7 * DAY_MS)
+SIGNALS: Final = Topic("cascade.signals.v1", "signal.v1", 90 * DAY_MS)
+CASCADE_STATE: Final = Topic("cascade.state.v1", "signal.v1", None)
+SNAPSHOTS: Final = Topic("cascade.snapshots.v1", "snapshot.v1", None)
+
+TOPICS: Final = (LIQUIDATIONS, TRADES, STATE, FEEDS, REJECTS, SIGNALS, CASCADE_STATE, SNAPSHOTS)
+MARKET_TOPICS: Final = (LIQUIDATIONS, TRADES, STATE, FEEDS)
+"""What a detector reads."""
+
+PARTITIONS: Final = 24
+"""Divisible by 2, 3, 4, 6, 8 and 12; chosen once, because growing it moves keys between partitions."""
+
+ROUTES: Final[dict[type, tuple[Topic, ...]]] = {
+    Liquidation: (LIQUIDATIONS,),
+    Trade: (TRADES,),
+    TradeBar: (TRADES,),
+    MarkPrice: (STATE,),
+    OpenInterest: (STATE,),
+    VolatilityIndex: (STATE,),
+    Gap: (FEEDS,),
+    Heartbeat: (FEEDS,),
+    Reject: (REJECTS,),
+    Signal: (SIGNALS, CASCADE_STATE),
+}

@@ -1,0 +1,231 @@
+"""Internal records: what adapters make of frames and what every later stage reads.
+
+Field names, units and meanings are the record contract's (see :mod:`monitor.contracts`, the same records as pydantic
+models for the outside). They are msgspec Structs because the hot path builds several hundred thousand a second: a
+Struct costs a twentieth of a pydantic model to build and a quarter to decode. They are never changed after creation.
+
+Prices and quantities are float64 per one unit of ``asset``; times are integer microseconds since the Unix epoch, UTC.
+A field that a feed does not give is ``UNSET`` and absent from the JSON.
+"""
+
+from __future__ import annotations
+
+from typing import Final, Literal
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+Side = Literal["long", "short"]
+TakerSide = Literal["buy", "sell"]
+PriceKind = Literal["average_fill", "fill", "bankruptcy", "order", "mark"]
+Coverage = Literal["complete", "latest_per_second", "largest_per_second", "sampled", "partial", "aggregated"]
+GapReason = Literal["disconnect", "stale", "backlog_dropped", "queue_overflow"]
+Channel = Literal["liquidations", "trades", "mark_price", "open_interest", "volatility_index"]
+
+ALL: Final = "*"
+"""``symbol`` and ``asset`` of an event that concerns a venue's whole channel (gaps, heartbeats)."""
+
+MICROS: Final = 1_000_000
+"""Microseconds in a second, and micro-USD in a US dollar."""
+
+
+class Event(msgspec.Struct, tag_field="type", gc=False, forbid_unknown_fields=False):
+    """What every event has.
+
+    Attributes:
+        venue: exchange and market, ``binance-usdm``.
+        symbol: the venue's own instrument id, unchanged.
+        asset: canonical base asset, upper case, multipliers resolved; the partition key.
+        event_time_us: when the venue says it happened.
+        receive_time_us: when this machine read the frame.
+    """
+
+    venue: str
+    symbol: str
+    asset: str
+    event_time_us: int
+    receive_time_us: int
+
+
+class Liquidation(Event, tag="liquidation", gc=False):
+    """A position (or several) closed by force.
+
+    ``side`` is the side of the position that died, never the order's. ``notional_usd`` is what was closed.
+    ``coverage`` says how much of the truth the feed shows; anything but ``complete`` makes a sum a floor.
+    """
+
+    side: Side
+    notional_usd: float
+    coverage: Coverage
+    id: str
+    quantity: float | UnsetType = UNSET
+    price: float | UnsetType = UNSET
+    price_kind: PriceKind | UnsetType = UNSET
+    orders: int = 1
+
+
+class Trade(Event, tag="trade", gc=False):
+    """One trade print (or ``trades`` fills at one price) by its taker's side."""
+
+    taker_side: TakerSide
+    price: float
+    quantity: float
+    notional_usd: float
+    trades: int
+    id: str
+
+
+class TradeBar(Event, tag="trade_bar", gc=False):
+    """All trades of a symbol within ``interval_us``; the event time is the interval's end."""
+
+    interval_us: int
+    open: float
+    high: float
+    low: float
+    close: float
+    buy_quantity: float
+    sell_quantity: float
+    buy_usd: float
+    sell_usd: float
+    trades: int
+
+
+class MarkPrice(Event, tag="mark_price", gc=False):
+    """The venue's mark price, with index price and funding (rate per funding interval) where known."""
+
+    mark_price: float
+    index_price: float | UnsetType = UNSET
+    funding_rate: float | UnsetType = UNSET
+    next_funding_time_us: int | UnsetType = UNSET
+
+
+class OpenInterest(Event, tag="open_interest", gc=False):
+    """Open interest of one side, in base units and USD."""
+
+    open_interest: float
+    open_interest_usd: float
+
+
+class VolatilityIndex(Event, tag="volatility_index", gc=False):
+    """An implied-volatility index, percent, annualised."""
+
+    value: float
+
+
+class Gap(Event, tag="gap", gc=False):
+    """What could not be seen on a channel: the half-open interval [``from_us``, ``to_us``)."""
+
+    channel: Channel
+    from_us: int
+    to_us: int
+    reason: GapReason
+    backfilled: bool = False
+
+
+class Heartbeat(Event, tag="heartbeat", gc=False):
+    """The channel is alive though quiet: everything received before ``receive_time_us`` was published."""
+
+    channel: Channel
+
+
+AnyEvent = Liquidation | Trade | TradeBar | MarkPrice | OpenInterest | VolatilityIndex | Gap | Heartbeat
+
+
+RejectReason = Literal[
+    "malformed",  # not the JSON that the exchange documents
+    "oversized",  # larger than the session's limit
+    "not_finite",  # NaN or infinite number
+    "not_positive",  # negative or zero price or quantity
+    "bad_time",  # missing, zero or absurd time
+    "future_time",  # further ahead of this machine's clock than clocks differ
+    "unknown_symbol",  # no instrument data: contract size and asset are not known
+    "unsupported_quote",  # quoted in something that is no US dollar
+    "unknown_channel",  # a channel that was not subscribed
+    "unknown_value",  # a side, status or type that is not in the exchange's documents
+]
+
+
+class Reject(msgspec.Struct, gc=False):
+    """A frame, or one row of a frame, that could not be turned into an event.
+
+    ``sample`` holds the offending bytes (cut to :data:`SAMPLE_BYTES`); it is counted, rate-limited and published to
+    the rejects topic, never dropped in silence.
+    """
+
+    venue: str
+    reason: RejectReason
+    detail: str
+    receive_time_us: int
+    sample: bytes = b""
+
+
+SAMPLE_BYTES: Final = 2048
+
+
+def micro_usd(usd: float) -> int:
+    """USD as integer micro-USD, half to even: sums of these never drift."""
+    return round(usd * MICROS)
+
+
+class Evidence(msgspec.Struct):
+    """One item of a score: its value, what is normal for it, and the points that it gave."""
+
+    feature: str
+    value: float
+    baseline: float
+    contribution: float
+
+
+class SideTotals(msgspec.Struct):
+    """USD by the side that was liquidated."""
+
+    long: float
+    short: float
+
+
+class WindowTotals(msgspec.Struct):
+    """USD by side and the number of forced orders within one window."""
+
+    long: float
+    short: float
+    count: int
+
+
+class SignalCoverage(msgspec.Struct):
+    """What the decision could see.
+
+    Attributes:
+        venues_seen: venues whose liquidations were readable.
+        venues_in_gap: venues that were disconnected or stale at the time.
+        complete_share: share of the episode's liquidated USD that came from complete feeds; a sum with less than 1
+            is a floor.
+    """
+
+    venues_seen: list[str]
+    venues_in_gap: list[str]
+    complete_share: float
+
+
+Phase = Literal["calm", "building", "cascade", "relief"]
+
+
+class Signal(msgspec.Struct, tag_field="type", tag="signal"):
+    """What the detector says of one asset (or ``MARKET``); see :class:`monitor.contracts.Signal`."""
+
+    episode_id: str
+    revision: int
+    asset: str
+    phase: Phase
+    previous_phase: Phase
+    direction: Side
+    risk_score: float
+    event_time_us: int
+    emitted_time_us: int
+    started_us: int
+    price: float | None
+    drawdown_pct: float
+    liquidated_usd: SideTotals
+    windows: dict[str, WindowTotals]
+    evidence: list[Evidence]
+    coverage: SignalCoverage
+    notes: list[str] = []
