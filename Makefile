@@ -1,0 +1,69 @@
+# Chores of the cascade monitor. `make` alone lists them.
+
+PYTHON ?= $(shell sh scripts/find-python)
+BENCH_PYTHON ?= $(shell sh scripts/find-python 3.13)
+BIN := .venv/bin
+QUIET := --quiet --disable-pip-version-check
+LOCK := $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
+  --no-emit-index-url --no-emit-find-links --no-header
+# Where a missed branch costs money: reading frames, summing windows, deciding the phase.
+EXACT := monitor/adapters/binance.py,monitor/adapters/bybit.py,monitor/adapters/okx.py,$\
+  monitor/cascade/windows.py,monitor/cascade/states.py
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test check format bench lock clean
+
+# Lists the targets with what they do.
+help:
+	@sed -n '/^# /{s/^# //;h;d};/^[a-z-]*:/{s/:.*//;G;s/\n/ /;s/^\([a-z-]*\) /  make \1\t/;p};h' Makefile | expand -t 16
+
+# Builds .venv with everything in it; does nothing when the lock files have not changed.
+setup: .venv/.ready
+
+.venv/.ready: requirements/dev.lock pyproject.toml
+	@test -n "$(PYTHON)" || { echo "make: Python 3.11 or newer (with venv) is needed and none was found; set PYTHON=..."; exit 1; }
+	@$(BIN)/python -m pip --version >/dev/null 2>&1 || { echo "setup: making .venv with $$($(PYTHON) --version)"; $(PYTHON) -m venv --clear .venv; }
+	@echo "setup: installing the locked packages (about a minute)" && $(BIN)/pip install $(QUIET) --require-hashes -r requirements/dev.lock
+	@echo "setup: installing the monitor" && $(BIN)/pip install $(QUIET) --no-deps --no-build-isolation --editable .
+	@touch $@ && echo "setup: ready"
+
+# Plays a cascade and a short squeeze on this machine, read by the real collector, in about 90 seconds.
+demo: setup
+	@$(BIN)/cascade-monitor demo
+
+# Runs every test on two cores and holds the coverage to its floor.
+test: setup
+	@$(BIN)/pytest -n 2 --cov --cov-report= --cov-fail-under=95
+	@$(BIN)/coverage report --include=$(EXACT) --fail-under=100 >.coverage.exact || { cat .coverage.exact; exit 1; }
+
+# Checks format, lint and types.
+check: setup
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+
+# Applies the format and the lint's safe fixes.
+format: setup
+	@$(BIN)/ruff check --fix-only --quiet . && $(BIN)/ruff format .
+
+# Measures the hot paths beside orjson, cryptofeed and river; their packages live in .venv-bench alone.
+bench: .venv-bench/.ready
+	@.venv-bench/bin/cascade-monitor bench
+
+.venv-bench/.ready: requirements/bench.lock pyproject.toml
+	@echo "bench: installing cryptofeed and river into .venv-bench with $$($(BENCH_PYTHON) --version)"
+	@$(BENCH_PYTHON) -m venv --clear .venv-bench
+	@.venv-bench/bin/pip install $(QUIET) --require-hashes -r requirements/bench.lock
+	@.venv-bench/bin/pip install $(QUIET) --no-deps --no-build-isolation --editable . && touch $@
+
+# Writes the lock files anew from pyproject.toml: newest versions, hashes, no index addresses.
+lock: setup
+	@$(BIN)/pip install $(QUIET) uv
+	@$(LOCK) -o requirements/runtime.lock pyproject.toml
+	@$(LOCK) -o requirements/dev.lock --group dev -c requirements/runtime.lock pyproject.toml
+	@$(LOCK) -o requirements/bench.lock --group bench --group build -c requirements/runtime.lock pyproject.toml
+	@$(LOCK) -o requirements/build.lock --group build -c requirements/dev.lock
+
+# Removes what the other targets made.
+clean:
+	rm -rf .venv .venv-bench .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage .coverage.* dist build
