@@ -3,8 +3,8 @@
 The models are for the edges: consumers, schemas, tests. Inside the program the same records are the msgspec
 Structs of :mod:`monitor.events`; a property test holds the two together field by field.
 
-A consumer ignores fields that it does not know, so the models do too; a field is only ever added. A field that
-is absent from a record reads as ``None``.
+A consumer ignores fields that it does not know, so the models do too; a field is only ever added. A field
+that is absent from a record reads as ``None``.
 """
 
 from __future__ import annotations

@@ -1,0 +1,213 @@
+"""The command line. Every command is thin: it reads its options and calls one function elsewhere.
+
+The modules that do the work are imported by the command that needs them, so that ``--help`` and ``health`` are quick.
+
+Exit status: 0 done, 1 failed, 2 wrong usage or settings, 130 interrupted. ``run`` and ``record`` have no end of
+their own: an interrupt (SIGINT, SIGTERM) is their regular end, with 0.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from importlib import import_module
+from pathlib import Path
+from types import FrameType
+from typing import IO, TYPE_CHECKING, Any, Final
+
+import click
+
+from monitor import __version__
+from monitor.errors import OperatorError
+
+if TYPE_CHECKING:
+    from monitor.settings import Settings
+
+INTERRUPTED: Final = 130
+
+DEFAULT_HEALTH_URL: Final = "http://127.0.0.1:9108/livez"
+
+
+class Failure(click.ClickException):
+    """An error for people: its lines on standard error, and an exit status."""
+
+    def __init__(self, lines: str, status: int) -> None:
+        super().__init__(lines)
+        self.exit_code = status
+
+    def show(self, file: IO[Any] | None = None) -> None:
+        """Print every line with the program's name, so that it is found among other programs' output."""
+        for line in self.message.splitlines():
+            click.echo(f"{click.style('cascade-monitor:', fg='red')} {line}", file=file, err=True)
+
+
+class Commands(click.Group):
+    """Turns errors that are meant for people into one line and an exit status."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            ctx.exit(INTERRUPTED)
+        except (OperatorError, OSError, ExceptionGroup) as error:
+            failures = list(_leaves(error))
+            if any(isinstance(leaf, BrokenPipeError) or not _for_people(leaf) for leaf in failures):
+                raise
+            status = max(leaf.exit_status if isinstance(leaf, OperatorError) else 1 for leaf in failures)
+            raise Failure("\n".join(dict.fromkeys(_words(leaf) for leaf in failures)), status) from error
+
+
+def _leaves(error: BaseException) -> list[BaseException]:
+    """The errors that a task group collected, or the error itself."""
+    if isinstance(error, BaseExceptionGroup):
+        return [leaf for part in error.exceptions for leaf in _leaves(part)]
+    return [error]
+
+
+def _for_people(error: BaseException) -> bool:
+    return isinstance(error, OperatorError | OSError)
+
+
+def _words(error: BaseException) -> str:
+    if isinstance(error, OSError) and error.strerror and error.filename:
+        return f"{error.filename}: {error.strerror}"
+    return str(error)
+
+
+config_option = click.option(
+    "--config",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    envvar="CASCADE_CONFIG",
+    help="YAML settings file; docs/configuration.md lists the keys.",
+)
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="cascade-monitor")
+@click.pass_context
+def cli(ctx: click.Context) -> None:
+    """Watches derivatives exchanges for forced liquidations and says when a cascade builds, runs and ends."""
+    if os.environ.get("NO_COLOR"):
+        ctx.color = False
+
+
+@cli.command()
+@config_option
+@click.option("--role", type=click.Choice(["all", "collector", "detector", "notifier"]), help="Overrides `role`.")
+@click.option("--signals", metavar="FILE", help="Write signals as JSON lines to FILE, or to standard output with `-`.")
+@click.pass_context
+def run(ctx: click.Context, config: Path | None, role: str | None, signals: str | None) -> None:
+    """Watch the exchanges until interrupted."""
+    overrides: dict[str, Any] = {"role": role} if role else {}
+    if signals:
+        overrides["delivery"] = {"signals_output": signals}
+    settings = _settings(config, overrides)
+    _until_interrupted(ctx, f"monitor.runtime.{settings.role}", settings)
+
+
+@cli.command()
+@config_option
+@click.option(
+    "--output", required=True, type=click.Path(path_type=Path), help="Where to; a name that ends in .gz compresses."
+)
+@click.pass_context
+def record(ctx: click.Context, config: Path | None, output: Path) -> None:
+    """Write the exchanges' raw frames to a file until interrupted; `replay` reads it."""
+    settings = _settings(config, {"collector": {"record_path": str(output)}})
+    _until_interrupted(ctx, "monitor.runtime.record", settings)
+
+
+@cli.command()
+@click.argument("files", nargs=-1, required=True, type=click.Path(exists=True, allow_dash=True, path_type=Path))
+@config_option
+@click.option("--json", "as_json", is_flag=True, help="Print signals and a summary as JSON lines.")
+@click.pass_context
+def replay(ctx: click.Context, files: tuple[Path, ...], config: Path | None, as_json: bool) -> None:
+    """Run the detector over recorded events or raw frames, plain or .gz."""
+    settings = _settings(config, {})
+    ctx.exit(import_module("monitor.replay").run(files, settings, as_json=as_json))
+
+
+@cli.command()
+@click.option("--venue", required=True, help="Whose frames they are: binance-usdm, bybit, okx.")
+@click.option(
+    "--instruments",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help='JSON object {"SYMBOL": {"contract_size": 0.01, "contract_value_currency": "base"}}.',
+)
+@click.pass_context
+def decode(ctx: click.Context, venue: str, instruments: Path | None) -> None:
+    """Read raw frames, one a line, from standard input and print the events in them."""
+    ctx.exit(import_module("monitor.decode").run(venue, instruments, sys.stdin.buffer, sys.stdout.buffer, sys.stderr))
+
+
+@cli.command()
+@click.option("--headless", is_flag=True, help="Print the contract's JSON lines instead of the screen.")
+@click.pass_context
+def demo(ctx: click.Context, headless: bool) -> None:
+    """Play a cascade and a short squeeze on this machine, read by the real collector, in about 90 seconds."""
+    ctx.exit(import_module("monitor.demo").run(headless=headless))
+
+
+@cli.command()
+@click.argument("name", required=False)
+def schema(name: str | None) -> None:
+    """Print the JSON Schemas of all records, or of the one called NAME."""
+    import orjson
+
+    from monitor.contracts import CONTRACTS, json_schema, json_schemas
+
+    if name is not None and name not in CONTRACTS:
+        raise click.BadParameter(f"no record is called {name!r}; there are {', '.join(CONTRACTS)}", param_hint="NAME")
+    document = json_schemas() if name is None else json_schema(name)
+    click.echo(orjson.dumps(document, option=orjson.OPT_INDENT_2).decode())
+
+
+@cli.command()
+@click.option("--url", default=DEFAULT_HEALTH_URL, show_default=True, help="Health endpoint to ask.")
+@click.option("--timeout", default=5.0, show_default=True, type=click.FloatRange(min=0.1), help="Seconds to wait.")
+@click.pass_context
+def health(ctx: click.Context, url: str, timeout: float) -> None:
+    """Ask a running monitor whether it is well: for a container's health check."""
+    from monitor.delivery.http import health as ask
+
+    answer = ask(url, timeout)
+    click.echo(answer.detail, err=not answer.ok)
+    ctx.exit(0 if answer.ok else 1)
+
+
+@cli.command()
+def version() -> None:
+    """Print the version."""
+    click.echo(__version__)
+
+
+def _settings(config: Path | None, overrides: dict[str, Any]) -> Settings:
+    """Load the settings and set logging up as they say."""
+    from monitor import logs
+    from monitor.settings import load
+
+    settings = load(config, overrides)
+    logs.configure(settings.log.level, settings.log.format)
+    return settings
+
+
+def _until_interrupted(ctx: click.Context, module: str, settings: Settings) -> None:
+    """Run a role; an interrupt is its regular end."""
+    try:
+        ctx.exit(import_module(module).run(settings))
+    except KeyboardInterrupt:
+        ctx.exit(0)
+
+
+def _terminate(signum: int, frame: FrameType | None) -> None:
+    """Treat SIGTERM as SIGINT: asyncio cancels the main task, so that everything that opened closes."""
+    signal.raise_signal(signal.SIGINT)
+
+
+def main() -> None:
+    """The program's entry point."""
+    signal.signal(signal.SIGTERM, _terminate)
+    cli(prog_name="cascade-monitor")

@@ -1,0 +1,1 @@
+"""What goes out: signals, metrics and health."""

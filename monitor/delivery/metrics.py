@@ -1,0 +1,340 @@
+"""Prometheus metrics, made at scrape time from plain counters: the hot path never touches a metric object.
+
+Served in the classic text format alone: OpenMetrics forbids the pair ``cascade_liquidated_usd`` (rolling sum) and
+``cascade_liquidated_usd_total`` (counter), and nothing here needs its exemplars.
+"""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import accumulate
+from typing import Final, NamedTuple
+
+from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from monitor import __version__
+from monitor.adapters.fleet import FleetStats
+from monitor.adapters.stats import AGE_BOUNDS_US, SessionStats, total
+from monitor.bus.ports import Partition
+from monitor.cascade.view import AssetView, DetectorView, Histogram
+from monitor.events import MICROS, Phase
+
+PREFIX: Final = "cascade_"
+OTHER: Final = "other"
+"""Label of everything beyond the assets that have series of their own."""
+
+MARKET: Final = "MARKET"
+
+PHASES: Final[tuple[Phase, ...]] = ("calm", "relief", "building", "cascade")
+"""From the mildest to the worst: what is folded shows its worst."""
+
+
+class Snapshot(NamedTuple):
+    """Everything that a scrape shows, taken at one moment on the event loop.
+
+    Attributes:
+        detector: the detector's view, None in a role without one.
+        decision_latency: receipt of the deciding frame to its signal, None in a role without a detector.
+        fleets: one for each venue that is collected.
+        lag: records still to be read, by topic and partition.
+        instruments_age_s: age of the contract data by venue, seconds.
+        loop_lag_s: by how much the event loop was late, seconds.
+    """
+
+    detector: DetectorView | None = None
+    decision_latency: Histogram | None = None
+    fleets: Sequence[FleetStats] = ()
+    lag: Mapping[Partition, int] = {}
+    instruments_age_s: Mapping[str, float] = {}
+    loop_lag_s: float = 0.0
+
+
+class MonitorCollector(Collector):
+    """Turns a snapshot into metric families.
+
+    Args:
+        take: gives the snapshot; called once a scrape.
+        venues: the configured ones; their counters start at zero rather than nowhere.
+        assets: these always have series of their own.
+        max_assets: as many assets have their own; the rest is folded into ``other``.
+    """
+
+    def __init__(
+        self,
+        take: Callable[[], Snapshot],
+        venues: Iterable[str] = (),
+        assets: Iterable[str] = (),
+        max_assets: int = 200,
+    ) -> None:
+        self._take = take
+        self._venues = tuple(venues)
+        self._pinned = frozenset(assets) | {MARKET}
+        self._max_assets = max_assets
+
+    def collect(self) -> Iterator[Metric]:
+        """All families of one scrape."""
+        snapshot = self._take()
+        yield _gauge(
+            "build_info",
+            "Version of the monitor that runs.",
+            ("version", "python"),
+            [((__version__, platform.python_version()), 1.0)],
+        )
+        yield _gauge(
+            "event_loop_lag_seconds",
+            "How late the event loop was at worst in the last 30 s.",
+            (),
+            [((), snapshot.loop_lag_s)],
+        )
+        yield _gauge(
+            "instruments_age_seconds",
+            "Age of the venue's contract data.",
+            ("venue",),
+            [((venue,), age) for venue, age in snapshot.instruments_age_s.items()],
+        )
+        yield _gauge(
+            "consumer_lag_records",
+            "Records that wait to be read.",
+            ("topic", "partition"),
+            [((key.topic, str(key.partition)), lag) for key, lag in snapshot.lag.items()],
+        )
+        yield from _connections([stats for fleet in snapshot.fleets for stats in fleet.connections])
+        yield from _venues(self._by_venue(snapshot.fleets))
+        yield _gauge(
+            "trade_bars_active",
+            "1 while the venue's trades are folded into bars.",
+            ("venue",),
+            [((fleet.venue,), float(fleet.folding)) for fleet in snapshot.fleets],
+        )
+        if snapshot.detector is not None:
+            yield from self._detector(snapshot.detector)
+        if snapshot.decision_latency is not None:
+            yield _histogram(
+                "decision_latency_seconds",
+                "Receipt of the deciding frame to its signal.",
+                (),
+                [((), snapshot.decision_latency)],
+            )
+
+    def _by_venue(self, fleets: Sequence[FleetStats]) -> list[SessionStats]:
+        totals = {venue: total(venue, ()) for venue in self._venues} | {fleet.venue: fleet.total for fleet in fleets}
+        return list(totals.values())
+
+    def _detector(self, view: DetectorView) -> Iterator[Metric]:
+        yield _counter(
+            "signals",
+            "Signals sent, by the phase they say.",
+            ("phase",),
+            [((phase,), view.signals_by_phase.get(phase, 0)) for phase in PHASES],
+        )
+        for name, help_text, counts in (
+            ("events_duplicate", "Events seen before and dropped.", view.duplicates_by_venue),
+            ("events_late", "Events too late for their window.", view.late_by_venue),
+        ):
+            venues = dict.fromkeys([*self._venues, *counts])
+            yield _counter(name, help_text, ("venue",), [((venue,), counts.get(venue, 0)) for venue in venues])
+        own, rest = split_assets(view.assets, self._pinned, self._max_assets)
+        yield from _assets(own, rest)
+
+
+def split_assets(
+    assets: Iterable[AssetView], pinned: frozenset[str], most: int
+) -> tuple[list[AssetView], list[AssetView]]:
+    """Assets with series of their own, and the rest: the pinned ones, then by open interest."""
+    ranked = sorted(assets, key=lambda view: (view.asset not in pinned, -(view.open_interest_usd or 0.0), view.asset))
+    most = max(most, sum(view.asset in pinned for view in ranked))
+    return ranked[:most], ranked[most:]
+
+
+def registry(collector: MonitorCollector) -> CollectorRegistry:
+    """A registry with the monitor's families and those of the process (CPU, memory, open files)."""
+    result = CollectorRegistry()
+    result.register(collector)
+    ProcessCollector(registry=result)
+    return result
+
+
+def exposition(collected: CollectorRegistry) -> bytes:
+    """The scrape's text (format 0.0.4)."""
+    return generate_latest(collected)
+
+
+Rows = Iterable[tuple[Sequence[str], float]]
+
+
+def _gauge(name: str, help_text: str, labels: Sequence[str], rows: Rows) -> GaugeMetricFamily:
+    family = GaugeMetricFamily(PREFIX + name, help_text, labels=labels)
+    for values, value in rows:
+        family.add_metric(values, value)
+    return family
+
+
+def _counter(name: str, help_text: str, labels: Sequence[str], rows: Rows) -> CounterMetricFamily:
+    """A counter; the exposition adds ``_total`` to its name."""
+    family = CounterMetricFamily(PREFIX + name, help_text, labels=labels)
+    for values, value in rows:
+        family.add_metric(values, value)
+    return family
+
+
+def _histogram(
+    name: str, help_text: str, labels: Sequence[str], rows: Iterable[tuple[Sequence[str], Histogram]]
+) -> HistogramMetricFamily:
+    family = HistogramMetricFamily(PREFIX + name, help_text, labels=labels)
+    for values, histogram in rows:
+        bounds = [*(f"{bound:g}" for bound in histogram.bounds), "+Inf"]
+        family.add_metric(values, list(zip(bounds, accumulate(histogram.counts), strict=True)), histogram.sum)
+    return family
+
+
+def _connections(sessions: Sequence[SessionStats]) -> Iterator[Metric]:
+    labels = ("venue", "connection")
+    yield _gauge(
+        "feed_connected",
+        "1 while the connection is open and subscribed.",
+        labels,
+        [((stats.venue, stats.connection), stats.connected) for stats in sessions],
+    )
+    yield _gauge(
+        "feed_last_message_timestamp_seconds",
+        "When the connection last brought events; 0 for never.",
+        labels,
+        [((stats.venue, stats.connection), stats.last_message_us / MICROS) for stats in sessions],
+    )
+
+
+def _venues(venues: Sequence[SessionStats]) -> Iterator[Metric]:
+    one, by_reason = ("venue",), ("venue", "reason")
+    yield _counter("frames_received", "Frames received.", one, [((v.venue,), v.frames) for v in venues])
+    yield _counter(
+        "frames_rejected",
+        "Frames, or rows of them, that could not be read.",
+        by_reason,
+        [((v.venue, reason), count) for v in venues for reason, count in v.rejects.items()],
+    )
+    yield _counter(
+        "events_received",
+        "Market events read, before trades are folded.",
+        ("venue", "type"),
+        [((v.venue, kind), count) for v in venues for kind, count in v.events.items()],
+    )
+    yield _counter(
+        "feed_reconnects",
+        "Connections that ended or were replaced.",
+        by_reason,
+        [((v.venue, reason), count) for v in venues for reason, count in v.reconnects.items()],
+    )
+    yield _counter(
+        "feed_gap_seconds",
+        "Time that could not be seen, summed over connections.",
+        one,
+        [((v.venue,), v.gap_us / MICROS) for v in venues],
+    )
+    yield _counter(
+        "feed_refusals",
+        "Subscriptions refused and errors reported by the venue.",
+        one,
+        [((v.venue,), v.refusals) for v in venues],
+    )
+    yield _counter(
+        "feed_crashes",
+        "Sessions that failed by a fault of the monitor and were restarted.",
+        one,
+        [((v.venue,), v.crashes) for v in venues],
+    )
+    liquidated = [
+        row
+        for v in venues
+        for row in (
+            ((v.venue, "long"), v.liquidated_long_micro_usd / MICROS),
+            ((v.venue, "short"), v.liquidated_short_micro_usd / MICROS),
+        )
+    ]
+    yield _counter("liquidated_usd", "Liquidated as the venue shows it.", ("venue", "side"), liquidated)
+    bounds_s = [bound / MICROS for bound in AGE_BOUNDS_US]
+    yield _histogram(
+        "event_age_seconds",
+        "Exchange time to receipt of a frame's first event.",
+        one,
+        [((v.venue,), Histogram(bounds_s, v.ages, v.age_sum_us / MICROS)) for v in venues],
+    )
+
+
+def _assets(own: Sequence[AssetView], rest: Sequence[AssetView]) -> Iterator[Metric]:
+    yield from _decisions(own, rest)
+    yield _gauge(
+        "liquidated_usd",
+        "Liquidated within the window; `other` is the sum of the rest.",
+        ("asset", "side", "window"),
+        _liquidated(own, rest),
+    )
+    interest = [((view.asset,), view.open_interest_usd) for view in own]
+    if rest:
+        interest.append(((OTHER,), sum(view.open_interest_usd or 0.0 for view in rest)))
+    yield _gauge(
+        "open_interest_usd",
+        "Open interest, one side.",
+        ("asset",),
+        [(labels, value) for labels, value in interest if value is not None],
+    )
+    yield _gauge(
+        "mark_price_usd",
+        "Last mark price.",
+        ("asset",),
+        [((view.asset,), view.price) for view in own if view.price is not None],
+    )
+    yield _gauge(
+        "drawdown_ratio",
+        "Fall from the window's high, as a share of it.",
+        ("asset", "window"),
+        [((view.asset, window), value) for view in own for window, value in view.drawdown_by_window.items()],
+    )
+    yield _gauge(
+        "feed_coverage_ratio",
+        "Share of the liquidated USD that complete feeds show.",
+        ("asset",),
+        [((view.asset,), view.coverage_ratio) for view in own if view.coverage_ratio is not None],
+    )
+
+
+def _decisions(own: Sequence[AssetView], rest: Sequence[AssetView]) -> Iterator[Metric]:
+    """Risk, phase and episodes; ``other`` shows the worst of the rest, so that nothing is hidden by folding."""
+    risks = [((view.asset,), view.risk_score) for view in own]
+    phases: list[tuple[str, Phase]] = [(view.asset, view.phase) for view in own]
+    if rest:
+        risks.append(((OTHER,), max(view.risk_score for view in rest)))
+        phases.append((OTHER, max((view.phase for view in rest), key=PHASES.index)))
+    yield _gauge("risk_score", "How near a cascade is, 0 to 100; `other` is the worst of the rest.", ("asset",), risks)
+    yield _gauge(
+        "phase",
+        "1 for the phase in force, else 0; `other` is the worst of the rest.",
+        ("asset", "phase"),
+        [((asset, phase), float(phase == current)) for asset, current in phases for phase in PHASES],
+    )
+    episodes = {
+        (asset, view.direction, str(view.severity))
+        for views, name in ((own, None), (rest, OTHER))
+        for view in views
+        for asset in (name or view.asset,)
+        if view.episode_id is not None
+    }
+    yield _gauge(
+        "episode_active",
+        "1 while an episode lasts, absent otherwise.",
+        ("asset", "direction", "severity"),
+        [(labels, 1.0) for labels in sorted(episodes)],
+    )
+
+
+def _liquidated(own: Sequence[AssetView], rest: Sequence[AssetView]) -> Rows:
+    folded: dict[tuple[str, str, str], float] = {}
+    for views, name in ((own, None), (rest, OTHER)):
+        for view in views:
+            for window, totals in view.windows.items():
+                for side, usd in (("long", totals.long), ("short", totals.short)):
+                    labels = (name or view.asset, side, window)
+                    folded[labels] = folded.get(labels, 0.0) + usd
+    return folded.items()

@@ -1,0 +1,74 @@
+"""The event loop's pulse: proof that it turns, how late it is, and a way to ask it from another thread."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from typing import Final, TypeVar
+
+T = TypeVar("T")
+
+BEAT_S: Final = 0.5
+"""Short against the 10 s after which the loop counts as stuck, and costs nothing."""
+
+ALIVE_WITHIN_US: Final = 10_000_000
+"""A loop that has not turned for this long is stuck: no callback of ours may take a hundredth of it."""
+
+LAGS_KEPT: Final = 60
+"""Beats whose worst lag is reported: 30 s, two scrapes of 15 s, so that none is missed."""
+
+
+class Pulse:
+    """A task of the loop that beats; threads read it.
+
+    Args:
+        clock: microseconds that never go back (monotonic).
+    """
+
+    def __init__(self, clock: Callable[[], int]) -> None:
+        self._clock = clock
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._beat_us = clock()
+        self._lags_us: deque[int] = deque([0], maxlen=LAGS_KEPT)
+
+    async def run(self) -> None:
+        """Beat until cancelled."""
+        self._loop = asyncio.get_running_loop()
+        try:
+            while True:
+                self._beat_us = self._clock()
+                await asyncio.sleep(BEAT_S)
+                self._lags_us.append(max(0, self._clock() - self._beat_us - round(BEAT_S * 1e6)))
+        finally:
+            self._loop = None
+
+    @property
+    def alive(self) -> bool:
+        """Whether the loop turned lately."""
+        return self._clock() - self._beat_us < ALIVE_WITHIN_US
+
+    @property
+    def lag_s(self) -> float:
+        """By how much the worst of the last beats came late, seconds."""
+        return max(self._lags_us.copy()) / 1e6
+
+    def ask(self, question: Callable[[], T], timeout_s: float = 5.0) -> T:
+        """From another thread: call ``question`` on the loop, where its answer is consistent, and wait for it.
+
+        Raises:
+            TimeoutError: the loop does not run, or did not get to it within ``timeout_s``.
+        """
+        loop = self._loop
+        if loop is None:
+            raise TimeoutError("the event loop does not run")
+
+        async def answer() -> T:
+            return question()
+
+        future = asyncio.run_coroutine_threadsafe(answer(), loop)
+        try:
+            return future.result(timeout_s)
+        except TimeoutError:
+            future.cancel()
+            raise TimeoutError(f"the event loop did not answer within {timeout_s:g} s") from None

@@ -1,0 +1,66 @@
+"""Logging on standard error: for people, or one JSON object a line for a log collector."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Final, Literal, TextIO
+
+import orjson
+
+_COLOURS: Final = {"DEBUG": "2", "WARNING": "33", "ERROR": "31", "CRITICAL": "1;31"}
+"""ANSI codes by level; info has none, so that what has one stands out."""
+
+_CHATTY: Final = ("websockets", "httpx", "httpcore", "aiokafka", "asyncio")
+"""Libraries that say at info what a running monitor counts anyway."""
+
+
+def wants_colour(stream: TextIO, environment: Mapping[str, str] = os.environ) -> bool:
+    """Whether ``stream`` is a terminal and the user has not set ``NO_COLOR`` (https://no-color.org)."""
+    return stream.isatty() and not environment.get("NO_COLOR")
+
+
+class ConsoleFormatter(logging.Formatter):
+    """``12:00:01.250 warning adapters.session: text``, UTC."""
+
+    def __init__(self, *, colour: bool) -> None:
+        super().__init__()
+        self._colour = colour
+
+    def format(self, record: logging.LogRecord) -> str:
+        """One line, and the traceback after it where there is one."""
+        at = datetime.fromtimestamp(record.created, UTC)
+        name = record.name.removeprefix("monitor.")
+        text = f"{at:%H:%M:%S}.{int(record.msecs):03d} {record.levelname.lower()} {name}: {record.getMessage()}"
+        if self._colour and (code := _COLOURS.get(record.levelname)):
+            text = f"\x1b[{code}m{text}\x1b[0m"
+        return f"{text}\n{self.formatException(record.exc_info)}" if record.exc_info else text
+
+
+class JsonFormatter(logging.Formatter):
+    """One object a line: ``time``, ``level``, ``logger``, ``message``, and ``error`` with a traceback."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """One line, whatever the message holds."""
+        line = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        if record.exc_info:
+            line["error"] = self.formatException(record.exc_info)
+        return orjson.dumps(line).decode()
+
+
+def configure(level: str, format: Literal["console", "json"], stream: TextIO | None = None) -> None:  # noqa: A002
+    """Send all logging to ``stream`` (standard error); replaces what was set before."""
+    target = stream or sys.stderr
+    handler = logging.StreamHandler(target)
+    handler.setFormatter(JsonFormatter() if format == "json" else ConsoleFormatter(colour=wants_colour(target)))
+    logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
+    for name in _CHATTY:
+        logging.getLogger(name).setLevel(max(logging.WARNING, logging.getLevelName(level.upper())))

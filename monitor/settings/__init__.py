@@ -1,0 +1,28 @@
+"""Settings: one tree (:class:`Settings`), read by :func:`load` from a YAML file, secret files and the environment."""
+
+from monitor.settings.load import SettingsError, load
+from monitor.settings.tree import (
+    BusSettings,
+    CollectorSettings,
+    DeliverySettings,
+    KafkaSettings,
+    LogSettings,
+    MemorySettings,
+    Role,
+    Settings,
+    VenueSettings,
+)
+
+__all__ = [
+    "BusSettings",
+    "CollectorSettings",
+    "DeliverySettings",
+    "KafkaSettings",
+    "LogSettings",
+    "MemorySettings",
+    "Role",
+    "Settings",
+    "SettingsError",
+    "VenueSettings",
+    "load",
+]
