@@ -1,0 +1,74 @@
+"""Records to bytes and back: JSON of the record contract, one typed decoder a topic, headers for every record."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import reduce
+from operator import or_
+from typing import Final
+
+import msgspec
+
+from monitor import __version__
+from monitor.bus.topics import REJECTS, ROUTES, Record, Topic
+from monitor.events import SAMPLE_BYTES, Reject
+
+Headers = Sequence[tuple[str, bytes]]
+
+PRODUCER: Final = f"cascade-monitor/{__version__}".encode()
+BUS: Final = "bus"
+"""``venue`` of a reject that came from a topic and not from an exchange."""
+
+_encoder: Final = msgspec.json.Encoder()
+
+
+def _decoder(topic: Topic) -> msgspec.json.Decoder[Record]:
+    kinds = [kind for kind, topics in ROUTES.items() if topic in topics]
+    return msgspec.json.Decoder(reduce(or_, kinds))
+
+
+_DECODERS: Final = {
+    topic.name: _decoder(topic) for topics in ROUTES.values() for topic in topics if topic is not REJECTS
+}
+
+encode: Final = _encoder.encode
+"""The JSON of any record but a :class:`Reject`, whose bytes are the frame's own (:func:`encode_reject`)."""
+
+
+def headers(topic: Topic) -> list[tuple[str, bytes]]:
+    """What every record of a topic carries: the contract's name and who wrote it."""
+    return [("schema", topic.schema.encode()), ("producer", PRODUCER)]
+
+
+def decode(topic: str, value: bytes, record_headers: Headers) -> Record:
+    """The record that ``value`` holds; fields that this version does not know are ignored.
+
+    Raises:
+        msgspec.DecodeError: it is not JSON, or not a record of this topic (then a ``ValidationError``).
+    """
+    decoder = _DECODERS.get(topic)
+    return _decode_reject(value, record_headers) if decoder is None else decoder.decode(value)
+
+
+def encode_reject(reject: Reject) -> tuple[bytes, list[tuple[str, bytes]]]:
+    """The frame's original bytes as the value, why it was refused as headers."""
+    return reject.sample, [
+        *headers(REJECTS),
+        ("venue", reject.venue.encode()),
+        ("reason", reject.reason.encode()),
+        ("detail", reject.detail.encode()),
+        ("receive_time_us", b"%d" % reject.receive_time_us),
+    ]
+
+
+def _decode_reject(value: bytes, record_headers: Headers) -> Reject:
+    try:
+        found = {name: text.decode() for name, text in record_headers if name in Reject.__struct_fields__}
+        return msgspec.convert({**found, "sample": value}, Reject, strict=False)
+    except UnicodeDecodeError as error:
+        raise msgspec.ValidationError(f"headers of a reject: {error}") from error
+
+
+def unreadable(where: str, value: bytes, error: msgspec.DecodeError, time_us: int) -> Reject:
+    """The reject for a record that :func:`decode` refused; ``where`` names topic, partition and offset."""
+    return Reject(BUS, "malformed", f"{where}: {error}", time_us, value[:SAMPLE_BYTES])

@@ -1,0 +1,164 @@
+"""Where the Kafka brokers are, who asks, and whether the topics are as the topics table says."""
+
+# aiokafka is not annotated.
+# mypy: disable-error-code="no-untyped-call"
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final, Literal, NamedTuple
+
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.conn import collect_hosts, create_conn
+from aiokafka.errors import KafkaError, TopicAuthorizationFailedError, UnknownTopicOrPartitionError, for_code
+
+from monitor.bus.kafka_errors import BusError, explain, forbidden, missing, unreachable, wrong_partitions
+from monitor.bus.topics import PARTITIONS, Topic
+
+REQUEST_TIMEOUT_MS: Final = 15_000
+"""When a silent broker counts as gone: longer than its worst pauses, shorter than the collectors can hold back."""
+PROBE_TIMEOUT_MS: Final = 5_000
+"""How long a start waits for one broker's answer before it says that there is none."""
+
+SecurityProtocol = Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"]
+Mechanism = Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"]
+
+
+@dataclass(frozen=True, slots=True)
+class KafkaConnection:
+    """Where the brokers are and who asks.
+
+    Attributes:
+        bootstrap_servers: ``host:port``, separated by commas.
+        security_protocol: as Kafka names them; SASL_SSL across a network.
+        sasl_mechanism: read with SASL only.
+        username: for SASL.
+        password: for SASL; never printed.
+        ssl_cafile: the authority's certificate; None trusts the system's.
+        ssl_certfile: this client's certificate, where the brokers ask for one.
+        ssl_keyfile: its key.
+        client_id: the name in the brokers' logs and quotas.
+        partitions: of every topic; another count is refused.
+        topic_prefix: put before every topic's name, so that several monitors can share a cluster.
+    """
+
+    bootstrap_servers: str = "127.0.0.1:9092"
+    security_protocol: SecurityProtocol = "PLAINTEXT"
+    sasl_mechanism: Mechanism = "SCRAM-SHA-512"
+    username: str | None = None
+    password: str | None = field(default=None, repr=False)
+    ssl_cafile: Path | None = None
+    ssl_certfile: Path | None = None
+    ssl_keyfile: Path | None = None
+    client_id: str = "cascade-monitor"
+    partitions: int = PARTITIONS
+    topic_prefix: str = ""
+
+    def name(self, topic: Topic) -> str:
+        """The topic's name on the brokers."""
+        return self.topic_prefix + topic.name
+
+    def arguments(self) -> dict[str, Any]:
+        """What every aiokafka client takes.
+
+        Raises:
+            BusError: a TLS file cannot be read.
+        """
+        return {"bootstrap_servers": self.bootstrap_servers, "client_id": self.client_id, **self.security()}
+
+    def security(self) -> dict[str, Any]:
+        """The part of :meth:`arguments` that a single connection takes as well."""
+        return {
+            "security_protocol": self.security_protocol,
+            "ssl_context": self._ssl_context() if self.security_protocol.endswith("SSL") else None,
+            "sasl_mechanism": self.sasl_mechanism,
+            "sasl_plain_username": self.username,
+            "sasl_plain_password": self.password,
+        }
+
+    def _ssl_context(self) -> ssl.SSLContext:
+        try:
+            context = ssl.create_default_context(cafile=self.ssl_cafile)
+            if self.ssl_certfile is not None:
+                context.load_cert_chain(self.ssl_certfile, self.ssl_keyfile)
+        except OSError as error:  # an SSLError is one too
+            files = ", ".join(str(each) for each in (self.ssl_cafile, self.ssl_certfile, self.ssl_keyfile) if each)
+            raise BusError(f"Kafka's TLS files cannot be read ({error}); correct or replace {files}") from error
+        return context
+
+
+class TopicFound(NamedTuple):
+    """A topic as the brokers describe it; nothing but ``error`` where they refuse to."""
+
+    partitions: int
+    replication: int
+    error: type[KafkaError] | None
+
+
+@asynccontextmanager
+async def administrator(connection: KafkaConnection) -> AsyncIterator[AIOKafkaAdminClient]:
+    """An admin client that is connected.
+
+    Raises:
+        BusError: no broker could be used.
+    """
+    client = AIOKafkaAdminClient(**connection.arguments(), request_timeout_ms=REQUEST_TIMEOUT_MS)
+    try:
+        try:
+            await client.start()
+        except KafkaError as error:
+            raise await diagnose(connection) from error
+        yield client
+    finally:
+        await client.close()
+
+
+async def diagnose(connection: KafkaConnection) -> BusError:
+    """Why no client could start: aiokafka says only that no broker answered, so ask each of them once more."""
+    for host, port, _ in collect_hosts(connection.bootstrap_servers, randomize=False):
+        try:
+            conn = await create_conn(host, port, request_timeout_ms=PROBE_TIMEOUT_MS, **connection.security())
+        except (OSError, KafkaError, TimeoutError) as error:
+            found = unreachable(f"{host}:{port}", error, connection.username, connection.security_protocol)
+        else:
+            conn.close()
+            found = unreachable(f"{host}:{port}", KafkaError(), None, connection.security_protocol)
+    return found
+
+
+async def describe(client: AIOKafkaAdminClient, names: Iterable[str]) -> dict[str, TopicFound]:
+    """What the brokers know of these topics."""
+    found = {}
+    for topic in await client.describe_topics(list(names)):
+        error = for_code(topic["error_code"]) if topic["error_code"] else None
+        partitions = topic["partitions"]
+        replication = min((len(each["replicas"]) for each in partitions), default=0)
+        found[topic["topic"]] = TopicFound(len(partitions), replication, error)
+    return found
+
+
+async def verify(connection: KafkaConnection, topics: Iterable[Topic], operation: str) -> None:
+    """Make sure, before anything runs, that the topics are there, visible and have the configured partitions.
+
+    Args:
+        connection: who asks.
+        topics: what it is going to use.
+        operation: what it wants to do with them, ``Read`` or ``Write``: the right to grant if it may not see them.
+
+    Raises:
+        BusError: the first thing that is wrong.
+    """
+    async with administrator(connection) as client:
+        for name, found in (await describe(client, map(connection.name, topics))).items():
+            if found.error is UnknownTopicOrPartitionError:
+                raise missing(name)
+            if found.error is TopicAuthorizationFailedError:
+                raise forbidden(connection.username, operation, "topic", name)
+            if found.error is not None:
+                raise explain(found.error(), connection.username, operation, name)
+            if found.partitions != connection.partitions:
+                raise wrong_partitions(name, found.partitions, connection.partitions)

@@ -1,0 +1,251 @@
+"""Records to Kafka: batches are built here, one partition each, and leave as soon as the one before is confirmed."""
+
+# aiokafka is not annotated.
+# mypy: disable-error-code="no-untyped-call"
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+import time
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+from typing import Final, Literal
+
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaConnectionError, KafkaError
+from aiokafka.structs import RecordMetadata
+
+from monitor.bus.kafka_client import REQUEST_TIMEOUT_MS, KafkaConnection, diagnose, verify
+from monitor.bus.kafka_errors import BusError, explain
+from monitor.bus.memory import HIGH_WATER
+from monitor.bus.outbox import Lane, Outbox
+from monitor.bus.ports import BusStats
+from monitor.bus.topics import Record, Topic
+
+log = logging.getLogger(__name__)
+
+Compression = Literal["zstd", "lz4"]
+
+BATCH_BYTES: Final = 128 * 1024
+"""A full batch: eight times the client's default halves the CPU of a record (measured); brokers take 1 MiB."""
+LINGER_S: Final = 0.010
+"""How long a batch that is not full waits for company; half of the 20 ms that frame to bus may take (median)."""
+CLOSE_TIMEOUT_S: Final = 10.0
+"""What a closing publisher waits for its last records: orchestrators kill after 30 s or more."""
+
+
+class KafkaPublisher:
+    """Writes to Kafka; see :class:`monitor.bus.ports.Publisher`. Made by :meth:`open`.
+
+    Idempotent, acknowledged by all in-sync replicas, retried until it succeeds: while brokers are away records wait
+    here, :attr:`full` tells the writers to stop, and everything goes out in order when they are back. An error that
+    no retry can mend stops the publisher: every further call raises it.
+
+    An event with asset ``*`` (a venue's gap or heartbeat) is written to every partition of its topic.
+    """
+
+    def __init__(
+        self,
+        connection: KafkaConnection,
+        topics: Iterable[Topic],
+        *,
+        clock: Callable[[], int],
+        high_water: int = HIGH_WATER,
+        compression: Compression = "zstd",
+    ) -> None:
+        self.high_water = high_water
+        self._connection = connection
+        self._topics = tuple(topics)
+        self._clock = clock
+        self._producer = AIOKafkaProducer(
+            **connection.arguments(),
+            enable_idempotence=True,
+            acks="all",
+            compression_type=compression,
+            max_batch_size=BATCH_BYTES,
+            request_timeout_ms=REQUEST_TIMEOUT_MS,
+        )
+        # aiokafka 0.14 gives up a batch whose partition has had no leader for the request timeout, and with it breaks
+        # the sequence of all that follow. Ours wait as long as it takes.
+        self._producer._message_accumulator._batch_ttl = math.inf
+        self._outbox = Outbox(self._topics, connection.name, connection.partitions, self._producer.create_batch)
+        self._work = asyncio.Event()
+        self._hurry = asyncio.Event()
+        self._room = asyncio.Event()
+        self._empty = asyncio.Event()
+        self._room.set()
+        self._empty.set()
+        self._failure: BusError | None = None
+        self._drainer: asyncio.Task[None] | None = None
+        self.published = 0
+        self.drains_blocked = 0
+
+    @classmethod
+    async def open(
+        cls,
+        connection: KafkaConnection,
+        topics: Iterable[Topic],
+        *,
+        clock: Callable[[], int] = lambda: time.time_ns() // 1000,
+        high_water: int = HIGH_WATER,
+        compression: Compression = "zstd",
+    ) -> KafkaPublisher:
+        """Check the topics, connect, and start sending.
+
+        Args:
+            connection: where to.
+            topics: what is going to be written; a record of another topic is refused.
+            clock: microseconds since the epoch, stamped on the records: retention counts from it.
+            high_water: records that may wait before writers are asked to pause.
+            compression: how batches are packed.
+
+        Raises:
+            BusError: Kafka cannot be used as it is.
+        """
+        topics = tuple(topics)
+        await verify(connection, topics, "Write")
+        publisher = cls(connection, topics, clock=clock, high_water=high_water, compression=compression)
+        try:
+            await publisher._start()
+        except BaseException:
+            await publisher._release()
+            raise
+        return publisher
+
+    async def _start(self) -> None:
+        names = [self._connection.name(topic) for topic in self._topics]
+        try:
+            await self._producer.start()
+            for name in names:  # so that sending never waits for it
+                await self._producer.partitions_for(name)
+        except KafkaConnectionError as error:
+            raise await diagnose(self._connection) from error
+        except KafkaError as error:
+            raise explain(error, self._connection.username, "Write", ", ".join(names)) from error
+        self._drainer = asyncio.create_task(self._send_batches(), name="kafka publisher")
+        self._drainer.add_done_callback(self._drainer_ended)
+
+    def write(self, records: Sequence[Record]) -> None:
+        """Put records into their partitions' batches.
+
+        Raises:
+            BusError: an earlier batch failed for good.
+            TypeError: a record belongs to a topic that this publisher was not opened for.
+        """
+        self._check()
+        outbox = self._outbox
+        outbox.put(records, self._clock() // 1000)
+        self.published += len(records)
+        if outbox.waiting:
+            self._empty.clear()
+            if outbox.waiting >= self.high_water:
+                self._room.clear()
+            self._wake()
+
+    def _wake(self) -> None:
+        if self._outbox.due:
+            self._work.set()
+            if self._outbox.hurry:
+                self._hurry.set()
+
+    @property
+    def full(self) -> bool:
+        """Whether as many records wait as may."""
+        return not self._room.is_set()
+
+    async def drain(self) -> None:
+        """Wait until fewer records wait than may.
+
+        Raises:
+            BusError: a batch failed for good.
+        """
+        if not self._room.is_set():
+            self.drains_blocked += 1
+            await self._room.wait()
+        self._check()
+
+    async def flush(self) -> None:
+        """Wait until the brokers confirmed everything.
+
+        Raises:
+            BusError: a batch failed for good.
+        """
+        self._hurry.set()
+        await self._empty.wait()
+        self._check()
+
+    async def close(self) -> None:
+        """Flush for at most :data:`CLOSE_TIMEOUT_S`, then disconnect.
+
+        Raises:
+            BusError: records are left that the brokers did not confirm.
+        """
+        try:
+            async with asyncio.timeout(CLOSE_TIMEOUT_S):
+                await self.flush()
+        except TimeoutError:
+            raise BusError(
+                f"Kafka did not confirm {self._outbox.waiting} records within {CLOSE_TIMEOUT_S:.0f} s of closing; "
+                "they may be missing: check the brokers, then the gap in the feeds"
+            ) from None
+        finally:
+            await self._release()
+
+    def stats(self) -> BusStats:
+        """Records not yet confirmed; a record for every partition counts once for each."""
+        return BusStats(self.published, self._outbox.waiting, self.high_water, self.drains_blocked, 0)
+
+    def _check(self) -> None:
+        if self._failure is not None:
+            raise self._failure
+
+    async def _send_batches(self) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            await self._work.wait()
+            timer = loop.call_later(LINGER_S, self._hurry.set)
+            await self._hurry.wait()
+            timer.cancel()
+            self._work.clear()
+            self._hurry.clear()
+            for lane in self._outbox.take_due():
+                batch = lane.take()
+                future = await self._producer.send_batch(batch, lane.topic, partition=lane.partition)
+                future.add_done_callback(partial(self._confirmed, lane, batch.record_count()))
+
+    def _confirmed(self, lane: Lane, records: int, future: asyncio.Future[RecordMetadata]) -> None:
+        if future.cancelled():  # the loop is closing down
+            return
+        error = future.exception()
+        if error is not None:
+            self._fail(explain(error, self._connection.username, "Write", lane.topic))
+            return
+        self._outbox.confirmed(lane, records)
+        if self._outbox.waiting < self.high_water:
+            self._room.set()
+        if not self._outbox.waiting:
+            self._empty.set()
+        self._wake()
+
+    def _drainer_ended(self, task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._fail(explain(error, self._connection.username, "Write"))
+
+    def _fail(self, failure: BusError) -> None:
+        """Remember the first error that nothing mends, and wake everybody who waits for better."""
+        if self._failure is None:
+            self._failure = failure
+            log.error("the publisher stops with %d records unconfirmed: %s", self._outbox.waiting, failure)
+        self._room.set()
+        self._empty.set()
+
+    async def _release(self) -> None:
+        if self._drainer is not None:
+            self._drainer.cancel()
+            await asyncio.wait([self._drainer])
+        if self._outbox.waiting:
+            # stop() waits for every batch; without the sender there is nothing to wait for.
+            await self._producer._sender.close()
+        await self._producer.stop()

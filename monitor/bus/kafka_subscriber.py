@@ -1,0 +1,259 @@
+"""Records from Kafka: a member of a consumer group that hands out decoded batches and knows how far behind it is."""
+
+# aiokafka is not annotated.
+# mypy: disable-error-code="no-untyped-call"
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from typing import Final, Literal
+
+import msgspec
+from aiokafka import AIOKafkaConsumer
+from aiokafka.abc import ConsumerRebalanceListener
+from aiokafka.errors import KafkaConnectionError, KafkaError
+from aiokafka.structs import ConsumerRecord, TopicPartition
+
+from monitor.bus import codec
+from monitor.bus.kafka_client import KafkaConnection, diagnose, verify
+from monitor.bus.kafka_errors import BusError, explain
+from monitor.bus.ports import Batch, BusStats, Partition
+from monitor.bus.topics import Record, Topic
+from monitor.events import Reject
+
+log = logging.getLogger(__name__)
+
+POLL_RECORDS: Final = 2_000
+"""Records of one poll: about 4 ms of decoding, so that heartbeats and timers on the same loop stay in time."""
+SESSION_TIMEOUT_MS: Final = 10_000
+"""How soon a member that died gives up its partitions; Kafka's own default for a decade, and no shorter because the
+heartbeats share the event loop with the windows."""
+
+Change = Callable[[frozenset[Partition]], Awaitable[None]]
+"""Called with the partitions that came or are about to go; reading waits for it."""
+
+
+async def _nothing(_: frozenset[Partition]) -> None:
+    """The hook of a reader that keeps no state per partition."""
+
+
+class KafkaSubscriber(ConsumerRebalanceListener):
+    """Reads from Kafka; see :class:`monitor.bus.ports.Subscriber`. Made by :meth:`open`.
+
+    A batch holds records whose offsets follow one another: where the log has a hole (a transaction's marker, a
+    compacted or an unreadable record) the next batch begins. What cannot be read is counted, handed to
+    ``on_reject`` and passed over.
+
+    Attributes:
+        received: records handed out.
+        rejected: records that could not be decoded.
+    """
+
+    def __init__(
+        self,
+        connection: KafkaConnection,
+        topics: Iterable[Topic],
+        *,
+        group: str,
+        instance: str | None,
+        start: Literal["earliest", "latest"],
+        on_assigned: Change,
+        on_revoked: Change,
+        on_reject: Callable[[Reject], None] | None,
+    ) -> None:
+        self.received = 0
+        self.rejected = 0
+        self._connection = connection
+        self._group = group
+        self._names = {connection.name(topic): topic.name for topic in topics}
+        self._on_assigned = on_assigned
+        self._on_revoked = on_revoked
+        self._on_reject = on_reject
+        self._positions: dict[TopicPartition, int] = {}
+        self._failure: Exception | None = None
+        self._consumer = AIOKafkaConsumer(
+            **connection.arguments(),
+            group_id=group,
+            group_instance_id=instance,
+            auto_offset_reset=start,
+            enable_auto_commit=False,
+            isolation_level="read_committed",
+            session_timeout_ms=SESSION_TIMEOUT_MS,
+        )
+
+    @classmethod
+    async def open(
+        cls,
+        connection: KafkaConnection,
+        topics: Iterable[Topic],
+        *,
+        group: str,
+        instance: str | None = None,
+        start: Literal["earliest", "latest"] = "earliest",
+        on_assigned: Change = _nothing,
+        on_revoked: Change = _nothing,
+        on_reject: Callable[[Reject], None] | None = None,
+    ) -> KafkaSubscriber:
+        """Check the topics, join the group, and wait for a share of the partitions.
+
+        Args:
+            connection: where from.
+            topics: what to read.
+            group: the consumer group; its members share the partitions and its commits are where a restart goes on.
+            instance: a name that a restart keeps (static membership), so that it comes back to the same partitions.
+            start: where to begin with a partition that the group never committed.
+            on_assigned: awaited with the new partitions before anything of them is read; may :meth:`seek`.
+            on_revoked: awaited with the partitions before another member reads them.
+            on_reject: called with every record that could not be decoded.
+
+        Raises:
+            BusError: Kafka cannot be used as it is.
+        """
+        topics = tuple(topics)
+        await verify(connection, topics, "Read")
+        subscriber = cls(
+            connection,
+            topics,
+            group=group,
+            instance=instance,
+            start=start,
+            on_assigned=on_assigned,
+            on_revoked=on_revoked,
+            on_reject=on_reject,
+        )
+        try:
+            await subscriber._start()
+        except BaseException:
+            await subscriber._consumer.stop()
+            raise
+        return subscriber
+
+    async def _start(self) -> None:
+        self._consumer.subscribe(topics=list(self._names), listener=self)
+        try:
+            await self._consumer.start()
+        except KafkaConnectionError as error:
+            raise await diagnose(self._connection) from error
+        except KafkaError as error:
+            raise explain(error, self._connection.username, "Read", ", ".join(self._names)) from error
+
+    async def poll(self, timeout_s: float) -> list[Batch]:
+        """Up to :data:`POLL_RECORDS` records, in batches of one partition each.
+
+        Raises:
+            BusError: Kafka refuses to go on.
+        """
+        if self._failure is not None:
+            raise self._failure
+        try:
+            fetched = await self._consumer.getmany(timeout_ms=round(timeout_s * 1000), max_records=POLL_RECORDS)
+        except KafkaError as error:
+            raise self._explain(error) from error
+        batches: list[Batch] = []
+        for partition, messages in fetched.items():
+            self._decode(partition, messages, batches)
+            self._positions[partition] = messages[-1].offset + 1
+        if len(self._positions) < len(self._consumer.assignment()):
+            await self._note_positions()
+        return batches
+
+    def _decode(
+        self, where: TopicPartition, messages: Sequence[ConsumerRecord[bytes, bytes]], batches: list[Batch]
+    ) -> None:
+        topic = self._names[where.topic]
+        partition = Partition(topic, where.partition)
+        decode = codec.decode
+        run: list[Record] = []
+        first = expected = 0
+        for message in messages:
+            if message.value is None:  # a tombstone: the key's record is gone
+                continue
+            try:
+                record = decode(topic, message.value, message.headers)
+            except msgspec.DecodeError as error:
+                self._reject(message, message.value, error)
+                continue
+            if message.offset != expected:
+                if run:
+                    batches.append(Batch(partition, first, run))
+                    run = []
+                first = message.offset
+            run.append(record)
+            expected = message.offset + 1
+        if run:
+            batches.append(Batch(partition, first, run))
+        self.received += len(messages)
+
+    def _reject(self, message: ConsumerRecord[bytes, bytes], value: bytes, error: msgspec.DecodeError) -> None:
+        self.rejected += 1
+        if self._on_reject is not None:
+            where = f"{message.topic}/{message.partition}@{message.offset}"
+            self._on_reject(codec.unreadable(where, value, error, message.timestamp * 1000))
+
+    async def _note_positions(self) -> None:
+        """Where reading began in partitions that have given nothing yet; known once they were asked."""
+        for partition in self._consumer.assignment():
+            if partition not in self._positions and self._consumer.highwater(partition) is not None:
+                self._positions[partition] = await self._consumer.position(partition)
+
+    def lags(self) -> dict[Partition, int]:
+        """Records of each assigned partition that are written and not yet handed out."""
+        return {
+            Partition(self._names[partition.topic], partition.partition): max(
+                0, self._consumer.highwater(partition) - position
+            )
+            for partition, position in self._positions.items()
+            if partition in self._consumer.assignment()
+        }
+
+    def assignment(self) -> frozenset[Partition]:
+        """The partitions that this member reads now."""
+        return self._partitions(self._consumer.assignment())
+
+    def seek(self, partition: Partition, offset: int) -> None:
+        """Read on from ``offset``, whatever the group committed."""
+        self._consumer.seek(self._topic_partition(partition), offset)
+
+    async def commit(self, offsets: Mapping[Partition, int]) -> None:
+        """Remember in the group that everything below these offsets is dealt with.
+
+        Raises:
+            BusError: the partitions belong to another member by now, or Kafka refuses.
+        """
+        try:
+            await self._consumer.commit({self._topic_partition(key): offset for key, offset in offsets.items()})
+        except KafkaError as error:
+            raise self._explain(error) from error
+
+    async def close(self) -> None:
+        """Leave the group (a static member keeps its place until its session ends) and disconnect."""
+        await self._consumer.stop()
+
+    def stats(self) -> BusStats:
+        """``published`` is what was handed out, ``waiting`` the lag over all partitions."""
+        return BusStats(self.received, sum(self.lags().values()), 0, 0, 0)
+
+    async def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
+        """From aiokafka, which logs what a listener raises and goes on: so it is kept for the next poll."""
+        await self._tell(self._on_assigned, assigned)
+
+    async def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:
+        """From aiokafka."""
+        self._positions.clear()
+        await self._tell(self._on_revoked, revoked)
+
+    async def _tell(self, hook: Change, partitions: Iterable[TopicPartition]) -> None:
+        try:
+            await hook(self._partitions(partitions))
+        except Exception as error:  # noqa: BLE001 - raised by the next poll
+            self._failure = error
+
+    def _partitions(self, partitions: Iterable[TopicPartition]) -> frozenset[Partition]:
+        return frozenset(Partition(self._names[each.topic], each.partition) for each in partitions)
+
+    def _topic_partition(self, partition: Partition) -> TopicPartition:
+        return TopicPartition(self._connection.topic_prefix + partition.topic, partition.partition)
+
+    def _explain(self, error: KafkaError) -> BusError:
+        return explain(error, self._connection.username, "Read")
