@@ -1,0 +1,73 @@
+"""Frames to events: the adapters, ``orjson.loads`` alone, cryptofeed's handlers, on the same frames."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Final
+
+import orjson
+
+from monitor.adapters.registry import ADAPTERS
+from monitor.bench import peers
+from monitor.bench.frames import SHARES, Frame, instruments
+from monitor.bench.measure import Case, Group, measure
+
+ORJSON: Final = "orjson.loads, no events made"
+OURS: Final = "monitor adapters"
+CRYPTOFEED: Final = "cryptofeed handlers"
+
+Parse = Callable[[bytes, int], Sequence[object]]
+Work = list[tuple[Parse, bytes, int]]
+
+
+def prepare(frames: Sequence[Frame]) -> Work:
+    """Bind each frame to its adapter's ``parse``, with instrument data and the time of receipt, as a session does."""
+    parsers = {venue: ADAPTERS[venue](instruments(venue)).parse for venue in SHARES}
+    return [(parsers[frame.venue], frame.data, frame.received_us) for frame in frames]
+
+
+def run_ours(work: Work) -> int:
+    """Parse every frame and drop the events."""
+    for parse, data, received_us in work:
+        parse(data, received_us)
+    return len(work)
+
+
+def count_events(work: Work) -> int:
+    """How many messages the adapters make of the frames: all of them events, for the frames are sound."""
+    return sum(len(parse(data, received_us)) for parse, data, received_us in work)
+
+
+def run_orjson(frames: Sequence[bytes]) -> int:
+    """Decode every frame into dictionaries."""
+    for data in frames:
+        orjson.loads(data)
+    return len(frames)
+
+
+def group(frames: Sequence[Frame], rounds: int) -> Group:
+    """Measure the decoders.
+
+    Raises:
+        RuntimeError: the adapters did not make of the frames what went into them; then a rate would mean nothing.
+    """
+    work, raw = prepare(frames), [frame.data for frame in frames]
+    expected, made = sum(frame.events for frame in frames), count_events(work)
+    if made != expected:
+        raise RuntimeError(f"the adapters made {made} events of frames that hold {expected}")
+    notes = [f"{len(frames):,} frames, {expected:,} events, {sum(map(len, raw)) / len(raw):.0f} bytes a frame"]
+    cases = [
+        Case(ORJSON, "frames", lambda _: run_orjson(raw)),
+        Case(OURS, "frames", lambda _: run_ours(work)),
+    ]
+    references: tuple[str, ...] = (ORJSON,)
+    if peers.version("cryptofeed"):
+        peer = peers.Cryptofeed()
+        texts = peer.prepare(frames)
+        peer.run(texts)
+        notes.append(
+            f"cryptofeed makes {peer.events:,} events of the same frames: OKX's liquidations are not among them"
+        )
+        cases.append(Case(CRYPTOFEED, "frames", lambda _: peer.run(texts)))
+        references = (ORJSON, CRYPTOFEED)
+    return Group("decode and normalise, mixed frames", measure(cases, rounds), references, tuple(notes))

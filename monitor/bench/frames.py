@@ -1,0 +1,149 @@
+"""A seeded stream of mixed frames in the three exchanges' dialects, shaped like a market that breaks.
+
+Shares, arrival and skew follow a message set that was fixed before the project began, so that figures stay comparable:
+of a thousand frames 445 are Binance aggregate trades, 302 Bybit trades, 223 OKX trades, and 12, 12 and 6 are their
+liquidations, which are five times as dense in the burst. 300 symbols, Zipf 1.05. 5,000 frames a second, then one
+burst to 88,000 that decays over the last two fifths of the frames.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from itertools import accumulate
+from typing import Final, NamedTuple
+
+import orjson
+
+from monitor.adapters.adapter import Instrument
+
+SYMBOLS: Final = 300
+ZIPF: Final = 1.05
+CALM_PER_S: Final = 5_000
+BURST_PER_S: Final = 88_000
+BURST_SHARE: Final = 0.4
+START_US: Final = 1_760_130_900_000_000  # 2025-10-10 21:15 UTC, the worst minute on record
+OKX_CONTRACT: Final = 0.01
+DELAY_US: Final = 40_000
+"""From the exchange's clock to ours: what a distant collector sees."""
+
+SHARES: Final = {"binance-usdm": 445, "bybit": 302, "okx": 223}
+LIQUIDATION_SHARE: Final = {"binance-usdm": 12, "bybit": 12, "okx": 6}
+LIQUIDATIONS_CALM: Final = 1 / 3
+LIQUIDATIONS_BURST: Final = 2.0
+"""Of the mean share: 1 % of the calm frames and 6 % of the burst's are liquidations, 3 % of all."""
+
+TRADES_A_FRAME_CALM: Final = 2.0
+TRADES_A_FRAME_BURST: Final = 4.5
+"""Mean of Bybit's arrays, geometric."""
+
+
+Json = dict[str, object]
+
+
+class Frame(NamedTuple):
+    """One frame with its venue, when it was received and how many events it holds."""
+
+    venue: str
+    received_us: int
+    data: bytes
+    events: int
+
+
+class _Market:
+    """Prices and counters of all symbols, and one method a kind of frame."""
+
+    def __init__(self, rng: random.Random) -> None:
+        self.rng = rng
+        self.bases = ["BTC", "ETH", "SOL"] + [f"COIN{number:03d}" for number in range(3, SYMBOLS)]
+        self.prices = [100_000.0, 4_000.0, 200.0] + [rng.uniform(0.05, 50) for _ in self.bases[3:]]
+        self.weights = list(accumulate(1 / (rank + 1) ** ZIPF for rank in range(SYMBOLS)))
+        self.sequence = 3_000_000_000
+
+    def draw(self) -> tuple[str, str, int]:
+        """A symbol's base, its price a step further, and a new number for ids."""
+        index = self.rng.choices(range(SYMBOLS), cum_weights=self.weights)[0]
+        self.prices[index] *= 1 + self.rng.gauss(0, 0.0002)
+        self.sequence += self.rng.randint(1, 4)
+        return self.bases[index], f"{self.prices[index]:.5g}", self.sequence
+
+    def size(self) -> str:
+        """A quantity, heavy-tailed as they are."""
+        return f"{self.rng.paretovariate(1.3) / 10:.3f}"
+
+    def binance_trade(self, ms: int, _mean: float) -> tuple[object, int]:
+        base, price, number = self.draw()
+        symbol, size = base + "USDT", self.size()
+        body: Json = {"e": "aggTrade", "E": ms + 3, "s": symbol, "a": number, "p": price, "q": size, "nq": size}
+        body |= {"f": 2 * number, "l": 2 * number + 1, "T": ms, "m": self.rng.random() < 0.5, "st": 1}
+        return {"stream": f"{symbol.lower()}@aggTrade", "data": body}, 1
+
+    def binance_liquidation(self, ms: int, _mean: float) -> tuple[object, int]:
+        base, price, _ = self.draw()
+        size, side = self.size(), self.rng.choice(("SELL", "BUY"))
+        order: Json = {"s": base + "USDT", "S": side, "o": "LIMIT", "f": "IOC", "q": size, "p": price, "ap": price}
+        order |= {"X": "FILLED", "l": size, "z": size, "T": ms}
+        return {"stream": "!forceOrder@arr", "data": {"e": "forceOrder", "E": ms + 2, "st": 1, "o": order}}, 1
+
+    def bybit_trade(self, ms: int, mean: float) -> tuple[object, int]:
+        base, price, number = self.draw()
+        symbol = base + "USDT"
+        rows: list[Json] = []
+        while not rows or self.rng.random() < 1 - 1 / mean:
+            id_ = f"{self.rng.getrandbits(128):032x}"
+            row: Json = {"T": ms, "s": symbol, "S": self.rng.choice(("Buy", "Sell")), "v": self.size(), "p": price}
+            row |= {"L": "ZeroPlusTick", "BT": False, "RPI": False, "seq": number}
+            rows.append(row | {"i": f"{id_[:8]}-{id_[8:12]}-{id_[12:16]}-{id_[16:20]}-{id_[20:]}"})
+        return {"topic": f"publicTrade.{symbol}", "type": "snapshot", "ts": ms + 1, "data": rows}, len(rows)
+
+    def bybit_liquidation(self, ms: int, _mean: float) -> tuple[object, int]:
+        base, price, _ = self.draw()
+        symbol = base + "USDT"
+        row = {"T": ms, "s": symbol, "S": self.rng.choice(("Buy", "Sell")), "v": self.size(), "p": price}
+        return {"topic": f"allLiquidation.{symbol}", "type": "snapshot", "ts": ms + 1, "data": [row]}, 1
+
+    def okx_trade(self, ms: int, _mean: float) -> tuple[object, int]:
+        base, price, number = self.draw()
+        symbol = f"{base}-USDT-SWAP"
+        row: Json = {"instId": symbol, "tradeId": str(number), "px": price, "sz": self.size(), "count": "2"}
+        row |= {"side": self.rng.choice(("buy", "sell")), "ts": str(ms), "seqId": number}
+        return {"arg": {"channel": "trades", "instId": symbol}, "data": [row]}, 1
+
+    def okx_liquidation(self, ms: int, _mean: float) -> tuple[object, int]:
+        base, price, _ = self.draw()
+        side, position = self.rng.choice((("sell", "long"), ("buy", "short")))
+        detail = {"bkLoss": "0", "bkPx": price, "ccy": "", "posSide": position, "side": side, "sz": self.size()}
+        row: Json = {"details": [detail | {"ts": str(ms)}], "instFamily": f"{base}-USDT"}
+        row |= {"instId": f"{base}-USDT-SWAP", "instType": "SWAP", "uly": f"{base}-USDT"}
+        return {"arg": {"channel": "liquidation-orders", "instType": "SWAP"}, "data": [row]}, 1
+
+
+def generate(count: int, seed: int = 20251010) -> Iterator[Frame]:
+    """Make ``count`` frames in order of receipt, the same for the same seed."""
+    market = _Market(random.Random(seed))
+    makers = [
+        ("binance-usdm", market.binance_trade, market.binance_liquidation),
+        ("bybit", market.bybit_trade, market.bybit_liquidation),
+        ("okx", market.okx_trade, market.okx_liquidation),
+    ]
+    frames_by_venue = {venue: SHARES[venue] + LIQUIDATION_SHARE[venue] for venue in SHARES}
+    calm = round(count * (1 - BURST_SHARE))
+    at_us = float(START_US)
+    for index in range(count):
+        burst = index >= calm
+        decay = 1 - (index - calm) / max(1, count - calm) if burst else 0.0
+        at_us += 1e6 / (CALM_PER_S + (BURST_PER_S - CALM_PER_S) * decay**2)
+        venue, trade, liquidation = market.rng.choices(makers, weights=list(frames_by_venue.values()))[0]
+        density = LIQUIDATIONS_BURST if burst else LIQUIDATIONS_CALM
+        forced = market.rng.random() < density * LIQUIDATION_SHARE[venue] / frames_by_venue[venue]
+        mean = TRADES_A_FRAME_BURST if burst else TRADES_A_FRAME_CALM
+        body, events = (liquidation if forced else trade)(int(at_us) // 1_000, mean)
+        yield Frame(venue, int(at_us) + DELAY_US, orjson.dumps(body), events)
+
+
+def instruments(venue: str) -> dict[str, Instrument]:
+    """What the venue's REST endpoint would say of the generated symbols."""
+    bases = _Market(random.Random(0)).bases
+    if venue == "okx":
+        return {f"{base}-USDT-SWAP": Instrument(f"{base}-USDT-SWAP", base, 1, OKX_CONTRACT, "base") for base in bases}
+    return {f"{base}USDT": Instrument(f"{base}USDT", base, 1, 1.0, "base") for base in bases}

@@ -1,0 +1,80 @@
+"""cryptofeed and river as the bench meets them: only where they are installed, never a dependency.
+
+cryptofeed is AGPL-3.0 from 3.0 on, so it lives in the bench's own environment (``make bench``).
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import importlib.util
+import logging
+from collections.abc import Callable, Iterable
+from types import SimpleNamespace
+from typing import Any
+
+from monitor.adapters.adapter import Instrument
+from monitor.bench.frames import Frame, instruments
+
+Handler = Callable[[str, object, float], Any]
+
+
+def version(package: str) -> str | None:
+    """The version of an installed package, None where it is not there."""
+    if importlib.util.find_spec(package) is None:
+        return None
+    return importlib.metadata.version(package)
+
+
+class Cryptofeed:
+    """Its message handlers with callbacks that count and do nothing more.
+
+    The symbol tables that it would fetch over REST are set from the generated instruments. A handler never waits, so
+    one ``send`` runs it to its end: an event loop would only add to its time.
+    """
+
+    def __init__(self) -> None:
+        from cryptofeed.defines import LIQUIDATIONS, TRADES
+        from cryptofeed.exchanges import EXCHANGE_MAP
+        from cryptofeed.symbols import Symbols
+
+        for logger in ("feedhandler", "cryptofeed"):
+            logging.getLogger(logger).setLevel(logging.CRITICAL)  # a line for each frame that it does not know
+        self.events = 0
+        self.failed = 0
+        self._handlers: dict[str, tuple[Handler, object]] = {}
+        names = {"binance-usdm": "BINANCE_FUTURES", "bybit": "BYBIT", "okx": "OKX"}
+        for venue, name in names.items():
+            symbols = {_normalised(item): item.symbol for item in instruments(venue).values()}
+            Symbols.set(name, symbols, {"instrument_type": {}, "tick_size": {}})
+            feed = EXCHANGE_MAP[name](
+                subscription={TRADES: list(symbols)}, callbacks={TRADES: self._count, LIQUIDATIONS: self._count}
+            )
+            connection = SimpleNamespace(address="wss://127.0.0.1/v5/public/linear", uuid=name)
+            self._handlers[venue] = (feed.message_handler, connection)
+
+    async def _count(self, _event: object, _received: float) -> None:
+        self.events += 1
+
+    def prepare(self, frames: Iterable[Frame]) -> list[tuple[Handler, str, object, float]]:
+        """What :meth:`run` works on: text frames, as its websocket client hands them over."""
+        work = []
+        for frame in frames:
+            handler, connection = self._handlers[frame.venue]
+            work.append((handler, frame.data.decode(), connection, frame.received_us / 1e6))
+        return work
+
+    def run(self, work: list[tuple[Handler, str, object, float]]) -> int:
+        """Handle every frame; what a handler cannot read is counted in ``failed`` (2.4.1: OKX's liquidations)."""
+        self.events = self.failed = 0
+        for handler, text, connection, received in work:
+            try:
+                handler(text, connection, received).send(None)
+            except StopIteration:
+                pass
+            except KeyError:
+                self.failed += 1
+        return len(work)
+
+
+def _normalised(item: Instrument) -> str:
+    return f"{item.asset}-USDT-PERP"

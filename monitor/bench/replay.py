@@ -1,0 +1,77 @@
+"""``cascade-monitor replay`` of a file of events, as a whole process, beside decoding its lines alone."""
+
+from __future__ import annotations
+
+import resource
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+import msgspec
+import orjson
+
+from monitor.bench.decode import prepare
+from monitor.bench.frames import Frame
+from monitor.bench.measure import Case, Group, measure
+from monitor.events import Event
+
+ORJSON: Final = "orjson.loads of its lines"
+REPLAY: Final = "cascade-monitor replay --json"
+TIMEOUT_S: Final = 600
+
+
+def write_events(frames: Sequence[Frame], path: Path) -> int:
+    """Write what the adapters make of the frames, one record a line; returns how many."""
+    encoder = msgspec.json.Encoder()
+    count = 0
+    with path.open("wb") as file:
+        for parse, data, received_us in prepare(frames):
+            for message in parse(data, received_us):
+                if isinstance(message, Event):
+                    file.write(encoder.encode(message) + b"\n")
+                    count += 1
+    return count
+
+
+def children_cpu_s() -> float:
+    """CPU seconds of all finished child processes."""
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
+
+
+def run_replay(path: Path) -> int:
+    """Replay the file in a new process.
+
+    Returns:
+        The number of events in its summary.
+
+    Raises:
+        CalledProcessError: the program failed.
+    """
+    command = [sys.executable, "-m", "monitor", "replay", str(path), "--json"]
+    done = subprocess.run(command, check=True, capture_output=True, timeout=TIMEOUT_S)  # noqa: S603 - our own program
+    return int(orjson.loads(done.stdout.splitlines()[-1])["events"])
+
+
+def run_orjson(path: Path) -> int:
+    """Read and decode every line."""
+    count = 0
+    with path.open("rb") as file:
+        for line in file:
+            orjson.loads(line)
+            count += 1
+    return count
+
+
+def group(frames: Sequence[Frame], rounds: int, directory: Path) -> Group:
+    """Measure the replay of the frames' events, start of the process included."""
+    path = directory / "events.jsonl"
+    count = write_events(frames, path)
+    cases = [
+        Case(ORJSON, "events", lambda _: run_orjson(path)),
+        Case(REPLAY, "events", lambda _: run_replay(path), clock=children_cpu_s),
+    ]
+    note = f"{count:,} events, {path.stat().st_size / 1e6:.0f} MB; the process's start is in its time"
+    return Group("replay", measure(cases, rounds), (ORJSON,), (note,))
