@@ -1,0 +1,208 @@
+"""All connections of one venue: planned by its adapter, dialled spread out, each kept alive whatever the others do."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from monitor.adapters.adapter import Adapter, Connection
+from monitor.adapters.backoff import Backoff
+from monitor.adapters.bars import BAR_US, OverloadSwitch, TradeMode
+from monitor.adapters.dialing import DialGate
+from monitor.adapters.outlet import Outlet
+from monitor.adapters.rejects import RejectGate
+from monitor.adapters.session import OnFrame, Session, SessionSettings
+from monitor.adapters.stats import SessionStats, total
+from monitor.bus.ports import Publisher
+from monitor.events import ALL, MICROS, Channel, Heartbeat
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class FleetSettings:
+    """How one venue is collected.
+
+    Attributes:
+        session: timeouts and limits of each connection.
+        trades: every trade by itself, or 100 ms bars; under overload bars in any case.
+        calm_s: how long the bus must have had room before single trades are published again.
+        dial_interval_s: at least this between two dials; 300 in five minutes is the strictest known limit (Binance).
+        heartbeat_s: how often a channel that is alive says so.
+        rejects_per_s, rejects_burst: how many rejects are published; all are counted.
+    """
+
+    session: SessionSettings = field(default_factory=SessionSettings)
+    trades: TradeMode = "each"
+    calm_s: float = 30.0
+    dial_interval_s: float = 1.0
+    heartbeat_s: float = 1.0
+    rejects_per_s: float = 5.0
+    rejects_burst: int = 50
+
+
+class FleetStats(NamedTuple):
+    """A venue now: its connections, their sum, and what the venue's outlet counted.
+
+    ``folding`` says whether trades go out as bars; ``switched_to_bars`` and ``switched_to_each`` count the switches
+    made by overload and by calm; ``rejects_suppressed`` were counted but not published.
+    """
+
+    venue: str
+    connections: list[SessionStats]
+    total: SessionStats
+    folding: bool
+    switched_to_bars: int
+    switched_to_each: int
+    rejects_suppressed: int
+
+
+class Fleet:
+    """The sessions of one venue.
+
+    Args:
+        adapter: the venue.
+        symbols: what to watch.
+        channels: what to watch of them.
+        publisher: the bus.
+        settings: how.
+        clock: the machine's time in microseconds.
+        rng: source of all jitter.
+        ws_url: another address than the exchange's own (simulations).
+        on_frame: sees every frame before it is parsed.
+    """
+
+    def __init__(
+        self,
+        adapter: Adapter,
+        symbols: Sequence[str],
+        channels: Iterable[Channel],
+        publisher: Publisher,
+        settings: FleetSettings,
+        *,
+        clock: Callable[[], int],
+        rng: random.Random,
+        ws_url: str | None = None,
+        on_frame: OnFrame | None = None,
+    ) -> None:
+        self.venue = adapter.venue
+        self._adapter = adapter
+        self._symbols = tuple(symbols)
+        self._channels = tuple(channels)
+        self._publisher = publisher
+        self._settings = settings
+        self._clock = clock
+        self._rng = rng
+        self._ws_url = ws_url
+        self._on_frame = on_frame
+        self._switch = OverloadSwitch(settings.trades, settings.calm_s, self.venue)
+        gate = RejectGate(settings.rejects_per_s, settings.rejects_burst)
+        self.outlet = Outlet(publisher, self._switch, gate, clock)
+        self._dial_slot = DialGate(settings.dial_interval_s)
+        self._stats: dict[str, SessionStats] = {}
+        self._sessions: dict[str, Session] = {}
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._group: asyncio.TaskGroup | None = None
+
+    async def run(self) -> None:
+        """Collect until cancelled; then the sockets are closed and the open bars published."""
+        try:
+            async with asyncio.TaskGroup() as group:
+                self._group = group
+                self._reconcile()
+                group.create_task(self._beat(), name=f"{self.venue} heartbeat")
+                group.create_task(self._flush_bars(), name=f"{self.venue} bars")
+        finally:
+            self._group = None
+            self._sessions.clear()
+            self._tasks.clear()
+            self.outlet.flush()
+
+    def update(self, adapter: Adapter, symbols: Sequence[str]) -> None:
+        """Go on with newer instruments and other symbols; connections whose plan is the same are not touched."""
+        self._adapter = adapter
+        self._symbols = tuple(symbols)
+        if self._group is not None:
+            self._reconcile()
+
+    def _reconcile(self) -> None:
+        """Make the running sessions those that the adapter plans."""
+        plans = self._adapter.connections(self._symbols, self._channels, self._ws_url)
+        wanted = {plan.name: plan for plan in plans}
+        for name in self._sessions.keys() - wanted.keys():
+            del self._sessions[name]
+            self._tasks.pop(name).cancel()
+        for name, plan in wanted.items():
+            session = self._sessions.get(name)
+            if session is None:
+                self._launch(plan)
+                continue
+            session.adapter = self._adapter
+            if session.plan != plan:
+                session.move_to(plan)
+        log.info("%s: %d symbols on %d connections", self.venue, len(self._symbols), len(plans))
+
+    def _launch(self, plan: Connection) -> None:
+        if self._group is None:
+            raise RuntimeError(f"{self.venue}: connections are launched while the fleet runs")
+        stats = self._stats.setdefault(plan.name, SessionStats(self.venue, plan.name))
+        session = Session(
+            plan, self._adapter, self.outlet, self._settings.session,
+            clock=self._clock, rng=self._rng, stats=stats, dial_slot=self._dial_slot, on_frame=self._on_frame,
+        )  # fmt: skip
+        self._sessions[plan.name] = session
+        task = self._group.create_task(self._supervise(session), name=f"{self.venue} {plan.name}")
+        self._tasks[plan.name] = task
+
+    async def _supervise(self, session: Session) -> None:
+        """Restart a session that fails by a fault of its own: loudly, and without touching the others."""
+        limits = self._settings.session
+        backoff = Backoff(self._rng, limits.backoff_base_s, limits.backoff_cap_s, limits.healthy_s)
+        loop = asyncio.get_running_loop()
+        while True:
+            started_s = loop.time()
+            try:
+                await session.run()
+            except Exception:
+                task = asyncio.current_task()
+                if task is not None and task.cancelling():
+                    raise
+                session.stats.crashes += 1
+                log.exception("%s %s: the session failed; restarting it", self.venue, session.plan.name)
+            await asyncio.sleep(backoff.next_delay_s(loop.time() - started_s, delivered=True))
+
+    async def _beat(self) -> None:
+        while True:
+            await asyncio.sleep(self._settings.heartbeat_s)
+            alive = self.alive_channels()
+            if alive:
+                self.outlet.flush()  # a beat says that all was published: an open bar must not lag behind it
+                now_us = self._clock()
+                self._publisher.write([Heartbeat(self.venue, ALL, ALL, now_us, now_us, channel) for channel in alive])
+
+    def alive_channels(self) -> list[Channel]:
+        """The channels that every connection carrying them sees: one dead shard silences the channel's beat."""
+        sessions = self._sessions.values()
+        carried = {channel for session in sessions for channel in session.plan.channels}
+        dead = {channel for session in sessions if not session.alive for channel in session.plan.channels}
+        return sorted(carried - dead)
+
+    async def _flush_bars(self) -> None:
+        while True:
+            await asyncio.sleep(BAR_US / MICROS)
+            self.outlet.flush_ended()
+
+    def stats(self) -> FleetStats:
+        """How the venue does."""
+        for session in self._sessions.values():
+            session.refresh_gauges()
+        connections = list(self._stats.values())
+        switch = self._switch
+        return FleetStats(
+            self.venue, connections, total(self.venue, connections),
+            switch.folding, switch.to_bars, switch.to_each, self.outlet.gate.suppressed,
+        )  # fmt: skip

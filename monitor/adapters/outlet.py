@@ -1,0 +1,73 @@
+"""Where one venue's events leave the adapters: towards the bus, trades each or as bars, rejects within a rate."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from monitor.adapters.bars import OverloadSwitch, TradeFolder
+from monitor.adapters.rejects import RejectGate
+from monitor.bus.ports import Publisher
+from monitor.events import AnyEvent, Reject, Trade
+
+
+class Outlet:
+    """One venue's way to the publisher, shared by its sessions.
+
+    Args:
+        publisher: the bus.
+        switch: whether trades are folded now.
+        gate: the limit on published rejects.
+        clock: the machine's time in microseconds.
+    """
+
+    __slots__ = ("_clock", "_publisher", "folder", "gate", "switch")
+
+    def __init__(
+        self, publisher: Publisher, switch: OverloadSwitch, gate: RejectGate, clock: Callable[[], int]
+    ) -> None:
+        self._publisher = publisher
+        self._clock = clock
+        self.switch = switch
+        self.gate = gate
+        self.folder = TradeFolder()
+
+    def publish(self, events: Sequence[AnyEvent]) -> None:
+        """Hand events to the bus, or their trades to the open bars."""
+        if self.switch.folding:
+            trades = [event for event in events if type(event) is Trade]
+            if trades:
+                rest: list[AnyEvent] = [event for event in events if type(event) is not Trade]
+                rest += self.folder.fold(trades)
+                events = rest
+        if events:
+            self._publisher.write(events)
+
+    def reject(self, reject: Reject) -> None:
+        """Publish a reject as far as the rate allows; the caller has counted it."""
+        if self.gate.allows(reject.receive_time_us):
+            self._publisher.write((reject,))
+
+    def flush_ended(self) -> None:
+        """Publish the bars whose interval is over; call this about once an interval."""
+        now_us = self._clock()
+        relaxed = not self.full and self.switch.relax(now_us)
+        bars = self.folder.flush() if relaxed else self.folder.flush_ended(now_us)
+        if bars:
+            self._publisher.write(bars)
+
+    def flush(self) -> None:
+        """Publish every open bar."""
+        bars = self.folder.flush()
+        if bars:
+            self._publisher.write(bars)
+
+    @property
+    def full(self) -> bool:
+        """Whether to await :meth:`drain` before reading on."""
+        return self._publisher.full
+
+    async def drain(self) -> None:
+        """Wait until the bus has room; from now on trades are folded until it has been calm for a while."""
+        self.switch.pressed(self._clock())
+        await self._publisher.drain()
+        self.switch.pressed(self._clock())

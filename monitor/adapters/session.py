@@ -1,0 +1,352 @@
+"""Drives one connection plan of one adapter for ever: socket after socket, with backoff, gaps and rotation.
+
+dial ──► subscribe ──► read ──► ended ──► gap opens ──► backoff ──► dial …
+                         │
+                         └── old enough, told to go, or symbols changed ──► a second socket is dialled and
+                             subscribed; only when it delivers is the first one closed: no gap, some duplicates
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+import random
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Final, NamedTuple, NoReturn
+
+from monitor.adapters.adapter import Adapter, Connection, Control, Notice, Refusal
+from monitor.adapters.backoff import Backoff
+from monitor.adapters.bars import TradeOverlap
+from monitor.adapters.link import Ending, Link, LinkSettings, no_wait
+from monitor.adapters.outlet import Outlet
+from monitor.adapters.staleness import Pulse
+from monitor.adapters.stats import KIND_NAMES, EndReason, SessionStats
+from monitor.events import ALL, AnyEvent, Gap, GapReason, Reject
+
+log = logging.getLogger(__name__)
+
+OnFrame = Callable[[str, str, int, bytes], None]
+"""``on_frame(venue, connection name, receive time, frame)``: the tap of the recorder, before parsing."""
+
+GAP_REASON: Final[dict[EndReason, GapReason]] = {"stale": "stale", "unanswered": "stale"}
+"""Silence is ``stale``, everything else ``disconnect``."""
+
+
+@dataclass(frozen=True, slots=True)
+class SessionSettings:
+    """How a session treats its sockets.
+
+    Attributes:
+        link: limits of one socket.
+        backoff_base_s, backoff_cap_s: first and longest wait before dialling again.
+        healthy_s: a socket that lived this long and delivered data resets the backoff; an exchange that bans or
+            refuses drops within seconds.
+        rotation_share: at which share of the plan's ``max_age_s`` the next socket is dialled, spread by up to a
+            twentieth earlier, so that sockets opened together do not rotate together.
+        overlap_s: how long both sockets are kept once the new one delivers; the slowest known batching of
+            liquidations is one second.
+    """
+
+    link: LinkSettings = field(default_factory=LinkSettings)
+    backoff_base_s: float = 0.5
+    backoff_cap_s: float = 60.0
+    healthy_s: float = 30.0
+    rotation_share: float = 0.95
+    overlap_s: float = 2.0
+
+
+class Unseen(NamedTuple):
+    """A gap that has begun and not ended."""
+
+    from_us: int
+    reason: GapReason
+
+
+class _Running:
+    """A link with its task and the time at which it should be replaced."""
+
+    __slots__ = ("link", "replace_at_s", "replace_reason", "task")
+
+    def __init__(self, link: Link, task: asyncio.Task[Ending], replace_at_s: float) -> None:
+        self.link = link
+        self.task = task
+        self.replace_at_s = replace_at_s
+        self.replace_reason: EndReason = "rotation"
+
+
+class Session:
+    """One connection plan, kept alive.
+
+    Args:
+        plan: what to carry; :meth:`move_to` changes it without a gap.
+        adapter: reads the frames; may be replaced at any time by one with newer instruments.
+        outlet: where the venue's events go.
+        settings: timeouts and limits.
+        clock: the machine's time in microseconds.
+        rng: source of all jitter.
+        stats: counters to go on with.
+        dial_slot: awaited before every dial, to stay within the venue's connect limit.
+        on_frame: sees every frame before it is parsed.
+    """
+
+    def __init__(
+        self,
+        plan: Connection,
+        adapter: Adapter,
+        outlet: Outlet,
+        settings: SessionSettings,
+        *,
+        clock: Callable[[], int],
+        rng: random.Random,
+        stats: SessionStats | None = None,
+        dial_slot: Callable[[], Awaitable[None]] = no_wait,
+        on_frame: OnFrame | None = None,
+    ) -> None:
+        self.plan = plan
+        self.adapter = adapter
+        self.stats = stats or SessionStats(adapter.venue, plan.name)
+        self._outlet = outlet
+        self._settings = settings
+        self._clock = clock
+        self._rng = rng
+        self._backoff = Backoff(rng, settings.backoff_base_s, settings.backoff_cap_s, settings.healthy_s)
+        self._dial_slot = dial_slot
+        self._on_frame = on_frame
+        self._running: list[_Running] = []
+        self._wake = asyncio.Event()
+        self._overlap: TradeOverlap | None = None
+        self._unseen: Unseen | None = None
+        self._started_us = 0
+
+    def refresh_gauges(self) -> None:
+        """Bring ``connected`` and ``acks_pending`` up to date: the counters of the hot path need no such step."""
+        self.stats.connected = int(any(running.link.ready for running in self._running))
+        self.stats.acks_pending = sum(running.link.subscription.pending for running in self._running)
+
+    @property
+    def alive(self) -> bool:
+        """Whether everything that the plan's channels sent so far has been published."""
+        links = [running.link for running in self._running]
+        return any(link.ready for link in links) and not any(link.draining for link in links)
+
+    def move_to(self, plan: Connection) -> None:
+        """Carry another plan: a socket for it overlaps the present one."""
+        self.plan = plan
+        for running in self._running:
+            self._replace_now(running, "replan")
+
+    async def run(self) -> NoReturn:
+        """Run until cancelled. A second call after a failure goes on where the first one stopped."""
+        self._started_us = self._started_us or self._clock()
+        try:
+            async with asyncio.TaskGroup() as group:
+                await self._serve(group)
+        except asyncio.CancelledError:
+            self._end_gap(self._clock())  # a gap that is open says so before nobody watches any more
+            raise
+        except Exception:
+            self._begin_gap(self.stats.last_message_us or self._started_us, "disconnect")
+            raise
+        finally:
+            self._running.clear()
+            self._end_overlap()
+            self.refresh_gauges()
+        raise AssertionError("a session ends by cancellation or failure alone")
+
+    async def _serve(self, group: asyncio.TaskGroup) -> NoReturn:
+        current = self._start(group)
+        while True:
+            ending = await self._until_due(current)
+            if ending is None:
+                current = await self._replace(group, current)
+            else:
+                delay_s = self._lost(current, ending)
+                await asyncio.sleep(delay_s)
+                current = self._start(group)
+
+    def _start(self, group: asyncio.TaskGroup) -> _Running:
+        self.stats.dials += 1
+        link = Link(self.plan, self, self._settings.link, self._clock, self._dial_slot)
+        task = group.create_task(link.run(), name=f"{self.stats.venue} {self.plan.name}")
+        task.add_done_callback(lambda _: self._wake.set())
+        running = _Running(link, task, asyncio.get_running_loop().time() + self._rotation_age_s())
+        self._running.append(running)
+        return running
+
+    def _rotation_age_s(self) -> float:
+        if self.plan.max_age_s is None:
+            return math.inf
+        return self.plan.max_age_s * (self._settings.rotation_share - 0.05 * self._rng.random())
+
+    async def _until_due(self, running: _Running) -> Ending | None:
+        """Wait until the link ends, or until it is time to replace it (None)."""
+        loop = asyncio.get_running_loop()
+        while not running.task.done():
+            left_s = running.replace_at_s - loop.time()
+            if left_s <= 0:
+                return None
+            await self._wait(left_s)
+        return running.task.result()
+
+    async def _wait(self, timeout_s: float) -> None:
+        try:
+            async with asyncio.timeout(None if math.isinf(timeout_s) else timeout_s):
+                await self._wake.wait()
+        except TimeoutError:
+            return
+        self._wake.clear()
+
+    async def _replace(self, group: asyncio.TaskGroup, old: _Running) -> _Running:
+        """Bring up a second socket beside ``old``; returns the one to go on with."""
+        self._overlap = TradeOverlap()
+        fresh = self._start(group)
+        while not (fresh.link.ready_us or fresh.task.done() or old.task.done()):
+            await self._wait(math.inf)
+        if fresh.task.done():
+            return self._replacement_failed(fresh, old)
+        if old.task.done():
+            self._lost(old, old.task.result())
+        else:
+            await self._retire(old)
+        self._end_overlap()
+        return fresh
+
+    def _replacement_failed(self, fresh: _Running, old: _Running) -> _Running:
+        ending = fresh.task.result()
+        delay_s = self._ended(fresh, ending)
+        old.replace_at_s = asyncio.get_running_loop().time() + delay_s
+        self._end_overlap()
+        return old
+
+    async def _retire(self, old: _Running) -> None:
+        """Close a socket whose successor delivers, once nothing can be under way on it alone."""
+        loop = asyncio.get_running_loop()
+        until_s = loop.time() + self._settings.overlap_s
+        while not old.task.done() and loop.time() < until_s:
+            await self._wait(until_s - loop.time())
+        old.link.retire()
+        await asyncio.wait({old.task})
+        self.stats.reconnects[old.replace_reason] += 1
+        self._running.remove(old)
+        log.info("%s %s: moved to a fresh socket (%s)", self.stats.venue, self.plan.name, old.replace_reason)
+
+    def _end_overlap(self) -> None:
+        if self._overlap is not None:
+            self.stats.overlap_duplicates += self._overlap.duplicates
+            self._overlap = None
+
+    def _lost(self, running: _Running, ending: Ending) -> float:
+        """A socket ended unasked and left nobody watching: open a gap. Returns the delay before the next dial."""
+        link = running.link
+        seen_us = self._started_us
+        if link.ready_us:
+            seen_us = ending.unseen_from_us or link.last_message_us or link.ready_us
+        self._begin_gap(seen_us, GAP_REASON.get(ending.reason, "disconnect"))
+        return self._ended(running, ending)
+
+    def _begin_gap(self, from_us: int, reason: GapReason) -> None:
+        if self._unseen is None:
+            self._unseen = Unseen(from_us, reason)
+
+    def _ended(self, running: _Running, ending: Ending) -> float:
+        self.stats.reconnects[ending.reason] += 1
+        self._running.remove(running)
+        if ending.reason == "oversized":
+            self._count_reject(Reject(self.stats.venue, "oversized", ending.detail, self._clock()))
+        delay_s = self._backoff.next_delay_s(ending.lived_s, running.link.last_message_us > 0)
+        log.warning(
+            "%s %s: %s (%s); dialling again in %.1f s",
+            self.stats.venue, self.plan.name, ending.reason, ending.detail, delay_s,
+        )  # fmt: skip
+        return delay_s
+
+    # What a link reports.
+
+    def take(self, frame: bytes, received_us: int, pulse: Pulse) -> Sequence[Control]:
+        """Parse a frame, count it, publish its events; returns its control messages. The hot path."""
+        stats = self.stats
+        stats.frames += 1
+        stats.bytes += len(frame)
+        pulse.frame_us = received_us
+        if self._on_frame is not None:
+            self._on_frame(stats.venue, self.plan.name, received_us, frame)
+        events: list[AnyEvent] = []
+        controls: list[Control] = []
+        for message in self.adapter.parse(frame, received_us):
+            kind = type(message)
+            if kind in KIND_NAMES:
+                events.append(message)  # type: ignore[arg-type]  # the table holds event types alone
+            elif isinstance(message, Reject):
+                self._count_reject(message)
+            else:
+                controls.append(message)  # type: ignore[arg-type]  # what is left
+        if events:
+            self._publish(events, received_us, pulse)
+        return controls
+
+    def _publish(self, events: list[AnyEvent], received_us: int, pulse: Pulse) -> None:
+        stats = self.stats
+        heard = pulse.heard
+        for event in events:
+            heard[type(event)] = received_us
+            stats.count_event(event)
+        stats.last_message_us = received_us
+        stats.count_age(received_us - events[0].event_time_us)
+        self._outlet.publish(events if self._overlap is None else self._overlap.fresh(events))
+
+    def _count_reject(self, reject: Reject) -> None:
+        self.stats.rejects[reject.reason] += 1
+        self._outlet.reject(reject)
+
+    @property
+    def full(self) -> bool:
+        """Whether the bus is full."""
+        return self._outlet.full
+
+    async def drain(self) -> None:
+        """Wait until the bus has room."""
+        self.stats.drains += 1
+        await self._outlet.drain()
+
+    def link_ready(self, link: Link, at_us: int) -> None:
+        """A socket sees everything it should: the gap, if there was one, is over."""
+        self._end_gap(at_us)
+        self._wake.set()
+
+    def _end_gap(self, to_us: int) -> None:
+        unseen, self._unseen = self._unseen, None
+        if unseen is None:
+            return
+        self.stats.gaps += 1
+        self.stats.gap_us += to_us - unseen.from_us
+        venue = self.stats.venue
+        self._outlet.publish(
+            [
+                Gap(venue, ALL, ALL, to_us, self._clock(), channel, unseen.from_us, to_us, unseen.reason)
+                for channel in sorted(self.plan.channels)
+            ]
+        )
+
+    def link_refused(self, link: Link, refusal: Refusal) -> None:
+        """Count and log; the other subscriptions go on."""
+        self.stats.refusals += 1
+        log.error("%s %s: refused %r: %s", self.stats.venue, link.plan.name, refusal.key, refusal.detail)
+
+    def link_noticed(self, link: Link, notice: Notice) -> None:
+        """Log; where the exchange asks for it, replace the socket before it is cut."""
+        log.warning("%s %s: notice: %s", self.stats.venue, link.plan.name, notice.detail)
+        if notice.reconnect:
+            for running in self._running:
+                if running.link is link:
+                    self._replace_now(running, "notice")
+
+    def _replace_now(self, running: _Running, reason: EndReason) -> None:
+        running.replace_at_s = 0.0
+        running.replace_reason = reason
+        self._wake.set()
+
+    def link_missed(self, link: Link, keys: Sequence[str]) -> None:
+        """Count acknowledgements that never came."""
+        self.stats.acks_missing += len(keys)
