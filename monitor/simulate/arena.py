@@ -1,0 +1,130 @@
+"""The market and its three exchanges on this machine: start, play a storyline in real time, stop."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AsyncExitStack
+from types import TracebackType
+from typing import Final, Self
+
+from monitor.events import MICROS, AnyEvent
+from monitor.simulate.exchanges.binance_usdm import BinanceUsdm
+from monitor.simulate.exchanges.bybit import Bybit
+from monitor.simulate.exchanges.dialect import Dialect
+from monitor.simulate.exchanges.okx import Okx
+from monitor.simulate.exchanges.server import ExchangeServer
+from monitor.simulate.history import history
+from monitor.simulate.ledger import Ledger
+from monitor.simulate.listings import ASSETS
+from monitor.simulate.market import STEP_US, Market
+from monitor.simulate.scenario import Progress, Scenario
+
+DIALECTS: Final[tuple[type[Dialect], ...]] = (BinanceUsdm, Bybit, Okx)
+DRAIN_S: Final = 2.0
+"""How long the last frames may take to reach their clients."""
+POLL_S: Final = 0.01
+
+
+def wall_clock_us() -> int:
+    """Microseconds since the epoch, UTC."""
+    return time.time_ns() // 1_000
+
+
+class Arena:
+    """An async context manager around the exchanges.
+
+    Event times on the wire are the clock's, so a collector finds them as fresh as a real exchange's. What happens
+    before :meth:`play` is calm; nothing is sent then.
+
+    Args:
+        scenario: the storyline.
+        seed: the same seed gives the same market.
+        warmup_s: seconds of calm that :meth:`history` yields; the market begins that long ago.
+        feedback: whether forced orders move the price.
+        clock: microseconds since the epoch.
+
+    Attributes:
+        market: the market itself.
+        exchanges: servers by venue, each with its ledger and its addresses.
+    """
+
+    def __init__(
+        self,
+        scenario: Scenario,
+        seed: int = 1,
+        *,
+        warmup_s: int = 0,
+        feedback: bool = True,
+        clock: Callable[[], int] = wall_clock_us,
+    ) -> None:
+        self._clock = clock
+        self._warmup_s = warmup_s
+        # On a whole second, so that the history's steps and throttle windows are the clock's seconds.
+        begin = clock() // MICROS * MICROS - warmup_s * MICROS
+        self.market = Market(scenario, seed, begin, feedback=feedback)
+        quotes = self.market.quotes()
+        self.exchanges: Mapping[str, ExchangeServer] = {
+            dialect.venue: ExchangeServer(dialect(ASSETS, quotes, clock())) for dialect in DIALECTS
+        }
+        self._stack = AsyncExitStack()
+
+    async def __aenter__(self) -> Self:
+        """Start the servers."""
+        async with AsyncExitStack() as stack:
+            for exchange in self.exchanges.values():
+                await stack.enter_async_context(exchange)
+            self._stack = stack.pop_all()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Stop the servers; whoever still listens is cut."""
+        await self._stack.aclose()
+
+    @property
+    def progress(self) -> Progress:
+        """Where in the storyline the market is."""
+        return self.market.progress
+
+    def ledger(self, venue: str) -> Ledger:
+        """The books of one exchange."""
+        return self.exchanges[venue].dialect.ledger
+
+    def history(self) -> Iterator[AnyEvent]:
+        """The calm before now, as contract events; to be read once, before :meth:`play`."""
+        yield from history(self.market, self._warmup_s)
+        for exchange in self.exchanges.values():
+            exchange.dialect.observe(self.market.quotes(), self.market.now_us)
+
+    async def watched(self) -> None:
+        """Wait until every exchange has a client that subscribed to forced orders."""
+        for exchange in self.exchanges.values():
+            await exchange.watched()
+
+    def drop_all(self) -> int:
+        """Cut every websocket of every exchange; returns how many there were."""
+        return sum(exchange.drop_all() for exchange in self.exchanges.values())
+
+    async def play(self) -> None:
+        """Play the storyline from now on, in real time, to its end; then send what the throttles still hold."""
+        self.market.begin(max(self._clock(), self.market.now_us))
+        while not self.progress.done:
+            ahead_us = self.market.now_us + STEP_US - self._clock()
+            # Behind the clock the steps follow at once, yet never without giving the sockets their turn.
+            await asyncio.sleep(max(0, ahead_us) / MICROS)
+            step = self.market.step()
+            for exchange in self.exchanges.values():
+                exchange.publish(exchange.dialect.frames_for(step))
+        for exchange in self.exchanges.values():
+            exchange.publish(exchange.dialect.flush())
+        await self._drain()
+
+    async def _drain(self) -> None:
+        """Wait until everything is written, or nobody reads any more."""
+        for _ in range(round(DRAIN_S / POLL_S)):
+            if not any(exchange.waiting for exchange in self.exchanges.values()):
+                return
+            await asyncio.sleep(POLL_S)

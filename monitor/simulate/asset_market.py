@@ -1,0 +1,140 @@
+"""One asset: positions on both sides, forced orders, background trades, and the price that all of them see."""
+
+from __future__ import annotations
+
+import math
+from typing import Final
+
+import numpy as np
+
+from monitor.events import Side, TakerSide
+from monitor.simulate.book import MAINTENANCE, LeverageBook
+from monitor.simulate.forced import MILLISECOND_US, SIGN, ForcedQueue
+from monitor.simulate.impact import Impact
+from monitor.simulate.listings import VENUE_SHARES, Asset
+from monitor.simulate.scenario import Phase
+from monitor.simulate.tape import ForcedOrder, Print
+
+DAILY_VOLUME: Final = 1.25
+"""Average daily volume as a multiple of one side's open interest (open interest is 0.5 to 1.1 of it)."""
+POSITION_LIFE_S: Final = 60.0
+"""Mean life of a position that is not liquidated: real ones last half a day, but a story of 90 s needs new shorts."""
+REFILL_S: Final = 12.0
+"""Time constant with which missing open interest comes back."""
+SEED_ROUNDS: Final = 400
+"""Openings that the first book is made of, so that its distances to liquidation are a smooth mixture."""
+SWEPT: Final = 0.004
+"""No position starts within 0.4 % of its liquidation: calm's own noise would have closed it before."""
+ISOLATED_PER_S: Final = 0.8
+"""Single positions that run out of margin on their own in calm, by square root of open interest relative to BTC's."""
+ISOLATED_MEDIAN_USD: Final = 9_000.0
+ISOLATED_SPREAD: Final = 0.8
+ISOLATED_LONG_SHARE: Final = 0.6
+"""In calm about six of ten liquidated dollars are longs'."""
+TRADE_MEDIAN_USD: Final = 8_000.0
+TRADE_SPREAD: Final = 1.4
+HALF_SPREAD: Final = 0.5e-4
+TAKER_LEAN: Final = 0.25
+"""Takers lean with the move: up to three of four buy when the last step rose by well over ``LEAN_MOVE``."""
+LEAN_MOVE: Final = 5e-4
+REBALANCE_S: Final = 1.0
+"""How often positions are opened and closed by their owners."""
+
+
+class AssetMarket:
+    """One asset's market; :class:`monitor.simulate.market.Market` moves several together."""
+
+    def __init__(self, asset: Asset, rng: np.random.Generator) -> None:
+        self.asset = asset
+        self.log_price = math.log(asset.price)
+        self.adv_usd = asset.open_interest_usd * DAILY_VOLUME
+        self.impact = Impact(asset.volatility, self.log_price)
+        self.queue = ForcedQueue(asset, self.adv_usd, rng)
+        self.books: dict[Side, LeverageBook] = {"long": self._seeded("long", rng), "short": self._seeded("short", rng)}
+        self._rng = rng
+        self._last_log_price = self.log_price
+        self._unbalanced_s = 0.0
+
+    @property
+    def target_lots(self) -> int:
+        """Open interest of one side that the market tends to."""
+        return round(self.asset.open_interest_usd / self.asset.lot_usd)
+
+    @property
+    def open_lots(self) -> int:
+        """Open interest of one side: the mean of both books (whoever takes the other side holds no leverage)."""
+        return (self.books["long"].open + self.books["short"].open) // 2
+
+    def _seeded(self, side: Side, rng: np.random.Generator) -> LeverageBook:
+        book = LeverageBook(side, self.log_price)
+        for _ in range(SEED_ROUNDS):
+            book.add(self.log_price, self.target_lots // SEED_ROUNDS, rng)
+        swept = sum(lots for _, lots in book.cross(self.log_price + SIGN[side] * SWEPT))
+        book.liquidated -= swept
+        book.closed += swept
+        return book
+
+    def move(self, log_price: float) -> None:
+        """Set the price and queue every position that it kills."""
+        self._last_log_price, self.log_price = self.log_price, log_price
+        for side, book in self.books.items():
+            for liquidation, lots in book.cross(log_price):
+                self.queue.put(side, lots, math.exp(liquidation) * (1 + SIGN[side] * MAINTENANCE))
+
+    def liquidate_isolated(self, seconds: float) -> None:
+        """Now and then a single position dies of its own margin."""
+        rate = ISOLATED_PER_S * math.sqrt(self.asset.open_interest_usd / 500e6)
+        for _ in range(self._rng.poisson(rate * seconds)):
+            side: Side = "long" if self._rng.random() < ISOLATED_LONG_SHARE else "short"
+            usd = self._rng.lognormal(math.log(ISOLATED_MEDIAN_USD), ISOLATED_SPREAD)
+            lots = self.books[side].take(max(1, round(usd / self.asset.lot_usd)))
+            self.queue.put(side, lots, math.exp(self.log_price) * (1 + SIGN[side] * MAINTENANCE))
+
+    def rebalance(self, seconds: float) -> None:
+        """Owners close old positions and open new ones at today's price."""
+        self._unbalanced_s += seconds
+        if self._unbalanced_s < REBALANCE_S:
+            return
+        share = -math.expm1(-self._unbalanced_s / POSITION_LIFE_S)
+        refill = -math.expm1(-self._unbalanced_s / REFILL_S)
+        self._unbalanced_s = 0.0
+        for book in self.books.values():
+            book.retire(share, self._rng)
+            missing = self.target_lots - book.open
+            book.add(self.log_price, round(missing * refill), self._rng)
+
+    def execute(self, start_us: int, seconds: float, feedback: bool) -> tuple[list[ForcedOrder], list[Print]]:
+        """Execute part of the queue; with ``feedback`` it moves the price from the next step on."""
+        done = self.queue.execute(math.exp(self.log_price), self.impact.depth, start_us, seconds)
+        if feedback:
+            self.impact.push(done.book_usd / self.adv_usd)
+        self.impact.relax(self.log_price, seconds)
+        return done.orders, done.prints
+
+    def trade(self, phase: Phase, start_us: int, seconds: float) -> list[Print]:
+        """The step's background trades, not yet by time."""
+        mean = self.asset.trades_per_s * phase.activity * seconds
+        counts = self._rng.poisson([mean * share for share in VENUE_SHARES.values()])
+        lean = TAKER_LEAN * math.tanh((self.log_price - self._last_log_price) / LEAN_MOVE)
+        prints: list[Print] = []
+        for venue, count in zip(VENUE_SHARES, counts.tolist(), strict=True):
+            if count:
+                prints += self._prints(venue, count, 0.5 + lean, start_us, seconds)
+        return prints
+
+    def _prints(self, venue: str, count: int, buyers: float, start_us: int, seconds: float) -> list[Print]:
+        listing = self.asset.listings[venue]
+        usd = self._rng.lognormal(math.log(TRADE_MEDIAN_USD), TRADE_SPREAD, count)
+        lots = np.maximum(1, np.rint(usd / self.asset.lot_usd)).astype(np.int64).tolist()
+        buys = (self._rng.random(count) < buyers).tolist()
+        share = self._rng.random(count)
+        # Prints lie between the last step's price and this one's, half a spread off by the taker's side.
+        logs = self._last_log_price + share * (self.log_price - self._last_log_price)
+        logs += np.where(buys, HALF_SPREAD, -HALF_SPREAD)
+        prices = np.exp(logs).tolist()
+        offsets = (share * seconds * 1_000).astype(np.int64).tolist()
+        taker: tuple[TakerSide, TakerSide] = ("sell", "buy")
+        return [
+            Print(listing, taker[bought], listing.ticks(price), quantity, start_us + offset * MILLISECOND_US)
+            for bought, price, quantity, offset in zip(buys, prices, lots, offsets, strict=True)
+        ]

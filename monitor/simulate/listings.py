@@ -1,0 +1,160 @@
+"""What is traded where: assets, and each venue's symbol with its tick, lot and contract size.
+
+All quantities are whole lots and all prices whole ticks, so a notional is an exact integer of micro-USD and any reader
+who multiplies what the wire shows gets the same number. One lot is the same amount of the asset on every venue. Tick
+sizes and contract values are the venues' own at the time of writing, lots are multiples of their quantity steps.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from functools import cached_property
+from typing import Final
+
+from monitor.events import MICROS
+
+BINANCE_USDM: Final = "binance-usdm"
+BYBIT: Final = "bybit"
+OKX: Final = "okx"
+
+VENUE_SHARES: Final[Mapping[str, float]] = {BINANCE_USDM: 0.45, BYBIT: 0.30, OKX: 0.25}
+"""Share of the flow; roughly the three venues' relative open interest in 2026."""
+
+
+def fixed(value: int, decimals: int) -> str:
+    """``value`` * 10**-``decimals`` as an exact decimal string without trailing zeros: ``fixed(1250, 3)`` is 1.25."""
+    if decimals == 0:
+        return str(value)
+    whole, fraction = divmod(value, 10**decimals)
+    return f"{whole}.{fraction:0{decimals}d}".rstrip("0").rstrip(".")
+
+
+@dataclass(frozen=True)
+class Listing:
+    """One symbol of one venue.
+
+    Attributes:
+        venue: whose symbol it is.
+        symbol: the venue's own spelling.
+        asset: canonical base asset.
+        base: the base as the venue spells it, ``1000PEPE``.
+        units: how many of ``asset`` one ``base`` is; prices are for one ``base``.
+        price_decimals: a tick is 10**-price_decimals USD.
+        lot: the wire's quantity of one lot: in ``base``, or in contracts.
+        contract_size: ``base`` per unit of the wire's quantity; 1 where the venue counts in ``base``.
+    """
+
+    venue: str
+    symbol: str
+    asset: str
+    base: str
+    units: int
+    price_decimals: int
+    lot: Decimal
+    contract_size: Decimal = Decimal(1)
+
+    @cached_property
+    def micro_usd_per_tick_lot(self) -> int:
+        """Micro-USD of one lot at a price of one tick. Raises ``ValueError`` where that is no whole number."""
+        exact = Decimal(MICROS).scaleb(-self.price_decimals) * self.lot * self.contract_size
+        if exact != int(exact) or exact < 1:
+            raise ValueError(
+                f"{self.venue} {self.symbol}: one lot at one tick is {exact} micro-USD, not a whole number"
+            )
+        return int(exact)
+
+    @cached_property
+    def _lot_digits(self) -> tuple[int, int]:
+        decimals = max(0, -int(self.lot.normalize().as_tuple().exponent))
+        return int(self.lot.scaleb(decimals)), decimals
+
+    @cached_property
+    def _base_per_lot(self) -> tuple[int, int]:
+        return (self.lot * self.contract_size * self.units).as_integer_ratio()
+
+    @cached_property
+    def _ticks_per_usd(self) -> float:
+        return float(self.units * 10**self.price_decimals)
+
+    def ticks(self, price: float) -> int:
+        """The tick nearest to ``price``, USD per one ``asset``; at least 1."""
+        return max(1, round(price * self._ticks_per_usd))
+
+    def price(self, ticks: int) -> float:
+        """USD per one ``asset``."""
+        return ticks / self._ticks_per_usd
+
+    def price_text(self, ticks: int) -> str:
+        """The price as the wire spells it."""
+        return fixed(ticks, self.price_decimals)
+
+    def quantity_text(self, lots: int) -> str:
+        """The quantity as the wire spells it."""
+        digits, decimals = self._lot_digits
+        return fixed(lots * digits, decimals)
+
+    def base_quantity(self, lots: int) -> float:
+        """Units of ``asset``."""
+        numerator, denominator = self._base_per_lot
+        return lots * numerator / denominator
+
+    def micro_usd(self, ticks: int, lots: int) -> int:
+        """Exact notional in micro-USD."""
+        return ticks * lots * self.micro_usd_per_tick_lot
+
+
+@dataclass(frozen=True)
+class Asset:
+    """One asset's market.
+
+    Attributes:
+        name: canonical base asset.
+        price: USD at the start.
+        beta: move per move of BTC.
+        volatility: own noise, log price per square root of a second.
+        open_interest_usd: leveraged positions of one side, all venues.
+        trades_per_s: background trades in calm, all venues.
+        listings: by venue.
+    """
+
+    name: str
+    price: float
+    beta: float
+    volatility: float
+    open_interest_usd: float
+    trades_per_s: float
+    listings: Mapping[str, Listing]
+
+    @cached_property
+    def lot_usd(self) -> float:
+        """USD of one lot at the starting price."""
+        listing = next(iter(self.listings.values()))
+        return listing.base_quantity(1) * self.price
+
+
+def _listings(
+    asset: str, decimals: int, lot: str, contract: str, okx_lot: str, units: int = 1, okx_decimals: int | None = None
+) -> dict[str, Listing]:
+    base = asset if units == 1 else f"{units}{asset}"
+    coin = {
+        venue: Listing(venue, f"{base}USDT", asset, base, units, decimals, Decimal(lot))
+        for venue in (BINANCE_USDM, BYBIT)
+    }
+    okx_ticks = decimals if okx_decimals is None else okx_decimals
+    okx = Listing(OKX, f"{asset}-USDT-SWAP", asset, asset, 1, okx_ticks, Decimal(okx_lot), Decimal(contract))
+    return coin | {OKX: okx}
+
+
+# Open interest is a mid-size market's, scaled so that a cascade closes some 100 M USD in half a minute; volatility of
+# BTC is 2.4 % a day (0.8 bp per root second), the others' own noise as their daily volatility beyond beta times BTC's.
+ASSETS: Final = (
+    Asset("BTC", 65_000.0, 1.0, 0.8e-4, 500e6, 24.0, _listings("BTC", 1, "0.001", "0.01", "0.1")),
+    Asset("ETH", 1_900.0, 1.15, 0.6e-4, 300e6, 18.0, _listings("ETH", 2, "0.01", "0.1", "0.1")),
+    Asset("SOL", 80.0, 1.25, 0.8e-4, 120e6, 10.0, _listings("SOL", 2, "0.1", "1", "0.1")),
+    Asset("XRP", 1.4, 1.1, 0.8e-4, 75e6, 8.0, _listings("XRP", 4, "1", "100", "0.01")),
+    Asset("DOGE", 0.1, 1.25, 0.9e-4, 50e6, 6.0, _listings("DOGE", 5, "10", "1000", "0.01")),
+    Asset("PEPE", 9.5e-6, 1.35, 1.2e-4, 25e6, 4.0, _listings("PEPE", 7, "1000", "10000000", "0.1", 1000, 9)),
+)
+"""BTC first: the others follow it."""
