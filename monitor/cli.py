@@ -14,7 +14,7 @@ import sys
 from importlib import import_module
 from pathlib import Path
 from types import FrameType
-from typing import IO, TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
@@ -27,19 +27,6 @@ if TYPE_CHECKING:
 INTERRUPTED: Final = 130
 
 DEFAULT_HEALTH_URL: Final = "http://127.0.0.1:9108/livez"
-
-
-class Failure(click.ClickException):
-    """An error for people: its lines on standard error, and an exit status."""
-
-    def __init__(self, lines: str, status: int) -> None:
-        super().__init__(lines)
-        self.exit_code = status
-
-    def show(self, file: IO[Any] | None = None) -> None:
-        """Print every line with the program's name, so that it is found among other programs' output."""
-        for line in self.message.splitlines():
-            click.echo(f"{click.style('cascade-monitor:', fg='red')} {line}", file=file, err=True)
 
 
 class Commands(click.Group):
@@ -56,7 +43,9 @@ class Commands(click.Group):
             if any(isinstance(leaf, BrokenPipeError) or not _for_people(leaf) for leaf in failures):
                 raise
             status = max(leaf.exit_status if isinstance(leaf, OperatorError) else 1 for leaf in failures)
-            raise Failure("\n".join(dict.fromkeys(_words(leaf) for leaf in failures)), status) from error
+            for line in dict.fromkeys("\n".join(_words(leaf) for leaf in failures).splitlines()):
+                click.echo(f"{click.style('cascade-monitor:', fg='red')} {line}", err=True)
+            ctx.exit(status)
 
 
 def _leaves(error: BaseException) -> list[BaseException]:
@@ -114,7 +103,10 @@ def run(ctx: click.Context, config: Path | None, role: str | None, signals: str 
 )
 @click.pass_context
 def record(ctx: click.Context, config: Path | None, output: Path) -> None:
-    """Write the exchanges' raw frames to a file until interrupted; `replay` reads it."""
+    """Write raw frames to a file until interrupted.
+
+    `replay` and `decode` read what it writes.
+    """
     settings = _settings(config, {"collector": {"record_path": str(output)}})
     _until_interrupted(ctx, "monitor.runtime.record", settings)
 
@@ -125,7 +117,10 @@ def record(ctx: click.Context, config: Path | None, output: Path) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print signals and a summary as JSON lines.")
 @click.pass_context
 def replay(ctx: click.Context, files: tuple[Path, ...], config: Path | None, as_json: bool) -> None:
-    """Run the detector over recorded events or raw frames, plain or .gz."""
+    """Run the detector over recordings.
+
+    FILES hold events or raw frames as JSON lines, plain or .gz.
+    """
     settings = _settings(config, {})
     ctx.exit(import_module("monitor.replay").run(files, settings, as_json=as_json))
 
@@ -139,7 +134,10 @@ def replay(ctx: click.Context, files: tuple[Path, ...], config: Path | None, as_
 )
 @click.pass_context
 def decode(ctx: click.Context, venue: str, instruments: Path | None) -> None:
-    """Read raw frames, one a line, from standard input and print the events in them."""
+    """Print the events in raw frames.
+
+    Reads one frame a line from standard input; what it cannot read is reported on standard error.
+    """
     ctx.exit(import_module("monitor.decode").run(venue, instruments, sys.stdin.buffer, sys.stdout.buffer, sys.stderr))
 
 
@@ -147,14 +145,21 @@ def decode(ctx: click.Context, venue: str, instruments: Path | None) -> None:
 @click.option("--headless", is_flag=True, help="Print the contract's JSON lines instead of the screen.")
 @click.pass_context
 def demo(ctx: click.Context, headless: bool) -> None:
-    """Play a cascade and a short squeeze on this machine, read by the real collector, in about 90 seconds."""
+    """Play a cascade on this machine.
+
+    A simulated market and exchanges, read by the real collector: calm, a long cascade, relief, a short squeeze, in
+    about 90 seconds.
+    """
     ctx.exit(import_module("monitor.demo").run(headless=headless))
 
 
 @cli.command()
 @click.argument("name", required=False)
 def schema(name: str | None) -> None:
-    """Print the JSON Schemas of all records, or of the one called NAME."""
+    """Print the records' JSON Schemas.
+
+    All of them as one object by name, or the one called NAME.
+    """
     import orjson
 
     from monitor.contracts import CONTRACTS, json_schema, json_schemas
@@ -170,7 +175,7 @@ def schema(name: str | None) -> None:
 @click.option("--timeout", default=5.0, show_default=True, type=click.FloatRange(min=0.1), help="Seconds to wait.")
 @click.pass_context
 def health(ctx: click.Context, url: str, timeout: float) -> None:
-    """Ask a running monitor whether it is well: for a container's health check."""
+    """Ask a running monitor whether it is well."""
     from monitor.delivery.http import health as ask
 
     answer = ask(url, timeout)

@@ -139,6 +139,11 @@ def _row(key: Key) -> str:
     return f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |\n"
 
 
+def main(root: Path = Path()) -> None:
+    """Write both files anew below ``root``."""
+    (root / EXAMPLE).write_text(example(), encoding="utf-8")
+    (root / REFERENCE).write_text(reference(), encoding="utf-8")
+
+
 if __name__ == "__main__":
-    EXAMPLE.write_text(example(), encoding="utf-8")
-    REFERENCE.write_text(reference(), encoding="utf-8")
+    main()
