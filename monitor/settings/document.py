@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from textwrap import wrap
 from types import NoneType, UnionType
-from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin
+from typing import Any, Final, Literal, Union, get_args, get_origin
 
 from pydantic import SecretStr
 from pydantic.fields import FieldInfo
@@ -57,8 +57,6 @@ _PLAIN: Final = {str: "text", int: "integer", float: "number", bool: "true or fa
 def type_words(annotation: Any) -> str:
     """A type in words: ``one of memory, kafka``, ``list of text, or empty``."""
     origin, arguments = get_origin(annotation), get_args(annotation)
-    if origin is Annotated:
-        return type_words(arguments[0])
     if origin in (Union, UnionType):
         return ", or ".join("empty" if part is NoneType else type_words(part) for part in arguments)
     if origin is Literal:
