@@ -16,7 +16,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple, NoReturn
 
-from monitor.adapters.adapter import Adapter, Connection, Control, Notice, Refusal
+from monitor.adapters.adapter import Adapter, Connection, Control, Notice, Refusal, Skipped
 from monitor.adapters.backoff import Backoff
 from monitor.adapters.bars import TradeOverlap
 from monitor.adapters.link import Ending, Link, LinkSettings, no_wait
@@ -280,6 +280,8 @@ class Session:
                 events.append(message)  # type: ignore[arg-type]  # the table holds event types alone
             elif isinstance(message, Reject):
                 self._count_reject(message)
+            elif isinstance(message, Skipped):
+                self.stats.skipped[message.reason] += message.rows
             else:
                 controls.append(message)  # type: ignore[arg-type]  # what is left
         if events:

@@ -6,6 +6,7 @@ from bisect import bisect_left
 from collections.abc import Iterable
 from typing import Final, Literal, get_args
 
+from monitor.adapters.adapter import SkipReason
 from monitor.events import (
     AnyEvent,
     Liquidation,
@@ -57,6 +58,7 @@ class SessionStats:
         events: market events by record type, before bars are folded.
         liquidated_long_micro_usd, liquidated_short_micro_usd: liquidations by side, exact.
         rejects: by reason, all of them, published or not.
+        skipped: rows that rightly make no event, by reason.
         refusals: subscriptions refused and errors reported by the exchange.
         acks_missing: acknowledgements that never came.
         acks_pending: acknowledgements waited for now.
@@ -94,6 +96,7 @@ class SessionStats:
         "reconnects",
         "refusals",
         "rejects",
+        "skipped",
         "venue",
     )
 
@@ -107,6 +110,7 @@ class SessionStats:
         self.last_message_us = self.age_sum_us = 0
         self.events: dict[str, int] = dict.fromkeys(KIND_NAMES.values(), 0)
         self.rejects: dict[str, int] = dict.fromkeys(get_args(RejectReason), 0)
+        self.skipped: dict[str, int] = dict.fromkeys(get_args(SkipReason), 0)
         self.reconnects: dict[str, int] = dict.fromkeys(get_args(EndReason), 0)
         self.ages: list[int] = [0] * (len(AGE_BOUNDS_US) + 1)
 
@@ -130,7 +134,7 @@ class SessionStats:
         for name in _SUMS:
             setattr(self, name, getattr(self, name) + getattr(other, name))
         self.last_message_us = max(self.last_message_us, other.last_message_us)
-        for name in ("events", "rejects", "reconnects"):
+        for name in ("events", "rejects", "skipped", "reconnects"):
             mine: dict[str, int] = getattr(self, name)
             for key, count in getattr(other, name).items():
                 mine[key] += count

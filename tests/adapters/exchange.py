@@ -24,6 +24,7 @@ from monitor.adapters.adapter import (
     Refusal,
     Request,
     RestRequest,
+    Skipped,
 )
 from monitor.bus.memory import MemoryBus, MemorySubscriber
 from monitor.bus.topics import TOPICS, Record
@@ -175,6 +176,8 @@ class LoopbackAdapter:
                 return [Liquidation(VENUE, "BTCUSDT", "BTC", received_us, received_us, side, usd, "complete", key)]
             case {"mark": price}:
                 return [MarkPrice(VENUE, "BTCUSDT", "BTC", received_us, received_us, price)]
+            case {"backlog": rows}:
+                return [Skipped("backlog", rows)]
             case {"crash": why}:
                 raise RuntimeError(why)
         return []

@@ -65,6 +65,7 @@ async def test_publishes_what_it_receives_and_counts_it() -> None:
         await peer.acknowledge(2)
         await peer.trades(range(3))
         await peer.send(liquidated=0.1, side="long", id="a")
+        await peer.send(backlog=3)
         await peer.send(liquidated=0.2, side="short", id="b")
         await peer.socket.wait_closed()
 
@@ -79,7 +80,8 @@ async def test_publishes_what_it_receives_and_counts_it() -> None:
     }  # fmt: skip
     assert rig.stats.liquidated_long_micro_usd == 100_000
     assert rig.stats.liquidated_short_micro_usd == 200_000
-    assert rig.stats.frames == 7
+    assert rig.stats.frames == 8
+    assert rig.stats.skipped == {"not_executed": 0, "backlog": 3, "other_market": 0}
     assert sum(rig.stats.ages) == 5
     assert rig.stats.connected == 0
     assert not rig.reader.of(Gap)

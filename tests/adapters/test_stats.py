@@ -35,7 +35,7 @@ def test_total_adds_every_counter() -> None:
         stats.connected = 1
         stats.gap_us = 10 * number
         stats.last_message_us = 100 - number
-        stats.rejects["malformed"] = number
+        stats.rejects["malformed"] = stats.skipped["backlog"] = number
         stats.reconnects["stale"] = number
         stats.count_event(Trade("v", "S", "A", 1, 1, "buy", 1.0, 1.0, 1.0, 1, "x"))
         stats.count_age(7)
@@ -43,6 +43,7 @@ def test_total_adds_every_counter() -> None:
     assert (whole.venue, whole.connection) == ("v", "*")
     assert (whole.frames, whole.connected, whole.gap_us, whole.last_message_us) == (3, 2, 30, 99)
     assert (whole.rejects["malformed"], whole.reconnects["stale"], whole.events["trade"]) == (3, 3, 2)
+    assert whole.skipped["backlog"] == 3
     assert (whole.ages[0], whole.age_sum_us) == (2, 14)
 
 

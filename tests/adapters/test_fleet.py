@@ -1,0 +1,210 @@
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import dataclasses
+import logging
+import random
+from collections.abc import AsyncIterator, Iterable, Sequence
+from itertools import pairwise
+
+import pytest
+
+from monitor.adapters.adapter import Connection
+from monitor.adapters.fleet import Fleet, FleetSettings
+from monitor.bus.memory import MemoryBus
+from monitor.events import Channel, Heartbeat, Trade
+from tests.adapters.exchange import VENUE, Exchange, LoopbackAdapter, Peer, Reader, now_us, plan
+from tests.adapters.test_session import FAST
+
+QUICK = FleetSettings(session=FAST, dial_interval_s=0.01, heartbeat_s=0.03)
+BOTH: tuple[Channel, ...] = ("trades", "liquidations")
+
+
+class Rig:
+    """A fleet, its bus and a reader."""
+
+    def __init__(self, url: str, symbols: Sequence[str], settings: FleetSettings, adapter: LoopbackAdapter) -> None:
+        self.bus = MemoryBus()
+        self.reader = Reader(self.bus)
+        self.fleet = Fleet(
+            adapter, symbols, BOTH, self.bus.publisher(), settings, clock=now_us, rng=random.Random(3), ws_url=url
+        )
+
+    def trades_of(self, symbol: str) -> list[Trade]:
+        """The trades of one symbol that arrived."""
+        return [trade for trade in self.reader.of(Trade) if trade.symbol == symbol]
+
+
+@contextlib.asynccontextmanager
+async def running(
+    url: str,
+    symbols: Sequence[str],
+    settings: FleetSettings = QUICK,
+    adapter: LoopbackAdapter | None = None,
+) -> AsyncIterator[Rig]:
+    """A fleet that runs while the block does."""
+    rig = Rig(url, symbols, settings, adapter or LoopbackAdapter())
+    task = asyncio.create_task(rig.fleet.run())
+    try:
+        yield rig
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+        await rig.reader.read()
+
+
+async def by_symbol(peer: Peer) -> None:
+    """Acknowledge one symbol, then show its trades."""
+    asked = await peer.asked()
+    await peer.send(ack=asked["subscribe"])
+    for number in range(10_000):
+        await peer.trade(number, asked["subscribe"])
+        await asyncio.sleep(0.01)
+
+
+async def test_every_connection_is_dialled_spread_out_and_summed() -> None:
+    """Three connections are dialled one interval apart, all deliver, and the total is their sum."""
+    settings = dataclasses.replace(QUICK, dial_interval_s=0.05)
+    async with Exchange(by_symbol) as exchange, running(exchange.url, "ABC", settings) as rig:
+        await rig.reader.until(lambda: all(rig.trades_of(symbol) for symbol in "ABC"))
+        stats = rig.fleet.stats()
+        assert stats.total.connected == 3
+        assert [part.connection for part in stats.connections] == ["market-0", "market-1", "market-2"]
+        assert stats.total.frames == sum(part.frames for part in stats.connections)
+    opened = [peer.opened_s for peer in exchange.peers]
+    assert all(after - before > 0.03 for before, after in pairwise(opened))
+    assert rig.fleet.stats().total.connected == 0
+
+
+async def test_heartbeats_need_every_connection_of_the_channel() -> None:
+    """A venue's channel beats while all its shards live; one dead shard silences it, and it beats again after."""
+    pulse = asyncio.Event()
+    pulse.set()
+
+    async def script(peer: Peer) -> None:
+        asked = await peer.asked()
+        await pulse.wait()
+        await peer.send(ack=asked["subscribe"])
+        for number in range(10_000):
+            await peer.trade(number, asked["subscribe"])
+            if asked["subscribe"] == "B" and not pulse.is_set():
+                return
+            await asyncio.sleep(0.01)
+
+    async with Exchange(script) as exchange, running(exchange.url, "AB") as rig:
+        beats = rig.reader.of
+        await rig.reader.until(lambda: len(beats(Heartbeat)) >= 4)
+        assert {beat.channel for beat in beats(Heartbeat)} == set(BOTH)
+        assert {(beat.venue, beat.symbol, beat.asset) for beat in beats(Heartbeat)} == {(VENUE, "*", "*")}
+        pulse.clear()
+        await rig.reader.until(lambda: not rig.fleet.alive_channels())
+        silenced = len(beats(Heartbeat))
+        await asyncio.sleep(0.1)
+        await rig.reader.read()
+        assert len(beats(Heartbeat)) == silenced
+        pulse.set()
+        await rig.reader.until(lambda: len(beats(Heartbeat)) > silenced)
+
+
+async def test_a_beat_never_overtakes_an_open_bar() -> None:
+    """With trades as bars, everything received before a beat is on the bus before it."""
+    settings = dataclasses.replace(QUICK, trades="bars")
+    async with Exchange(by_symbol) as exchange, running(exchange.url, "A", settings) as rig:
+        await rig.reader.until(lambda: len(rig.reader.of(Heartbeat)) >= 10)
+    assert not rig.reader.of(Trade)
+    seen_us = 0
+    for record in rig.reader.records:
+        if isinstance(record, Heartbeat):
+            seen_us = record.receive_time_us
+        elif record in rig.reader.of_bars():
+            assert record.receive_time_us >= seen_us
+    stats = rig.fleet.stats()
+    assert stats.folding
+    assert sum(bar.trades for bar in rig.reader.of_bars()) == stats.total.events["trade"]
+
+
+async def test_one_session_that_fails_is_restarted_and_spares_the_others(caplog: pytest.LogCaptureFixture) -> None:
+    """A bug met by one connection is logged with its traceback and counted; the other connection never notices."""
+
+    async def script(peer: Peer) -> None:
+        asked = await peer.asked()
+        await peer.send(ack=asked["subscribe"])
+        if asked["subscribe"] == "B" and sum(peer.requests[0] in other.requests for other in exchange.peers) == 1:
+            await peer.send(crash="a bug")
+        for number in range(10_000):
+            await peer.trade(number, asked["subscribe"])
+            await asyncio.sleep(0.01)
+
+    with caplog.at_level(logging.ERROR):
+        async with Exchange(script) as exchange, running(exchange.url, "AB") as rig:
+            await rig.reader.until(lambda: bool(rig.trades_of("B")))
+            stats = rig.fleet.stats()
+    crashes = {part.connection: part.crashes for part in stats.connections}
+    assert crashes == {"market-0": 0, "market-1": 1}
+    assert [part.dials for part in stats.connections] == [1, 2]
+    assert "a bug" in caplog.text
+
+
+class Planner(LoopbackAdapter):
+    """Puts two symbols on a connection."""
+
+    def connections(
+        self, symbols: Sequence[str], channels: Iterable[Channel], ws_url: str | None = None
+    ) -> list[Connection]:
+        """Pairs of symbols, a connection each."""
+        pairs = [symbols[start : start + 2] for start in range(0, len(symbols), 2)]
+        chosen = frozenset(channels)
+        return [
+            plan(ws_url or self.ws_url, name=f"pair-{number}", keys=tuple(pair), channels=chosen)
+            for number, pair in enumerate(pairs)
+        ]
+
+
+async def every_symbol(peer: Peer) -> None:
+    """Acknowledge whatever is asked, and show trades from the first request on."""
+    asked = await peer.asked()
+    await peer.send(ack=asked["subscribe"])
+    chatter = asyncio.create_task(peer.chatter())
+    try:
+        while True:
+            await peer.acknowledge()
+    finally:
+        chatter.cancel()
+        await asyncio.gather(chatter, return_exceptions=True)
+
+
+async def test_update_moves_only_the_connections_that_changed() -> None:
+    """New symbols open or move connections, gone ones close them, and what stays the same is not touched."""
+    async with Exchange(every_symbol) as exchange, running(exchange.url, "ABCDE", adapter=Planner()) as rig:
+        await rig.reader.until(lambda: rig.fleet.stats().total.connected == 3)
+        rig.fleet.update(Planner(), "ABCX")
+        await rig.reader.until(lambda: rig.fleet.stats().total.reconnects["replan"] == 1)
+        await rig.reader.until(lambda: rig.fleet.stats().total.connected == 2)
+        dials = {part.connection: part.dials for part in rig.fleet.stats().connections}
+        assert dials == {"pair-0": 1, "pair-1": 2, "pair-2": 1}
+        rig.fleet.update(Planner(), "ABCXYZ")
+        await rig.reader.until(lambda: rig.fleet.stats().total.connected == 3)
+        assert {part.connection: part.dials for part in rig.fleet.stats().connections}["pair-2"] == 2
+    asked = [peer.requests for peer in exchange.peers]
+    assert ['{"subscribe":"C"}', '{"subscribe":"X"}'] in asked
+    assert ['{"subscribe":"Y"}', '{"subscribe":"Z"}'] in asked
+
+
+async def test_update_before_the_start_is_what_is_dialled() -> None:
+    """A fleet that does not run yet takes the newest symbols when it does."""
+    rig = Rig("ws://127.0.0.1:1/", "A", QUICK, LoopbackAdapter())
+    rig.fleet.update(LoopbackAdapter(), "XY")
+    task = asyncio.create_task(rig.fleet.run())
+    await rig.reader.until(lambda: len(rig.fleet.stats().connections) == 2)
+    task.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await task
+
+
+async def test_no_channel_beats_without_sessions() -> None:
+    """A fleet that does not run claims nothing."""
+    rig = Rig("ws://127.0.0.1:1/", "A", QUICK, LoopbackAdapter())
+    assert rig.fleet.alive_channels() == []
+    assert rig.fleet.stats().connections == []
