@@ -33,7 +33,8 @@ demo: setup
 
 # Runs every test on two cores and holds the coverage to its floor.
 test: setup
-	@$(BIN)/pytest -n 2 --cov --cov-report= --cov-fail-under=95
+	@for tool in java mvn; do command -v $$tool >/dev/null || echo "test: no $$tool here, so the tests that need a Kafka broker are skipped"; done
+	@$(BIN)/pytest -n 2 --dist loadgroup --cov --cov-report= --cov-fail-under=95
 	@$(BIN)/coverage report --include=$(EXACT) --fail-under=100 >.coverage.exact || { cat .coverage.exact; exit 1; }
 
 # Checks format, lint and types.

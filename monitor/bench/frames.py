@@ -12,6 +12,7 @@ import random
 from collections.abc import Iterator
 from itertools import accumulate
 from typing import Final, NamedTuple
+from uuid import UUID
 
 import orjson
 
@@ -74,7 +75,7 @@ class _Market:
     def binance_trade(self, ms: int, _mean: float) -> tuple[object, int]:
         base, price, number = self.draw()
         symbol, size = base + "USDT", self.size()
-        body: Json = {"e": "aggTrade", "E": ms + 3, "s": symbol, "a": number, "p": price, "q": size, "nq": size}
+        body: Json = {"e": "aggTrade", "E": ms + 3, "a": number, "s": symbol, "p": price, "q": size, "nq": size}
         body |= {"f": 2 * number, "l": 2 * number + 1, "T": ms, "m": self.rng.random() < 0.5, "st": 1}
         return {"stream": f"{symbol.lower()}@aggTrade", "data": body}, 1
 
@@ -90,10 +91,9 @@ class _Market:
         symbol = base + "USDT"
         rows: list[Json] = []
         while not rows or self.rng.random() < 1 - 1 / mean:
-            id_ = f"{self.rng.getrandbits(128):032x}"
             row: Json = {"T": ms, "s": symbol, "S": self.rng.choice(("Buy", "Sell")), "v": self.size(), "p": price}
-            row |= {"L": "ZeroPlusTick", "BT": False, "RPI": False, "seq": number}
-            rows.append(row | {"i": f"{id_[:8]}-{id_[8:12]}-{id_[12:16]}-{id_[16:20]}-{id_[20:]}"})
+            row |= {"L": "ZeroPlusTick", "i": str(UUID(int=self.rng.getrandbits(128))), "BT": False, "RPI": False}
+            rows.append(row | {"seq": number})
         return {"topic": f"publicTrade.{symbol}", "type": "snapshot", "ts": ms + 1, "data": rows}, len(rows)
 
     def bybit_liquidation(self, ms: int, _mean: float) -> tuple[object, int]:
