@@ -1,14 +1,14 @@
 """What an exchange's adapter is: endpoints, subscribe frames and a pure ``parse``.
 
-An adapter never awaits, never reads a clock and keeps nothing between two frames, so production, replay, tests and
-fuzzing run the same ``parse``. The session (:mod:`monitor.adapters.session`) does all the talking, driven by the
-:class:`Connection` plans that the adapter gives it.
+An adapter never awaits and never reads a clock, and what was executed or traded never depends on an earlier frame: so
+production, replay, tests and fuzzing run the same ``parse``. The session (:mod:`monitor.adapters.session`) does all
+the talking, driven by the :class:`Connection` plans that the adapter gives it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import ClassVar, NamedTuple, Protocol
+from typing import ClassVar, Literal, NamedTuple, Protocol
 
 import msgspec
 
@@ -76,7 +76,21 @@ class Notice(NamedTuple):
     reconnect: bool
 
 
-Control = Ack | Refusal | Pong | Ping | Notice
+SkipReason = Literal[
+    "not_executed",  # a forced order that is new or partly filled: only the filled one is counted
+    "backlog",  # a row from before the subscription: it belongs to a reported gap
+    "other_market",  # a row of another of the exchange's markets in a merged stream
+]
+
+
+class Skipped(NamedTuple):
+    """Rows that were read and understood, and rightly make no event: to be counted, never an error."""
+
+    reason: SkipReason
+    rows: int
+
+
+Control = Ack | Refusal | Pong | Ping | Notice | Skipped
 Message = AnyEvent | Reject | Control
 
 

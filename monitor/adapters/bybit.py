@@ -1,0 +1,472 @@
+"""Bybit v5 linear perpetuals (USDT and USDC): liquidations, public trades, tickers.
+
+Liquidations (``allLiquidation.<symbol>``): every forced order, in batches each 500 ms. ``S`` is the side of the
+position that died (Buy: a long), unlike everywhere else. ``p`` is the bankruptcy price and no fill, so ``v`` times
+``p`` is off by the distance between the two. There is no wildcard: each symbol is subscribed.
+
+Trades (``publicTrade.<symbol>``): ``S`` is the taker's side; a frame holds trades of one symbol.
+
+Tickers (``tickers.<symbol>``): a snapshot, then deltas that hold only what changed. An event is made of what a frame
+itself says: a mark price from each frame that has one, an open interest from each that has both amount and value (the
+value changes whenever the amount does, so they come together). ``openInterest`` counts both sides, and
+``singleOpenInterest`` one.
+
+Ids:
+    liquidation ``bybit:<s>:<T>:<S>:<v>:<p>``, and ``#1``, ``#2`` … appended to further rows of one frame that are
+    alike: such twins are two orders. A frame is the same on every socket, so the ids are too.
+    trade: ``i``, which is a UUID of the exchange.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import ClassVar, Final, Literal
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from monitor.adapters.adapter import (
+    Ack,
+    Connection,
+    Instrument,
+    InstrumentPage,
+    Keepalive,
+    Message,
+    Pong,
+    Refusal,
+    RestRequest,
+)
+from monitor.adapters.plan import DENSE, carried_channels, chunked, request, shard
+from monitor.adapters.rows import (
+    FUTURE_TOLERANCE_US,
+    LATEST_MS,
+    TRADFI,
+    UNREADABLE,
+    Listing,
+    Listings,
+    SoundNumber,
+    SoundTime,
+    amount_fault,
+    decode_rows,
+    find_fault,
+    numbered,
+    optional_float,
+    optional_time_us,
+    quote_constants,
+    raw_array,
+    reject,
+    symbol_fault,
+    time_fault,
+    unknown_value,
+    unreadable,
+)
+from monitor.assets import USD_QUOTES, split_base
+from monitor.events import Channel, Coverage, Liquidation, MarkPrice, OpenInterest, Side, TakerSide, Trade
+
+VENUE: Final = "bybit"
+
+TOPICS: Final[dict[Channel, str]] = {
+    "liquidations": "allLiquidation.",
+    "mark_price": "tickers.",
+    "open_interest": "tickers.",
+    "trades": "publicTrade.",
+}
+"""Topic prefix per channel, in the order of subscribing."""
+
+ARGS_PER_CONNECTION: Final = 21_000
+"""Characters that all ``args`` of a connection may have together."""
+
+ARGS_PER_REQUEST: Final = 200
+"""There is no limit for futures; this keeps a frame at about 5 kB."""
+
+KEEPALIVE: Final = Keepalive('{"op":"ping"}', interval_s=18.0, timeout_s=10.0)
+"""The exchange asks for a ping each 20 s."""
+
+POSITION_SIDES: Final[dict[str, Side]] = {"Buy": "long", "Sell": "short"}
+TAKER_SIDES: Final[dict[str, TakerSide]] = {"Buy": "buy", "Sell": "sell"}
+TRADFI_TYPES: Final = frozenset({"stock", "commodity", "forex"})
+
+
+class TradeRow(msgspec.Struct, gc=False):
+    """One row of ``publicTrade``."""
+
+    T: int
+    S: str
+    v: float
+    p: float
+    i: str
+
+
+class SoundTrade(TradeRow, gc=False):
+    """A trade whose values need no further look."""
+
+    T: SoundTime
+    S: Literal["Buy", "Sell"]
+    v: SoundNumber
+    p: SoundNumber
+
+
+class LiquidationRow(msgspec.Struct, gc=False):
+    """One row of ``allLiquidation``."""
+
+    T: int
+    s: str
+    S: str
+    v: float
+    p: float
+
+
+class Ticker(msgspec.Struct, gc=False):
+    """``data`` of ``tickers``: in a delta, only what changed. Dated futures leave the funding fields empty."""
+
+    symbol: str
+    markPrice: float | UnsetType = UNSET
+    indexPrice: float | str | UnsetType = UNSET
+    fundingRate: float | str | UnsetType = UNSET
+    nextFundingTime: int | str = 0
+    openInterest: float | UnsetType = UNSET
+    openInterestValue: float | UnsetType = UNSET
+    singleOpenInterest: float | UnsetType = UNSET
+    singleOpenInterestValue: float | UnsetType = UNSET
+
+
+class Trades(msgspec.Struct, gc=False):
+    """A ``publicTrade`` frame; its rows repeat the topic's symbol, which is therefore read once."""
+
+    topic: str
+    data: list[SoundTrade]
+
+
+class Liquidations(msgspec.Struct, gc=False):
+    """An ``allLiquidation`` frame."""
+
+    data: list[LiquidationRow]
+
+
+class Tickers(msgspec.Struct, gc=False):
+    """A ``tickers`` frame."""
+
+    ts: int
+    data: Ticker
+
+
+class Loose(msgspec.Struct, gc=False):
+    """Any frame: a push has ``topic`` and ``data``, an answer has ``op``."""
+
+    topic: str = ""
+    ts: int = 0
+    data: msgspec.Raw = msgspec.Raw(b"[]")
+    op: str = ""
+    success: bool = True
+    ret_msg: str = ""
+    req_id: str = ""
+
+
+class Listed(msgspec.Struct):
+    """What an instrument says of itself."""
+
+    symbol: str
+    contractType: str
+    status: str
+    baseCoin: str
+    quoteCoin: str
+    launchTime: str = "0"
+    symbolType: str = ""
+
+
+class Page(msgspec.Struct, rename={"rows": "list"}):
+    """One page of instruments."""
+
+    rows: list[msgspec.Raw]
+    nextPageCursor: str = ""
+
+
+class InstrumentsInfo(msgspec.Struct):
+    """``GET /v5/market/instruments-info``."""
+
+    retCode: int
+    retMsg: str = ""
+    result: msgspec.Raw = msgspec.Raw(b"{}")
+
+
+_TRADES: Final = msgspec.json.Decoder(Trades, strict=False)
+_LIQUIDATIONS: Final = msgspec.json.Decoder(Liquidations, strict=False)
+_TICKERS: Final = msgspec.json.Decoder(Tickers, strict=False)
+_TRADE: Final = msgspec.json.Decoder(TradeRow, strict=False)
+_LIQUIDATION: Final = msgspec.json.Decoder(LiquidationRow, strict=False)
+_TICKER: Final = msgspec.json.Decoder(Ticker, strict=False)
+_LOOSE: Final = msgspec.json.Decoder(Loose)
+_INFO: Final = msgspec.json.Decoder(InstrumentsInfo)
+_PAGE: Final = msgspec.json.Decoder(Page)
+_LISTED: Final = msgspec.json.Decoder(Listed)
+
+# The first bytes of a push as the exchange writes them; in any other layout a frame goes the longer way round.
+TRADES_HEAD: Final = b'{"topic":"publicTrade.'
+TICKERS_HEAD: Final = b'{"topic":"tickers.'
+LIQUIDATIONS_HEAD: Final = b'{"topic":"allLiquidation.'
+SYMBOL_AT: Final = len("publicTrade.")
+
+
+class Bybit:
+    """See :class:`monitor.adapters.adapter.Adapter`."""
+
+    venue: ClassVar[str] = VENUE
+    ws_url: ClassVar[str] = "wss://stream.bybit.com/v5/public/linear"
+    rest_url: ClassVar[str] = "https://api.bybit.com"
+    coverage: ClassVar[Coverage] = "complete"
+    counts_contracts: ClassVar[bool] = False
+    instruments_request: ClassVar[RestRequest] = RestRequest(
+        "/v5/market/instruments-info", {"category": "linear", "limit": "1000"}
+    )
+
+    def __init__(self, instruments: Mapping[str, Instrument] | None = None) -> None:
+        self._listings = Listings(self.venue, instruments, by_name=True)
+
+    def connections(
+        self, symbols: Sequence[str], channels: Iterable[Channel], ws_url: str | None = None
+    ) -> list[Connection]:
+        """Every socket carries all channels of its symbols, as many as the 21,000 characters allow."""
+        carried = carried_channels(channels, tuple(TOPICS))
+        prefixes = list(dict.fromkeys(TOPICS[channel] for channel in carried))
+        # Quotes and a comma around each topic, in case they count.
+        cost = {symbol: sum(len(prefix + symbol) + 3 for prefix in prefixes) for symbol in symbols}
+        plans = []
+        for number, group in enumerate(shard(symbols, cost, ARGS_PER_CONNECTION) if carried else ()):
+            topics = [prefix + symbol for prefix in prefixes for symbol in group]
+            requests = tuple(
+                request({"op": "subscribe", "req_id": str(identifier), "args": args}, [str(identifier)])
+                for identifier, args in enumerate(chunked(topics, ARGS_PER_REQUEST), 1)
+            )
+            plans.append(
+                Connection(
+                    name=f"linear-{number}",
+                    url=ws_url or self.ws_url,
+                    requests=requests,
+                    channels=frozenset(carried),
+                    symbols=len(group),
+                    dense=frozenset(carried) & DENSE,
+                    keepalive=KEEPALIVE,
+                )
+            )
+        return plans
+
+    def parse(self, frame: bytes, received_us: int) -> list[Message]:
+        """Read one frame."""
+        try:
+            if frame.startswith(TRADES_HEAD):
+                push = _TRADES.decode(frame)
+                symbol = push.topic[SYMBOL_AT:]
+                listing = self._listings[symbol]
+                if listing is None:
+                    return self._any(frame, received_us)
+                asset, units, _, _, _ = listing
+                latest_ms = (received_us + FUTURE_TOLERANCE_US) // 1000 if received_us else LATEST_MS
+                trades: list[Message] = [
+                    Trade(
+                        VENUE,
+                        symbol,
+                        asset,
+                        row.T * 1000,
+                        received_us,
+                        TAKER_SIDES[row.S],
+                        row.p / units,
+                        row.v * units,
+                        row.p * row.v,
+                        1,
+                        row.i,
+                    )
+                    for row in push.data
+                    if latest_ms >= row.T
+                ]
+                return trades if len(trades) == len(push.data) else self._any(frame, received_us)
+            if frame.startswith(TICKERS_HEAD):
+                tickers = _TICKERS.decode(frame)
+                return self._ticker(tickers.data, tickers.ts, received_us, frame)
+            if frame.startswith(LIQUIDATIONS_HEAD):
+                return self._liquidations(_LIQUIDATIONS.decode(frame).data, received_us, frame)
+        except UNREADABLE:
+            return self._any(frame, received_us)
+        return self._any(frame, received_us)
+
+    def _trades(self, symbol: str, rows: list[TradeRow], received_us: int, frame: bytes) -> list[Message]:
+        """Trades of a frame that :meth:`parse` would not have, judged row by row."""
+        listing = self._listings[symbol]
+        if listing is None:
+            return [reject(VENUE, symbol_fault(symbol), received_us, frame) for _ in rows]
+        asset, units, _, _, _ = listing
+        messages: list[Message] = []
+        for row in rows:
+            side = TAKER_SIDES.get(row.S)
+            if side is None:
+                messages.append(reject(VENUE, unknown_value("taker side", row.S), received_us, frame))
+                continue
+            time_us = row.T * 1000
+            price = row.p / units
+            quantity = row.v * units
+            usd = row.p * row.v
+            if fault := find_fault(time_us, received_us, price=price, quantity=quantity, notional=usd):
+                messages.append(reject(VENUE, fault, received_us, frame))
+                continue
+            messages.append(Trade(VENUE, symbol, asset, time_us, received_us, side, price, quantity, usd, 1, row.i))
+        return messages
+
+    def _any(self, frame: bytes, received_us: int) -> list[Message]:
+        """Read a frame of any kind, row by row."""
+        try:
+            loose = _LOOSE.decode(frame)
+        except UNREADABLE as error:
+            quoted = quote_constants(frame)
+            if quoted is not None:
+                return self.parse(quoted, received_us)
+            return [reject(VENUE, unreadable(error), received_us, frame)]
+        kind, _, symbol = loose.topic.partition(".")
+        if kind == "allLiquidation":
+            rows, faults = decode_rows(raw_array(loose.data) or [loose.data], _LIQUIDATION)
+            messages = self._liquidations(rows, received_us, frame)
+        elif kind == "publicTrade":
+            trades, faults = decode_rows(raw_array(loose.data) or [loose.data], _TRADE)
+            messages = self._trades(symbol, trades, received_us, frame)
+        elif kind == "tickers":
+            tickers, faults = decode_rows([loose.data], _TICKER)
+            messages = [message for ticker in tickers for message in self._ticker(ticker, loose.ts, received_us, frame)]
+        else:
+            return [self._reply(loose, received_us, frame)]
+        messages.extend(reject(VENUE, fault, received_us, frame) for _, fault in faults)
+        return messages
+
+    def _liquidations(self, rows: list[LiquidationRow], received_us: int, frame: bytes) -> list[Message]:
+        messages: list[Message] = []
+        seen: dict[str, int] = {}
+        for row in rows:
+            listing = self._listings[row.s]
+            side = POSITION_SIDES.get(row.S)
+            if listing is None:
+                messages.append(reject(VENUE, symbol_fault(row.s), received_us, frame))
+                continue
+            if side is None:
+                messages.append(reject(VENUE, unknown_value("position side", row.S), received_us, frame))
+                continue
+            asset, units, _, _, prefix = listing
+            time_us = row.T * 1000
+            price = row.p / units
+            quantity = row.v * units
+            usd = row.p * row.v
+            fault = find_fault(time_us, received_us, price=price, quantity=quantity, notional=usd)
+            if fault:
+                messages.append(reject(VENUE, fault, received_us, frame))
+                continue
+            id_ = numbered(seen, f"{prefix}{row.T}:{row.S}:{row.v!r}:{row.p!r}")
+            messages.append(
+                Liquidation(
+                    VENUE,
+                    row.s,
+                    asset,
+                    time_us,
+                    received_us,
+                    side,
+                    usd,
+                    "complete",
+                    id_,
+                    quantity,
+                    price,
+                    "bankruptcy",
+                )
+            )
+        return messages
+
+    def _ticker(self, row: Ticker, ts: int, received_us: int, frame: bytes) -> list[Message]:
+        """The mark price and the open interest that a ticker frame itself holds."""
+        listing = self._listings[row.symbol]
+        if listing is None:
+            return [reject(VENUE, symbol_fault(row.symbol), received_us, frame)]
+        time_us = ts * 1000
+        messages: list[Message] = []
+        if row.markPrice is not UNSET:
+            messages.append(self._mark_price(row, row.markPrice, listing, time_us, received_us, frame))
+        amount, value, sides = row.singleOpenInterest, row.singleOpenInterestValue, 1
+        if amount is UNSET:
+            amount, value, sides = row.openInterest, row.openInterestValue, 2
+        if amount is not UNSET and value is not UNSET:
+            messages.append(
+                self._open_interest(row.symbol, amount / sides, value / sides, listing, time_us, received_us, frame)
+            )
+        return messages
+
+    def _mark_price(
+        self, row: Ticker, mark_price: float, listing: Listing, time_us: int, received_us: int, frame: bytes
+    ) -> Message:
+        asset, units, _, _, _ = listing
+        price = mark_price / units
+        if fault := find_fault(time_us, received_us, mark_price=price):
+            return reject(VENUE, fault, received_us, frame)
+        index = optional_float(row.indexPrice, 0.0)
+        return MarkPrice(
+            VENUE,
+            row.symbol,
+            asset,
+            time_us,
+            received_us,
+            price,
+            index if index is UNSET else index / units,
+            optional_float(row.fundingRate),
+            optional_time_us(row.nextFundingTime),
+        )
+
+    def _open_interest(
+        self, symbol: str, amount: float, usd: float, listing: Listing, time_us: int, received_us: int, frame: bytes
+    ) -> Message:
+        asset, units, _, _, _ = listing
+        quantity = amount * units
+        # Zero is an open interest: that of an instrument listed a moment ago.
+        fault = (
+            amount_fault("open_interest", quantity) or amount_fault("value", usd) or time_fault(time_us, received_us)
+        )
+        if fault:
+            return reject(VENUE, fault, received_us, frame)
+        return OpenInterest(VENUE, symbol, asset, time_us, received_us, quantity, usd)
+
+    def _reply(self, loose: Loose, received_us: int, frame: bytes) -> Message:
+        """The answer to a request or a ping, or a topic that nobody asked for."""
+        if loose.topic:
+            return reject(VENUE, ("unknown_channel", f"topic {loose.topic[:64]!r}"), received_us, frame)
+        if loose.op == "pong" or loose.ret_msg == "pong":
+            return Pong()
+        if not loose.success:
+            return Refusal(loose.req_id, f"{loose.op}: {loose.ret_msg}")
+        if loose.op == "subscribe":
+            return Ack(loose.req_id)
+        return reject(VENUE, ("malformed", "neither a push nor an answer"), received_us, frame)
+
+    def parse_instruments(self, body: bytes) -> InstrumentPage:
+        """Read ``/v5/market/instruments-info``: linear perpetuals."""
+        answer = _INFO.decode(body)
+        if answer.retCode != 0:
+            raise ValueError(f"bybit answers {answer.retCode}: {answer.retMsg}")
+        page = _PAGE.decode(answer.result)
+        rows, faults = decode_rows(page.rows, _LISTED)
+        left_out = {f"row {number}": detail for number, (_, detail) in faults}
+        instruments = []
+        for row in rows:
+            if reason := unsuitable(row):
+                left_out[row.symbol] = reason
+                continue
+            asset, units = split_base(row.baseCoin)
+            onboard_us = optional_time_us(row.launchTime)
+            trading = row.status == "Trading"
+            instruments.append(
+                Instrument(row.symbol, asset, units, 1.0, "base", trading, 0 if onboard_us is UNSET else onboard_us)
+            )
+        query = dict(self.instruments_request.query)
+        next_query = query | {"cursor": page.nextPageCursor} if page.nextPageCursor else None
+        return InstrumentPage(instruments, left_out, next_query)
+
+
+def unsuitable(row: Listed) -> str:
+    """Why an instrument is not watched; empty when it is."""
+    if row.quoteCoin not in USD_QUOTES:
+        return f"quoted in {row.quoteCoin}, which is no US dollar"
+    if row.symbolType in TRADFI_TYPES:
+        return TRADFI
+    if row.contractType != "LinearPerpetual":
+        return f"dated ({row.contractType}): its price is not the perpetual's"
+    return ""

@@ -1,0 +1,562 @@
+"""OKX v5 perpetual swaps, linear and inverse: forced orders, trades, mark price, funding, open interest.
+
+Sizes are contracts: base units are ``sz`` times contract size, which is ``ctVal`` times ``ctMult`` of the exchange's
+instrument table. An inverse contract's size is in USD, and its base units are that over the price. Without the table
+nothing can be said, so every row is quarantined.
+
+Liquidations (``liquidation-orders``, all swaps in one subscription): a sample, not the total. Each ``data`` item holds
+several ``details``, in no order of time. ``side`` is the closing order's: sell closes a long, also if ``posSide`` is
+``net``. ``bkPx`` is the price at which the position is handed over, a bankruptcy price. After subscribing the exchange
+repeats old orders: rows of more than 60 s before the receipt are backlog and make no event.
+
+Funding comes on a channel of its own, without a price, and the record of a mark price is what carries funding: the last
+funding of each symbol is kept and goes out with its next mark price.
+
+Ids:
+    liquidation ``okx:<instId>:<ts>:<side>:<posSide>:<sz>:<bkPx>``, and ``#1``, ``#2`` … appended to further rows of one
+    frame that are alike.
+    trade ``okx:<instId>:<tradeId>``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from math import inf
+from typing import ClassVar, Final, Literal
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from monitor.adapters.adapter import (
+    Ack,
+    Connection,
+    Instrument,
+    InstrumentPage,
+    Keepalive,
+    Message,
+    Notice,
+    Pong,
+    Refusal,
+    RestRequest,
+    Skipped,
+)
+from monitor.adapters.plan import DENSE, carried_channels, chunked, request, shard
+from monitor.adapters.rows import (
+    EARLIEST_US,
+    FUTURE_TOLERANCE_US,
+    TRADFI,
+    UNREADABLE,
+    Fault,
+    Listing,
+    Listings,
+    SoundCount,
+    SoundNumber,
+    SoundTime,
+    amount_fault,
+    decode_rows,
+    find_fault,
+    numbered,
+    optional_float,
+    optional_time_us,
+    quote_constants,
+    raw_array,
+    reject,
+    symbol_fault,
+    time_fault,
+    unknown_value,
+    unreadable,
+)
+from monitor.assets import USD_QUOTES, split_base, split_symbol
+from monitor.events import Channel, Coverage, Liquidation, MarkPrice, OpenInterest, Side, TakerSide, Trade
+
+VENUE: Final = "okx"
+
+CHANNELS: Final[dict[Channel, tuple[str, ...]]] = {
+    "liquidations": ("liquidation-orders",),
+    "mark_price": ("mark-price", "funding-rate"),
+    "open_interest": ("open-interest",),
+    "trades": ("trades",),
+}
+"""The exchange's channels behind each of ours, in the order of subscribing."""
+
+BACKLOG_US: Final = 60_000_000
+"""Older liquidations than this at receipt are the exchange's repetition after a subscription."""
+
+BYTES_PER_CONNECTION: Final = 60_000
+"""The exchange refuses a channel list above 64 kB; the rest is for the frames' own keys."""
+
+ARGS_PER_REQUEST: Final = 100
+"""About 5 kB a frame, and far below 480 requests an hour."""
+
+STALE_AFTER_S: Final = 15.0
+"""A mark price that does not move is repeated each 10 s."""
+
+KEEPALIVE: Final = Keepalive("ping", interval_s=20.0, timeout_s=10.0)
+"""The exchange cuts a connection that was idle for 30 s."""
+
+POSITION_SIDES: Final[dict[str, Side]] = {"sell": "long", "buy": "short"}
+TAKER_SIDES: Final[dict[str, TakerSide]] = {"buy": "buy", "sell": "sell"}
+
+CRYPTO: Final = frozenset({"", "1"})
+"""``instCategory`` of coins; stocks, commodities and currencies have others. Older answers leave it out."""
+
+
+class TradeRow(msgspec.Struct, gc=False):
+    """One row of ``trades``; ``count`` is how many fills it stands for."""
+
+    instId: str
+    tradeId: str
+    px: float
+    sz: float
+    side: str
+    ts: int
+    count: int = 1
+
+
+class SoundTrade(TradeRow, gc=False):
+    """A trade whose values need no further look."""
+
+    px: SoundNumber
+    sz: SoundNumber
+    side: Literal["buy", "sell"]
+    ts: SoundTime
+    count: SoundCount = 1
+
+
+class Detail(msgspec.Struct, gc=False):
+    """One forced order."""
+
+    side: str
+    bkPx: float
+    sz: float
+    ts: int
+    posSide: str = "net"
+
+
+class LiquidationRow(msgspec.Struct, gc=False):
+    """One instrument's forced orders."""
+
+    instId: str
+    details: list[msgspec.Raw]
+
+
+class MarkRow(msgspec.Struct, gc=False):
+    """One row of ``mark-price``."""
+
+    instId: str
+    markPx: float
+    ts: int
+
+
+class FundingRow(msgspec.Struct, gc=False):
+    """One row of ``funding-rate``; ``fundingTime`` is when this rate is next paid."""
+
+    instId: str
+    fundingRate: float | str
+    fundingTime: int | str = 0
+
+
+class InterestRow(msgspec.Struct, gc=False):
+    """One row of ``open-interest``; ``oi`` is contracts, ``oiCcy`` coins."""
+
+    instId: str
+    oiCcy: float
+    oiUsd: float
+    ts: int
+
+
+class Trades(msgspec.Struct, gc=False):
+    """A ``trades`` frame."""
+
+    data: list[SoundTrade]
+
+
+class Marks(msgspec.Struct, gc=False):
+    """A ``mark-price`` frame."""
+
+    data: list[MarkRow]
+
+
+class Arg(msgspec.Struct, gc=False):
+    """Which subscription a frame belongs to."""
+
+    channel: str = ""
+    instId: str = ""
+    instType: str = ""
+
+    @property
+    def key(self) -> str:
+        """The key of the acknowledgement."""
+        return f"{self.channel}:{self.instId or self.instType}"
+
+
+class Loose(msgspec.Struct, gc=False):
+    """Any frame: a push has ``arg`` and ``data``, everything else has ``event``."""
+
+    arg: Arg | UnsetType = UNSET
+    data: msgspec.Raw | UnsetType = UNSET
+    event: str = ""
+    code: str = ""
+    msg: str = ""
+
+
+class Listed(msgspec.Struct):
+    """What an instrument says of itself."""
+
+    instId: str
+    ctVal: float
+    ctMult: float
+    ctValCcy: str
+    ctType: str
+    state: str
+    settleCcy: str = ""
+    instCategory: str = ""
+    listTime: int | str = 0
+
+
+class Instruments(msgspec.Struct):
+    """``GET /api/v5/public/instruments``."""
+
+    code: str
+    data: list[msgspec.Raw]
+    msg: str = ""
+
+
+_TRADES: Final = msgspec.json.Decoder(Trades, strict=False)
+_MARKS: Final = msgspec.json.Decoder(Marks, strict=False)
+_TRADE: Final = msgspec.json.Decoder(TradeRow, strict=False)
+_MARK: Final = msgspec.json.Decoder(MarkRow, strict=False)
+_FUNDING: Final = msgspec.json.Decoder(FundingRow, strict=False)
+_INTEREST: Final = msgspec.json.Decoder(InterestRow, strict=False)
+_LIQUIDATION: Final = msgspec.json.Decoder(LiquidationRow, strict=False)
+_DETAIL: Final = msgspec.json.Decoder(Detail, strict=False)
+_LOOSE: Final = msgspec.json.Decoder(Loose)
+_INSTRUMENTS: Final = msgspec.json.Decoder(Instruments)
+_LISTED: Final = msgspec.json.Decoder(Listed, strict=False)
+
+# The first bytes of a push as the exchange writes them; in any other layout a frame goes the longer way round.
+TRADES_HEAD: Final = b'{"arg":{"channel":"trades",'
+MARKS_HEAD: Final = b'{"arg":{"channel":"mark-price",'
+
+
+class Okx:
+    """See :class:`monitor.adapters.adapter.Adapter`."""
+
+    venue: ClassVar[str] = VENUE
+    ws_url: ClassVar[str] = "wss://ws.okx.com/ws/v5/public"
+    rest_url: ClassVar[str] = "https://openapi.okx.com"
+    coverage: ClassVar[Coverage] = "sampled"
+    counts_contracts: ClassVar[bool] = True
+    instruments_request: ClassVar[RestRequest] = RestRequest("/api/v5/public/instruments", {"instType": "SWAP"})
+
+    def __init__(self, instruments: Mapping[str, Instrument] | None = None) -> None:
+        self._listings = Listings(self.venue, instruments, by_name=False)
+        self._blind = instruments is None
+        self._funding: dict[str, tuple[float | UnsetType, int | UnsetType]] = {}
+
+    def connections(
+        self, symbols: Sequence[str], channels: Iterable[Channel], ws_url: str | None = None
+    ) -> list[Connection]:
+        """The first socket carries all liquidations; symbols fill sockets up to the limit of the channel list."""
+        carried = carried_channels(channels, tuple(CHANNELS))
+        names = [name for channel in carried if channel != "liquidations" for name in CHANNELS[channel]]
+        cost = {symbol: sum(len(str(argument(name, symbol))) for name in names) for symbol in symbols}
+        plans = []
+        for number, group in enumerate(shard(symbols, cost, BYTES_PER_CONNECTION) if carried else ()):
+            arguments = [argument(name, symbol) for name in names for symbol in group]
+            here = frozenset(carried)
+            if number:
+                here -= {"liquidations"}
+            elif "liquidations" in here:
+                arguments.insert(0, {"channel": "liquidation-orders", "instType": "SWAP"})
+            requests = tuple(
+                request({"op": "subscribe", "args": args}, map(acknowledgement, args))
+                for args in chunked(arguments, ARGS_PER_REQUEST)
+            )
+            plans.append(
+                Connection(
+                    name=f"public-{number}",
+                    url=ws_url or self.ws_url,
+                    requests=requests,
+                    channels=here,
+                    symbols=len(group),
+                    dense=here & DENSE,
+                    stale_after_s=STALE_AFTER_S,
+                    keepalive=KEEPALIVE,
+                )
+            )
+        return plans
+
+    def parse(self, frame: bytes, received_us: int) -> list[Message]:
+        """Read one frame."""
+        try:
+            if frame.startswith(TRADES_HEAD):
+                rows = _TRADES.decode(frame).data
+                trades: list[Message] = []
+                for row in rows:
+                    symbol = row.instId
+                    listing = self._listings[symbol]
+                    time_us = row.ts * 1000
+                    if listing is None or (received_us and time_us - received_us > FUTURE_TOLERANCE_US):
+                        return self._any(frame, received_us)
+                    asset, units, size, inverse, prefix = listing
+                    trades.append(
+                        Trade(
+                            VENUE,
+                            symbol,
+                            asset,
+                            time_us,
+                            received_us,
+                            row.side,
+                            row.px / units,
+                            row.sz * size / row.px * units if inverse else row.sz * size * units,
+                            row.sz * size if inverse else row.px * row.sz * size,
+                            row.count,
+                            prefix + row.tradeId,
+                        )
+                    )
+                return trades
+            if frame.startswith(MARKS_HEAD):
+                return self._marks(_MARKS.decode(frame).data, received_us, frame)
+        except UNREADABLE:
+            return self._any(frame, received_us)
+        return self._any(frame, received_us)
+
+    def _trades(self, rows: list[TradeRow], received_us: int, frame: bytes) -> list[Message]:
+        """Trades of a frame that :meth:`parse` would not have, judged row by row."""
+        messages: list[Message] = []
+        for row in rows:
+            listing = self._listings[row.instId]
+            side = TAKER_SIDES.get(row.side)
+            if listing is None:
+                messages.append(reject(VENUE, self._symbol_fault(row.instId), received_us, frame))
+                continue
+            if side is None:
+                messages.append(reject(VENUE, unknown_value("taker side", row.side), received_us, frame))
+                continue
+            prefix = listing[4]
+            time_us = row.ts * 1000
+            price, quantity, usd = amounts(listing, row.px, row.sz)
+            fault = find_fault(time_us, received_us, price=price, quantity=quantity, notional=usd, count=row.count)
+            if fault:
+                messages.append(reject(VENUE, fault, received_us, frame))
+                continue
+            id_ = prefix + row.tradeId
+            messages.append(
+                Trade(VENUE, row.instId, listing[0], time_us, received_us, side, price, quantity, usd, row.count, id_)
+            )
+        return messages
+
+    def _any(self, frame: bytes, received_us: int) -> list[Message]:
+        """Read a frame of any kind, row by row."""
+        if frame == b"pong":
+            return [Pong()]
+        try:
+            loose = _LOOSE.decode(frame)
+        except UNREADABLE as error:
+            quoted = quote_constants(frame)
+            if quoted is not None:
+                return self.parse(quoted, received_us)
+            return [reject(VENUE, unreadable(error), received_us, frame)]
+        if loose.arg is UNSET or loose.data is UNSET:
+            return [self._reply(loose, received_us, frame)]
+        raws = raw_array(loose.data)
+        if raws is None:
+            return [reject(VENUE, ("malformed", "data is no array"), received_us, frame)]
+        return self._push(loose.arg.channel, raws, received_us, frame)
+
+    def _push(self, channel: str, raws: list[msgspec.Raw], received_us: int, frame: bytes) -> list[Message]:
+        """The rows of a push, each decoded by itself."""
+        faults: list[tuple[int, Fault]]
+        if channel == "liquidation-orders":
+            orders, faults = decode_rows(raws, _LIQUIDATION)
+            messages = self._liquidations(orders, received_us, frame)
+        elif channel == "trades":
+            trades, faults = decode_rows(raws, _TRADE)
+            messages = self._trades(trades, received_us, frame)
+        elif channel == "mark-price":
+            marks, faults = decode_rows(raws, _MARK)
+            messages = self._marks(marks, received_us, frame)
+        elif channel == "funding-rate":
+            fundings, faults = decode_rows(raws, _FUNDING)
+            messages = self._fundings(fundings, received_us, frame)
+        elif channel == "open-interest":
+            interests, faults = decode_rows(raws, _INTEREST)
+            messages = self._interests(interests, received_us, frame)
+        else:
+            return [reject(VENUE, ("unknown_channel", f"channel {channel[:64]!r}"), received_us, frame)]
+        messages.extend(reject(VENUE, fault, received_us, frame) for _, fault in faults)
+        return messages
+
+    def _liquidations(self, rows: list[LiquidationRow], received_us: int, frame: bytes) -> list[Message]:
+        messages: list[Message] = []
+        seen: dict[str, int] = {}
+        for row in rows:
+            details, faults = decode_rows(row.details, _DETAIL)
+            messages.extend(reject(VENUE, fault, received_us, frame) for _, fault in faults)
+            listing = self._listings[row.instId]
+            for detail in details:
+                if listing is None:
+                    messages.append(reject(VENUE, self._symbol_fault(row.instId), received_us, frame))
+                elif received_us and EARLIEST_US <= detail.ts * 1000 < received_us - BACKLOG_US:
+                    messages.append(Skipped("backlog", 1))
+                else:
+                    messages.append(self._liquidation(row.instId, listing, detail, seen, received_us, frame))
+        return messages
+
+    def _liquidation(
+        self, symbol: str, listing: Listing, row: Detail, seen: dict[str, int], received_us: int, frame: bytes
+    ) -> Message:
+        side = POSITION_SIDES.get(row.side)
+        if side is None:
+            return reject(VENUE, unknown_value("order side", row.side), received_us, frame)
+        asset, prefix = listing[0], listing[4]
+        time_us = row.ts * 1000
+        price, quantity, usd = amounts(listing, row.bkPx, row.sz)
+        fault = find_fault(time_us, received_us, price=price, quantity=quantity, notional=usd)
+        if fault:
+            return reject(VENUE, fault, received_us, frame)
+        id_ = numbered(seen, f"{prefix}{row.ts}:{row.side}:{row.posSide}:{row.sz!r}:{row.bkPx!r}")
+        return Liquidation(
+            VENUE,
+            symbol,
+            asset,
+            time_us,
+            received_us,
+            side,
+            usd,
+            "sampled",
+            id_,
+            quantity,
+            price,
+            "bankruptcy",
+        )
+
+    def _marks(self, rows: list[MarkRow], received_us: int, frame: bytes) -> list[Message]:
+        messages: list[Message] = []
+        for row in rows:
+            listing = self._listings[row.instId]
+            if listing is None:
+                messages.append(reject(VENUE, self._symbol_fault(row.instId), received_us, frame))
+                continue
+            asset, units, _, _, _ = listing
+            time_us = row.ts * 1000
+            price = row.markPx / units
+            if fault := find_fault(time_us, received_us, mark_price=price):
+                messages.append(reject(VENUE, fault, received_us, frame))
+                continue
+            rate, next_us = self._funding.get(row.instId, (UNSET, UNSET))
+            messages.append(MarkPrice(VENUE, row.instId, asset, time_us, received_us, price, UNSET, rate, next_us))
+        return messages
+
+    def _fundings(self, rows: list[FundingRow], received_us: int, frame: bytes) -> list[Message]:
+        messages: list[Message] = []
+        for row in rows:
+            if self._listings[row.instId] is None:
+                messages.append(reject(VENUE, self._symbol_fault(row.instId), received_us, frame))
+            else:
+                self._funding[row.instId] = optional_float(row.fundingRate), optional_time_us(row.fundingTime)
+        return messages
+
+    def _interests(self, rows: list[InterestRow], received_us: int, frame: bytes) -> list[Message]:
+        messages: list[Message] = []
+        for row in rows:
+            listing = self._listings[row.instId]
+            if listing is None:
+                messages.append(reject(VENUE, self._symbol_fault(row.instId), received_us, frame))
+                continue
+            asset, units, _, _, _ = listing
+            time_us = row.ts * 1000
+            coins = row.oiCcy * units
+            # Zero is an open interest: that of an instrument listed a moment ago.
+            fault = amount_fault("oiCcy", coins) or amount_fault("oiUsd", row.oiUsd) or time_fault(time_us, received_us)
+            if fault:
+                messages.append(reject(VENUE, fault, received_us, frame))
+            else:
+                messages.append(OpenInterest(VENUE, row.instId, asset, time_us, received_us, coins, row.oiUsd))
+        return messages
+
+    def _symbol_fault(self, symbol: str) -> Fault:
+        """Why nothing is known of a symbol, with the remedy where no instrument data were given at all."""
+        reason, detail = symbol_fault(symbol)
+        if self._blind and reason == "unknown_symbol":
+            detail += ": sizes are contracts, so give the contract sizes with --instruments"
+        return reason, detail
+
+    def _reply(self, loose: Loose, received_us: int, frame: bytes) -> Message:
+        """What the exchange says of a request or of the connection."""
+        key = "" if loose.arg is UNSET else loose.arg.key
+        if loose.event == "subscribe" and key:
+            return Ack(key)
+        if loose.event == "error":
+            return Refusal(key, f"{loose.code}: {loose.msg}")
+        if loose.event == "notice":
+            # The exchange sends it shortly before it closes the connection for an upgrade.
+            return Notice(f"{loose.code}: {loose.msg}", reconnect=True)
+        if loose.event.startswith("channel-conn-count"):
+            return Notice(loose.event, reconnect=False)
+        return reject(VENUE, ("malformed", "neither a push nor an answer"), received_us, frame)
+
+    def parse_instruments(self, body: bytes) -> InstrumentPage:
+        """Read ``/api/v5/public/instruments``: swaps whose contract size is known."""
+        answer = _INSTRUMENTS.decode(body)
+        if answer.code != "0":
+            raise ValueError(f"okx answers {answer.code}: {answer.msg}")
+        rows, faults = decode_rows(answer.data, _LISTED)
+        left_out = {f"row {number}": detail for number, (_, detail) in faults}
+        instruments = []
+        for row in rows:
+            if reason := unsuitable(row):
+                left_out[row.instId] = reason
+                continue
+            asset, units = split_base(row.instId.partition("-")[0])
+            currency = "usd" if row.ctType == "inverse" else "base"
+            listed_us = optional_time_us(row.listTime)
+            instruments.append(
+                Instrument(
+                    row.instId,
+                    asset,
+                    units,
+                    row.ctVal * row.ctMult,
+                    currency,
+                    row.state == "live",
+                    0 if listed_us is UNSET else listed_us,
+                )
+            )
+        return InstrumentPage(instruments, left_out, None)
+
+
+def unsuitable(row: Listed) -> str:
+    """Why an instrument is not watched; empty when it is."""
+    name = split_symbol(row.instId)
+    base = row.instId.partition("-")[0]
+    if not name.is_usd:
+        return f"quoted in {name.quote}, which is no US dollar"
+    if name.dated:
+        return "dated: its price is not the perpetual's"
+    if row.instCategory not in CRYPTO:
+        return TRADFI
+    expected = {"linear": (base,), "inverse": USD_QUOTES}.get(row.ctType, ())
+    if row.ctValCcy not in expected:
+        return f"a {row.ctType} contract counted in {row.ctValCcy}"
+    if not 0.0 < row.ctVal * row.ctMult < inf:
+        return f"contract size {row.ctVal} times {row.ctMult}"
+    return ""
+
+
+def amounts(listing: Listing, price: float, contracts: float) -> tuple[float, float, float]:
+    """Price of one coin, coins, and USD of a number of contracts; a price of zero gives no coins."""
+    _, units, size, inverse, _ = listing
+    if inverse:
+        return price / units, contracts * size / (price or inf) * units, contracts * size
+    return price / units, contracts * size * units, price * contracts * size
+
+
+def argument(channel: str, symbol: str) -> dict[str, str]:
+    """A subscription's argument."""
+    return {"channel": channel, "instId": symbol}
+
+
+def acknowledgement(args: Mapping[str, str]) -> str:
+    """The key of the acknowledgement that an argument brings."""
+    return Arg(**args).key

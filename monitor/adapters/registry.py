@@ -1,0 +1,31 @@
+"""The exchanges that the monitor can read: one line each."""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+from typing import Final
+
+from monitor.adapters.adapter import Adapter
+from monitor.adapters.binance_usdm import BinanceUsdm
+from monitor.adapters.bybit import Bybit
+from monitor.adapters.okx import Okx
+
+ADAPTERS: Final[dict[str, type[Adapter]]] = {
+    BinanceUsdm.venue: BinanceUsdm,
+    Bybit.venue: Bybit,
+    Okx.venue: Okx,
+}
+
+
+def adapter_named(venue: str) -> type[Adapter]:
+    """The adapter of a venue.
+
+    Raises:
+        ValueError: there is none; the message names the nearest venue.
+    """
+    try:
+        return ADAPTERS[venue]
+    except KeyError:
+        nearest = get_close_matches(venue.lower(), ADAPTERS, n=1, cutoff=0.4)
+        hint = f"did you mean {nearest[0]!r}? " if nearest else ""
+        raise ValueError(f"unknown venue {venue!r}: {hint}there are {', '.join(ADAPTERS)}") from None

@@ -1,0 +1,205 @@
+"""What the adapters share: which times and numbers are believable, and how a refused row or frame is reported.
+
+The hot loops leave the checks to the decoder's ranges; only for a frame that fails them do the functions here look at
+each row and say what is wrong with it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from math import inf, isfinite
+from typing import Annotated, Final, TypeVar
+
+import msgspec
+
+from monitor.adapters.adapter import Instrument
+from monitor.assets import split_symbol
+from monitor.events import SAMPLE_BYTES, Reject, RejectReason
+
+FUTURE_TOLERANCE_US: Final = 5_000_000
+"""How far an event may lie ahead of this clock: servers kept by NTP differ by milliseconds, laptops by seconds."""
+
+EARLIEST_US: Final = 1_230_768_000_000_000
+"""2009-01-01: there was no bitcoin before, so an earlier time is seconds taken for milliseconds, or zero."""
+
+LATEST_US: Final = 4_102_444_800_000_000
+"""2100-01-01: a later time is microseconds taken for milliseconds."""
+
+LATEST_MS: Final = LATEST_US // 1000
+
+UNREADABLE: Final = (ValueError, RecursionError)
+"""What msgspec raises for bytes it cannot read: its own errors are ValueErrors, deep nesting is a RecursionError."""
+
+TRADFI: Final = "traditional market: it has sessions, so its calm and its storms are not comparable"
+"""Why stocks, metals and currencies are left out: alarms would ring at every opening."""
+
+_RAWS: Final = msgspec.json.Decoder(list[msgspec.Raw])
+
+# Ranges that the C decoder checks while it reads. A row outside them is no fault yet: its frame is read again, row by
+# row and without them, and every row judged by itself. They leave room for multiplying and dividing without overflow.
+SoundNumber = Annotated[float, msgspec.Meta(gt=1e-18, lt=1e18)]
+SoundTime = Annotated[int, msgspec.Meta(ge=EARLIEST_US // 1000, le=LATEST_MS)]
+SoundCount = Annotated[int, msgspec.Meta(ge=1)]
+
+Row = TypeVar("Row")
+Fault = tuple[RejectReason, str]
+
+
+Listing = tuple[str, float, float, bool, str]
+"""What the hot loop needs of a symbol, as a plain tuple because that unpacks fastest.
+
+Canonical asset; how many of it one unit of the symbol's base stands for; one contract in base units or USD (1.0 where
+the venue counts base units); whether the latter is USD; how the symbol's ids begin (``okx:BTC-USDT-SWAP:``).
+"""
+
+
+def listing_of(venue: str, instrument: Instrument) -> Listing:
+    """The listing of an instrument of the exchange's own table."""
+    inverse = instrument.contract_value_currency == "usd"
+    prefix = f"{venue}:{instrument.symbol}:"
+    return instrument.asset, float(instrument.units), instrument.contract_size, inverse, prefix
+
+
+def listing_by_name(venue: str, symbol: str) -> Listing | None:
+    """The listing of a symbol that is counted in base units, read off its name; None where it cannot be."""
+    name = split_symbol(symbol)
+    if not name.is_usd or not name.asset.isalnum():
+        return None
+    return name.asset, float(name.units), 1.0, False, f"{venue}:{symbol}:"
+
+
+class Listings(dict[str, Listing | None]):
+    """Listings by symbol; what is not in it is None, or with ``by_name`` read off the symbol once."""
+
+    def __init__(self, venue: str, instruments: Mapping[str, Instrument] | None, by_name: bool) -> None:
+        super().__init__((symbol, listing_of(venue, instrument)) for symbol, instrument in (instruments or {}).items())
+        self._venue = venue
+        self._by_name = by_name and instruments is None
+
+    def __missing__(self, symbol: str) -> Listing | None:
+        listing = listing_by_name(self._venue, symbol) if self._by_name else None
+        if listing is not None:
+            self[symbol] = listing
+        return listing
+
+
+def number_fault(name: str, value: float) -> Fault | None:
+    """Why a price or a quantity is not believable; None when it is."""
+    return amount_fault(name, value) if value != 0.0 else ("not_positive", f"{name} is 0")
+
+
+def amount_fault(name: str, value: float) -> Fault | None:
+    """Why a number that may be zero is not believable; None when it is."""
+    if not isfinite(value):
+        return "not_finite", f"{name} is {value}"
+    return None if value >= 0.0 else ("not_positive", f"{name} is {value}")
+
+
+def time_fault(time_us: int, received_us: int) -> Fault | None:
+    """Why an event time is not believable; None when it is. ``received_us`` of 0: the time of receipt is not known."""
+    if not EARLIEST_US <= time_us <= LATEST_US:
+        return "bad_time", f"time {time_us} us is not between 2009 and 2100"
+    if received_us and time_us > received_us + FUTURE_TOLERANCE_US:
+        return "future_time", f"time is {(time_us - received_us) / 1e6:.1f} s ahead of this machine's clock"
+    return None
+
+
+def symbol_fault(symbol: str) -> Fault:
+    """Why nothing is known of a symbol."""
+    name = split_symbol(symbol)
+    if name.quote and not name.is_usd:
+        return "unsupported_quote", f"{symbol[:64]} is quoted in {name.quote[:64]}"
+    return "unknown_symbol", f"no instrument data for {symbol[:64]!r}"
+
+
+def find_fault(time_us: int, received_us: int, **numbers: float) -> Fault | None:
+    """The first of a row's numbers, or its time, that is not believable; None when all are."""
+    for name, value in numbers.items():
+        if fault := number_fault(name, value):
+            return fault
+    return time_fault(time_us, received_us)
+
+
+def unknown_value(what: str, value: str) -> Fault:
+    """A value that is not in the exchange's documents."""
+    return "unknown_value", f"{what} {value[:64]!r}"
+
+
+def reject(venue: str, fault: Fault, received_us: int, frame: bytes) -> Reject:
+    """A :class:`Reject` with the head of the frame as its sample."""
+    return Reject(venue, fault[0], fault[1], received_us, frame[:SAMPLE_BYTES])
+
+
+def unreadable(error: Exception) -> Fault:
+    """Why typed decoding failed."""
+    detail = str(error)
+    # A literal beyond float64 (1e999) is JSON, and msgspec has no infinity to give for it.
+    return ("not_finite" if detail.startswith("Number out of range") else "malformed"), detail
+
+
+def decode_rows(
+    raws: Iterable[msgspec.Raw], decoder: msgspec.json.Decoder[Row]
+) -> tuple[list[Row], list[tuple[int, Fault]]]:
+    """Decode rows one by one, so that one bad row costs only itself; the bad ones with their number."""
+    rows: list[Row] = []
+    faults: list[tuple[int, Fault]] = []
+    for number, raw in enumerate(raws):
+        try:
+            rows.append(decoder.decode(raw))
+        except UNREADABLE as error:
+            faults.append((number, unreadable(error)))
+    return rows, faults
+
+
+def raw_array(raw: bytes | msgspec.Raw) -> list[msgspec.Raw] | None:
+    """The items of a JSON array, unread; None where it is no array."""
+    try:
+        return _RAWS.decode(raw)
+    except UNREADABLE:
+        return None
+
+
+def numbered(seen: dict[str, int], event_id: str) -> str:
+    """The id of a row that may have twins in its frame: itself, then with ``#1``, ``#2`` … appended."""
+    twin = seen[event_id] = seen.get(event_id, -1) + 1
+    return f"{event_id}#{twin}" if twin else event_id
+
+
+def quote_constants(frame: bytes) -> bytes | None:
+    """The frame with the literals ``NaN`` and ``Infinity`` as strings; None where it has none or is no JSON.
+
+    These literals are not JSON, yet some servers write them. As strings they pass typed decoding, and the row that
+    holds one is refused as not finite while its neighbours come out.
+    """
+    found: list[str] = []
+
+    def quote(literal: str) -> str:
+        found.append(literal)
+        return literal
+
+    try:
+        content = json.loads(frame, parse_constant=quote)
+        return json.dumps(content).encode() if found else None
+    except UNREADABLE:
+        return None
+
+
+def optional_float(text: str | float | msgspec.UnsetType, floor: float = -inf) -> float | msgspec.UnsetType:
+    """A number that a feed may leave empty; UNSET where it is empty, not a number, or not above ``floor``."""
+    if text is msgspec.UNSET:
+        return text
+    try:
+        value = float(text)
+    except ValueError:
+        return msgspec.UNSET
+    return value if isfinite(value) and value > floor else msgspec.UNSET
+
+
+def optional_time_us(time_ms: int | str) -> int | msgspec.UnsetType:
+    """A time in milliseconds that a feed may leave empty or zero, in microseconds; UNSET where it is no time."""
+    try:
+        time_us = int(time_ms) * 1000
+    except ValueError:
+        return msgspec.UNSET
+    return time_us if EARLIEST_US <= time_us <= LATEST_US else msgspec.UNSET

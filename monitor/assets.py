@@ -1,0 +1,72 @@
+"""What a venue's symbol stands for, read off its name alone.
+
+Exchanges list cheap coins in bundles (``1000PEPEUSDT``, ``SHIB1000USDT``, ``1MBABYDOGEUSDT``): the bundle's size is
+``units``, and every price is divided and every quantity multiplied by it, so that records speak of one coin.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final, NamedTuple
+
+USD_QUOTES: Final = ("USDT", "USDC", "FDUSD", "BUSD", "USDE", "USD1", "USD")
+"""Quotes that count as a US dollar, longest match first: ``USD`` last, or ``BTCFDUSD`` would be the asset BTCFD."""
+
+OTHER_QUOTES: Final = ("BTC", "ETH", "BNB", "EUR", "GBP", "TRY", "BRL")
+"""Quotes that exchanges use and that are no US dollar; listed so that a reject can say what is wrong."""
+
+ALIASES: Final = {"XBT": "BTC", "WBTC": "BTC", "CBBTC": "BTC"}
+"""Other names of the same asset: the ISO-like code of bitcoin and its custodial wrappers."""
+
+_BUNDLES: Final = {"1000000": 1_000_000, "1M": 1_000_000, "100000": 100_000, "10000": 10_000, "1000": 1000}
+_PREFIX: Final = re.compile(r"(1000000|100000|10000|1000)(?=.*[^\d])(.+)|(1M)([A-Z]{3,})")
+_SUFFIX: Final = re.compile(r"(.*[^\d])(1000000|10000|1000)")
+_EXPIRY: Final = re.compile(r"\d{6}|\d{1,2}[A-Z]{3}\d{2}")
+
+
+class SymbolName(NamedTuple):
+    """A symbol's parts; ``quote`` is empty where the name does not say, and ``dated`` is true for dated futures."""
+
+    asset: str
+    units: int
+    quote: str
+    dated: bool = False
+
+    @property
+    def is_usd(self) -> bool:
+        """Whether prices are in US dollars or a coin that stands for one."""
+        return self.quote in USD_QUOTES
+
+
+def split_base(base: str) -> tuple[str, int]:
+    """Canonical asset of a base currency, and how many of it one unit stands for: ``1000PEPE`` is (``PEPE``, 1000)."""
+    base = base.upper()
+    if found := _PREFIX.fullmatch(base):
+        bundle, name = found[1] or found[3], found[2] or found[4]
+    elif found := _SUFFIX.fullmatch(base):
+        bundle, name = found[2], found[1]
+    else:
+        return ALIASES.get(base, base), 1
+    return ALIASES.get(name, name), _BUNDLES[bundle]
+
+
+def split_symbol(symbol: str) -> SymbolName:
+    """Read a symbol of any of the dialects that the venues use.
+
+    ``BTCUSDT``, ``1000PEPEUSDT``, ``BTCUSDT_230929`` and ``BTCUSD_PERP`` (Binance), ``BTCPERP``, ``BTC-26SEP25`` and
+    ``BTCUSDT-26SEP25`` (Bybit; the first two are settled in USDC), ``BTC-USDT-SWAP`` and ``BTC-USD_UM-SWAP`` (OKX),
+    ``ETHBTC`` (quoted in bitcoin).
+    """
+    first, *rest = symbol.upper().split("-")
+    head, _, tail = first.partition("_")
+    dated = any(_EXPIRY.fullmatch(part) for part in (tail, *rest))
+    if rest and not _EXPIRY.fullmatch(rest[0]):
+        return SymbolName(*split_base(head), rest[0].partition("_")[0], dated)
+    if tail == "PERP" and head.endswith("USD"):
+        return SymbolName(*split_base(head.removesuffix("USD")), "USD", dated)
+    if not tail and head.endswith("PERP") and head != "PERP":
+        return SymbolName(*split_base(head.removesuffix("PERP")), "USDC", dated)
+    for quote in (*USD_QUOTES, *OTHER_QUOTES):
+        if head.endswith(quote) and head != quote:
+            return SymbolName(*split_base(head.removesuffix(quote)), quote, dated)
+    return SymbolName(*split_base(head), "USDC" if dated else "", dated)

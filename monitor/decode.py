@@ -1,0 +1,39 @@
+"""Raw frames in, event records out: the core of ``cascade-monitor decode``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+import msgspec
+
+from monitor.adapters.adapter import Adapter
+from monitor.events import Event, Reject
+
+Write = Callable[[bytes], object]
+
+
+def decode(lines: Iterable[bytes], adapter: Adapter, out: Write, err: Write) -> int:
+    """Turn raw frames, one per line, into event records, one JSON object per line.
+
+    Args:
+        lines: the frames; an empty line is none.
+        adapter: the exchange that sent them. The time of receipt is not known, so it is 0 in every event and no event
+            is too old or too far ahead.
+        out: takes each event's line.
+        err: takes ``{"line": N, "error": "…"}`` for each row that could not be read; lines count from 1.
+
+    Returns:
+        The exit status: 1 where anything could not be read, else 0. Acknowledgements, refusals, pings and skipped
+        rows are read and print nothing.
+    """
+    encode = msgspec.json.encode
+    status = 0
+    for number, line in enumerate(lines, 1):
+        frame = line.strip()
+        for message in adapter.parse(frame, 0) if frame else ():
+            if isinstance(message, Event):
+                out(encode(message) + b"\n")
+            elif isinstance(message, Reject):
+                status = 1
+                err(encode({"line": number, "error": f"{message.reason}: {message.detail}"}) + b"\n")
+    return status
