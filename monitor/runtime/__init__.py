@@ -1,0 +1,1 @@
+"""Wiring of roles: who reads from whom, and who closes what."""
