@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.conn import collect_hosts, create_conn
@@ -18,6 +18,9 @@ from aiokafka.errors import KafkaError, TopicAuthorizationFailedError, UnknownTo
 
 from monitor.bus.kafka_errors import BusError, explain, forbidden, missing, unreachable, wrong_partitions
 from monitor.bus.topics import PARTITIONS, Topic
+
+if TYPE_CHECKING:
+    from monitor.settings.tree import KafkaSettings
 
 REQUEST_TIMEOUT_MS: Final = 15_000
 """When a silent broker counts as gone: longer than its worst pauses, shorter than the collectors can hold back."""
@@ -57,6 +60,20 @@ class KafkaConnection:
     client_id: str = "cascade-monitor"
     partitions: int = PARTITIONS
     topic_prefix: str = ""
+
+    @classmethod
+    def from_settings(cls, settings: KafkaSettings) -> KafkaConnection:
+        """The connection that the settings describe."""
+        return cls(
+            bootstrap_servers=settings.bootstrap_servers,
+            security_protocol=settings.security_protocol,
+            sasl_mechanism=settings.sasl_mechanism,
+            username=settings.username,
+            password=None if settings.password is None else settings.password.get_secret_value(),
+            ssl_cafile=settings.ssl_cafile,
+            client_id=settings.client_id,
+            partitions=settings.partitions,
+        )
 
     def name(self, topic: Topic) -> str:
         """The topic's name on the brokers."""

@@ -7,10 +7,12 @@ from typing import Final
 
 from aiokafka import errors
 
+from monitor.errors import OperatorError
+
 _WRONG_LOGIN: Final = (errors.SaslAuthenticationFailed, errors.AuthenticationFailedError)
 
 
-class BusError(Exception):
+class BusError(OperatorError):
     """Kafka cannot be used as it is; the text is one line and names the remedy."""
 
 
@@ -69,6 +71,8 @@ def explain(error: BaseException, user: str | None, operation: str, topic: str =
         return forbidden(user, operation, "topic", topic)
     if isinstance(error, errors.UnknownTopicOrPartitionError):
         return missing(topic)
+    if isinstance(error, errors.CommitFailedError | errors.IllegalStateError):
+        return BusError(f"Kafka: another member of the group has the partitions by now ({error}); read on with poll()")
     if isinstance(error, errors.MessageSizeTooLargeError | errors.RecordTooLargeError):
         return BusError(f"Kafka refused a batch for {topic}: larger than the topic's max.message.bytes; raise it there")
     where = f" (topic {topic})" if topic else ""
