@@ -126,7 +126,7 @@ def replay(ctx: click.Context, files: tuple[Path, ...], config: Path | None, as_
 
 
 @cli.command()
-@click.option("--venue", required=True, help="Whose frames they are: binance-usdm, bybit, okx.")
+@click.option("--venue", required=True, help="Whose frames they are, such as okx.")
 @click.option(
     "--instruments",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
@@ -138,7 +138,17 @@ def decode(ctx: click.Context, venue: str, instruments: Path | None) -> None:
 
     Reads one frame a line from standard input; what it cannot read is reported on standard error.
     """
-    ctx.exit(import_module("monitor.decode").run(venue, instruments, sys.stdin.buffer, sys.stdout.buffer, sys.stderr))
+    from monitor.adapters.instrument_table import read_table
+    from monitor.adapters.registry import adapter_named
+    from monitor.decode import decode as decode_frames
+
+    try:
+        adapter = adapter_named(venue)
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="--venue") from None
+    table = read_table(instruments) if instruments else None
+    out, err = sys.stdout.buffer.write, sys.stderr.buffer.write
+    ctx.exit(decode_frames(sys.stdin.buffer, adapter(table), out, err))
 
 
 @cli.command()

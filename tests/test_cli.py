@@ -16,7 +16,7 @@ from click.testing import CliRunner, Result
 
 from monitor import __version__
 from monitor.cli import cli
-from monitor.contracts import json_schema, json_schemas
+from monitor.contracts import DecodeError, Liquidation, json_schema, json_schemas
 from monitor.delivery.http import HttpServer, Response
 from monitor.errors import OperatorError
 
@@ -124,14 +124,56 @@ def test_replay_passes_files_and_form(stand_in: Callable[..., Calls], tmp_path: 
     assert options == {"as_json": True}
 
 
-def test_decode_passes_venue_instruments_and_streams(stand_in: Callable[..., Calls], tmp_path: Path) -> None:
-    """The decoder gets the venue, the instruments' file and the standard streams."""
-    calls = stand_in("monitor.decode", 1)
+FORCED = (
+    '{"stream":"btcusdt@forceOrder","data":{"e":"forceOrder","E":1700000000100,"o":{"s":"BTCUSDT","S":"SELL",'
+    '"o":"LIMIT","f":"IOC","q":"0.014","p":"9910","ap":"9910","X":"FILLED","l":"0.014","z":"0.014","T":1700000000000}}}'
+)
+
+
+def test_decode_prints_events_and_reports_the_rest() -> None:
+    """A valid frame becomes its event on standard output; garbage is reported by line, with status 1."""
+    answer = invoke("decode", "--venue", "binance-usdm", input=f"garbage\n{FORCED}\n\n")
+    assert answer.exit_code == 1
+    (event,) = [Liquidation.model_validate_json(line) for line in answer.stdout.splitlines()]
+    assert (event.side, event.asset, event.receive_time_us) == ("long", "BTC", 0)
+    (error,) = [DecodeError.model_validate_json(line) for line in answer.stderr.splitlines()]
+    assert error.line == 1
+    assert invoke("decode", "--venue", "binance-usdm", input=FORCED).exit_code == 0
+
+
+def test_decode_counts_contracts_by_the_instruments_file(tmp_path: Path) -> None:
+    """A venue that counts contracts needs their sizes, and takes them from the file."""
+    frame = json.dumps(
+        {
+            "arg": {"channel": "trades", "instId": "BTC-USDT-SWAP"},
+            "data": [
+                {
+                    "instId": "BTC-USDT-SWAP",
+                    "tradeId": "1",
+                    "px": "20000",
+                    "sz": "3",
+                    "side": "buy",
+                    "ts": "1700000000000",
+                    "count": "1",
+                }
+            ],
+        }
+    )
     instruments = tmp_path / "i.json"
-    instruments.write_text("{}")
-    assert invoke("decode", "--venue", "okx", "--instruments", str(instruments), input="x\n").exit_code == 1
-    assert calls[0][0][:2] == ("okx", instruments)
-    assert len(calls[0][0]) == 5
+    instruments.write_text('{"BTC-USDT-SWAP": {"contract_size": 0.01, "contract_value_currency": "base"}}')
+    answer = invoke("decode", "--venue", "okx", "--instruments", str(instruments), input=frame)
+    assert answer.exit_code == 0
+    assert json.loads(answer.stdout)["notional_usd"] == 600
+    blind = invoke("decode", "--venue", "okx", input=frame)
+    assert blind.exit_code == 1
+    assert blind.stdout == ""
+
+
+def test_decode_of_an_unknown_venue_names_the_nearest() -> None:
+    """A mistyped venue is a usage error."""
+    answer = invoke("decode", "--venue", "bibit", input="")
+    assert answer.exit_code == 2
+    assert "did you mean 'bybit'?" in answer.stderr
 
 
 def test_demo_passes_its_form(stand_in: Callable[..., Calls]) -> None:

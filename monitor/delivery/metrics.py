@@ -222,6 +222,12 @@ def _venues(venues: Sequence[SessionStats]) -> Iterator[Metric]:
         [((v.venue, kind), count) for v in venues for kind, count in v.events.items()],
     )
     yield _counter(
+        "rows_skipped",
+        "Rows that were read and rightly make no event.",
+        by_reason,
+        [((v.venue, reason), count) for v in venues for reason, count in v.skipped.items()],
+    )
+    yield _counter(
         "feed_reconnects",
         "Connections that ended or were replaced.",
         by_reason,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Final, Literal, Self
 
@@ -10,12 +9,11 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, m
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
 from monitor.adapters.link import LinkSettings
+from monitor.adapters.registry import ADAPTERS, adapter_named
 from monitor.bus.memory import HIGH_WATER
 from monitor.bus.topics import PARTITIONS
 from monitor.cascade.settings import DetectorSettings
 from monitor.events import Channel
-
-ADAPTERS = ("binance-usdm", "bybit", "okx")
 
 Role = Literal["all", "collector", "detector", "notifier"]
 
@@ -243,11 +241,7 @@ class Settings(BaseSettings):
     @classmethod
     def _venues_have_adapters(cls, venues: dict[str, VenueSettings]) -> dict[str, VenueSettings]:
         for name in venues:
-            if name not in ADAPTERS:
-                near = get_close_matches(name, ADAPTERS, 1, 0.0)[0]
-                raise ValueError(
-                    f"no exchange is called {name!r}; did you mean {near}? There are {', '.join(ADAPTERS)}"
-                )
+            adapter_named(name)  # says which there are
         return venues
 
     @model_validator(mode="after")

@@ -57,6 +57,7 @@ def fleet(venue: str = "bybit") -> FleetStats:
     stats.gap_us, stats.refusals, stats.crashes = 1_500_000, 4, 1
     stats.rejects["malformed"] = 2
     stats.reconnects["stale"] = 5
+    stats.skipped["backlog"] = 6
     stats.events["trade"] = 9
     stats.liquidated_long_micro_usd, stats.liquidated_short_micro_usd = 12_345_678, 1
     for age_us in (900, 1_000, 3_000, 99_000_000):
@@ -101,6 +102,7 @@ def test_feed_counters_are_shown_by_venue_and_connection() -> None:
     assert value(samples, "feed_gap_seconds_total", venue="bybit") == 1.5
     assert value(samples, "feed_reconnects_total", venue="bybit", reason="stale") == 5
     assert value(samples, "feed_refusals_total", venue="bybit") == 4
+    assert value(samples, "rows_skipped_total", venue="bybit", reason="backlog") == 6
     assert value(samples, "feed_crashes_total", venue="bybit") == 1
     assert value(samples, "frames_received_total", venue="bybit") == 11
     assert value(samples, "frames_rejected_total", venue="bybit", reason="malformed") == 2

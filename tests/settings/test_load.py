@@ -114,7 +114,7 @@ def test_unknown_key_names_file_key_and_nearest(tmp_path: Path, text: str, expec
         ("venues: {okx: {channels: [orders]}}", "venues.okx.channels", "should be 'liquidations', "),
         ("venues: {okx: {ws_url: 'http://x'}}", "venues.okx.ws_url", "should match pattern"),
         ("venues: {okx: {symbols: 7}}", "venues.okx.symbols", "should be "),
-        ("venues: {bibit: {}}", "venues", "no exchange is called 'bibit'; did you mean bybit?"),
+        ("venues: {bibit: {}}", "venues", "unknown venue 'bibit': did you mean 'bybit'?"),
         ("venues: [bybit]", "venues", "should be a valid dictionary"),
     ],
 )
