@@ -113,7 +113,7 @@ class Fleet:
         try:
             async with asyncio.TaskGroup() as group:
                 self._group = group
-                self._reconcile()
+                self._reconcile(group)
                 group.create_task(self._beat(), name=f"{self.venue} heartbeat")
                 group.create_task(self._flush_bars(), name=f"{self.venue} bars")
         finally:
@@ -127,9 +127,9 @@ class Fleet:
         self._adapter = adapter
         self._symbols = tuple(symbols)
         if self._group is not None:
-            self._reconcile()
+            self._reconcile(self._group)
 
-    def _reconcile(self) -> None:
+    def _reconcile(self, group: asyncio.TaskGroup) -> None:
         """Make the running sessions those that the adapter plans."""
         plans = self._adapter.connections(self._symbols, self._channels, self._ws_url)
         wanted = {plan.name: plan for plan in plans}
@@ -139,23 +139,21 @@ class Fleet:
         for name, plan in wanted.items():
             session = self._sessions.get(name)
             if session is None:
-                self._launch(plan)
+                self._launch(group, plan)
                 continue
             session.adapter = self._adapter
             if session.plan != plan:
                 session.move_to(plan)
         log.info("%s: %d symbols on %d connections", self.venue, len(self._symbols), len(plans))
 
-    def _launch(self, plan: Connection) -> None:
-        if self._group is None:
-            raise RuntimeError(f"{self.venue}: connections are launched while the fleet runs")
+    def _launch(self, group: asyncio.TaskGroup, plan: Connection) -> None:
         stats = self._stats.setdefault(plan.name, SessionStats(self.venue, plan.name))
         session = Session(
             plan, self._adapter, self.outlet, self._settings.session,
             clock=self._clock, rng=self._rng, stats=stats, dial_slot=self._dial_slot, on_frame=self._on_frame,
         )  # fmt: skip
         self._sessions[plan.name] = session
-        task = self._group.create_task(self._supervise(session), name=f"{self.venue} {plan.name}")
+        task = group.create_task(self._supervise(session), name=f"{self.venue} {plan.name}")
         self._tasks[plan.name] = task
 
     async def _supervise(self, session: Session) -> None:

@@ -287,11 +287,10 @@ class Link:
                 self._owner.link_missed(self, missing)
                 raise LinkEnded("ack_timeout", f"not acknowledged: {', '.join(missing)}")
             self._check_ready(now_us)
-            silent = self.pulse.silent(now_us)
-            if silent is not None:
-                channel, heard_us = silent
-                quiet_s = (now_us - heard_us) / MICROS
-                raise LinkEnded("stale", f"{channel} silent for {quiet_s:.1f} s", heard_us)
+            heard_us = self.pulse.silent_since(now_us)
+            if heard_us is not None:
+                names, quiet_s = ", ".join(sorted(self.plan.dense)), (now_us - heard_us) / MICROS
+                raise LinkEnded("stale", f"{names} silent for {quiet_s:.1f} s", heard_us)
             if self._pinged_us > self.pulse.frame_us and now_us - self._pinged_us > timeout_us:
                 raise LinkEnded("unanswered", "nothing came after our ping")
 

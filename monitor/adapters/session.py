@@ -151,7 +151,7 @@ class Session:
             raise
         finally:
             self._running.clear()
-            self._end_overlap()
+            self._end_overlap(self._overlap)
             self.refresh_gauges()
         raise AssertionError("a session ends by cancellation or failure alone")
 
@@ -200,41 +200,43 @@ class Session:
 
     async def _replace(self, group: asyncio.TaskGroup, old: _Running) -> _Running:
         """Bring up a second socket beside ``old``; returns the one to go on with."""
-        self._overlap = TradeOverlap()
+        self._end_overlap(self._overlap)
+        overlap = self._overlap = TradeOverlap()
         fresh = self._start(group)
         while not (fresh.link.ready_us or fresh.task.done() or old.task.done()):
             await self._wait(math.inf)
+        if fresh.link.ready_us:
+            await self._linger(fresh, old)
+        loop = asyncio.get_running_loop()
         if fresh.task.done():
-            return self._replacement_failed(fresh, old)
-        if old.task.done():
-            self._lost(old, old.task.result())
-        else:
+            delay_s = self._ended(fresh, fresh.task.result())
+            old.replace_at_s = loop.time() + delay_s
+            self._end_overlap(overlap)
+            return old
+        if fresh.link.ready_us:
             await self._retire(old)
-        self._end_overlap()
+        else:
+            self._lost(old, old.task.result())
+        loop.call_later(self._settings.overlap_s, self._end_overlap, overlap)  # copies may still be under way
         return fresh
 
-    def _replacement_failed(self, fresh: _Running, old: _Running) -> _Running:
-        ending = fresh.task.result()
-        delay_s = self._ended(fresh, ending)
-        old.replace_at_s = asyncio.get_running_loop().time() + delay_s
-        self._end_overlap()
-        return old
-
-    async def _retire(self, old: _Running) -> None:
-        """Close a socket whose successor delivers, once nothing can be under way on it alone."""
+    async def _linger(self, fresh: _Running, old: _Running) -> None:
+        """Keep both sockets until nothing can be under way on the old one alone."""
         loop = asyncio.get_running_loop()
         until_s = loop.time() + self._settings.overlap_s
-        while not old.task.done() and loop.time() < until_s:
+        while not (fresh.task.done() or old.task.done()) and loop.time() < until_s:
             await self._wait(until_s - loop.time())
+
+    async def _retire(self, old: _Running) -> None:
         old.link.retire()
         await asyncio.wait({old.task})
         self.stats.reconnects[old.replace_reason] += 1
         self._running.remove(old)
         log.info("%s %s: moved to a fresh socket (%s)", self.stats.venue, self.plan.name, old.replace_reason)
 
-    def _end_overlap(self) -> None:
-        if self._overlap is not None:
-            self.stats.overlap_duplicates += self._overlap.duplicates
+    def _end_overlap(self, overlap: TradeOverlap | None) -> None:
+        if overlap is not None and self._overlap is overlap:
+            self.stats.overlap_duplicates += overlap.duplicates
             self._overlap = None
 
     def _lost(self, running: _Running, ending: Ending) -> float:

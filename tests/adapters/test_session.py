@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import itertools
 import logging
 import random
@@ -463,6 +464,7 @@ async def test_rotation_overlaps_and_loses_nothing(trades: str) -> None:
     else:
         folded = sum(bar.trades for bar in rig.reader.of_bars())
         assert folded == rig.stats.events["trade"] - rig.stats.overlap_duplicates
+        assert tape.sent - 100 <= folded <= tape.sent, "no trade counted twice within a bar"
 
 
 async def test_failed_rotation_keeps_the_old_socket() -> None:
@@ -480,6 +482,25 @@ async def test_failed_rotation_keeps_the_old_socket() -> None:
     ids = [number for number in rig.trade_ids() if number < 1000]
     assert ids == list(range(len(ids)))
     assert rig.stats.reconnects["closed"] == 2
+    assert not rig.reader.of(Gap)
+
+
+async def test_fresh_socket_that_dies_while_the_old_one_lingers_is_given_up() -> None:
+    """Until the old socket is let go, losing the fresh one costs nothing."""
+
+    async def script(peer: Peer) -> None:
+        await peer.acknowledge()
+        if peer.number == 1:
+            await peer.trades(range(1000, 1003))
+            return
+        await peer.chatter(2000 * peer.number, 0.002)
+
+    settings = dataclasses.replace(FAST, overlap_s=0.15)
+    async with Exchange(script) as exchange, running(plan(exchange.url, max_age_s=0.2), settings) as rig:
+        await rig.reader.until(lambda: rig.stats.reconnects["rotation"] == 1)
+    ids = [number for number in rig.trade_ids() if number < 1000]
+    assert ids == list(range(len(ids)))
+    assert rig.stats.reconnects["closed"] == 1
     assert not rig.reader.of(Gap)
 
 
