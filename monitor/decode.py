@@ -3,13 +3,40 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import BinaryIO, TextIO
 
 import msgspec
 
 from monitor.adapters.adapter import Adapter
+from monitor.adapters.instruments import read_instruments
+from monitor.adapters.registry import adapter_named
+from monitor.errors import OperatorError
 from monitor.events import Event, Reject
 
 Write = Callable[[bytes], object]
+
+
+def run(venue: str, instruments: Path | None, frames: BinaryIO, out: BinaryIO, err: TextIO) -> int:
+    """``cascade-monitor decode``: see :func:`decode`.
+
+    Raises:
+        OperatorError: there is no such venue, or the instruments file cannot be read.
+    """
+    try:
+        adapter = adapter_named(venue)
+    except ValueError as error:
+        raise OperatorError(str(error)) from error
+    known = None if instruments is None else read_instruments(instruments)
+
+    def report(line: bytes) -> None:
+        out.flush()  # so that errors stand beside the events of the same line where both go to one place
+        err.write(line.decode())
+
+    status = decode(frames, adapter(known), out.write, report)
+    out.flush()
+    err.flush()
+    return status
 
 
 def decode(lines: Iterable[bytes], adapter: Adapter, out: Write, err: Write) -> int:

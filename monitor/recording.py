@@ -1,0 +1,226 @@
+"""Recordings: raw frames as they came, or event records, as JSON lines, plain or gzip.
+
+A recording of raw frames holds everything that is needed to play it again: lines of the channel ``instruments`` hold the
+REST answers with the contract sizes, lines of the channel ``feeds`` the collector's own gap and heartbeat events (their
+JSON is the frame), all others the frames of the sockets, in the order in which they were received.
+"""
+
+from __future__ import annotations
+
+import gzip
+import zlib
+from collections.abc import Iterable, Iterator
+from math import inf
+from pathlib import Path
+from types import TracebackType
+from typing import BinaryIO, Final, NamedTuple, Self
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from monitor.adapters.rows import (
+    UNREADABLE,
+    Fault,
+    amount_fault,
+    number_fault,
+    quote_constants,
+    time_fault,
+)
+from monitor.events import (
+    AnyEvent,
+    Gap,
+    Heartbeat,
+    Liquidation,
+    MarkPrice,
+    OpenInterest,
+    RejectReason,
+    Trade,
+    TradeBar,
+    VolatilityIndex,
+)
+
+FEEDS: Final = "feeds"
+"""Channel of the collector's own events in a recording."""
+
+INSTRUMENTS: Final = "instruments"
+"""Channel of REST instrument answers in a recording."""
+
+FLUSH_US: Final = 1_000_000
+"""Frames of at most this long are lost with the machine; a flush a second costs nothing beside the disk's own."""
+
+COMPRESSION: Final = 3
+"""Frames shrink to a tenth already at this level, at a third of the time of the default."""
+
+
+class RawFrame(msgspec.Struct, gc=False):
+    """One line of a recording of raw frames; text in ``frame``, bytes that are no text as base64."""
+
+    venue: str
+    channel: str
+    receive_time_us: int
+    frame: str | UnsetType = UNSET
+    frame_base64: bytes | UnsetType = UNSET
+
+    @property
+    def content(self) -> bytes:
+        """The frame's bytes as they were received."""
+        if self.frame_base64 is not UNSET:
+            return self.frame_base64
+        return b"" if self.frame is UNSET else self.frame.encode()
+
+
+class BadLine(NamedTuple):
+    """A line that cannot be read; ``line`` counts from 1."""
+
+    line: int
+    reason: RejectReason
+    detail: str
+
+
+Item = AnyEvent | RawFrame | BadLine
+
+
+class Recorder:
+    """Appends to a recording; a name that ends in ``.gz`` compresses. Flushes each second of receive time."""
+
+    def __init__(self, path: Path) -> None:
+        self.frames = 0
+        self._flushed_us = 0
+        self._file: BinaryIO
+        if path.suffix == ".gz":
+            self._file = gzip.open(path, "ab", COMPRESSION)  # type: ignore[assignment]  # noqa: SIM115
+        else:
+            self._file = path.open("ab")
+
+    def frame(self, venue: str, channel: str, received_us: int, frame: bytes) -> None:
+        """Write one frame; has the shape of a session's ``on_frame``."""
+        try:
+            line = RawFrame(venue, channel, received_us, frame.decode())
+        except UnicodeDecodeError:
+            line = RawFrame(venue, channel, received_us, frame_base64=frame)
+        self._file.write(msgspec.json.encode(line) + b"\n")
+        self.frames += 1
+        if received_us - self._flushed_us >= FLUSH_US:
+            self._file.flush()
+            self._flushed_us = received_us
+
+    def event(self, event: Gap | Heartbeat) -> None:
+        """Write one of the collector's own events."""
+        self.frame(event.venue, FEEDS, event.receive_time_us, msgspec.json.encode(event))
+
+    def instruments(self, venue: str, received_us: int, body: bytes) -> None:
+        """Write a REST answer; has the shape of an instrument store's ``on_body``."""
+        self.frame(venue, INSTRUMENTS, received_us, body)
+
+    def close(self) -> None:
+        """Write out what is left."""
+        self._file.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+_EVENT: Final[msgspec.json.Decoder[AnyEvent]] = msgspec.json.Decoder(AnyEvent)
+_RAW: Final = msgspec.json.Decoder(RawFrame)
+
+
+def read_file(path: Path) -> Iterator[Item]:
+    """Read a recording or an event file, plain or gzip (told by its first bytes, whatever its name).
+
+    A file that was cut off gives everything before the cut and then a :class:`BadLine`.
+
+    Raises:
+        OSError: the file cannot be opened.
+    """
+    with path.open("rb") as file:
+        zipped = file.read(2) == b"\x1f\x8b"
+        file.seek(0)
+        yield from read(gzip.open(file) if zipped else file)
+
+
+def read(lines: Iterable[bytes]) -> Iterator[Item]:
+    """Read lines of either form, also mixed. Never raises for what they hold; empty lines are skipped.
+
+    Events that could not be true (no finite number, no positive price, a time in the future) are bad lines with the
+    reason that a live frame would have been rejected for.
+    """
+    number = 0
+    decode_event = _EVENT.decode
+    try:
+        for number, line in enumerate(lines, 1):
+            try:
+                event = decode_event(line)
+            except UNREADABLE as error:
+                if line.strip():
+                    yield _read_odd(number, line, error)
+                continue
+            fault = event_fault(event)
+            yield BadLine(number, *fault) if fault else event
+    except (EOFError, OSError, zlib.error) as error:
+        yield BadLine(number + 1, "malformed", f"the file is damaged or cut off here: {error}")
+
+
+def _read_odd(number: int, line: bytes, error: Exception) -> Item:
+    """Read a line that is no event."""
+    try:
+        raw = _RAW.decode(line)
+    except UNREADABLE as raw_error:
+        is_raw = b'"frame"' in line or b'"frame_base64"' in line
+        return _bad(number, line, raw_error if is_raw else error)
+    if raw.frame is UNSET and raw.frame_base64 is UNSET:
+        return BadLine(number, "malformed", "neither an event nor a frame")
+    if raw.channel != FEEDS:
+        return raw
+    try:
+        event = _EVENT.decode(raw.content)
+    except UNREADABLE as inner:
+        return _bad(number, raw.content, inner)
+    fault = event_fault(event)
+    return BadLine(number, *fault) if fault else event
+
+
+def _bad(number: int, line: bytes, error: Exception) -> BadLine:
+    """Say why a line cannot be read; ``NaN`` and ``Infinity`` are no JSON but deserve their own reason."""
+    detail = str(error)
+    if quote_constants(line) is not None:
+        return BadLine(number, "not_finite", "a number is NaN or infinite")
+    return BadLine(number, "not_finite" if detail.startswith("Number out of range") else "malformed", detail)
+
+
+# Which numbers of an event must be positive, and which may also be zero.
+_POSITIVE: Final[dict[type, tuple[str, ...]]] = {
+    Liquidation: ("notional_usd", "quantity", "price", "orders"),
+    Trade: ("price", "quantity", "notional_usd", "trades"),
+    TradeBar: ("interval_us", "open", "high", "low", "close", "trades"),
+    MarkPrice: ("mark_price", "index_price"),
+    OpenInterest: (),
+    VolatilityIndex: ("value",),
+    Gap: (),
+    Heartbeat: (),
+}
+_AMOUNTS: Final[dict[type, tuple[str, ...]]] = {
+    TradeBar: ("buy_quantity", "sell_quantity", "buy_usd", "sell_usd"),
+    OpenInterest: ("open_interest", "open_interest_usd"),
+}
+
+
+def event_fault(event: AnyEvent) -> Fault | None:
+    """Why an event from outside cannot be true; None where it can."""
+    kind = type(event)
+    for name in _POSITIVE[kind]:
+        value = getattr(event, name)
+        if value is not UNSET and not 0 < value < inf:
+            return number_fault(name, value)
+    for name in _AMOUNTS.get(kind, ()):
+        if fault := amount_fault(name, getattr(event, name)):
+            return fault
+    if not event.asset:
+        return "unknown_symbol", "the asset is empty"
+    if type(event) is Gap and event.from_us > event.to_us:
+        return "bad_time", f"a gap from {event.from_us} to {event.to_us}"
+    return time_fault(event.event_time_us, event.receive_time_us)
