@@ -40,8 +40,8 @@ def table(group: Group) -> Table:
     shown = Table(
         "what", title=group.title, title_justify="left", caption="\n".join(group.notes), caption_justify="left"
     )
-    for column in ("per CPU second", "min", "max", *(f"x {reference}" for reference in group.references)):
-        shown.add_column(column, justify="right")
+    for column in ("per CPU s", "min", "max", *(f"x {reference}" for reference in group.references)):
+        shown.add_column(column, justify="right", no_wrap=True)
     for row in group.rows:
         ratios = [f"{median(group.ratios(row, reference)):.2f}" for reference in group.references]
         shown.add_row(row.name, *(f"{rate:,.0f}" for rate in (row.median, min(row.rates), max(row.rates))), *ratios)

@@ -26,9 +26,9 @@ MIN_EVENTS: Final = 5_000
 RIVER_EVENTS: Final = 50_000
 """River gets the first ones only: it needs a second or two for them, minutes for all."""
 
-OURS: Final = "monitor, all windows"
-DEQUES: Final = "one deque a window"
-RIVER: Final = "river TimeRolling"
+OURS: Final = "monitor"
+DEQUES: Final = "deque a window"
+RIVER: Final = "river"
 
 
 Lane = tuple[int, tuple[str, str]]

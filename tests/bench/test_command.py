@@ -15,7 +15,7 @@ def test_prints_a_table_for_people() -> None:
     """The decode row names our adapters, the reference and what was measured."""
     result = CliRunner().invoke(cli, ["bench", "decode", "--frames", "200", "--rounds", "1"], catch_exceptions=False)
     assert result.exit_code == 0
-    assert "monitor adapters" in result.output
+    assert "orjson.loads" in result.output
     assert "200 frames" in result.output
 
 
