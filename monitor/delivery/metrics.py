@@ -136,6 +136,12 @@ class MonitorCollector(Collector):
         ):
             venues = dict.fromkeys([*self._venues, *counts])
             yield _counter(name, help_text, ("venue",), [((venue,), counts.get(venue, 0)) for venue in venues])
+        yield _gauge(
+            "decided_timestamp_seconds",
+            "Market time that the detector has reached; time() minus this is how far it is behind.",
+            (),
+            [((), view.second)],
+        )
         own, rest = split_assets(view.assets, self._pinned, self._max_assets)
         yield from _assets(own, rest)
 

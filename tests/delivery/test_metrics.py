@@ -1,8 +1,12 @@
+import asyncio
 import re
 import shutil
 import subprocess
+import threading
+import time
 from typing import Any
 
+import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -11,7 +15,9 @@ from monitor.adapters.fleet import FleetStats
 from monitor.adapters.stats import AGE_BOUNDS_US, SessionStats, total
 from monitor.bus.ports import Partition
 from monitor.cascade.view import AssetView, DetectorView, Histogram
+from monitor.delivery.http import HttpServer, routes
 from monitor.delivery.metrics import MonitorCollector, Snapshot, exposition, registry
+from monitor.delivery.pulse import Pulse
 from monitor.events import WindowTotals
 
 Samples = dict[tuple[str, tuple[tuple[str, str], ...]], float]
@@ -47,7 +53,7 @@ def detector(*assets: AssetView) -> DetectorView:
         duplicates_by_venue={"bybit": 3},
         late_by_venue={"okx": 1},
         venues_in_gap=(),
-        second=1,
+        second=1_700_000_000,
     )
 
 
@@ -88,6 +94,7 @@ def test_detector_counts_are_shown_with_known_labels_from_zero() -> None:
     assert value(samples, "events_duplicate_total", venue="bybit") == 3
     assert value(samples, "events_duplicate_total", venue="binance-usdm") == 0
     assert value(samples, "events_late_total", venue="okx") == 1
+    assert value(samples, "decided_timestamp_seconds") == 1_700_000_000
     assert value(samples, "frames_rejected_total", venue="bybit", reason="malformed") == 0
     assert value(samples, "feed_reconnects_total", venue="binance-usdm", reason="stale") == 0
     assert value(samples, "liquidated_usd_total", venue="binance-usdm", side="short") == 0
@@ -237,3 +244,23 @@ def test_promtool_accepts_the_text() -> None:
     text = exposition(registry(MonitorCollector(lambda: FULL)))
     done = subprocess.run([promtool, "check", "metrics"], input=text, capture_output=True, timeout=30, check=False)
     assert (done.returncode, done.stderr.decode()) == (0, "")
+
+
+async def test_scrape_is_taken_on_the_loop_and_written_off_it() -> None:
+    """A scrape over HTTP takes its snapshot on the event loop's thread and makes the text on another."""
+    pulse = Pulse(lambda: time.monotonic_ns() // 1000)
+    threads: list[str] = []
+
+    def take() -> Snapshot:
+        threads.append(threading.current_thread().name)
+        return FULL._replace(loop_lag_s=pulse.lag_s)
+
+    collected = registry(MonitorCollector(lambda: pulse.ask(take), venues=["bybit"]))
+    beating = asyncio.create_task(pulse.run())
+    await asyncio.sleep(0)
+    with HttpServer("127.0.0.1", 0, routes(lambda: exposition(collected), lambda: pulse.alive, list)) as server:
+        async with httpx.AsyncClient(trust_env=False) as client:
+            answer = await client.get(f"{server.url}/metrics")
+    beating.cancel()
+    assert 'cascade_frames_received_total{venue="bybit"} 11.0' in answer.text
+    assert threads == [threading.current_thread().name]
