@@ -7,8 +7,8 @@ QUIET := --quiet --disable-pip-version-check
 LOCK := $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
   --no-emit-index-url --no-emit-find-links --no-header
 # Where a missed branch costs money: reading frames, summing windows, deciding the phase.
-EXACT := monitor/adapters/binance.py,monitor/adapters/bybit.py,monitor/adapters/okx.py,$\
-  monitor/cascade/windows.py,monitor/cascade/states.py
+EXACT := monitor/adapters/binance_usdm.py,monitor/adapters/bybit.py,monitor/adapters/okx.py,monitor/adapters/rows.py,$\
+  monitor/cascade/windows.py,monitor/cascade/phases.py
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test check format bench lock clean
@@ -35,7 +35,7 @@ demo: setup
 test: setup
 	@for tool in java mvn; do command -v $$tool >/dev/null || echo "test: no $$tool here, so the tests that need a Kafka broker are skipped"; done
 	@$(BIN)/pytest -n 2 --dist loadgroup --cov --cov-report= --cov-fail-under=95
-	@$(BIN)/coverage report --include=$(EXACT) --fail-under=100 >.coverage.exact || { cat .coverage.exact; exit 1; }
+	@report=$$($(BIN)/coverage report --include=$(EXACT) --fail-under=100) || { echo "$$report"; exit 1; }
 
 # Checks format, lint and types.
 check: setup
