@@ -13,7 +13,7 @@ from monitor.adapters.adapter import Adapter, Connection
 from monitor.adapters.backoff import Backoff
 from monitor.adapters.bars import BAR_US, OverloadSwitch, TradeMode
 from monitor.adapters.dialing import DialGate
-from monitor.adapters.outlet import Outlet
+from monitor.adapters.outlet import OnEvent, Outlet
 from monitor.adapters.rejects import RejectGate
 from monitor.adapters.session import OnFrame, Session, SessionSettings
 from monitor.adapters.stats import SessionStats, total
@@ -74,6 +74,7 @@ class Fleet:
         rng: source of all jitter.
         ws_url: another address than the exchange's own (simulations).
         on_frame: sees every frame before it is parsed.
+        on_event: sees every gap and heartbeat.
     """
 
     def __init__(
@@ -88,12 +89,12 @@ class Fleet:
         rng: random.Random,
         ws_url: str | None = None,
         on_frame: OnFrame | None = None,
+        on_event: OnEvent | None = None,
     ) -> None:
         self.venue = adapter.venue
         self._adapter = adapter
         self._symbols = tuple(symbols)
         self._channels = tuple(channels)
-        self._publisher = publisher
         self._settings = settings
         self._clock = clock
         self._rng = rng
@@ -101,7 +102,7 @@ class Fleet:
         self._on_frame = on_frame
         self._switch = OverloadSwitch(settings.trades, settings.calm_s, self.venue)
         gate = RejectGate(settings.rejects_per_s, settings.rejects_burst)
-        self.outlet = Outlet(publisher, self._switch, gate, clock)
+        self.outlet = Outlet(publisher, self._switch, gate, clock, on_event)
         self._dial_slot = DialGate(settings.dial_interval_s)
         self._stats: dict[str, SessionStats] = {}
         self._sessions: dict[str, Session] = {}
@@ -180,7 +181,7 @@ class Fleet:
             if alive:
                 self.outlet.flush()  # a beat says that all was published: an open bar must not lag behind it
                 now_us = self._clock()
-                self._publisher.write([Heartbeat(self.venue, ALL, ALL, now_us, now_us, channel) for channel in alive])
+                self.outlet.announce([Heartbeat(self.venue, ALL, ALL, now_us, now_us, channel) for channel in alive])
 
     def alive_channels(self) -> list[Channel]:
         """The channels that every connection carrying them sees: one dead shard silences the channel's beat."""

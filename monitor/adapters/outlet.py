@@ -7,7 +7,10 @@ from collections.abc import Callable, Sequence
 from monitor.adapters.bars import OverloadSwitch, TradeFolder
 from monitor.adapters.rejects import RejectGate
 from monitor.bus.ports import Publisher
-from monitor.events import AnyEvent, Reject, Trade
+from monitor.events import AnyEvent, Gap, Heartbeat, Reject, Trade
+
+OnEvent = Callable[[Gap | Heartbeat], None]
+"""Sees the collector's own events, so that a recording of frames can be played with them."""
 
 
 class Outlet:
@@ -18,15 +21,22 @@ class Outlet:
         switch: whether trades are folded now.
         gate: the limit on published rejects.
         clock: the machine's time in microseconds.
+        on_event: sees every gap and heartbeat as it is published.
     """
 
-    __slots__ = ("_clock", "_publisher", "folder", "gate", "switch")
+    __slots__ = ("_clock", "_on_event", "_publisher", "folder", "gate", "switch")
 
     def __init__(
-        self, publisher: Publisher, switch: OverloadSwitch, gate: RejectGate, clock: Callable[[], int]
+        self,
+        publisher: Publisher,
+        switch: OverloadSwitch,
+        gate: RejectGate,
+        clock: Callable[[], int],
+        on_event: OnEvent | None = None,
     ) -> None:
         self._publisher = publisher
         self._clock = clock
+        self._on_event = on_event
         self.switch = switch
         self.gate = gate
         self.folder = TradeFolder()
@@ -41,6 +51,13 @@ class Outlet:
                 events = rest
         if events:
             self._publisher.write(events)
+
+    def announce(self, events: Sequence[Gap | Heartbeat]) -> None:
+        """Publish what the collector itself says of the venue's channels."""
+        self._publisher.write(events)
+        if self._on_event is not None:
+            for event in events:
+                self._on_event(event)
 
     def reject(self, reject: Reject) -> None:
         """Publish a reject as far as the rate allows; the caller has counted it."""

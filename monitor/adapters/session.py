@@ -326,7 +326,7 @@ class Session:
         self.stats.gaps += 1
         self.stats.gap_us += to_us - unseen.from_us
         venue = self.stats.venue
-        self._outlet.publish(
+        self._outlet.announce(
             [
                 Gap(venue, ALL, ALL, to_us, self._clock(), channel, unseen.from_us, to_us, unseen.reason)
                 for channel in sorted(self.plan.channels)

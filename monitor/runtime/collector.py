@@ -12,6 +12,7 @@ from typing import Literal, NamedTuple
 from monitor.adapters.adapter import Adapter, Instrument
 from monitor.adapters.backoff import Backoff
 from monitor.adapters.fleet import Fleet, FleetSettings, FleetStats
+from monitor.adapters.outlet import OnEvent
 from monitor.adapters.session import OnFrame
 from monitor.bus.ports import Publisher
 from monitor.errors import OperatorError
@@ -61,10 +62,9 @@ Instruments = Mapping[str, Instrument]
 LoadInstruments = Callable[[type[Adapter], str | None], Awaitable[Instruments]]
 """``await load(adapter, rest_url)``: a venue's instruments by symbol, all quoted in US dollars.
 
-Raises ``OperatorError``, ``OSError`` or ``ValueError`` when there are none to be had, from the venue or from the cache.
+:meth:`monitor.adapters.instruments.InstrumentStore.load` is one. Raises ``OSError`` when neither the venue nor the
+cache has them.
 """
-
-LOAD_ERRORS = (OperatorError, OSError, ValueError)
 
 
 class VenueStats(NamedTuple):
@@ -142,7 +142,8 @@ class Collector:
         load: gives a venue's instruments.
         clock: the machine's time in microseconds.
         rng: source of all jitter.
-        on_frame: sees every frame before it is parsed: the recorder.
+        on_frame, on_event: see every frame before it is parsed, and every gap and heartbeat: a recorder's ``frame``
+            and ``event``.
     """
 
     def __init__(
@@ -154,6 +155,7 @@ class Collector:
         clock: Callable[[], int],
         rng: random.Random,
         on_frame: OnFrame | None = None,
+        on_event: OnEvent | None = None,
     ) -> None:
         self._settings = settings
         self._publisher = publisher
@@ -161,6 +163,7 @@ class Collector:
         self._clock = clock
         self._rng = rng
         self._on_frame = on_frame
+        self._on_event = on_event
         self._collected = [_Collected(venue) for venue in settings.venues]
 
     async def run(self) -> None:
@@ -184,6 +187,7 @@ class Collector:
         fleet = Fleet(
             venue.adapter(collected.instruments), collected.symbols, venue.channels, self._publisher,
             self._settings.fleet, clock=self._clock, rng=self._rng, ws_url=venue.ws_url, on_frame=self._on_frame,
+            on_event=self._on_event,
         )  # fmt: skip
         collected.fleet = fleet
         async with asyncio.TaskGroup() as group:
@@ -197,7 +201,7 @@ class Collector:
         while True:
             try:
                 instruments = await self._load(venue.adapter, venue.rest_url)
-            except LOAD_ERRORS as error:
+            except OSError as error:
                 collected.failures += 1
                 delay_s = backoff.next_delay_s(0.0, delivered=False)
                 log.error(  # noqa: TRY400  # the reason in words; the traceback says nothing more

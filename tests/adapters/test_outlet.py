@@ -6,7 +6,7 @@ from monitor.adapters.bars import OverloadSwitch
 from monitor.adapters.outlet import Outlet
 from monitor.adapters.rejects import RejectGate
 from monitor.bus.memory import MemoryBus
-from monitor.events import Liquidation, Reject, Trade
+from monitor.events import Gap, Heartbeat, Liquidation, Reject, Trade
 from tests.adapters.exchange import VENUE, Reader, trade
 
 
@@ -71,6 +71,20 @@ async def test_bars_are_published_by_event_time_timer_and_flush() -> None:
     outlet.flush()
     await reader.read()
     assert [bar.event_time_us for bar in reader.of_bars()] == [100_000, 200_000, 400_000]
+
+
+async def test_gaps_and_heartbeats_are_shown_to_the_recorder() -> None:
+    """What the collector itself says is published and shown, in order; market events are not shown."""
+    bus, seen = MemoryBus(), list[Gap | Heartbeat]()
+    outlet = Outlet(bus.publisher(), OverloadSwitch("each", 1.0, VENUE), RejectGate(1.0, 1), Clock(), seen.append)
+    reader = Reader(bus)
+    gap = Gap(VENUE, "*", "*", 9, 9, "trades", 5, 9, "stale")
+    beat = Heartbeat(VENUE, "*", "*", 9, 9, "trades")
+    outlet.publish([LIQUIDATION])
+    outlet.announce([gap, beat])
+    await reader.read()
+    assert reader.records == [LIQUIDATION, gap, beat]
+    assert seen == [gap, beat]
 
 
 async def test_rejects_beyond_the_rate_are_held_back() -> None:

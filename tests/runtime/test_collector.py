@@ -122,7 +122,7 @@ async def test_venue_without_instruments_does_not_keep_the_others_waiting(caplog
 
 async def test_instruments_that_come_late_start_the_venue() -> None:
     """After failures the first table that loads starts the fleet."""
-    listings = Listings(ValueError("not JSON"), OperatorError("no cache"), table("A"))
+    listings = Listings(OSError("HTTP 503"), TimeoutError("no answer"), table("A"))
     async with Exchange(by_symbol) as exchange, running(listings, watched(exchange.url)) as (collector, reader):
         await reader.until(lambda: traded(reader) == {"A"})
         assert collector.stats()[0].instrument_failures == 2
