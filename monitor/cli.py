@@ -138,17 +138,9 @@ def decode(ctx: click.Context, venue: str, instruments: Path | None) -> None:
 
     Reads one frame a line from standard input; what it cannot read is reported on standard error.
     """
-    from monitor.adapters.instrument_table import read_table
-    from monitor.adapters.registry import adapter_named
-    from monitor.decode import decode as decode_frames
+    from monitor.decode import run as decode_frames
 
-    try:
-        adapter = adapter_named(venue)
-    except ValueError as error:
-        raise click.BadParameter(str(error), param_hint="--venue") from None
-    table = read_table(instruments) if instruments else None
-    out, err = sys.stdout.buffer.write, sys.stderr.buffer.write
-    ctx.exit(decode_frames(sys.stdin.buffer, adapter(table), out, err))
+    ctx.exit(decode_frames(venue, instruments, sys.stdin.buffer, sys.stdout.buffer, sys.stderr))
 
 
 @cli.command()

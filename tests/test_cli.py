@@ -170,9 +170,10 @@ def test_decode_counts_contracts_by_the_instruments_file(tmp_path: Path) -> None
 
 
 def test_decode_of_an_unknown_venue_names_the_nearest() -> None:
-    """A mistyped venue is a usage error."""
+    """A mistyped venue is one clear line."""
     answer = invoke("decode", "--venue", "bibit", input="")
-    assert answer.exit_code == 2
+    assert answer.exit_code == 1
+    assert answer.stderr.count("\n") == 1
     assert "did you mean 'bybit'?" in answer.stderr
 
 
