@@ -61,7 +61,7 @@ class Listing:
         exact = Decimal(MICROS).scaleb(-self.price_decimals) * self.lot * self.contract_size
         if exact != int(exact) or exact < 1:
             raise ValueError(
-                f"{self.venue} {self.symbol}: one lot at one tick is {exact} micro-USD, not a whole number"
+                f"{self.venue} {self.symbol}: one lot at one tick is {exact.normalize()} micro-USD, not a whole number"
             )
         return int(exact)
 

@@ -14,8 +14,11 @@ from monitor.simulate.tape import ForcedOrder, Print, Quote
 from monitor.simulate.throttle import Batch, OnePerSecond
 
 LIQUIDATIONS: Final = "liquidation-orders"
+LIQUIDATIONS_ARG: Final = {"channel": LIQUIDATIONS, "instType": "SWAP"}
 PUSH_US: Final = 1_500_000
 """Forced orders go out in batches longer than the throttle's second, so that a contract has one or two details."""
+BACKLOG_US: Final = 600_000_000
+"""Age of the order that a subscriber is greeted with."""
 MARK_US: Final = 200_000
 INTEREST_US: Final = 3_000_000
 FUNDING_US: Final = 30_000_000
@@ -58,16 +61,18 @@ class Okx(Dialect):
     def _push(self, orders: Sequence[ForcedOrder]) -> list[Outgoing]:
         if not orders:
             return []
-        rows: dict[str, dict[str, Any]] = {}
+        by_symbol: dict[str, list[ForcedOrder]] = {}
         # Newest first: the exchange says that rows are not by time.
         for order in reversed(orders):
-            symbol = order.listing.symbol
-            family = symbol.removesuffix("-SWAP")
-            row = {"instType": "SWAP", "instId": symbol, "uly": family, "instFamily": family, "details": []}
-            rows.setdefault(symbol, row)["details"].append(self._detail(order))
-        arg = {"channel": LIQUIDATIONS, "instType": "SWAP"}
-        frame = encode({"arg": arg, "data": list(rows.values())})
-        return [Outgoing(topic_of(arg), frame, self.show(orders))]
+            by_symbol.setdefault(order.listing.symbol, []).append(order)
+        rows = [self._row_of(symbol, group) for symbol, group in by_symbol.items()]
+        frame = encode({"arg": LIQUIDATIONS_ARG, "data": rows})
+        return [Outgoing(topic_of(LIQUIDATIONS_ARG), frame, self.show(orders))]
+
+    def _row_of(self, symbol: str, orders: Sequence[ForcedOrder]) -> dict[str, Any]:
+        family = symbol.removesuffix("-SWAP")
+        row = {"instType": "SWAP", "instId": symbol, "uly": family, "instFamily": family}
+        return row | {"details": [self._detail(order) for order in orders]}
 
     def _detail(self, order: ForcedOrder) -> dict[str, str]:
         return {
@@ -141,11 +146,20 @@ class Okx(Dialect):
         return {"oi": listing.quantity_text(lots), "oiCcy": coins, "oiUsd": f"{coins * quote.mark_price:.2f}"}
 
     def greeting(self, topic: str) -> bytes | None:
-        """Channels of state begin with it."""
+        """Channels of state begin with it; forced orders begin with a repetition of an old one."""
         channel, _, scope = topic.partition(":")
-        if channel in {"trades", LIQUIDATIONS}:
+        if channel == "trades":
             return None
+        if channel == LIQUIDATIONS:
+            return self._backlog()
         return self._push_row(channel, scope, self._row(channel, scope)).frame
+
+    def _backlog(self) -> bytes:
+        """One order from long before: it is in no ledger, and a reader that counts it counts it at every reconnect."""
+        listing = next(iter(self.listings.values()))
+        price = listing.ticks(self.quotes[listing.asset].mark_price)
+        order = ForcedOrder(0, listing, "long", 1, 1, price, price, self.now_us - BACKLOG_US)
+        return encode({"arg": LIQUIDATIONS_ARG, "data": [self._row_of(order.listing.symbol, [order])]})
 
     def answer(self, frame: str, path: str, client: int) -> Answer:
         """Subscriptions, one answer per argument, and the text ping."""
@@ -171,10 +185,9 @@ class Okx(Dialect):
 
     def _fault(self, arg: Mapping[str, str]) -> str:
         """Why an argument names no channel: forced orders go by ``instType`` alone, the others by ``instId``."""
-        known = {"instType": "SWAP"} if arg["channel"] == LIQUIDATIONS else None
-        scope = {name: value for name, value in arg.items() if name != "channel"}
-        if scope == known or (arg["channel"] in PER_INSTRUMENT and arg.get("instId") in self.by_symbol):
+        if arg == LIQUIDATIONS_ARG or (arg["channel"] in PER_INSTRUMENT and arg.get("instId") in self.by_symbol):
             return ""
+        scope = {name: value for name, value in arg.items() if name != "channel"}
         return f"Wrong URL or channel:{arg['channel']}, {scope} doesn't exist."
 
     def _error(self, connection: str, code: str, text: str) -> bytes:
