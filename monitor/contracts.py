@@ -35,13 +35,9 @@ class MarketEvent(Contract):
 
     venue: str = Field(min_length=1, description="Exchange and market, `binance-usdm`.")
     symbol: str = Field(description="The venue's own instrument id, unchanged; `*` for a whole channel.")
-    asset: str = Field(
-        description="Canonical base asset, multipliers resolved; the partition key; `*` for all."
-    )
+    asset: str = Field(description="Canonical base asset, multipliers resolved; the partition key; `*` for all.")
     event_time_us: Micros = Field(description="When the venue says it happened, in microseconds, UTC.")
-    receive_time_us: Micros = Field(
-        description="When the frame was read; 0 where that is not known (`decode`)."
-    )
+    receive_time_us: Micros = Field(description="When the frame was read; 0 where that is not known (`decode`).")
 
 
 class Liquidation(MarketEvent):
@@ -50,16 +46,10 @@ class Liquidation(MarketEvent):
     type: Literal["liquidation"]
     side: Side = Field(description="Side of the position that was closed by force, never the order's.")
     notional_usd: Usd = Field(description="What was closed, in USD.")
-    coverage: Coverage = Field(
-        description="How much of the truth the feed shows; all but `complete` is a floor."
-    )
+    coverage: Coverage = Field(description="How much of the truth the feed shows; all but `complete` is a floor.")
     id: str = Field(description="The same event seen twice has the same id.")
-    quantity: Quantity | None = Field(
-        None, description="Base-asset units; absent where a feed gives only a value."
-    )
-    price: Price | None = Field(
-        None, description="USD per unit of asset, of `price_kind`; absent where not given."
-    )
+    quantity: Quantity | None = Field(None, description="Base-asset units; absent where a feed gives only a value.")
+    price: Price | None = Field(None, description="USD per unit of asset, of `price_kind`; absent where not given.")
     price_kind: PriceKind | None = Field(None, description="What `price` is; absent with it.")
     orders: int = Field(1, ge=1, description="How many forced orders the record stands for.")
 
@@ -186,14 +176,12 @@ class Signal(Contract):
     emitted_time_us: Micros = Field(description="Wall time of its sending.")
     started_us: Micros = Field(description="Market time of the episode's start.")
     price: Price | None = Field(
-        description="Last mark in USD; null where none is known (always for `MARKET`)."
+        description="Last mark in USD; null where none is known; for `MARKET` that of its leader, BTC."
     )
     drawdown_pct: float = Field(description="Move from the episode's reference price, percent.")
     liquidated_usd: SideTotals = Field(description="Since the episode's start.")
     windows: dict[str, WindowTotals] = Field(description="By window: `10s`, `1m`, `5m`, `1h`, `24h`.")
-    evidence: list[Evidence] = Field(
-        description="Largest contribution first; contributions sum to the score."
-    )
+    evidence: list[Evidence] = Field(description="Largest contribution first; contributions sum to the score.")
     coverage: SignalCoverage
     notes: list[str] = Field(
         default=[],

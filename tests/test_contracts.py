@@ -158,9 +158,7 @@ def differences(inner: Any, outer: Any, path: str = "") -> Iterator[str]:
     if isinstance(inner, msgspec.Struct):
         for name in inner.__struct_fields__:
             value = getattr(inner, name)
-            yield from differences(
-                None if value is msgspec.UNSET else value, getattr(outer, name), f"{path}.{name}"
-            )
+            yield from differences(None if value is msgspec.UNSET else value, getattr(outer, name), f"{path}.{name}")
     elif isinstance(inner, dict):
         if inner.keys() != outer.keys():
             yield path
