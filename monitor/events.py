@@ -16,6 +16,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 Side = Literal["long", "short"]
+SIDES: Final[tuple[Side, Side]] = ("long", "short")
 TakerSide = Literal["buy", "sell"]
 PriceKind = Literal["average_fill", "fill", "bankruptcy", "order", "mark"]
 Coverage = Literal["complete", "latest_per_second", "largest_per_second", "sampled", "partial", "aggregated"]

@@ -1,0 +1,163 @@
+"""One asset over all venues: a scope fed by events."""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+from monitor.cascade.scope import Scope
+from monitor.cascade.score import Item
+from monitor.cascade.settings import DetectorSettings
+from monitor.cascade.windows import Windows
+from monitor.events import (
+    MICROS,
+    Coverage,
+    Liquidation,
+    MarkPrice,
+    OpenInterest,
+    Side,
+    Signal,
+    SignalCoverage,
+    Trade,
+    TradeBar,
+    micro_usd,
+)
+
+VOLUME_WINDOWS: Final = {"1m": 60}
+
+
+class Flown(NamedTuple):
+    """One liquidation as the market sees it: its bucket, what died, and what it was worth."""
+
+    second: int
+    side: Side
+    micros: int
+    orders: int
+    complete: bool
+    aggregated: bool
+
+
+class Summary(NamedTuple):
+    """What one asset tells the market once a second in which anything happened."""
+
+    asset: str
+    second: int
+    flown: tuple[Flown, ...]
+    price: float | None
+    stressed: bool
+    in_cascade: tuple[bool, bool]
+
+
+class Asset(Scope):
+    """An asset; its sources are venues."""
+
+    def __init__(self, name: str, settings: DetectorSettings) -> None:
+        super().__init__(name, settings)
+        self.volume = Windows(VOLUME_WINDOWS)
+        self.open_interest: dict[str, tuple[float, float, int]] = {}  # by venue: base units, USD, second
+        self.funding: dict[str, float] = {}
+        self.coverages: dict[str, Coverage] = {}
+        self._buy_lanes: dict[str, int] = {}  # first of a venue's two lanes; the next one holds sells
+        self._flown: list[Flown] = []
+
+    def liquidation(self, event: Liquidation) -> None:
+        """Take a liquidation."""
+        second = event.event_time_us // MICROS
+        micros = micro_usd(event.notional_usd)
+        coverage = event.coverage
+        self.coverages[event.venue] = coverage
+        complete, aggregated = coverage == "complete", coverage == "aggregated"
+        self.liquidated(event.venue, event.side, second, micros, event.orders, complete=complete, aggregated=aggregated)
+        self._flown.append(Flown(second, event.side, micros, event.orders, complete, aggregated))
+
+    def trade(self, event: Trade) -> None:
+        """Take a trade into the taker volume."""
+        lane = self._volume_lane(event.venue)
+        if event.taker_side == "sell":
+            lane += 1
+        self.volume.add(lane, event.event_time_us // MICROS, micro_usd(event.notional_usd), event.trades)
+
+    def trade_bar(self, event: TradeBar) -> None:
+        """Take a bar of trades into the taker volume; it belongs to the second in which its interval began."""
+        lane = self._volume_lane(event.venue)
+        second = (event.event_time_us - event.interval_us) // MICROS
+        self.volume.add(lane, second, micro_usd(event.buy_usd), event.trades)
+        self.volume.add(lane + 1, second, micro_usd(event.sell_usd), 0)
+
+    def _volume_lane(self, venue: str) -> int:
+        lane = self._buy_lanes.get(venue)
+        if lane is None:
+            lane = self._buy_lanes[venue] = self.volume.lane((venue, "buy"))
+            self.volume.lane((venue, "sell"))
+        return lane
+
+    def mark_price(self, event: MarkPrice) -> None:
+        """Take a mark price."""
+        self.price.mark(event.venue, event.event_time_us // MICROS, event.mark_price)
+        if isinstance(event.funding_rate, float):
+            self.funding[event.venue] = event.funding_rate
+        self.touch()
+
+    def interest(self, event: OpenInterest) -> None:
+        """Take an open interest."""
+        second = event.event_time_us // MICROS
+        self.open_interest[event.venue] = (event.open_interest, event.open_interest_usd, second)
+
+    def open(self, second: int) -> None:
+        """Make ``second`` the one that events fall into, so that adding them is quick."""
+        super().open(second)
+        self.volume.advance(second)
+
+    def close(self, second: int, coverage: SignalCoverage) -> list[Signal]:
+        """Close a second; see :meth:`monitor.cascade.scope.Scope.close`."""
+        self.volume.advance(second)
+        return super().close(second, coverage)
+
+    def taker_usd(self, side: Side) -> float:
+        """Taker volume of the last minute in the direction in which ``side`` is closed, on venues with liquidations."""
+        first = 1 if side == "long" else 0
+        sums = self.volume.sums("1m")
+        return (
+            sum(int(sums[lane + first]) for venue, lane in self._buy_lanes.items() if venue in self.coverages) / MICROS
+        )
+
+    def _flow_items(self, side: Side, surprise: dict[str, float]) -> list[Item]:
+        items = super()._flow_items(side, surprise)
+        taken = self.taker_usd(side) if items else 0.0
+        if taken > 0:
+            share = min(1.0, self.flow.usd("1m", side) / taken)
+            items.append(Item("forced_share_1m", share, 0.01, share, 0.05, 0.30, 8))
+        return items
+
+    def summary(self) -> Summary | None:
+        """What the market must know of the second just closed; None if nothing of it is new."""
+        flown, self._flown = tuple(self._flown), []
+        cascade = (self.phases[0].state.phase == "cascade", self.phases[1].state.phase == "cascade")
+        stressed = self.stressed_second == self.second
+        if not flown and not stressed and not any(cascade) and self.price.second != self.second:
+            return None
+        return Summary(self.name, self.second, flown, self.price.last, stressed, cascade)
+
+    def coverage_ratio(self) -> float | None:
+        """Share of the last day's liquidated USD that complete feeds showed; None where there was none."""
+        sums = self.flow.windows.sums("24h")
+        by_venue = {venue: int(sums[lane]) + int(sums[lane + 1]) for venue, lane in self.flow.sources.items()}
+        total = sum(by_venue.values())
+        if not total:
+            return None
+        return sum(usd for venue, usd in by_venue.items() if self.coverages.get(venue) == "complete") / total
+
+    def state(self) -> dict[str, object]:
+        """What a snapshot keeps."""
+        return super().state() | {
+            "volume": self.volume.state(), "open_interest": self.open_interest, "funding": self.funding,
+            "coverages": self.coverages, "flown": self._flown, "buy_lanes": self._buy_lanes,
+        }  # fmt: skip
+
+    def load(self, state: dict) -> None:  # type: ignore[type-arg]
+        """Become what :meth:`state` described."""
+        super().load(state)
+        self.volume = Windows.restore(state["volume"], VOLUME_WINDOWS)
+        self._buy_lanes = state["buy_lanes"]
+        self.open_interest = {venue: tuple(kept) for venue, kept in state["open_interest"].items()}
+        self.funding, self.coverages = state["funding"], state["coverages"]
+        self._flown = [Flown(*kept) for kept in state["flown"]]

@@ -1,0 +1,205 @@
+"""One scope's liquidations: rolling sums by source and side, and what is normal for them.
+
+A source is a venue where the scope is an asset, and an asset where the scope is the market. What is normal is learned
+minute by minute, and not at all while a cascade lasts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from monitor.cascade.settings import BaselineSettings
+from monitor.cascade.surprise import Surprise
+from monitor.cascade.windows import WINDOWS, Windows
+from monitor.events import MICROS, SIDES, Side, WindowTotals
+
+SIDE_INDEX: Final[Mapping[Side, int]] = {"long": 0, "short": 1}
+
+JUDGED: Final[Mapping[str, tuple[float, float]]] = {
+    "10s": (1.5, 2.2),
+    "1m": (1.5, 2.6),
+    "5m": (1.5, 3.5),
+    "1h": (1.5, 5.0),
+}
+"""Windows whose sum is judged, with the prior of its ratio to normal (scale, tail): a once-in-1000 minute holds 21
+times the normal, a once-in-1000 hour 6 times (2025-10-10: 226 times over an hour)."""
+
+PRIOR_MINUTES: Final = 60
+"""The assumed rate weighs as much as this many measured minutes."""
+PRIOR_RATE: Final = 0.1
+"""Assumed normal minute, as a share of the floor."""
+BREADTH_RATIO: Final = 5.0
+"""A source is stressed when its minute holds this many times its own normal plus its share of the floor ..."""
+BREADTH_FLOOR: Final = 0.2
+"""... which is this."""
+HOUR_S: Final = 3_600
+"""``aggregated`` records stand for this long, seconds: the recordings that have them are hourly."""
+
+Pair = tuple[int, int]
+
+
+class Flow:
+    """Rolling liquidated USD of one scope. All amounts inside are micro-USD, all amounts that it hands out USD.
+
+    Args:
+        floor_usd: added to both sides of every ratio; see :class:`monitor.cascade.settings.FloorSettings`.
+        baseline: how what is normal is learned.
+        steadiness: multiplies the priors' exponents: the sum over many assets varies less than any of them, so the
+            same ratio is a larger surprise.
+    """
+
+    __slots__ = (
+        "_baseline", "_minute", "_minutes", "_priors", "_source_rates", "_sources", "_surprise",
+        "aggregated", "fine", "floor_usd", "rates", "table", "windows",
+    )  # fmt: skip
+
+    def __init__(self, floor_usd: float, baseline: BaselineSettings, steadiness: float = 1.0) -> None:
+        self.windows = Windows(WINDOWS)
+        self.floor_usd = floor_usd
+        self.fine = False  # whether any record was finer than an hour: otherwise short windows know nothing
+        self.aggregated = False  # whether any was not
+        self.rates = [PRIOR_RATE * floor_usd] * 2  # normal USD a minute by side
+        self.table: dict[str, tuple[Pair, Pair]] = {}
+        self._baseline = baseline
+        self._minutes = 0  # learned so far
+        self._minute = 0  # number of the last minute seen, learned or not
+        self._sources: dict[str, int] = {}  # first lane of each source
+        self._source_rates: NDArray[np.float64] = np.zeros(0)  # normal USD a minute by lane
+        self._priors = {name: (scale, tail * steadiness) for name, (scale, tail) in JUDGED.items()}
+        self._surprise = [{name: Surprise(*prior) for name, prior in self._priors.items()} for _ in SIDES]
+
+    @property
+    def sources(self) -> Mapping[str, int]:
+        """First lane (longs; the next one holds shorts) of each source, in order of first sight."""
+        return self._sources
+
+    def add(self, source: str, side: Side, second: int, micros: int, orders: int, *, aggregated: bool = False) -> None:
+        """Take liquidated micro-USD into the bucket of ``second``."""
+        lane = self._sources.get(source)
+        if lane is None:
+            lane = self._sources[source] = self.windows.lane((source, "long"))
+            self.windows.lane((source, "short"))
+            self._source_rates = np.concatenate((self._source_rates, np.zeros(2)))
+        if side == "short":
+            lane += 1
+        if aggregated:
+            self.aggregated = True
+            # Such a record is stamped at the end of the stretch that it stands for.
+            self.windows.add(lane, second - 1, micros, orders, HOUR_S)
+        else:
+            self.fine = True
+            self.windows.add(lane, second, micros, orders)
+
+    def close(self, second: int) -> None:
+        """Fold what came, make ``second`` the current one and take the sums."""
+        self.windows.advance(second)
+        self.table = self.windows.by_side()
+
+    def usd(self, window: str, side: Side) -> float:
+        """Liquidated USD of one side within a window, as of the last :meth:`close`."""
+        return self.table[window][0][SIDE_INDEX[side]] / MICROS if self.table else 0.0
+
+    def orders(self, window: str) -> int:
+        """Forced orders of both sides within a window."""
+        return sum(self.table[window][1]) if self.table else 0
+
+    def normal(self, window: str, side: Side) -> float:
+        """Normal USD of one side within a window."""
+        return self.rates[SIDE_INDEX[side]] * WINDOWS[window] / 60
+
+    def ratio(self, window: str, side: Side, limit_usd: float | None = None) -> float:
+        """USD within a window over the normal, the floor added to both; ``limit_usd`` replaces the sum if lower."""
+        usd = self.usd(window, side)
+        if limit_usd is not None:
+            usd = min(usd, limit_usd)
+        return (usd + self.floor_usd) / (self.normal(window, side) + self.floor_usd)
+
+    def surprise(self, window: str, side: Side, limit_usd: float | None = None) -> float:
+        """How surprising the window's sum is, decades."""
+        return self._surprise[SIDE_INDEX[side]][window].of(self.ratio(window, side, limit_usd))
+
+    def stressed_sources(self, side: Side) -> int:
+        """How many sources have a minute far above their own normal."""
+        lanes = slice(SIDE_INDEX[side], 2 * len(self._sources), 2)
+        minute = self.windows.sums("1m")[lanes] / MICROS
+        floor = BREADTH_FLOOR * self.floor_usd
+        return int((minute >= BREADTH_RATIO * (self._source_rates[lanes] + floor)).sum())
+
+    def largest_source(self, window: str, side: Side) -> tuple[str, float]:
+        """The source with the largest sum of a window, and that sum in USD; empty where there is none."""
+        if not self._sources:
+            return "", 0.0
+        sums = self.windows.sums(window)[SIDE_INDEX[side] : 2 * len(self._sources) : 2]
+        index = int(sums.argmax())
+        return list(self._sources)[index], float(sums[index]) / MICROS
+
+    def by_source(self, window: str) -> dict[str, WindowTotals]:
+        """USD and orders of a window by source, sources without any left out."""
+        sums, counts = self.windows.sums(window).tolist(), self.windows.counts(window).tolist()
+        return {
+            source: WindowTotals(sums[lane] / MICROS, sums[lane + 1] / MICROS, counts[lane] + counts[lane + 1])
+            for source, lane in self._sources.items()
+            if counts[lane] or counts[lane + 1]
+        }
+
+    def learn(self, minute: int, *, learn: bool) -> None:
+        """Take the minute that ends with the last closed second as quiet; or only pass it, if not ``learn``.
+
+        Minutes in which nothing was closed (the scope slept) count as empty ones.
+        """
+        empty = minute - self._minute - 1 if self._minute else 0
+        self._minute = minute
+        if not learn or not self.fine:
+            return
+        if empty > 0:
+            self._learn(0.0, 0.0, empty)
+        self._learn(self.usd("1m", "long"), self.usd("1m", "short"), 1)
+
+    def _learn(self, long_usd: float, short_usd: float, minutes: int) -> None:
+        keep = 2.0 ** (-minutes / (60.0 * self._baseline.half_life_hours))
+        start = (PRIOR_MINUTES + self._minutes) / (PRIOR_MINUTES + self._minutes + minutes)
+        keep = min(keep, start)  # a plain mean until a half-life has been seen
+        self._minutes += minutes
+        winsor = self._baseline.winsor
+        for index, usd in enumerate((long_usd, short_usd)):
+            rate = self.rates[index]
+            self.rates[index] = keep * rate + (1.0 - keep) * min(usd, winsor * (rate + self.floor_usd))
+        seen = self.windows.sums("1m") / MICROS if minutes == 1 else 0.0
+        limit = winsor * (self._source_rates + BREADTH_FLOOR * self.floor_usd)
+        self._source_rates = keep * self._source_rates + (1.0 - keep) * np.minimum(seen, limit)
+        for side in SIDES:
+            for window, surprise in self._surprise[SIDE_INDEX[side]].items():
+                surprise.observe(self.ratio(window, side) if minutes == 1 else 0.0, minutes)
+
+    @property
+    def learned_minutes(self) -> int:
+        """How many minutes the baseline has seen."""
+        return self._minutes
+
+    def state(self) -> dict[str, object]:
+        """What a snapshot keeps."""
+        return {
+            "windows": self.windows.state(), "fine": self.fine, "aggregated": self.aggregated, "rates": self.rates,
+            "minutes": self._minutes, "minute": self._minute, "sources": self._sources,
+            "source_rates": self._source_rates.tolist(),
+            "surprise": [{name: kept.state() for name, kept in side.items()} for side in self._surprise],
+        }  # fmt: skip
+
+    @classmethod
+    def restore(cls, floor_usd: float, baseline: BaselineSettings, steadiness: float, state: dict[str, Any]) -> Flow:
+        """The flow that :meth:`state` described."""
+        self = cls(floor_usd, baseline, steadiness)
+        self.windows = Windows.restore(state["windows"], WINDOWS)
+        self.fine, self.aggregated, self.rates = state["fine"], state["aggregated"], list(state["rates"])
+        self._minutes, self._minute, self._sources = state["minutes"], state["minute"], dict(state["sources"])
+        self._source_rates = np.array(state["source_rates"], np.float64)
+        self._surprise = [
+            {name: Surprise.restore(*self._priors[name], kept) for name, kept in side.items()}
+            for side in state["surprise"]
+        ]
+        self.table = self.windows.by_side()
+        return self

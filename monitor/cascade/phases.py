@@ -1,0 +1,228 @@
+"""The phases of one side of one asset: calm, building, cascade, relief, with hysteresis in market time.
+
+    calm ──► building ──► cascade ──► relief ──► calm
+      └────────────────────►│  ▲         │
+                            ▼  └─────────┘ a new wave of the same episode
+
+Upward moves are quick, downward ones slow, so that an episode neither flaps nor ends before it is over: relief needs
+both a price that has stopped and forced flow that has slowed.
+"""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+import msgspec
+
+from monitor.cascade.settings import PhaseSettings
+from monitor.events import Phase
+
+RECENT_S: Final = 3
+"""Seconds that are looked at for a rise ..."""
+RECENT_NEEDED: Final = 2
+"""... of which this many must agree: one second may be an outlier."""
+FAST_PACE_S: Final = 60
+SLOW_PACE_S: Final = 300
+"""Half-lives, seconds, of the two averages of forced flow whose crossing says that the pace slows."""
+
+
+class Observation(NamedTuple):
+    """What one closed second showed of one side.
+
+    Attributes:
+        second: the second that closed.
+        score: 0 to 100.
+        floors_met: whether the cascade's absolute floors hold.
+        price: in the direction of the move, so that a larger one is further along: minus the price for longs.
+        reference: the same for the best price of the last hour: where the move began.
+        move_unit: one hour's standard deviation of the price, USD.
+        minute_usd: this side's liquidated USD of the last minute.
+        five_minutes_ratio: its five minutes over the normal five minutes.
+        minute_surprise: how surprising the minute is, decades.
+        allowed: whether a cascade may be called at all (the market needs breadth or a leader).
+    """
+
+    second: int
+    score: float
+    floors_met: bool
+    price: float | None
+    reference: float | None
+    move_unit: float
+    minute_usd: float
+    five_minutes_ratio: float
+    minute_surprise: float
+    allowed: bool = True
+
+
+class Episode(msgspec.Struct):
+    """One episode from its first sign to the return to calm; times in seconds, 0 where it has not come to that."""
+
+    started: int
+    cascade: int = 0
+    peak: int = 0
+    relief: int = 0
+    ended: int = 0
+    peak_score: float = 0.0
+    waves: int = 0
+    revision: int = 0
+
+
+class PhaseState(msgspec.Struct):
+    """Everything that :class:`Phases` remembers; a snapshot keeps it as it is."""
+
+    phase: Phase = "calm"
+    previous: Phase = "calm"
+    since: int = 0
+    second: int = 0
+    high_since: int = 0  # score at building's threshold since this second, 0 when below
+    low_since: int = 0  # score below calm's threshold since this second, 0 when above
+    recent: list[tuple[int, float]] = []
+    reference: float | None = None  # directed price at the start
+    extreme: float | None = None  # furthest directed price of the episode
+    extreme_at: int = 0
+    worst_minute_usd: float = 0.0
+    fast: float = 0.0
+    slow: float = 0.0
+    relief_since: int = 0  # both ends hold since this second, 0 when they do not
+    stopped: bool = False
+    slowed: bool = False
+    wave_mark: float | None = None  # extreme when relief began
+    episode: Episode | None = None
+
+
+class Phases:
+    """The state machine of one side of one scope.
+
+    Args:
+        settings: thresholds and holding times.
+        state: what an earlier one remembered, for a restart.
+    """
+
+    __slots__ = ("_settings", "state")
+
+    def __init__(self, settings: PhaseSettings, state: PhaseState | None = None) -> None:
+        self._settings = settings
+        self.state = state or PhaseState()
+
+    def update(self, seen: Observation) -> bool:
+        """Take a closed second; True if the phase changed. Seconds never go back."""
+        state, settings = self.state, self._settings
+        self._average(seen)
+        state.second = seen.second
+        state.recent = [(at, points) for at, points in state.recent if at > seen.second - RECENT_S]
+        state.recent.append((seen.second, seen.score if seen.allowed and seen.floors_met else 0.0))
+        state.high_since = (state.high_since or seen.second) if seen.score >= settings.building_score else 0
+        state.low_since = (state.low_since or seen.second) if seen.score < settings.calm_score else 0
+        if state.episode is not None:
+            self._follow(state.episode, seen)
+        after = self._next(seen)
+        if after == state.phase:
+            return False
+        self._enter(after, seen)
+        return True
+
+    def _next(self, seen: Observation) -> Phase:
+        phase = self.state.phase
+        if phase == "calm":
+            return self._from_calm(seen)
+        if phase == "building":
+            return self._from_building(seen)
+        if phase == "cascade":
+            return self._from_cascade(seen)
+        return self._from_relief(seen)
+
+    def _from_calm(self, seen: Observation) -> Phase:
+        state, settings = self.state, self._settings
+        if self._reached(settings.fast_score):
+            return "cascade"
+        if state.high_since and seen.second - state.high_since >= settings.building_seconds:
+            return "building"
+        return "calm"
+
+    def _from_building(self, seen: Observation) -> Phase:
+        state, settings = self.state, self._settings
+        if self._reached(settings.cascade_score):
+            return "cascade"
+        if state.low_since and seen.second - state.low_since >= settings.building_calm_seconds:
+            return "calm"
+        return "building"
+
+    def _from_cascade(self, seen: Observation) -> Phase:
+        state, settings = self.state, self._settings
+        state.stopped, state.slowed = self._stopped(seen), self._slowed(seen)
+        if not (state.stopped and state.slowed):
+            state.relief_since = 0
+            return "cascade"
+        state.relief_since = state.relief_since or seen.second
+        held = seen.second - state.relief_since >= settings.relief_hold_seconds
+        dwelt = seen.second - state.since >= settings.min_dwell_seconds
+        return "relief" if held and dwelt else "cascade"
+
+    def _from_relief(self, seen: Observation) -> Phase:
+        state, settings = self.state, self._settings
+        if seen.price is not None and state.wave_mark is not None and seen.allowed:
+            beyond = seen.price - state.wave_mark > settings.wave_sigma * seen.move_unit
+            if beyond and seen.minute_surprise >= settings.wave_surprise:
+                return "cascade"
+        quiet = bool(state.low_since) and seen.five_minutes_ratio < 2
+        still = seen.second - max(state.extreme_at, state.since) >= settings.relief_calm_seconds
+        return "calm" if quiet and still else "relief"
+
+    def _reached(self, threshold: float) -> bool:
+        return sum(points >= threshold for _, points in self.state.recent) >= RECENT_NEEDED
+
+    def _stopped(self, seen: Observation) -> bool:
+        """The price has made no new extreme for long enough, and came back by enough."""
+        state, settings = self.state, self._settings
+        if seen.price is None or state.extreme is None or state.reference is None or state.episode is None:
+            return False
+        since_onset = settings.extreme_fraction * (seen.second - state.episode.started)
+        wait = min(max(since_onset, settings.extreme_min_seconds), settings.extreme_max_seconds)
+        rebound = settings.rebound * (state.extreme - state.reference)
+        return seen.second - state.extreme_at >= wait and state.extreme - seen.price >= rebound
+
+    def _slowed(self, seen: Observation) -> bool:
+        """Forced flow is far below the episode's worst minute, and falling."""
+        state = self.state
+        return seen.minute_usd <= self._settings.pace * state.worst_minute_usd and state.fast <= state.slow
+
+    def _average(self, seen: Observation) -> None:
+        state = self.state
+        elapsed = seen.second - state.second if state.second else 1
+        rate = seen.minute_usd / 60
+        state.fast += (1.0 - 2.0 ** (-elapsed / FAST_PACE_S)) * (rate - state.fast)
+        state.slow += (1.0 - 2.0 ** (-elapsed / SLOW_PACE_S)) * (rate - state.slow)
+
+    def _follow(self, episode: Episode, seen: Observation) -> None:
+        """Keep the episode's extremes."""
+        state = self.state
+        if seen.score > episode.peak_score:
+            episode.peak_score = seen.score
+        if seen.minute_usd > state.worst_minute_usd:
+            state.worst_minute_usd = seen.minute_usd
+            episode.peak = seen.second
+        if seen.price is not None and (state.extreme is None or seen.price > state.extreme):
+            state.extreme, state.extreme_at = seen.price, seen.second
+
+    def _enter(self, after: Phase, seen: Observation) -> None:
+        state = self.state
+        state.previous, state.phase, state.since = state.phase, after, seen.second
+        state.relief_since = 0
+        if state.episode is None:
+            state.episode = Episode(seen.second)
+            state.reference = seen.reference
+            state.extreme, state.extreme_at, state.worst_minute_usd = None, seen.second, 0.0
+            self._follow(state.episode, seen)
+        if after == "cascade":
+            state.episode.waves += 1
+            state.episode.cascade = state.episode.cascade or seen.second
+        elif after == "relief":
+            state.episode.relief = seen.second
+            state.wave_mark = state.extreme
+        elif after == "calm":
+            state.episode.ended = seen.second
+
+    def forget_episode(self) -> None:
+        """Drop the episode that has ended, once its last signal is out."""
+        self.state.episode = None
+        self.state.previous = "calm"

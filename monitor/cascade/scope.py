@@ -1,0 +1,370 @@
+"""One scope, an asset or the market as a whole: from closed seconds to signals."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Final
+
+import msgspec
+
+from monitor.cascade.flow import SIDE_INDEX, Flow
+from monitor.cascade.phases import Observation, Phases, PhaseState
+from monitor.cascade.price import Price
+from monitor.cascade.score import NOTHING, Item, Score, score
+from monitor.cascade.settings import DetectorSettings
+from monitor.events import MICROS, SIDES, Evidence, Phase, Side, SideTotals, Signal, SignalCoverage, WindowTotals
+
+SHOWN: Final = ("10s", "1m", "5m", "1h", "24h")
+"""Windows that a signal carries."""
+SHORT: Final = ("10s", "1m", "5m")
+"""Those of them that hourly totals say nothing about."""
+
+SURPRISE_ZERO: Final = 3.0
+SURPRISE_FULL: Final = 6.0
+"""Decades between which the worst window's liquidations go from no points to all."""
+MOVE_ZERO: Final = 2.0
+MOVE_FULL: Final = 4.0
+"""The same for the move of the price. Lower than the flow's: a move of once in 100 minutes is common, and says
+something only beside forced flow; full points at once in 10,000 minutes (a week)."""
+SEVERE_SCORE: Final = 75.0
+EXTREME_SCORE: Final = 90.0
+"""Worst score of an episode from which on its severity is 2 and 3."""
+STRESSED: Final = 3.0
+"""Decades of flow or price surprise from which on a scope counts as stressed in the market's breadth."""
+ONE_SIDED_ORDERS: Final = 10
+"""One-sidedness of fewer orders in five minutes is chance."""
+
+
+class EpisodeSummary(msgspec.Struct):
+    """One episode as a replay's summary and the state file list it; times in microseconds, None where not reached."""
+
+    episode_id: str
+    asset: str
+    direction: Side
+    started_us: int
+    cascade_us: int | None
+    peak_us: int | None
+    relief_us: int | None
+    ended_us: int | None
+    peak_score: float
+    liquidated_usd: SideTotals
+
+
+def episode_id(asset: str, side: Side, second: int) -> str:
+    """The same from the first sign to the end, and a pure function of the input."""
+    return f"{asset}-{side}-{datetime.fromtimestamp(second, UTC):%Y%m%dT%H%M%SZ}"
+
+
+class Scope:
+    """Flow, price and phases of one asset or of the market.
+
+    Args:
+        name: the asset, or ``MARKET``.
+        settings: thresholds.
+        scale: what the absolute floors are multiplied with.
+        steadiness: see :class:`monitor.cascade.flow.Flow`.
+    """
+
+    def __init__(self, name: str, settings: DetectorSettings, scale: float = 1.0, steadiness: float = 1.0) -> None:
+        self.name = name
+        self.settings = settings
+        self.scale = scale
+        self.steadiness = steadiness
+        self.flow = Flow(settings.floors.floor_usd * scale, settings.baseline, steadiness)
+        self.price = Price(settings.baseline.daily_volatility)
+        self.phases = [Phases(settings.phases) for _ in SIDES]
+        self.scores: list[Score] = [NOTHING, NOTHING]
+        self.totals = [0, 0]  # liquidated micro-USD by side since the start
+        self.complete_total = 0  # of these, from feeds that show everything
+        self.episode_totals = [(0, 0, 0), (0, 0, 0)]  # the three above when the side's episode began
+        self.finished: list[EpisodeSummary] = []
+        self.second = 0  # last closed
+        self.stressed_second = 0
+        self.frozen_since = 0
+        self.stressed_until = 0
+        self.changed = False  # anything new since the last closed second
+        self.learning = False  # anything new since the last minute's end
+        self.opened = 0  # the second that windows take events of
+
+    # What comes in
+
+    def liquidated(self, source: str, side: Side, second: int, micros: int, orders: int, *, complete: bool,
+                   aggregated: bool) -> None:  # fmt: skip
+        """Take one liquidation of a source (a venue, or an asset of the market)."""
+        self.totals[SIDE_INDEX[side]] += micros
+        if complete:
+            self.complete_total += micros
+        self.flow.add(source, side, second, micros, orders, aggregated=aggregated)
+        self.touch()
+
+    def open(self, second: int) -> None:
+        """Make ``second`` the one that events fall into, so that adding them is quick."""
+        self.opened = second
+        self.flow.windows.advance(second)
+
+    def touch(self) -> None:
+        """Something new came."""
+        self.changed = self.learning = True
+
+    # What a closed second means
+
+    @property
+    def active(self) -> bool:
+        """Whether every second must be closed: something is new, or a phase or its onset lasts.
+
+        Otherwise no second can raise a score (windows only empty), so the scope sleeps to the end of the minute.
+        """
+        return self.changed or any(phases.state.phase != "calm" or phases.state.high_since for phases in self.phases)
+
+    @property
+    def awake(self) -> bool:
+        """Whether the minute's end must be closed, to learn from it; else the scope sleeps until something comes."""
+        return self.learning or self.active
+
+    def close(self, second: int, coverage: SignalCoverage) -> list[Signal]:
+        """Close a second: all that arrived before its end is in. Returns the signals that it leads to."""
+        self.second = second
+        self.changed = False
+        learn = self._learning(second)
+        self.price.close(second, learn)
+        self.flow.close(second)
+        signals = []
+        for side in SIDES:
+            signals += self._close_side(side, second, coverage)
+        if second % 60 == 59:
+            self.flow.learn(second // 60, learn=learn)
+            if learn and self.price.second > second - 60:
+                self.price.learn_minute()
+            self.learning = False
+        return signals
+
+    def _learning(self, second: int) -> bool:
+        """Whether this second may teach what is normal: not during a cascade, not right after, not forever."""
+        baseline = self.settings.baseline
+        if any(phases.state.phase != "calm" for phases in self.phases):
+            self.frozen_since = self.frozen_since or second
+            self.stressed_until = second
+        elif self.frozen_since and second - self.stressed_until >= 60 * baseline.frozen_after_minutes:
+            self.frozen_since = 0
+        return not self.frozen_since or second - self.frozen_since >= 3600 * baseline.thaw_after_hours
+
+    def _close_side(self, side: Side, second: int, coverage: SignalCoverage) -> list[Signal]:
+        index = SIDE_INDEX[side]
+        phases = self.phases[index]
+        flow_surprise = self._flow_surprise(side)
+        scored = self._score(side, flow_surprise)
+        self.scores[index] = scored
+        if max(flow_surprise.values(), default=0.0) >= STRESSED or self.price.judged[side].fast_surprise >= STRESSED:
+            self.stressed_second = second
+        changed = phases.update(self._observe(side, second, scored, flow_surprise))
+        state = phases.state
+        if state.phase == "calm" and not changed:
+            return []
+        if changed and state.episode is not None and state.episode.started == second:
+            self.episode_totals[index] = (*self._totals_before(), self.complete_total)
+        signal = self._signal(side, second, phases.state, scored, coverage, changed=changed)
+        if state.phase == "calm":
+            self.finished.append(self._summary(side, state))
+            phases.forget_episode()
+        return [signal]
+
+    def _totals_before(self) -> tuple[int, int]:
+        """Liquidated micro-USD before the five minutes that called the episode: they belong to it."""
+        amounts = self.flow.table["5m"][0]
+        return self.totals[0] - amounts[0], self.totals[1] - amounts[1]
+
+    def _flow_surprise(self, side: Side) -> dict[str, float]:
+        """Surprise of each judged window that can be judged; empty below the floor."""
+        flow = self.flow
+        if not flow.fine or flow.usd("5m", side) < flow.floor_usd:
+            return {}
+        return {window: flow.surprise(window, side, self._limit(window, side)) for window in ("10s", "1m", "5m", "1h")}
+
+    def _limit(self, window: str, side: Side) -> float | None:
+        """The most that may count of a window's sum; None for all of it."""
+        return None
+
+    def _allowed(self, side: Side, second: int) -> bool:
+        """Whether a cascade may be called."""
+        return True
+
+    def _score(self, side: Side, flow_surprise: dict[str, float]) -> Score:
+        price_items = self._price_items(side)
+        if not flow_surprise and not any(item.share for item in price_items):
+            return NOTHING
+        return score(self._flow_items(side, flow_surprise), price_items)
+
+    def _flow_items(self, side: Side, surprise: dict[str, float]) -> list[Item]:
+        if not surprise:
+            return []
+        flow = self.flow
+        worst = max(surprise, key=lambda window: surprise[window])
+        items = [
+            Item(f"liquidated_usd_{worst}", flow.usd(worst, side), flow.normal(worst, side), surprise[worst],
+                 SURPRISE_ZERO, SURPRISE_FULL, 20),
+        ]  # fmt: skip
+        mine, other = flow.usd("5m", side), flow.usd("5m", "short" if side == "long" else "long")
+        share = mine / (mine + other)
+        strength = 2 * share - 1 if flow.orders("5m") >= ONE_SIDED_ORDERS else 0.0
+        items.append(Item("one_sided_share_5m", share, 0.5, strength, 0.4, 0.9, 5))
+        if len(flow.sources) > 1:
+            stressed = flow.stressed_sources(side)
+            items.append(Item(self._breadth_name, stressed, 0, stressed, 1, 3, 7))
+        return items
+
+    _breadth_name = "venues_stressed"
+
+    def _price_items(self, side: Side) -> list[Item]:
+        price = self.price
+        if price.last is None:
+            return []
+        worst = price.judged[side]
+        ratio = price.volatility_ratio()
+        return [
+            Item(f"move_{worst.window}", worst.ratio, price.normal_move(worst.window), worst.surprise,
+                 MOVE_ZERO, MOVE_FULL, 16),
+            Item("volatility_ratio_5m", ratio, 1.0, ratio, 2, 6, 5),
+        ]  # fmt: skip
+
+    def _observe(self, side: Side, second: int, scored: Score, surprise: dict[str, float]) -> Observation:
+        flow, price = self.flow, self.price
+        sign = -1.0 if side == "long" else 1.0
+        floors = self.settings.floors
+        last = price.last
+        return Observation(
+            second=second,
+            score=scored.points,
+            floors_met=flow.usd("5m", side) >= floors.cascade_usd * self.scale
+            and flow.orders("5m") >= floors.cascade_orders,
+            price=None if last is None else sign * last,
+            reference=None if last is None else sign * price.best("1h", side),
+            move_unit=0.0 if last is None else price.normal_move("1h") * last,
+            minute_usd=flow.usd("1m", side),
+            five_minutes_ratio=flow.ratio("5m", side) if flow.table else 1.0,
+            minute_surprise=surprise.get("1m", 0.0),
+            allowed=self._allowed(side, second),
+        )
+
+    # What goes out
+
+    def _signal(self, side: Side, second: int, state: PhaseState, scored: Score, coverage: SignalCoverage, *,
+                changed: bool) -> Signal:  # fmt: skip
+        episode = state.episode
+        if episode is None:  # pragma: no cover - update() makes one with every phase but calm
+            raise RuntimeError(f"{self.name}: a signal without an episode")
+        episode.revision += 1
+        last = self.price.last
+        drawdown = 0.0
+        if last is not None and state.reference:
+            drawdown = 100.0 * (last / abs(state.reference) - 1.0)
+        return Signal(
+            episode_id=episode_id(self.name, side, episode.started),
+            revision=episode.revision,
+            asset=self.name,
+            phase=state.phase,
+            previous_phase=state.previous if changed else state.phase,
+            direction=side,
+            risk_score=scored.points,
+            event_time_us=(second + 1) * MICROS,
+            emitted_time_us=0,
+            started_us=(episode.started + 1) * MICROS,
+            price=last,
+            drawdown_pct=round(drawdown, 4),
+            liquidated_usd=self._since_start(side),
+            windows=self._windows(),
+            evidence=scored.evidence,
+            coverage=msgspec.structs.replace(coverage, complete_share=self._complete_share(side)),
+            notes=self._notes(),
+        )
+
+    def _since_start(self, side: Side) -> SideTotals:
+        before = self.episode_totals[SIDE_INDEX[side]]
+        return SideTotals((self.totals[0] - before[0]) / MICROS, (self.totals[1] - before[1]) / MICROS)
+
+    def _complete_share(self, side: Side) -> float:
+        before = self.episode_totals[SIDE_INDEX[side]]
+        total = sum(self.totals) - before[0] - before[1]
+        return round(min(1.0, (self.complete_total - before[2]) / total), 4) if total else 0.0
+
+    def _windows(self) -> dict[str, WindowTotals]:
+        table = self.flow.table
+        shown = SHOWN if self.flow.fine else [window for window in SHOWN if window not in SHORT]
+        return {
+            window: WindowTotals(table[window][0][0] / MICROS, table[window][0][1] / MICROS, sum(table[window][1]))
+            for window in shown
+            if window in table
+        }
+
+    def _notes(self) -> list[str]:
+        notes = []
+        if self.flow.learned_minutes < 60 * self.settings.baseline.warmup_hours:
+            notes.append("warmup: what is normal here is not known well yet")
+        if self.flow.aggregated:
+            notes.append("aggregated: hourly totals are in the windows of 1 h and longer only")
+        return notes
+
+    def _summary(self, side: Side, state: PhaseState) -> EpisodeSummary:
+        episode = state.episode
+        if episode is None:  # pragma: no cover - callers have seen one
+            raise RuntimeError(f"{self.name}: a summary without an episode")
+
+        def us(second: int) -> int | None:
+            return (second + 1) * MICROS if second else None
+
+        return EpisodeSummary(
+            episode_id(self.name, side, episode.started), self.name, side, (episode.started + 1) * MICROS,
+            us(episode.cascade), us(episode.peak), us(episode.relief), us(episode.ended),
+            episode.peak_score, self._since_start(side),
+        )  # fmt: skip
+
+    def episodes(self) -> list[EpisodeSummary]:
+        """All episodes so far, the running ones last."""
+        running = [
+            self._summary(side, phases.state)
+            for side, phases in zip(SIDES, self.phases, strict=True)
+            if phases.state.episode is not None
+        ]
+        return self.finished + running
+
+    def leading(self) -> tuple[Side, Phase, Score]:
+        """The side that is further along, for views that have room for one."""
+        order: tuple[Phase, ...] = ("calm", "relief", "building", "cascade")
+        best = max(
+            range(2), key=lambda index: (order.index(self.phases[index].state.phase), self.scores[index].points, -index)
+        )
+        return SIDES[best], self.phases[best].state.phase, self.scores[best]
+
+    def severity(self, side: Side) -> int:
+        """1 to 3 by the worst score of the side's episode: a cascade by the rule, a severe one, an extreme one."""
+        episode = self.phases[SIDE_INDEX[side]].state.episode
+        peak = episode.peak_score if episode else 0.0
+        return 1 + (peak >= SEVERE_SCORE) + (peak >= EXTREME_SCORE)
+
+    # Restart
+
+    def state(self) -> dict[str, object]:
+        """What a snapshot keeps."""
+        return {
+            "flow": self.flow.state(), "price": self.price.state(),
+            "phases": [phases.state for phases in self.phases], "scores": self.scores,
+            "totals": self.totals, "complete_total": self.complete_total, "episode_totals": self.episode_totals,
+            "finished": self.finished, "opened": self.opened, "second": self.second,
+            "stressed_second": self.stressed_second, "stressed_until": self.stressed_until,
+            "frozen_since": self.frozen_since, "changed": self.changed, "learning": self.learning,
+        }  # fmt: skip
+
+    def load(self, state: dict) -> None:  # type: ignore[type-arg]
+        """Become what :meth:`state` described."""
+        floor_usd = self.settings.floors.floor_usd * self.scale
+        self.flow = Flow.restore(floor_usd, self.settings.baseline, self.steadiness, state["flow"])
+        self.price = Price.restore(state["price"])
+        self.phases = [Phases(self.settings.phases, msgspec.convert(kept, PhaseState)) for kept in state["phases"]]
+        self.scores = [Score(points, msgspec.convert(evidence, list[Evidence]), gated)
+                       for points, evidence, gated in state["scores"]]  # fmt: skip
+        self.totals, self.complete_total = state["totals"], state["complete_total"]
+        self.episode_totals = [tuple(kept) for kept in state["episode_totals"]]
+        self.finished = msgspec.convert(state["finished"], list[EpisodeSummary])
+        self.opened, self.second = state["opened"], state["second"]
+        self.stressed_second, self.stressed_until = state["stressed_second"], state["stressed_until"]
+        self.frozen_since = state["frozen_since"]
+        self.changed, self.learning = state["changed"], state["learning"]

@@ -1,0 +1,115 @@
+"""The detector's settings: every threshold with its unit and where it comes from.
+
+Section numbers are those of the project's detection notes, summed up in ``docs/detection.md``.
+"""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class BaselineSettings(_Frozen):
+    """What normal is, and how it is learned without learning from a cascade."""
+
+    half_life_hours: PositiveFloat = Field(
+        24,
+        description="Half-life of the normal liquidation rate, hours; a day holds each hour of the day once.",
+    )
+    winsor: PositiveFloat = Field(
+        5,
+        description="No minute counts for more than this many times (normal + floor): a crash must not become normal.",
+    )
+    frozen_after_minutes: PositiveInt = Field(
+        30, description="Learning stays frozen for this long after a phase other than calm, minutes."
+    )
+    thaw_after_hours: PositiveFloat = Field(
+        6, description="Learn again after this long a freeze, hours: by then it is a new normal."
+    )
+    warmup_hours: PositiveFloat = Field(
+        24, description="Signals say `warmup` until this much market time was seen, hours."
+    )
+    daily_volatility: PositiveFloat = Field(
+        0.03,
+        description="Volatility of a day's return assumed until it is measured (BTC 0.024, DOGE 0.035, WIF 0.055).",
+    )
+
+
+class FloorSettings(_Frozen):
+    """Absolute floors against dust. All sums are of one asset and side, USD."""
+
+    floor_usd: PositiveFloat = Field(
+        50_000,
+        description="5 minutes must hold this much before liquidations give any points; also added to both "
+        "sides of every ratio, so that a thin asset's first order is no surprise.",
+    )
+    cascade_usd: PositiveFloat = Field(250_000, description="5 minutes must hold this much before a cascade is called.")
+    cascade_orders: PositiveInt = Field(10, description="... and this many forced orders.")
+    market_scale: PositiveFloat = Field(4, description="The market's floors are this many times an asset's.")
+
+
+class PhaseSettings(_Frozen):
+    """When an asset goes from one phase to the next (section 3.6); all times are market time."""
+
+    building_score: float = Field(35, ge=0, le=100, description="calm -> building at this score ...")
+    building_seconds: PositiveInt = Field(10, description="... held for this long, seconds.")
+    cascade_score: float = Field(60, ge=0, le=100, description="building -> cascade at this score in 2 of 3 seconds.")
+    fast_score: float = Field(75, ge=0, le=100, description="calm -> cascade at this score in 2 of 3 seconds.")
+    calm_score: float = Field(25, ge=0, le=100, description="Back to calm only below this score ...")
+    building_calm_seconds: PositiveInt = Field(900, description="... for this long, from building, seconds.")
+    extreme_fraction: PositiveFloat = Field(
+        0.25,
+        description="Price has stopped after no new extreme for this fraction of the time since onset ...",
+    )
+    extreme_min_seconds: PositiveInt = Field(120, description="... but at least this long ...")
+    extreme_max_seconds: PositiveInt = Field(900, description="... and at most this long, seconds,")
+    rebound: PositiveFloat = Field(0.15, description="and a rebound of this fraction of the episode's move.")
+    pace: PositiveFloat = Field(
+        0.25,
+        description="Pace has slowed when a minute holds at most this fraction of the episode's worst minute.",
+    )
+    relief_hold_seconds: PositiveInt = Field(60, description="Both must hold for this long, seconds.")
+    wave_sigma: PositiveFloat = Field(
+        0.25, description="relief -> cascade on a new extreme by this many hourly standard deviations ..."
+    )
+    wave_surprise: PositiveFloat = Field(3, description="... with a minute of liquidations this surprising (decades).")
+    relief_calm_seconds: PositiveInt = Field(
+        1800, description="relief -> calm after this long without a new extreme, seconds."
+    )
+    min_dwell_seconds: PositiveInt = Field(30, description="No way down before a phase has lasted this long, seconds.")
+
+
+class MarketSettings(_Frozen):
+    """The market as a whole, seen as one more asset named ``MARKET``."""
+
+    leaders: tuple[str, ...] = Field(
+        ("BTC", "ETH"),
+        description="The market's price is that of the first of these that has one; a market-wide "
+        "cascade needs one of them in a cascade of its own, or the breadth below.",
+    )
+    breadth: float = Field(
+        0.4,
+        gt=0,
+        le=1,
+        description="Share of the assets liquidated within the hour that must be stressed at once.",
+    )
+    breadth_assets: PositiveInt = Field(5, description="Breadth means nothing below this many assets.")
+    largest_share: float = Field(
+        0.5,
+        gt=0,
+        le=1,
+        description="No asset that is no leader counts for more than this share of the market's sum: "
+        "one odd row of one coin is no market.",
+    )
+
+
+class DetectorSettings(_Frozen):
+    """How a cascade is recognised."""
+
+    baseline: BaselineSettings = Field(BaselineSettings(), description="What normal is and how it is learned.")
+    floors: FloorSettings = Field(FloorSettings(), description="Absolute floors against dust, USD.")
+    phases: PhaseSettings = Field(PhaseSettings(), description="Phase thresholds and holding times.")
+    market: MarketSettings = Field(MarketSettings(), description="The market-wide view.")
