@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from types import TracebackType
@@ -157,15 +158,15 @@ class ExchangeServer:
         self._subscribe(client, self.dialect.opening(address.path, dict(parse_qsl(address.query))))
         sender = asyncio.create_task(self._send(client))
         try:
-            async for frame in connection:
-                await self._hear(client, frame if isinstance(frame, str) else frame.decode(errors="replace"))
-        except ConnectionClosed:
-            pass
+            with suppress(ConnectionClosed):
+                async for frame in connection:
+                    await self._hear(client, frame if isinstance(frame, str) else frame.decode(errors="replace"))
         finally:
             self._clients.pop(client.number, None)
             self._watched_again()
             sender.cancel()
-            await asyncio.gather(sender, return_exceptions=True)
+            with suppress(asyncio.CancelledError, ConnectionClosed):
+                await sender
 
     async def _hear(self, client: Client, frame: str) -> None:
         answer = self.dialect.answer(frame, client.path, client.number)
@@ -185,10 +186,7 @@ class ExchangeServer:
     async def _send(self, client: Client) -> None:
         while True:
             topic, frame, shown = await client.queue.get()
-            try:
-                await client.connection.send(self.dialect.envelope(client.path, topic, frame), text=True)
-            except ConnectionClosed:
-                return
+            await client.connection.send(self.dialect.envelope(client.path, topic, frame), text=True)
             for one in shown:
                 one.clients.add(client.number)
 

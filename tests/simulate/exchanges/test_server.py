@@ -122,6 +122,20 @@ async def test_a_slow_reader_is_cut(server: ExchangeServer, monkeypatch: pytest.
     assert server.dialect.ledger.delivered == {}
 
 
+async def test_a_socket_that_is_closing_takes_no_more(server: ExchangeServer) -> None:
+    """What is pushed into the closing handshake is shown but not delivered."""
+    client = await subscribed(server)
+    closing = asyncio.create_task(server._clients[1].connection.close())
+    await asyncio.sleep(0)
+    push(server, 1)
+    await closing
+    with pytest.raises(ConnectionClosed):
+        await client.recv()
+    ledger = server.dialect.ledger
+    assert ledger.shown["BTCUSDT", "long"].orders == 1
+    assert ledger.delivered == {}
+
+
 async def test_rest_and_websockets_share_a_port(server: ExchangeServer) -> None:
     """GET answers instruments; an unknown path is 404 for both; an exchange that is down refuses websockets."""
     async with httpx.AsyncClient(base_url=server.rest_url) as http:
