@@ -245,6 +245,7 @@ class Link:
                 await asyncio.sleep(self.plan.request_interval_s)
             self.subscription.sending(request, loop.time() + self._settings.ack_timeout_s)
             await _send(socket, request.frame)
+            self.pulse.since_us = self._clock()
         self._check_ready(self._clock())
 
     def _check_ready(self, now_us: int) -> None:

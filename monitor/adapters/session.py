@@ -42,7 +42,7 @@ class SessionSettings:
         link: limits of one socket.
         backoff_base_s, backoff_cap_s: first and longest wait before dialling again.
         healthy_s: a socket that lived this long and delivered data resets the backoff; an exchange that bans or
-            refuses drops within seconds.
+            refuses drops within seconds. Nor is a younger one replaced because the exchange asks for it.
         rotation_share: at which share of the plan's ``max_age_s`` the next socket is dialled, spread by up to a
             twentieth earlier, so that sockets opened together do not rotate together.
         overlap_s: how long both sockets are kept once the new one delivers; the slowest known batching of
@@ -67,12 +67,13 @@ class Unseen(NamedTuple):
 class _Running:
     """A link with its task and the time at which it should be replaced."""
 
-    __slots__ = ("link", "replace_at_s", "replace_reason", "task")
+    __slots__ = ("link", "replace_at_s", "replace_reason", "started_s", "task")
 
-    def __init__(self, link: Link, task: asyncio.Task[Ending], replace_at_s: float) -> None:
+    def __init__(self, link: Link, task: asyncio.Task[Ending], started_s: float, age_s: float) -> None:
         self.link = link
         self.task = task
-        self.replace_at_s = replace_at_s
+        self.started_s = started_s
+        self.replace_at_s = started_s + age_s
         self.replace_reason: EndReason = "rotation"
 
 
@@ -135,7 +136,7 @@ class Session:
         """Carry another plan: a socket for it overlaps the present one."""
         self.plan = plan
         for running in self._running:
-            self._replace_now(running, "replan")
+            self._replace_at(running, 0.0, "replan")
 
     async def run(self) -> NoReturn:
         """Run until cancelled. A second call after a failure goes on where the first one stopped."""
@@ -171,7 +172,7 @@ class Session:
         link = Link(self.plan, self, self._settings.link, self._clock, self._dial_slot)
         task = group.create_task(link.run(), name=f"{self.stats.venue} {self.plan.name}")
         task.add_done_callback(lambda _: self._wake.set())
-        running = _Running(link, task, asyncio.get_running_loop().time() + self._rotation_age_s())
+        running = _Running(link, task, asyncio.get_running_loop().time(), self._rotation_age_s())
         self._running.append(running)
         return running
 
@@ -339,15 +340,18 @@ class Session:
         log.error("%s %s: refused %r: %s", self.stats.venue, link.plan.name, refusal.key, refusal.detail)
 
     def link_noticed(self, link: Link, notice: Notice) -> None:
-        """Log; where the exchange asks for it, replace the socket before it is cut."""
+        """Log; where the exchange asks for it, replace the socket before it is cut.
+
+        Not before a socket's healthy age: an exchange that greets every socket so must not be dialled without end.
+        """
         log.warning("%s %s: notice: %s", self.stats.venue, link.plan.name, notice.detail)
         if notice.reconnect:
             for running in self._running:
                 if running.link is link:
-                    self._replace_now(running, "notice")
+                    self._replace_at(running, running.started_s + self._settings.healthy_s, "notice")
 
-    def _replace_now(self, running: _Running, reason: EndReason) -> None:
-        running.replace_at_s = 0.0
+    def _replace_at(self, running: _Running, at_s: float, reason: EndReason) -> None:
+        running.replace_at_s = min(running.replace_at_s, at_s)
         running.replace_reason = reason
         self._wake.set()
 

@@ -60,10 +60,12 @@ class Peer:
         return answer
 
     async def acknowledge(self, count: int = 1) -> None:
-        """Read ``count`` requests and acknowledge each."""
-        for _ in range(count):
-            asked = await self.asked()
-            await self.send(ack=asked["subscribe"])
+        """Read ``count`` subscriptions and acknowledge each; pings between them are read over."""
+        while count:
+            key = (await self.asked()).get("subscribe")
+            if key is not None:
+                await self.send(ack=key)
+                count -= 1
 
     async def trade(self, number: int, symbol: str = "BTCUSDT") -> None:
         """Send trade ``number``."""

@@ -407,6 +407,52 @@ async def test_maintenance_notice_moves_to_a_fresh_socket_without_a_gap() -> Non
     assert not rig.reader.of(Gap)
 
 
+async def test_notice_on_every_socket_is_no_hot_loop() -> None:
+    """An exchange that greets each socket with a farewell gets one socket per healthy age, no more."""
+
+    async def script(peer: Peer) -> None:
+        await peer.send(notice="going away", reconnect=True)
+        await peer.acknowledge()
+        await peer.chatter(1000 * peer.number)
+
+    settings = dataclasses.replace(FAST, healthy_s=0.3, overlap_s=0.0)
+    async with Exchange(script) as exchange, running(plan(exchange.url), settings) as rig:
+        await asyncio.sleep(0.8)
+    assert 2 <= rig.stats.dials <= 3
+    assert not rig.reader.of(Gap)
+
+
+async def test_slow_subscribing_is_not_silence() -> None:
+    """While requests still go out, a dense channel that is asked for last has time to speak."""
+
+    async def script(peer: Peer) -> None:
+        await peer.acknowledge(6)
+        await peer.chatter()
+
+    wanted = plan("", keys=tuple("abcdef"), request_interval_s=0.05, stale_after_s=0.15)
+    async with Exchange(script) as exchange, running(wanted._replace(url=exchange.url)) as rig:
+        await rig.reader.until(lambda: rig.session.alive)
+    assert rig.stats.dials == 1
+
+
+async def test_requests_to_a_socket_that_is_closing_change_nothing() -> None:
+    """Sending to a socket that the exchange just closed is no error of its own: the close is what is told."""
+
+    async def script(peer: Peer) -> None:
+        if peer.number == 0:
+            await peer.acknowledge()
+            await peer.send(ping=1)
+            await peer.socket.close(1001)
+            return
+        await peer.acknowledge(3)
+        await peer.chatter()
+
+    wanted = plan("", keys=tuple("abc"), request_interval_s=0.03, keepalive=Keepalive('{"x":1}', 0.02, 1.0))
+    async with Exchange(script) as exchange, running(wanted._replace(url=exchange.url)) as rig:
+        await rig.reader.until(lambda: rig.session.alive)
+    assert rig.stats.reconnects["closed"] == 1
+
+
 class Tape:
     """One stream of numbered trades that every socket of the exchange shows while it is subscribed."""
 
