@@ -91,11 +91,11 @@ class Scenario:
 DEMO: Final = Scenario(
     "demo",
     (
-        Phase("calm", 18),
-        Phase("long cascade", 27, push=-0.042, noise=4, activity=5),
+        Phase("calm", 17),
+        Phase("long cascade", 26, push=-0.042, noise=4, activity=5),
         Phase("relief", 15, push=0.002, noise=2, activity=2),
-        Phase("calm again", 8, noise=1.2, activity=1.2),
-        Phase("short squeeze", 10, push=0.028, noise=3, activity=4),
+        Phase("calm again", 7, noise=1.2, activity=1.2),
+        Phase("short squeeze", 13, push=0.04, noise=4, activity=5),
         Phase("quiet end", 12, push=-0.004, noise=1.2, activity=1.2),
     ),
 )
@@ -111,7 +111,7 @@ SHORT: Final = Scenario(
         Phase("quiet end", 1),
     ),
 )
-"""The same shape in 12 s, for tests over sockets."""
+"""The same events in 12 s, for tests over sockets; forced orders take 4 s, so the phases run into each other."""
 
 CALM: Final = Scenario("calm", (Phase("calm", 60),))
 """Nothing happens: what a false alarm is measured on."""

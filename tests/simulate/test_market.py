@@ -97,7 +97,7 @@ def test_the_demo_tells_its_story(demo: tuple[Market, list[Step]]) -> None:
 def test_btc_leads(demo: tuple[Market, list[Step]]) -> None:
     """Three seconds into the cascade BTC has lost more than any other asset."""
     _, steps = demo
-    at, later = (steps[round(second * 10)].quotes for second in (18, 21))
+    at, later = (steps[round(second * 10)].quotes for second in (17, 20))
     losses = {name: 1 - later[name].mark_price / at[name].mark_price for name in at}
     assert max(losses, key=losses.__getitem__) == "BTC"
 
@@ -106,7 +106,7 @@ def test_the_cascade_is_the_feedbacks_doing() -> None:
     """With feedback the same world falls further and more dies; without it nothing is endogenous."""
     on, steps_on = play(DEMO, 2)
     off, steps_off = play(DEMO, 2, feedback=False)
-    bottom = 45 * 10
+    bottom = 43 * 10
     drawdown = 1 - steps_on[bottom].quotes["BTC"].mark_price / steps_off[bottom].quotes["BTC"].mark_price
     assert drawdown > 0.005
     assert on.endogenous("BTC") < 0
@@ -130,7 +130,7 @@ def test_calm_stays_calm() -> None:
 def test_open_interest_falls_with_the_cascade(demo: tuple[Market, list[Step]]) -> None:
     """The leveraged book has lost contracts by the end of the cascade."""
     _, steps = demo
-    lots = [sum(step.quotes["BTC"].venue_lots.values()) for step in (steps[170], steps[449])]
+    lots = [sum(step.quotes["BTC"].venue_lots.values()) for step in (steps[169], steps[429])]
     assert lots[1] < 0.97 * lots[0]
 
 

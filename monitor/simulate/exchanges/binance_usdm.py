@@ -14,8 +14,8 @@ import orjson
 from monitor.events import MICROS
 from monitor.simulate.exchanges.dialect import Answer, Dialect, Outgoing, encode
 from monitor.simulate.ledger import Entry, Shown
-from monitor.simulate.listings import BINANCE_USDM, Listing
-from monitor.simulate.tape import ForcedOrder, Print
+from monitor.simulate.listings import BINANCE_USDM, Asset, Listing
+from monitor.simulate.tape import ForcedOrder, Print, Quote
 from monitor.simulate.throttle import LatestPerSecond
 
 MARKET_PATHS: Final = frozenset({"/market/stream", "/market/ws"})
@@ -35,8 +35,8 @@ class BinanceUsdm(Dialect):
     venue: ClassVar[str] = BINANCE_USDM
     path: ClassVar[str] = "/market/stream"
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
+    def __init__(self, assets: Sequence[Asset], quotes: Mapping[str, Quote], now_us: int) -> None:
+        super().__init__(assets, quotes, now_us)
         self._throttle = LatestPerSecond()
         self._pushes = 0
         self._aggregate_ids = dict.fromkeys(self.by_symbol, self._next_id)

@@ -10,7 +10,7 @@ import orjson
 from monitor.events import MICROS
 from monitor.simulate.exchanges.dialect import Answer, Dialect, Outgoing, encode
 from monitor.simulate.ledger import Entry
-from monitor.simulate.listings import BYBIT, Listing
+from monitor.simulate.listings import BYBIT, Asset, Listing
 from monitor.simulate.tape import ForcedOrder, Print, Quote
 from monitor.simulate.throttle import Batch
 
@@ -35,8 +35,8 @@ class Bybit(Dialect):
     venue: ClassVar[str] = BYBIT
     path: ClassVar[str] = "/v5/public/linear"
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
+    def __init__(self, assets: Sequence[Asset], quotes: Mapping[str, Quote], now_us: int) -> None:
+        super().__init__(assets, quotes, now_us)
         self._batch = Batch(BATCH_US)
         self._tickers: dict[str, dict[str, str]] = {}
         self._sequence = self._next_id

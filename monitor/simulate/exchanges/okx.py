@@ -9,7 +9,7 @@ import orjson
 
 from monitor.simulate.exchanges.dialect import Answer, Dialect, Outgoing, encode
 from monitor.simulate.ledger import Entry
-from monitor.simulate.listings import OKX, Listing
+from monitor.simulate.listings import OKX, Asset, Listing
 from monitor.simulate.tape import ForcedOrder, Print, Quote
 from monitor.simulate.throttle import Batch, OnePerSecond
 
@@ -41,8 +41,8 @@ class Okx(Dialect):
     venue: ClassVar[str] = OKX
     path: ClassVar[str] = "/ws/v5/public"
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
+    def __init__(self, assets: Sequence[Asset], quotes: Mapping[str, Quote], now_us: int) -> None:
+        super().__init__(assets, quotes, now_us)
         self._throttle = OnePerSecond()
         self._batch = Batch(PUSH_US)
 
