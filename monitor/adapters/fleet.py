@@ -13,9 +13,10 @@ from monitor.adapters.adapter import Adapter, Connection
 from monitor.adapters.backoff import Backoff
 from monitor.adapters.bars import BAR_US, OverloadSwitch, TradeMode
 from monitor.adapters.dialing import DialGate
+from monitor.adapters.intake import OnFrame
 from monitor.adapters.outlet import OnEvent, Outlet
 from monitor.adapters.rejects import RejectGate
-from monitor.adapters.session import OnFrame, Session, SessionSettings
+from monitor.adapters.session import Session, SessionSettings
 from monitor.adapters.stats import SessionStats, total
 from monitor.bus.ports import Publisher
 from monitor.events import ALL, MICROS, Channel, Heartbeat
@@ -142,7 +143,7 @@ class Fleet:
             if session is None:
                 self._launch(group, plan)
                 continue
-            session.adapter = self._adapter
+            session.intake.adapter = self._adapter
             if session.plan != plan:
                 session.move_to(plan)
         log.info("%s: %d symbols on %d connections", self.venue, len(self._symbols), len(plans))

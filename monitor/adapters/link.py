@@ -13,6 +13,7 @@ from websockets.exceptions import ConnectionClosed, WebSocketException
 from websockets.frames import CloseCode
 
 from monitor.adapters.adapter import Ack, Connection, Control, Keepalive, Notice, Ping, Refusal
+from monitor.adapters.intake import Intake
 from monitor.adapters.staleness import Pulse
 from monitor.adapters.stats import EndReason
 from monitor.adapters.subscription import Subscription
@@ -73,17 +74,7 @@ class LinkEnded(Exception):
 
 
 class Owner(Protocol):
-    """What a link needs of its session."""
-
-    def take(self, frame: bytes, received_us: int, pulse: Pulse) -> Sequence[Control]:
-        """Publish what a frame holds and return its control messages."""
-
-    @property
-    def full(self) -> bool:
-        """Whether to drain before reading on."""
-
-    async def drain(self) -> None:
-        """Wait until the bus has room."""
+    """What a link tells its session."""
 
     def link_ready(self, link: Link, at_us: int) -> None:
         """The link is subscribed and, where it has dense channels, has delivered."""
@@ -118,12 +109,14 @@ class Link:
     def __init__(
         self,
         plan: Connection,
+        intake: Intake,
         owner: Owner,
         settings: LinkSettings,
         clock: Callable[[], int],
         dial_slot: Callable[[], Awaitable[None]] = no_wait,
     ) -> None:
         self.plan = plan
+        self._intake = intake
         self._owner = owner
         self._settings = settings
         self._clock = clock
@@ -195,16 +188,16 @@ class Link:
         return ending
 
     async def _read(self, socket: ClientConnection) -> None:
-        owner, pulse, clock, recv = self._owner, self.pulse, self._clock, socket.recv
+        intake, pulse, clock, recv = self._intake, self.pulse, self._clock, socket.recv
         try:
             while True:
                 frame = await recv(decode=False)
                 received_us = clock()
-                for control in owner.take(frame, received_us, pulse):
+                for control in intake.take(frame, received_us, pulse):
                     await self._obey(socket, control)
                 if not self.ready_us:
                     self._check_ready(received_us)
-                if owner.full:
+                if intake.full:
                     await self._drain()
         except ConnectionClosed as closed:
             raise self._explain(closed) from None
@@ -219,7 +212,7 @@ class Link:
     async def _drain(self) -> None:
         self.draining = True
         try:
-            await self._owner.drain()
+            await self._intake.drain()
         finally:
             self.draining = False
             self._pinged_us = 0  # answers may have waited behind the frames that were not read

@@ -16,19 +16,15 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple, NoReturn
 
-from monitor.adapters.adapter import Adapter, Connection, Control, Notice, Refusal, Skipped
+from monitor.adapters.adapter import Adapter, Connection, Notice, Refusal
 from monitor.adapters.backoff import Backoff
-from monitor.adapters.bars import TradeOverlap
+from monitor.adapters.intake import Intake, OnFrame
 from monitor.adapters.link import Ending, Link, LinkSettings, no_wait
 from monitor.adapters.outlet import Outlet
-from monitor.adapters.staleness import Pulse
-from monitor.adapters.stats import KIND_NAMES, EndReason, SessionStats
-from monitor.events import ALL, AnyEvent, Gap, GapReason, Reject
+from monitor.adapters.stats import EndReason, SessionStats
+from monitor.events import ALL, Gap, GapReason, Reject
 
 log = logging.getLogger(__name__)
-
-OnFrame = Callable[[str, str, int, bytes], None]
-"""``on_frame(venue, connection name, receive time, frame)``: the tap of the recorder, before parsing."""
 
 GAP_REASON: Final[dict[EndReason, GapReason]] = {"stale": "stale", "unanswered": "stale"}
 """Silence is ``stale``, everything else ``disconnect``."""
@@ -82,7 +78,7 @@ class Session:
 
     Args:
         plan: what to carry; :meth:`move_to` changes it without a gap.
-        adapter: reads the frames; may be replaced at any time by one with newer instruments.
+        adapter: reads the frames; ``intake.adapter`` may be replaced at any time by one with newer instruments.
         outlet: where the venue's events go.
         settings: timeouts and limits.
         clock: the machine's time in microseconds.
@@ -106,18 +102,16 @@ class Session:
         on_frame: OnFrame | None = None,
     ) -> None:
         self.plan = plan
-        self.adapter = adapter
         self.stats = stats or SessionStats(adapter.venue, plan.name)
+        self.intake = Intake(adapter, outlet, self.stats, on_frame)
         self._outlet = outlet
         self._settings = settings
         self._clock = clock
         self._rng = rng
         self._backoff = Backoff(rng, settings.backoff_base_s, settings.backoff_cap_s, settings.healthy_s)
         self._dial_slot = dial_slot
-        self._on_frame = on_frame
         self._running: list[_Running] = []
         self._wake = asyncio.Event()
-        self._overlap: TradeOverlap | None = None
         self._unseen: Unseen | None = None
         self._started_us = 0
 
@@ -152,7 +146,7 @@ class Session:
             raise
         finally:
             self._running.clear()
-            self._end_overlap(self._overlap)
+            self.intake.end_overlap()
             self.refresh_gauges()
         raise AssertionError("a session ends by cancellation or failure alone")
 
@@ -169,7 +163,7 @@ class Session:
 
     def _start(self, group: asyncio.TaskGroup) -> _Running:
         self.stats.dials += 1
-        link = Link(self.plan, self, self._settings.link, self._clock, self._dial_slot)
+        link = Link(self.plan, self.intake, self, self._settings.link, self._clock, self._dial_slot)
         task = group.create_task(link.run(), name=f"{self.stats.venue} {self.plan.name}")
         task.add_done_callback(lambda _: self._wake.set())
         running = _Running(link, task, asyncio.get_running_loop().time(), self._rotation_age_s())
@@ -201,8 +195,7 @@ class Session:
 
     async def _replace(self, group: asyncio.TaskGroup, old: _Running) -> _Running:
         """Bring up a second socket beside ``old``; returns the one to go on with."""
-        self._end_overlap(self._overlap)
-        overlap = self._overlap = TradeOverlap()
+        overlap = self.intake.begin_overlap()
         fresh = self._start(group)
         while not (fresh.link.ready_us or fresh.task.done() or old.task.done()):
             await self._wait(math.inf)
@@ -212,13 +205,13 @@ class Session:
         if fresh.task.done():
             delay_s = self._ended(fresh, fresh.task.result())
             old.replace_at_s = loop.time() + delay_s
-            self._end_overlap(overlap)
+            self.intake.end_overlap(overlap)
             return old
         if fresh.link.ready_us:
             await self._retire(old)
         else:
             self._lost(old, old.task.result())
-        loop.call_later(self._settings.overlap_s, self._end_overlap, overlap)  # copies may still be under way
+        loop.call_later(self._settings.overlap_s, self.intake.end_overlap, overlap)  # copies may still be under way
         return fresh
 
     async def _linger(self, fresh: _Running, old: _Running) -> None:
@@ -234,11 +227,6 @@ class Session:
         self.stats.reconnects[old.replace_reason] += 1
         self._running.remove(old)
         log.info("%s %s: moved to a fresh socket (%s)", self.stats.venue, self.plan.name, old.replace_reason)
-
-    def _end_overlap(self, overlap: TradeOverlap | None) -> None:
-        if overlap is not None and self._overlap is overlap:
-            self.stats.overlap_duplicates += overlap.duplicates
-            self._overlap = None
 
     def _lost(self, running: _Running, ending: Ending) -> float:
         """A socket ended unasked and left nobody watching: open a gap. Returns the delay before the next dial."""
@@ -257,7 +245,7 @@ class Session:
         self.stats.reconnects[ending.reason] += 1
         self._running.remove(running)
         if ending.reason == "oversized":
-            self._count_reject(Reject(self.stats.venue, "oversized", ending.detail, self._clock()))
+            self.intake.reject(Reject(self.stats.venue, "oversized", ending.detail, self._clock()))
         delay_s = self._backoff.next_delay_s(ending.lived_s, running.link.last_message_us > 0)
         log.warning(
             "%s %s: %s (%s); dialling again in %.1f s",
@@ -266,54 +254,6 @@ class Session:
         return delay_s
 
     # What a link reports.
-
-    def take(self, frame: bytes, received_us: int, pulse: Pulse) -> Sequence[Control]:
-        """Parse a frame, count it, publish its events; returns its control messages. The hot path."""
-        stats = self.stats
-        stats.frames += 1
-        stats.bytes += len(frame)
-        pulse.frame_us = received_us
-        if self._on_frame is not None:
-            self._on_frame(stats.venue, self.plan.name, received_us, frame)
-        events: list[AnyEvent] = []
-        controls: list[Control] = []
-        for message in self.adapter.parse(frame, received_us):
-            kind = type(message)
-            if kind in KIND_NAMES:
-                events.append(message)  # type: ignore[arg-type]  # the table holds event types alone
-            elif isinstance(message, Reject):
-                self._count_reject(message)
-            elif isinstance(message, Skipped):
-                self.stats.skipped[message.reason] += message.rows
-            else:
-                controls.append(message)  # type: ignore[arg-type]  # what is left
-        if events:
-            self._publish(events, received_us, pulse)
-        return controls
-
-    def _publish(self, events: list[AnyEvent], received_us: int, pulse: Pulse) -> None:
-        stats = self.stats
-        heard = pulse.heard
-        for event in events:
-            heard[type(event)] = received_us
-            stats.count_event(event)
-        stats.last_message_us = received_us
-        stats.count_age(received_us - events[0].event_time_us)
-        self._outlet.publish(events if self._overlap is None else self._overlap.fresh(events))
-
-    def _count_reject(self, reject: Reject) -> None:
-        self.stats.rejects[reject.reason] += 1
-        self._outlet.reject(reject)
-
-    @property
-    def full(self) -> bool:
-        """Whether the bus is full."""
-        return self._outlet.full
-
-    async def drain(self) -> None:
-        """Wait until the bus has room."""
-        self.stats.drains += 1
-        await self._outlet.drain()
 
     def link_ready(self, link: Link, at_us: int) -> None:
         """A socket sees everything it should: the gap, if there was one, is over."""

@@ -12,8 +12,8 @@ from typing import Literal, NamedTuple
 from monitor.adapters.adapter import Adapter, Instrument
 from monitor.adapters.backoff import Backoff
 from monitor.adapters.fleet import Fleet, FleetSettings, FleetStats
+from monitor.adapters.intake import OnFrame
 from monitor.adapters.outlet import OnEvent
-from monitor.adapters.session import OnFrame
 from monitor.bus.ports import Publisher
 from monitor.errors import OperatorError
 from monitor.events import Channel

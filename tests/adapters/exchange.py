@@ -26,12 +26,18 @@ from monitor.adapters.adapter import (
     RestRequest,
     Skipped,
 )
+from monitor.adapters.link import LinkSettings
+from monitor.adapters.session import SessionSettings
 from monitor.bus.memory import MemoryBus, MemorySubscriber
 from monitor.bus.topics import TOPICS, Record
 from monitor.events import Channel, Coverage, Liquidation, MarkPrice, Reject, Trade, TradeBar
 
 T = TypeVar("T")
 VENUE = "test-venue"
+
+LINK = LinkSettings(open_timeout_s=1.0, close_timeout_s=0.2, ack_timeout_s=0.3, tick_s=0.02)
+FAST = SessionSettings(link=LINK, backoff_base_s=0.02, backoff_cap_s=0.5, healthy_s=0.05, overlap_s=0.05)
+"""Limits short enough for tests."""
 
 
 def now_us() -> int:
@@ -131,6 +137,15 @@ class Exchange:
         assert self._server is not None
         port = next(iter(self._server.sockets)).getsockname()[1]
         return f"ws://127.0.0.1:{port}/"
+
+
+async def by_symbol(peer: Peer) -> None:
+    """Acknowledge one symbol, then show its trades."""
+    asked = await peer.asked()
+    await peer.send(ack=asked["subscribe"])
+    for number in range(10_000):
+        await peer.trade(number, asked["subscribe"])
+        await asyncio.sleep(0.01)
 
 
 class LoopbackAdapter:

@@ -14,8 +14,7 @@ from monitor.adapters.adapter import Connection
 from monitor.adapters.fleet import Fleet, FleetSettings
 from monitor.bus.memory import MemoryBus
 from monitor.events import Channel, Heartbeat, Trade
-from tests.adapters.exchange import VENUE, Exchange, LoopbackAdapter, Peer, Reader, now_us, plan
-from tests.adapters.test_session import FAST
+from tests.adapters.exchange import FAST, VENUE, Exchange, LoopbackAdapter, Peer, Reader, by_symbol, now_us, plan
 
 QUICK = FleetSettings(session=FAST, dial_interval_s=0.01, heartbeat_s=0.03)
 BOTH: tuple[Channel, ...] = ("trades", "liquidations")
@@ -53,15 +52,6 @@ async def running(
         with contextlib.suppress(asyncio.CancelledError):
             await task
         await rig.reader.read()
-
-
-async def by_symbol(peer: Peer) -> None:
-    """Acknowledge one symbol, then show its trades."""
-    asked = await peer.asked()
-    await peer.send(ack=asked["subscribe"])
-    for number in range(10_000):
-        await peer.trade(number, asked["subscribe"])
-        await asyncio.sleep(0.01)
 
 
 async def test_every_connection_is_dialled_spread_out_and_summed() -> None:

@@ -19,10 +19,7 @@ from monitor.adapters.rejects import RejectGate
 from monitor.adapters.session import Session, SessionSettings
 from monitor.bus.memory import MemoryBus
 from monitor.events import Gap, Liquidation, Reject, Trade
-from tests.adapters.exchange import VENUE, Exchange, LoopbackAdapter, Peer, Reader, now_us, plan
-
-LINK = LinkSettings(open_timeout_s=1.0, close_timeout_s=0.2, ack_timeout_s=0.3, tick_s=0.02)
-FAST = SessionSettings(link=LINK, backoff_base_s=0.02, backoff_cap_s=0.5, healthy_s=0.05, overlap_s=0.05)
+from tests.adapters.exchange import FAST, VENUE, Exchange, LoopbackAdapter, Peer, Reader, now_us, plan
 
 
 class Rig:

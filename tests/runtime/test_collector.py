@@ -21,9 +21,7 @@ from monitor.runtime.collector import (
     changes,
     resolve_symbols,
 )
-from tests.adapters.exchange import Exchange, LoopbackAdapter, Reader, now_us
-from tests.adapters.test_fleet import by_symbol
-from tests.adapters.test_session import FAST
+from tests.adapters.exchange import FAST, Exchange, LoopbackAdapter, Reader, by_symbol, now_us
 
 QUICK = FleetSettings(session=FAST, dial_interval_s=0.0, heartbeat_s=0.05)
 

@@ -1,0 +1,95 @@
+"""From a connection's frames to the venue's outlet: parse, count, publish. The hot path of collecting."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from monitor.adapters.adapter import Adapter, Control, Skipped
+from monitor.adapters.bars import TradeOverlap
+from monitor.adapters.outlet import Outlet
+from monitor.adapters.staleness import Pulse
+from monitor.adapters.stats import KIND_NAMES, SessionStats
+from monitor.events import AnyEvent, Reject
+
+OnFrame = Callable[[str, str, int, bytes], None]
+"""``on_frame(venue, connection name, receive time, frame)``: the tap of the recorder, before parsing."""
+
+
+class Intake:
+    """Reads the frames of one connection, whichever socket they come on.
+
+    Attributes:
+        adapter: reads the frames; may be replaced at any time by one with newer instruments.
+        stats: what is counted.
+    """
+
+    __slots__ = ("_on_frame", "_outlet", "_overlap", "adapter", "stats")
+
+    def __init__(self, adapter: Adapter, outlet: Outlet, stats: SessionStats, on_frame: OnFrame | None = None) -> None:
+        self.adapter = adapter
+        self.stats = stats
+        self._outlet = outlet
+        self._on_frame = on_frame
+        self._overlap: TradeOverlap | None = None
+
+    def take(self, frame: bytes, received_us: int, pulse: Pulse) -> Sequence[Control]:
+        """Publish what a frame holds; returns its control messages."""
+        stats = self.stats
+        stats.frames += 1
+        stats.bytes += len(frame)
+        pulse.frame_us = received_us
+        if self._on_frame is not None:
+            self._on_frame(stats.venue, stats.connection, received_us, frame)
+        events: list[AnyEvent] = []
+        controls: list[Control] = []
+        for message in self.adapter.parse(frame, received_us):
+            kind = type(message)
+            if kind in KIND_NAMES:
+                events.append(message)  # type: ignore[arg-type]  # the table holds event types alone
+            elif isinstance(message, Reject):
+                self.reject(message)
+            elif isinstance(message, Skipped):
+                stats.skipped[message.reason] += message.rows
+            else:
+                controls.append(message)  # type: ignore[arg-type]  # what is left
+        if events:
+            self._publish(events, received_us, pulse)
+        return controls
+
+    def _publish(self, events: list[AnyEvent], received_us: int, pulse: Pulse) -> None:
+        stats = self.stats
+        heard = pulse.heard
+        for event in events:
+            heard[type(event)] = received_us
+            stats.count_event(event)
+        stats.last_message_us = received_us
+        stats.count_age(received_us - events[0].event_time_us)
+        self._outlet.publish(events if self._overlap is None else self._overlap.fresh(events))
+
+    def reject(self, reject: Reject) -> None:
+        """Count a reject and publish it as far as the rate allows."""
+        self.stats.rejects[reject.reason] += 1
+        self._outlet.reject(reject)
+
+    @property
+    def full(self) -> bool:
+        """Whether to drain before reading on."""
+        return self._outlet.full
+
+    async def drain(self) -> None:
+        """Wait until the bus has room."""
+        self.stats.drains += 1
+        await self._outlet.drain()
+
+    def begin_overlap(self) -> TradeOverlap:
+        """Two sockets carry the same trades from now on: each is passed once."""
+        self.end_overlap(self._overlap)
+        self._overlap = TradeOverlap()
+        return self._overlap
+
+    def end_overlap(self, overlap: TradeOverlap | None = None) -> None:
+        """The overlap, or whichever is in force, is over; one that is no longer in force is let be."""
+        current = self._overlap
+        if current is not None and overlap in (None, current):
+            self.stats.overlap_duplicates += current.duplicates
+            self._overlap = None
