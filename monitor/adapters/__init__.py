@@ -1,0 +1,1 @@
+"""Exchanges: what they send, read into events, and the sockets that it comes on."""
