@@ -45,9 +45,14 @@ def decode(topic: str, value: bytes, record_headers: Headers) -> Record:
 
     Raises:
         msgspec.DecodeError: it is not JSON, or not a record of this topic (then a ``ValidationError``).
+        LookupError: the topic holds no records.
     """
     decoder = _DECODERS.get(topic)
-    return _decode_reject(value, record_headers) if decoder is None else decoder.decode(value)
+    if decoder is not None:
+        return decoder.decode(value)
+    if topic == REJECTS.name:
+        return _decode_reject(value, record_headers)
+    raise LookupError(f"{topic} holds no records")
 
 
 def encode_reject(reject: Reject) -> tuple[bytes, list[tuple[str, bytes]]]:

@@ -14,7 +14,13 @@ from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.conn import collect_hosts, create_conn
-from aiokafka.errors import KafkaError, TopicAuthorizationFailedError, UnknownTopicOrPartitionError, for_code
+from aiokafka.errors import (
+    KafkaConnectionError,
+    KafkaError,
+    TopicAuthorizationFailedError,
+    UnknownTopicOrPartitionError,
+    for_code,
+)
 
 from monitor.bus.kafka_errors import BusError, explain, forbidden, missing, unreachable, wrong_partitions
 from monitor.bus.topics import PARTITIONS, Topic
@@ -73,6 +79,7 @@ class KafkaConnection:
             ssl_cafile=settings.ssl_cafile,
             client_id=settings.client_id,
             partitions=settings.partitions,
+            topic_prefix=settings.topic_prefix,
         )
 
     def name(self, topic: Topic) -> str:
@@ -179,3 +186,12 @@ async def verify(connection: KafkaConnection, topics: Iterable[Topic], operation
                 raise explain(found.error(), connection.username, operation, name)
             if found.partitions != connection.partitions:
                 raise wrong_partitions(name, found.partitions, connection.partitions)
+
+
+async def explain_start(
+    error: KafkaError, connection: KafkaConnection, operation: str, topics: Iterable[Topic]
+) -> BusError:
+    """Why a producer or consumer could not start."""
+    if isinstance(error, KafkaConnectionError):
+        return await diagnose(connection)
+    return explain(error, connection.username, operation, ", ".join(map(connection.name, topics)))

@@ -9,6 +9,7 @@ from aiokafka import errors
 
 from monitor.errors import OperatorError
 
+_CLOSED: Final = (ConnectionResetError, ConnectionAbortedError, BrokenPipeError)
 _WRONG_LOGIN: Final = (errors.SaslAuthenticationFailed, errors.AuthenticationFailedError)
 
 
@@ -29,8 +30,8 @@ def unreachable(address: str, error: BaseException, user: str | None, protocol: 
         )
     elif isinstance(error, ssl.SSLError):
         why = f"does not speak TLS on this port; set security_protocol to the listener's, not {protocol}"
-    elif isinstance(error, OSError | TimeoutError):
-        why = f"cannot be reached ({error or 'no answer'}); start it, or correct bootstrap_servers"
+    elif isinstance(error, OSError | TimeoutError) and not isinstance(error, _CLOSED):
+        why = f"cannot be reached ({str(error) or 'no answer'}); start it, or correct bootstrap_servers"
     else:
         why = f"closed the connection; set security_protocol to the listener's, not {protocol}"
     return BusError(f"Kafka at {address} {why}")
@@ -72,8 +73,9 @@ def explain(error: BaseException, user: str | None, operation: str, topic: str =
     if isinstance(error, errors.UnknownTopicOrPartitionError):
         return missing(topic)
     if isinstance(error, errors.CommitFailedError | errors.IllegalStateError):
-        return BusError(f"Kafka: another member of the group has the partitions by now ({error}); read on with poll()")
+        return BusError("Kafka: another member of the group has the partitions by now; what it reads again is repeated")
     if isinstance(error, errors.MessageSizeTooLargeError | errors.RecordTooLargeError):
         return BusError(f"Kafka refused a batch for {topic}: larger than the topic's max.message.bytes; raise it there")
     where = f" (topic {topic})" if topic else ""
-    return BusError(f"Kafka: {type(error).__name__}{where}: {error}; see the brokers' log, then restart")
+    words = " ".join(str(error).split())
+    return BusError(f"Kafka: {type(error).__name__}{where}: {words}; see the brokers' log, then restart")

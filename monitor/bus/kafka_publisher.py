@@ -11,13 +11,13 @@ import math
 import time
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
-from typing import Final, Literal
+from typing import Final, Literal, Self
 
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaConnectionError, KafkaError
+from aiokafka.errors import KafkaError
 from aiokafka.structs import RecordMetadata
 
-from monitor.bus.kafka_client import REQUEST_TIMEOUT_MS, KafkaConnection, diagnose, verify
+from monitor.bus.kafka_client import REQUEST_TIMEOUT_MS, KafkaConnection, explain_start, verify
 from monitor.bus.kafka_errors import BusError, explain
 from monitor.bus.memory import HIGH_WATER
 from monitor.bus.outbox import Lane, Outbox
@@ -37,13 +37,20 @@ CLOSE_TIMEOUT_S: Final = 10.0
 
 
 class KafkaPublisher:
-    """Writes to Kafka; see :class:`monitor.bus.ports.Publisher`. Made by :meth:`open`.
+    """Writes to Kafka; see :class:`monitor.bus.ports.Publisher`. Opened with ``await KafkaPublisher(...).start()``.
 
     Idempotent, acknowledged by all in-sync replicas, retried until it succeeds: while brokers are away records wait
     here, :attr:`full` tells the writers to stop, and everything goes out in order when they are back. An error that
     no retry can mend stops the publisher: every further call raises it.
 
     An event with asset ``*`` (a venue's gap or heartbeat) is written to every partition of its topic.
+
+    Args:
+        connection: where to.
+        topics: what is going to be written; a record of another topic is refused.
+        clock: microseconds since the epoch, stamped on the records: retention counts from it.
+        high_water: records that may wait before writers are asked to pause.
+        compression: how batches are packed.
     """
 
     def __init__(
@@ -51,7 +58,7 @@ class KafkaPublisher:
         connection: KafkaConnection,
         topics: Iterable[Topic],
         *,
-        clock: Callable[[], int],
+        clock: Callable[[], int] = lambda: time.time_ns() // 1000,
         high_water: int = HIGH_WATER,
         compression: Compression = "zstd",
     ) -> None:
@@ -82,50 +89,26 @@ class KafkaPublisher:
         self.published = 0
         self.drains_blocked = 0
 
-    @classmethod
-    async def open(
-        cls,
-        connection: KafkaConnection,
-        topics: Iterable[Topic],
-        *,
-        clock: Callable[[], int] = lambda: time.time_ns() // 1000,
-        high_water: int = HIGH_WATER,
-        compression: Compression = "zstd",
-    ) -> KafkaPublisher:
-        """Check the topics, connect, and start sending.
-
-        Args:
-            connection: where to.
-            topics: what is going to be written; a record of another topic is refused.
-            clock: microseconds since the epoch, stamped on the records: retention counts from it.
-            high_water: records that may wait before writers are asked to pause.
-            compression: how batches are packed.
+    async def start(self) -> Self:
+        """Check the topics, connect, and begin to send.
 
         Raises:
             BusError: Kafka cannot be used as it is.
         """
-        topics = tuple(topics)
-        await verify(connection, topics, "Write")
-        publisher = cls(connection, topics, clock=clock, high_water=high_water, compression=compression)
         try:
-            await publisher._start()
-        except BaseException:
-            await publisher._release()
-            raise
-        return publisher
-
-    async def _start(self) -> None:
-        names = [self._connection.name(topic) for topic in self._topics]
-        try:
+            await verify(self._connection, self._topics, "Write")
             await self._producer.start()
-            for name in names:  # so that sending never waits for it
-                await self._producer.partitions_for(name)
-        except KafkaConnectionError as error:
-            raise await diagnose(self._connection) from error
+            for topic in self._topics:  # so that sending never waits for it
+                await self._producer.partitions_for(self._connection.name(topic))
         except KafkaError as error:
-            raise explain(error, self._connection.username, "Write", ", ".join(names)) from error
+            await self._release()
+            raise await explain_start(error, self._connection, "Write", self._topics) from error
+        except BaseException:
+            await self._release()
+            raise
         self._drainer = asyncio.create_task(self._send_batches(), name="kafka publisher")
         self._drainer.add_done_callback(self._drainer_ended)
+        return self
 
     def write(self, records: Sequence[Record]) -> None:
         """Put records into their partitions' batches.

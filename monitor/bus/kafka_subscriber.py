@@ -5,18 +5,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from typing import Final, Literal
+from contextlib import suppress
+from typing import Final, Literal, Self
 
 import msgspec
 from aiokafka import AIOKafkaConsumer
 from aiokafka.abc import ConsumerRebalanceListener
-from aiokafka.errors import KafkaConnectionError, KafkaError
+from aiokafka.errors import KafkaError
 from aiokafka.structs import ConsumerRecord, TopicPartition
 
 from monitor.bus import codec
-from monitor.bus.kafka_client import KafkaConnection, diagnose, verify
+from monitor.bus.kafka_client import KafkaConnection, explain_start, verify
 from monitor.bus.kafka_errors import BusError, explain
 from monitor.bus.ports import Batch, BusStats, Partition
 from monitor.bus.topics import Record, Topic
@@ -30,6 +32,7 @@ SESSION_TIMEOUT_MS: Final = 10_000
 """How soon a member that died gives up its partitions; Kafka's own default for a decade, and no shorter because the
 heartbeats share the event loop with the windows."""
 
+Fetched = Mapping[TopicPartition, Sequence[ConsumerRecord[bytes, bytes]]]
 Change = Callable[[frozenset[Partition]], Awaitable[None]]
 """Called with the partitions that came or are about to go; reading waits for it."""
 
@@ -39,11 +42,23 @@ async def _nothing(_: frozenset[Partition]) -> None:
 
 
 class KafkaSubscriber(ConsumerRebalanceListener):
-    """Reads from Kafka; see :class:`monitor.bus.ports.Subscriber`. Made by :meth:`open`.
+    """Reads from Kafka as a member of a consumer group; see :class:`monitor.bus.ports.Subscriber`.
+
+    Opened with ``await KafkaSubscriber(...).start()``.
 
     A batch holds records whose offsets follow one another: where the log has a hole (a transaction's marker, a
     compacted or an unreadable record) the next batch begins. What cannot be read is counted, handed to
     ``on_reject`` and passed over.
+
+    Args:
+        connection: where from.
+        topics: what to read.
+        group: the members of one group share the partitions; where it committed is where a restart goes on.
+        instance: a name that a restart keeps (static membership), so that it comes back to the same partitions.
+        start_at: where to begin with a partition that the group never committed.
+        on_assigned: awaited with the new partitions before anything of them is read; may :meth:`seek`.
+        on_revoked: awaited with the partitions before another member reads them.
+        on_reject: called with every record that could not be decoded.
 
     Attributes:
         received: records handed out.
@@ -56,87 +71,50 @@ class KafkaSubscriber(ConsumerRebalanceListener):
         topics: Iterable[Topic],
         *,
         group: str,
-        instance: str | None,
-        start: Literal["earliest", "latest"],
-        on_assigned: Change,
-        on_revoked: Change,
-        on_reject: Callable[[Reject], None] | None,
+        instance: str | None = None,
+        start_at: Literal["earliest", "latest"] = "earliest",
+        on_assigned: Change = _nothing,
+        on_revoked: Change = _nothing,
+        on_reject: Callable[[Reject], None] | None = None,
     ) -> None:
         self.received = 0
         self.rejected = 0
         self._connection = connection
-        self._group = group
-        self._names = {connection.name(topic): topic.name for topic in topics}
+        self._topics = tuple(topics)
+        self._names = {connection.name(topic): topic.name for topic in self._topics}
         self._on_assigned = on_assigned
         self._on_revoked = on_revoked
         self._on_reject = on_reject
         self._positions: dict[TopicPartition, int] = {}
         self._failure: Exception | None = None
+        self._settled = asyncio.Event()
         self._consumer = AIOKafkaConsumer(
             **connection.arguments(),
             group_id=group,
             group_instance_id=instance,
-            auto_offset_reset=start,
+            auto_offset_reset=start_at,
             enable_auto_commit=False,
             isolation_level="read_committed",
             session_timeout_ms=SESSION_TIMEOUT_MS,
         )
 
-    @classmethod
-    async def open(
-        cls,
-        connection: KafkaConnection,
-        topics: Iterable[Topic],
-        *,
-        group: str,
-        instance: str | None = None,
-        start: Literal["earliest", "latest"] = "earliest",
-        on_assigned: Change = _nothing,
-        on_revoked: Change = _nothing,
-        on_reject: Callable[[Reject], None] | None = None,
-    ) -> KafkaSubscriber:
+    async def start(self) -> Self:
         """Check the topics, join the group, and wait for a share of the partitions.
-
-        Args:
-            connection: where from.
-            topics: what to read.
-            group: the consumer group; its members share the partitions and its commits are where a restart goes on.
-            instance: a name that a restart keeps (static membership), so that it comes back to the same partitions.
-            start: where to begin with a partition that the group never committed.
-            on_assigned: awaited with the new partitions before anything of them is read; may :meth:`seek`.
-            on_revoked: awaited with the partitions before another member reads them.
-            on_reject: called with every record that could not be decoded.
 
         Raises:
             BusError: Kafka cannot be used as it is.
         """
-        topics = tuple(topics)
-        await verify(connection, topics, "Read")
-        subscriber = cls(
-            connection,
-            topics,
-            group=group,
-            instance=instance,
-            start=start,
-            on_assigned=on_assigned,
-            on_revoked=on_revoked,
-            on_reject=on_reject,
-        )
         try:
-            await subscriber._start()
-        except BaseException:
-            await subscriber._consumer.stop()
-            raise
-        return subscriber
-
-    async def _start(self) -> None:
-        self._consumer.subscribe(topics=list(self._names), listener=self)
-        try:
+            await verify(self._connection, self._topics, "Read")
+            self._consumer.subscribe(topics=list(self._names), listener=self)
             await self._consumer.start()
-        except KafkaConnectionError as error:
-            raise await diagnose(self._connection) from error
         except KafkaError as error:
-            raise explain(error, self._connection.username, "Read", ", ".join(self._names)) from error
+            await self._consumer.stop()
+            raise await explain_start(error, self._connection, "Read", self._topics) from error
+        except BaseException:
+            await self._consumer.stop()
+            raise
+        return self
 
     async def poll(self, timeout_s: float) -> list[Batch]:
         """Up to :data:`POLL_RECORDS` records, in batches of one partition each.
@@ -150,6 +128,9 @@ class KafkaSubscriber(ConsumerRebalanceListener):
             fetched = await self._consumer.getmany(timeout_ms=round(timeout_s * 1000), max_records=POLL_RECORDS)
         except KafkaError as error:
             raise self._explain(error) from error
+        if not self._settled.is_set():
+            await self._give_back(fetched, timeout_s)
+            return []
         batches: list[Batch] = []
         for partition, messages in fetched.items():
             self._decode(partition, messages, batches)
@@ -157,6 +138,15 @@ class KafkaSubscriber(ConsumerRebalanceListener):
         if len(self._positions) < len(self._consumer.assignment()):
             await self._note_positions()
         return batches
+
+    async def _give_back(self, fetched: Fetched, timeout_s: float) -> None:
+        """Aiokafka reads on while the hooks run; what it brought is read again once they have said where from."""
+        for partition, messages in fetched.items():
+            if partition in self._consumer.assignment():
+                self._consumer.seek(partition, messages[0].offset)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(timeout_s):
+                await self._settled.wait()
 
     def _decode(
         self, where: TopicPartition, messages: Sequence[ConsumerRecord[bytes, bytes]], batches: list[Batch]
@@ -181,9 +171,9 @@ class KafkaSubscriber(ConsumerRebalanceListener):
                 first = message.offset
             run.append(record)
             expected = message.offset + 1
+            self.received += 1
         if run:
             batches.append(Batch(partition, first, run))
-        self.received += len(messages)
 
     def _reject(self, message: ConsumerRecord[bytes, bytes], value: bytes, error: msgspec.DecodeError) -> None:
         self.rejected += 1
@@ -237,9 +227,11 @@ class KafkaSubscriber(ConsumerRebalanceListener):
     async def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
         """From aiokafka, which logs what a listener raises and goes on: so it is kept for the next poll."""
         await self._tell(self._on_assigned, assigned)
+        self._settled.set()
 
     async def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:
-        """From aiokafka."""
+        """From aiokafka, before it joins the group and whenever the members change."""
+        self._settled.clear()
         self._positions.clear()
         await self._tell(self._on_revoked, revoked)
 

@@ -64,15 +64,15 @@ class KafkaHarness:
 
     async def publisher(self) -> KafkaPublisher:
         """A publisher."""
-        publisher = await KafkaPublisher.open(self.connection, WRITTEN, high_water=HIGH_WATER)
+        publisher = await KafkaPublisher(self.connection, WRITTEN, high_water=HIGH_WATER).start()
         self._open.append(publisher)
         return publisher
 
     async def subscriber(self, topics: Iterable[Topic], group: str = "readers") -> KafkaSubscriber:
         """A subscriber in a group of this test."""
-        subscriber = await KafkaSubscriber.open(
-            self.connection, topics, group=self.connection.topic_prefix + group, start="earliest"
-        )
+        subscriber = await KafkaSubscriber(
+            self.connection, topics, group=self.connection.topic_prefix + group, start_at="earliest"
+        ).start()
         self._open.append(subscriber)
         return subscriber
 

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from monitor.bus.topics import CASCADE_STATE, FEEDS, LIQUIDATIONS, REJECTS, SIGNALS, STATE, TRADES, Record, Topic
+from monitor.events import Liquidation, MarkPrice, Trade
 from tests.bus import records as make
 from tests.bus.harness import (
     HIGH_WATER,
@@ -47,7 +48,7 @@ async def test_an_assets_records_keep_their_order(bus: Bus) -> None:
     )
     seen = defaultdict(list)
     for record in records_of(batches):
-        assert isinstance(record, make.Trade)
+        assert isinstance(record, Trade)
         seen[record.asset].append(int(record.id))
     assert seen == {asset: list(range(index, 3_000, 7)) for index, asset in enumerate(ASSETS)}
 
@@ -69,7 +70,7 @@ async def test_nothing_is_lost_or_doubled_under_back_pressure(bus: Bus) -> None:
     writer = asyncio.create_task(write())
     batches = await read(subscriber, 20_000)
     await writer
-    numbers = Counter(int(record.id) for record in records_of(batches) if isinstance(record, make.Liquidation))
+    numbers = Counter(int(record.id) for record in records_of(batches) if isinstance(record, Liquidation))
     assert numbers == Counter(range(20_000))
     assert HIGH_WATER <= highest < HIGH_WATER + 250
     stats = publisher.stats()
@@ -127,7 +128,7 @@ async def test_a_subscriber_sees_its_topics_alone(bus: Bus) -> None:
     mixed: list[Any] = [make.trade(1), make.liquidation(2), make.trade(3), make.mark_price(4), make.reject(5)]
     publisher.write(mixed)
     await publisher.flush()
-    assert {type(record) for record in records_of(await read(subscriber, 2))} == {make.Liquidation, make.MarkPrice}
+    assert {type(record) for record in records_of(await read(subscriber, 2))} == {Liquidation, MarkPrice}
 
 
 async def test_what_concerns_a_whole_venue_reaches_every_partition_once(bus: Bus) -> None:
