@@ -1,8 +1,8 @@
 """Recordings: raw frames as they came, or event records, as JSON lines, plain or gzip.
 
-A recording of raw frames holds everything that is needed to play it again: lines of the channel ``instruments`` hold the
-REST answers with the contract sizes, lines of the channel ``feeds`` the collector's own gap and heartbeat events (their
-JSON is the frame), all others the frames of the sockets, in the order in which they were received.
+A recording of raw frames holds all that is needed to play it again: lines of the channel ``instruments`` hold the REST
+answers with the contract sizes, lines of the channel ``feeds`` the collector's own gap and heartbeat events (their JSON
+is the frame), all others the frames of the sockets, in the order in which they were received.
 """
 
 from __future__ import annotations
@@ -140,7 +140,7 @@ def read_file(path: Path) -> Iterator[Item]:
     with path.open("rb") as file:
         zipped = file.read(2) == b"\x1f\x8b"
         file.seek(0)
-        yield from read(gzip.open(file) if zipped else file)
+        yield from read(gzip.GzipFile(fileobj=file) if zipped else file)
 
 
 def read(lines: Iterable[bytes]) -> Iterator[Item]:

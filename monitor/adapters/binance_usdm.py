@@ -50,6 +50,7 @@ from monitor.adapters.rows import (
     optional_time_us,
     quote_constants,
     raw_array,
+    raw_rows,
     reject,
     symbol_fault,
     unknown_value,
@@ -154,12 +155,19 @@ class Combined(msgspec.Struct, gc=False):
     data: SoundTrade | ForceOrder | MarkPriceUpdate | list[ForceOrder | MarkPriceUpdate]
 
 
+class Complaint(msgspec.Struct, gc=False):
+    """Why a request was refused."""
+
+    code: int
+    msg: str = ""
+
+
 class Reply(msgspec.Struct, gc=False):
     """The answer to a request; a refusal has ``error`` in the newer form, ``code`` and ``msg`` in the older."""
 
     id: int | str | None = None
     result: msgspec.Raw | UnsetType = UNSET
-    error: msgspec.Raw | UnsetType = UNSET
+    error: Complaint | UnsetType = UNSET
     code: int | UnsetType = UNSET
     msg: str = ""
 
@@ -356,7 +364,7 @@ class BinanceUsdm:
         else:
             if loose.data is UNSET and loose.e is UNSET:
                 return [self._reply(frame, received_us)]
-            rows = [msgspec.Raw(frame)] if loose.data is UNSET else raw_array(loose.data) or [loose.data]
+            rows = [msgspec.Raw(frame)] if loose.data is UNSET else raw_rows(loose.data)
         if rows is None:
             quoted = quote_constants(frame)
             if quoted is not None:
@@ -377,7 +385,7 @@ class BinanceUsdm:
             return reject(self.venue, unreadable(error), received_us, frame)
         key = "" if reply.id is None else str(reply.id)
         if reply.error is not UNSET:
-            return Refusal(key, bytes(reply.error).decode(errors="replace"))
+            return Refusal(key, f"{reply.error.code}: {reply.error.msg}")
         if reply.code is not UNSET:
             return Refusal(key, f"{reply.code}: {reply.msg}")
         if key and reply.result is not UNSET:

@@ -53,7 +53,7 @@ from monitor.adapters.rows import (
     optional_float,
     optional_time_us,
     quote_constants,
-    raw_array,
+    raw_rows,
     reject,
     symbol_fault,
     time_fault,
@@ -321,10 +321,10 @@ class Bybit:
             return [reject(VENUE, unreadable(error), received_us, frame)]
         kind, _, symbol = loose.topic.partition(".")
         if kind == "allLiquidation":
-            rows, faults = decode_rows(raw_array(loose.data) or [loose.data], _LIQUIDATION)
+            rows, faults = decode_rows(raw_rows(loose.data), _LIQUIDATION)
             messages = self._liquidations(rows, received_us, frame)
         elif kind == "publicTrade":
-            trades, faults = decode_rows(raw_array(loose.data) or [loose.data], _TRADE)
+            trades, faults = decode_rows(raw_rows(loose.data), _TRADE)
             messages = self._trades(symbol, trades, received_us, frame)
         elif kind == "tickers":
             tickers, faults = decode_rows([loose.data], _TICKER)

@@ -181,7 +181,7 @@ class InstrumentStore:
         return msgspec.structs.replace(table, from_cache=True)
 
 
-_BACKOFF: Final = wait_exponential_jitter(initial=0.5, max=10.0)
+_BACKOFF: Final = wait_exponential_jitter(multiplier=0.5, max=10.0)
 
 
 def pause_before_retry(state: RetryCallState) -> float:

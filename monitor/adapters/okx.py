@@ -260,7 +260,7 @@ class Okx:
         """The first socket carries all liquidations; symbols fill sockets up to the limit of the channel list."""
         carried = carried_channels(channels, tuple(CHANNELS))
         names = [name for channel in carried if channel != "liquidations" for name in CHANNELS[channel]]
-        cost = {symbol: sum(len(str(argument(name, symbol))) for name in names) for symbol in symbols}
+        cost = {symbol: sum(len(str(argument(name, symbol))) + 2 for name in names) for symbol in symbols}
         plans = []
         for number, group in enumerate(shard(symbols, cost, BYTES_PER_CONNECTION) if carried else ()):
             arguments = [argument(name, symbol) for name in names for symbol in group]

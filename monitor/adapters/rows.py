@@ -166,6 +166,12 @@ def numbered(seen: dict[str, int], event_id: str) -> str:
     return f"{event_id}#{twin}" if twin else event_id
 
 
+def raw_rows(raw: msgspec.Raw) -> list[msgspec.Raw]:
+    """The items of a JSON array, or the one item that is no array."""
+    rows = raw_array(raw)
+    return [raw] if rows is None else rows
+
+
 def quote_constants(frame: bytes) -> bytes | None:
     """The frame with the literals ``NaN`` and ``Infinity`` as strings; None where it has none or is no JSON.
 

@@ -1,0 +1,128 @@
+"""Bybit: rows against a slow reference, sockets within the limits, the instrument table."""
+
+from __future__ import annotations
+
+import json
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from monitor.adapters.adapter import Instrument
+from monitor.adapters.bybit import ARGS_PER_CONNECTION, Bybit
+from tests.adapters.reference import NOW_US, Expected, check, is_number, is_time, numbers, times_ms
+
+SYMBOLS = {"BTCUSDT": ("BTC", 1), "SHIB1000USDT": ("SHIB", 1000), "ETHPERP": ("ETH", 1)}
+symbols = st.sampled_from([*SYMBOLS, "FOO", "BTCEUR"])
+row = st.fixed_dictionaries(
+    {
+        "T": times_ms,
+        "s": symbols,
+        "S": st.sampled_from(["Buy", "Sell", "Buy", "Sell", "buy"]),
+        "v": numbers,
+        "p": numbers,
+        "i": st.uuids().map(str),
+    }
+)
+
+
+def reference(rows: list[dict[str, Any]], sides: dict[str, str]) -> list[Expected]:
+    """The events of rows, decided one by one with Decimals."""
+    expected: list[Expected] = []
+    for r in rows:
+        if r["s"] in SYMBOLS and r["S"] in sides and is_number(r["p"]) and is_number(r["v"]) and is_time(r["T"]):
+            asset, units = SYMBOLS[r["s"]]
+            p, v = Decimal(r["p"]), Decimal(r["v"])
+            expected.append((asset, sides[r["S"]], p / units, v * units, p * v, r["T"]))
+    return expected
+
+
+@given(rows=st.lists(row, max_size=5))
+def test_liquidations_are_those_of_a_slow_reference(rows: list[dict[str, Any]]) -> None:
+    """Each row stands or falls by itself; S is the position's side."""
+    frame = json.dumps({"topic": "allLiquidation.X", "ts": 1, "data": rows}, separators=(",", ":")).encode()
+    check(Bybit().parse(frame, NOW_US), reference(rows, {"Buy": "long", "Sell": "short"}), len(rows))
+
+
+@given(symbol=symbols, rows=st.lists(row, max_size=5), spaced=st.booleans())
+def test_trades_are_those_of_a_slow_reference(symbol: str, rows: list[dict[str, Any]], spaced: bool) -> None:
+    """Each row stands or falls by itself, on the fast way and on the longer one; S is the taker's side."""
+    rows = [r | {"s": symbol} for r in rows]
+    separators = (", ", ": ") if spaced else (",", ":")
+    frame = json.dumps({"topic": f"publicTrade.{symbol}", "ts": 1, "data": rows}, separators=separators).encode()
+    check(Bybit().parse(frame, NOW_US), reference(rows, {"Buy": "buy", "Sell": "sell"}), len(rows))
+
+
+def test_sockets_stay_within_the_characters_and_hold_each_topic_once() -> None:
+    """843 symbols of three topics take four sockets; each carries all of its symbols, liquidations first, and pings."""
+    symbols = [f"COIN{number:04}USDT" for number in range(843)]
+    plans = Bybit().connections(symbols, ["trades", "liquidations", "mark_price", "open_interest"])
+    seen: list[str] = []
+    for plan in plans:
+        requests = [json.loads(request.frame) for request in plan.requests]
+        topics = [topic for request in requests for topic in request["args"]]
+        assert sum(map(len, topics)) <= ARGS_PER_CONNECTION
+        assert all(topic.startswith("allLiquidation.") for topic in topics[: plan.symbols])
+        assert len(topics) == 3 * plan.symbols
+        assert [request.acks for request in plan.requests] == [(content["req_id"],) for content in requests]
+        assert plan.dense == {"mark_price", "trades"}
+        assert plan.keepalive is not None
+        assert (plan.keepalive.frame, plan.keepalive.interval_s) == ('{"op":"ping"}', 18.0)
+        seen += topics
+    assert len(plans) == 4
+    assert len(seen) == len(set(seen)) == 3 * len(symbols)
+
+
+def test_no_channel_or_no_symbol_is_no_socket() -> None:
+    """Nothing to carry needs no socket; another address is taken over."""
+    assert Bybit().connections(["BTCUSDT"], ["volatility_index"]) == []
+    assert Bybit().connections([], ["liquidations"]) == []
+    (plan,) = Bybit().connections(["BTCUSDT"], ["liquidations"], "ws://127.0.0.1:1/")
+    assert plan.url == "ws://127.0.0.1:1/"
+    assert plan.dense == {"mark_price"}
+
+
+def listed(symbol: str, base: str, **changes: object) -> dict[str, object]:
+    """One instrument of the table."""
+    return {
+        "symbol": symbol,
+        "contractType": "LinearPerpetual",
+        "status": "Trading",
+        "baseCoin": base,
+        "quoteCoin": "USDT",
+        "launchTime": "1585526400000",
+        "symbolType": "",
+        "lotSizeFilter": {"qtyStep": "0.001"},
+        **changes,
+    }
+
+
+def test_the_table_comes_in_pages_and_says_what_it_leaves_out() -> None:
+    """A cursor asks for the next page; futures, stocks, other quotes and unreadable rows are left out."""
+    rows = [
+        listed("BTCUSDT", "BTC"),
+        listed("SHIB1000USDT", "SHIB1000", status="PreLaunch", launchTime="", symbolType="innovation"),
+        listed("BTC-26SEP25", "BTC", contractType="LinearFutures"),
+        listed("TSLAUSDT", "TSLA", symbolType="stock"),
+        listed("BTCEUR", "BTC", quoteCoin="EUR"),
+        {"symbol": 1},
+    ]
+    body = {"retCode": 0, "retMsg": "OK", "result": {"category": "linear", "list": rows, "nextPageCursor": "a%3D"}}
+    page = Bybit().parse_instruments(json.dumps(body).encode())
+    assert page.instruments == [
+        Instrument("BTCUSDT", "BTC", 1, 1.0, "base", True, 1585526400000000),
+        Instrument("SHIB1000USDT", "SHIB", 1000, 1.0, "base", False, 0),
+    ]
+    assert set(page.left_out) == {"BTC-26SEP25", "TSLAUSDT", "BTCEUR", "row 5"}
+    assert page.next_query == {"category": "linear", "limit": "1000", "cursor": "a%3D"}
+    body["result"] = {"list": [], "nextPageCursor": ""}
+    assert Bybit().parse_instruments(json.dumps(body).encode()).next_query is None
+
+
+@pytest.mark.parametrize("body", [b"<html>", b"{}", b'{"retCode":10006,"retMsg":"Too many visits!"}'])
+def test_a_body_that_is_no_table_is_an_error(body: bytes) -> None:
+    """Another document, or the exchange's own error, raises ValueError."""
+    with pytest.raises(ValueError, match=r"."):
+        Bybit().parse_instruments(body)

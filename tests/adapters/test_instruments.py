@@ -1,0 +1,249 @@
+"""Instrument tables against a real HTTP server that misbehaves, and their cache."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from monitor.adapters.adapter import Instrument
+from monitor.adapters.binance_usdm import BinanceUsdm
+from monitor.adapters.bybit import Bybit
+from monitor.adapters.instruments import MAX_PAGES, InstrumentStore, InstrumentsUnavailable, read_instruments
+from monitor.errors import OperatorError
+
+
+class Answer(NamedTuple):
+    """One answer of the server."""
+
+    status: int
+    body: bytes
+    headers: tuple[tuple[str, str], ...] = ()
+
+
+class Server(ThreadingHTTPServer):
+    """Gives its answers in order, the last one for ever, and remembers what was asked."""
+
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.answers: list[Answer] = []
+        self.asked: list[str] = []
+
+    @property
+    def url(self) -> str:
+        """Where it listens."""
+        return f"http://127.0.0.1:{self.server_address[1]}/"
+
+
+class Handler(BaseHTTPRequestHandler):
+    """Answers one connection."""
+
+    server: Server
+
+    def do_GET(self) -> None:
+        """Give the next answer."""
+        self.server.asked.append(self.path)
+        answers = self.server.answers
+        answer = answers.pop(0) if len(answers) > 1 else answers[0]
+        self.send_response(answer.status)
+        for name, value in answer.headers:
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(len(answer.body)))
+        self.end_headers()
+        self.wfile.write(answer.body)
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    """A server on a free port, closed afterwards."""
+    with Server() as running:
+        thread = threading.Thread(target=running.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield running
+        running.shutdown()
+        thread.join()
+
+
+def binance(*symbols: str) -> bytes:
+    """An exchangeInfo of these symbols."""
+    common = {"contractType": "PERPETUAL", "status": "TRADING", "quoteAsset": "USDT"}
+    return json.dumps({"symbols": [common | {"symbol": s, "baseAsset": s[:-4]} for s in symbols]}).encode()
+
+
+def bybit(symbol: str, cursor: str) -> bytes:
+    """One page of one instrument."""
+    row = {"symbol": symbol, "contractType": "LinearPerpetual", "status": "Trading", "baseCoin": symbol[:-4]}
+    result = {"list": [row | {"quoteCoin": "USDT"}], "nextPageCursor": cursor}
+    return json.dumps({"retCode": 0, "result": result}).encode()
+
+
+class Pauses(list[float]):
+    """Takes the place of sleeping and remembers how long."""
+
+    async def __call__(self, seconds: float) -> None:
+        """Do not sleep."""
+        self.append(seconds)
+
+
+NOW_US = 1_764_000_000_000_000
+GOOD = Answer(200, binance("BTCUSDT"))
+BTC = {"BTCUSDT": Instrument("BTCUSDT", "BTC", 1, 1.0, "base")}
+
+
+def store(folder: Path, pauses: Pauses, now_us: int = NOW_US) -> InstrumentStore:
+    """A store whose clock stands still and that does not wait."""
+    return InstrumentStore(folder / "cache", lambda: now_us, sleep=pauses)
+
+
+async def test_a_table_is_fetched_and_kept(server: Server, tmp_path: Path) -> None:
+    """The answer becomes the table; it stands in the cache, no temporary file beside it, and the tap saw it."""
+    server.answers = [GOOD]
+    bodies: list[tuple[str, int, bytes]] = []
+    loader = InstrumentStore(tmp_path / "cache", lambda: NOW_US, on_body=lambda *seen: bodies.append(seen))
+    assert await loader.load(BinanceUsdm, server.url) == BTC
+    assert server.asked == ["/fapi/v1/exchangeInfo"]
+    assert bodies == [("binance-usdm", NOW_US, GOOD.body)]
+    assert [path.name for path in (tmp_path / "cache").iterdir()] == ["instruments-binance-usdm.json"]
+    table = loader.tables["binance-usdm"]
+    assert (table.from_cache, table.age_s(NOW_US + 1_500_000)) == (False, 1.5)
+
+
+async def test_pages_are_followed_by_their_cursor(server: Server, tmp_path: Path) -> None:
+    """Each cursor asks for the next page; the pages make one table."""
+    server.answers = [Answer(200, bybit("BTCUSDT", "next page")), Answer(200, bybit("ETHUSDT", ""))]
+    assert set(await store(tmp_path, Pauses()).load(Bybit, server.url)) == {"BTCUSDT", "ETHUSDT"}
+    assert server.asked == [
+        "/v5/market/instruments-info?category=linear&limit=1000",
+        "/v5/market/instruments-info?category=linear&limit=1000&cursor=next+page",
+    ]
+
+
+async def test_a_cursor_without_end_is_an_error(server: Server, tmp_path: Path) -> None:
+    """An exchange that never stops paging does not hold the start for ever."""
+    server.answers = [Answer(200, bybit("BTCUSDT", "again"))]
+    with pytest.raises(InstrumentsUnavailable, match="more than"):
+        await store(tmp_path, Pauses()).load(Bybit, server.url)
+    assert len(server.asked) == MAX_PAGES
+
+
+@pytest.mark.parametrize("status", [429, 418])
+async def test_a_throttle_is_obeyed(server: Server, tmp_path: Path, status: int) -> None:
+    """The next attempt waits at least as long as the exchange asks."""
+    server.answers = [Answer(status, b"", (("Retry-After", "7"),)), GOOD]
+    pauses = Pauses()
+    assert await store(tmp_path, pauses).load(BinanceUsdm, server.url) == BTC
+    assert len(pauses) == 1
+    assert pauses[0] >= 7
+
+
+async def test_a_ban_is_not_sat_out(server: Server, tmp_path: Path) -> None:
+    """An exchange that asks for hours is left alone at once."""
+    server.answers = [Answer(418, b"", (("Retry-After", "7200"),))]
+    pauses = Pauses()
+    with pytest.raises(InstrumentsUnavailable, match="HTTP 418"):
+        await store(tmp_path, pauses).load(BinanceUsdm, server.url)
+    assert (len(server.asked), pauses) == (1, [])
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        Answer(200, b"{"),
+        Answer(200, b"<html>maintenance</html>"),
+        Answer(500, b""),
+        Answer(429, b"", (("Retry-After", "Wed, 21 Oct 2026 07:28:00 GMT"),)),
+    ],
+    ids=["broken JSON", "a page for people", "a server error", "a throttle with a date"],
+)
+async def test_a_bad_answer_is_asked_for_again(server: Server, tmp_path: Path, bad: Answer) -> None:
+    """What may be better next time is tried again after a short pause."""
+    server.answers = [bad, bad, GOOD]
+    pauses = Pauses()
+    assert await store(tmp_path, pauses).load(BinanceUsdm, server.url) == BTC
+    assert len(pauses) == 2
+    assert all(pause <= 10 for pause in pauses)
+
+
+async def test_an_empty_table_is_no_table(server: Server, tmp_path: Path) -> None:
+    """Replacing a good table by an empty one would quarantine everything."""
+    server.answers = [Answer(200, binance())]
+    with pytest.raises(InstrumentsUnavailable, match="holds no instrument"):
+        await store(tmp_path, Pauses()).load(BinanceUsdm, server.url)
+
+
+async def test_the_cache_stands_in_for_an_exchange_out_of_reach(server: Server, tmp_path: Path) -> None:
+    """The last table is used, says that it comes from the cache, and shows its age."""
+    server.answers = [GOOD]
+    await store(tmp_path, Pauses()).load(BinanceUsdm, server.url)
+    later = store(tmp_path, Pauses(), NOW_US + 60_000_000)
+    assert await later.load(BinanceUsdm, "http://127.0.0.1:1") == BTC
+    table = later.tables["binance-usdm"]
+    assert (table.from_cache, table.age_s(NOW_US + 60_000_000)) == (True, 60.0)
+
+
+async def test_without_exchange_and_cache_there_is_nothing(tmp_path: Path) -> None:
+    """The error says what failed and where the cache would be."""
+    with pytest.raises(InstrumentsUnavailable, match=r"there is no cache at .*instruments-binance-usdm"):
+        await store(tmp_path, Pauses()).load(BinanceUsdm, "http://127.0.0.1:1")
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b'{"venue":1}', b"\xff\xfe"])
+async def test_a_corrupt_cache_is_an_error_in_words(tmp_path: Path, content: bytes) -> None:
+    """A cache that cannot be read is named, never half used."""
+    (tmp_path / "cache").mkdir()
+    (tmp_path / "cache" / "instruments-binance-usdm.json").write_bytes(content)
+    with pytest.raises(InstrumentsUnavailable, match="cannot be read"):
+        await store(tmp_path, Pauses()).load(BinanceUsdm, "http://127.0.0.1:1")
+
+
+async def test_a_cache_that_cannot_be_written_does_not_stop_collecting(
+    server: Server, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The table is used all the same, and the log says what is wrong."""
+    server.answers = [GOOD]
+    (tmp_path / "cache").write_text("a file where a directory should be")
+    assert await store(tmp_path, Pauses()).load(BinanceUsdm, server.url) == BTC
+    assert "cannot be cached" in caplog.text
+
+
+def test_given_sizes_are_read(tmp_path: Path) -> None:
+    """The file of ``--instruments`` gives contract sizes; assets come from the names."""
+    path = tmp_path / "sizes.json"
+    path.write_text('{"BTC-USD-SWAP": {"contract_size": 100, "contract_value_currency": "usd"}}')
+    assert read_instruments(path) == {"BTC-USD-SWAP": Instrument("BTC-USD-SWAP", "BTC", 1, 100.0, "usd")}
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "{",
+        "[]",
+        '{"BTC-USDT-SWAP": {"contract_size": 0, "contract_value_currency": "base"}}',
+        '{"BTC-USDT-SWAP": {"contract_size": 1, "contract_value_currency": "quote"}}',
+        '{"BTC-USDT-SWAP": {"contract_size": 1}}',
+        '{"BTC-USDT-SWAP": {"contract_size": 1, "contract_value_currency": "base", "more": 1}}',
+        '{"ETH-BTC-SWAP": {"contract_size": 1, "contract_value_currency": "base"}}',
+    ],
+)
+def test_wrong_sizes_are_refused_with_the_file(tmp_path: Path, content: str) -> None:
+    """Whatever is wrong with the file, the message names it."""
+    path = tmp_path / "sizes.json"
+    path.write_text(content)
+    with pytest.raises(OperatorError, match=r"sizes\.json"):
+        read_instruments(path)
+
+
+def test_a_missing_file_of_sizes_is_named(tmp_path: Path) -> None:
+    """A path that leads nowhere is an error for the person at the keyboard."""
+    with pytest.raises(OperatorError, match=r"none\.json"):
+        read_instruments(tmp_path / "none.json")
