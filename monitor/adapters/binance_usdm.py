@@ -196,7 +196,7 @@ class ExchangeInfo(msgspec.Struct):
     symbols: list[msgspec.Raw]
 
 
-_COMBINED: Final = msgspec.json.Decoder(Combined, strict=False)
+_decode_combined: Final = msgspec.json.Decoder(Combined, strict=False).decode
 _PUSH: Final[msgspec.json.Decoder[Push]] = msgspec.json.Decoder(Push, strict=False)
 _LOOSE: Final = msgspec.json.Decoder(Loose)
 _REPLY: Final = msgspec.json.Decoder(Reply)
@@ -247,11 +247,9 @@ class BinanceUsdm:
     def parse(self, frame: bytes, received_us: int) -> list[Message]:
         """Read one frame, wrapped by the combined endpoint or bare."""
         try:
-            data = _COMBINED.decode(frame).data
+            data = _decode_combined(frame).data
         except UNREADABLE as error:
             return self._unusual(frame, received_us, error)
-        if isinstance(data, list):
-            return [self._message(row, received_us, frame) for row in data]
         if type(data) is SoundTrade:
             listing = self._listings[symbol := data.s]
             time_us = data.T * 1000
@@ -267,6 +265,8 @@ class BinanceUsdm:
                 fills = data.l - data.f + 1
                 id_ = f"{prefix}{data.a}"
                 return [Trade(VENUE, symbol, asset, time_us, received_us, side, price, quantity, usd, fills, id_)]
+        if isinstance(data, list):
+            return [self._message(row, received_us, frame) for row in data]
         return [self._message(data, received_us, frame)]
 
     def _message(self, row: Push, received_us: int, frame: bytes) -> Message:

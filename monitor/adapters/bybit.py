@@ -189,7 +189,7 @@ class InstrumentsInfo(msgspec.Struct):
     result: msgspec.Raw = msgspec.Raw(b"{}")
 
 
-_TRADES: Final = msgspec.json.Decoder(Trades, strict=False)
+_decode_trades: Final = msgspec.json.Decoder(Trades, strict=False).decode
 _LIQUIDATIONS: Final = msgspec.json.Decoder(Liquidations, strict=False)
 _TICKERS: Final = msgspec.json.Decoder(Tickers, strict=False)
 _TRADE: Final = msgspec.json.Decoder(TradeRow, strict=False)
@@ -254,7 +254,7 @@ class Bybit:
         """Read one frame."""
         try:
             if frame.startswith(TRADES_HEAD):
-                push = _TRADES.decode(frame)
+                push = _decode_trades(frame)
                 symbol = push.topic[SYMBOL_AT:]
                 listing = self._listings[symbol]
                 if listing is None:

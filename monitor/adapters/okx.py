@@ -222,7 +222,7 @@ class Instruments(msgspec.Struct):
     msg: str = ""
 
 
-_TRADES: Final = msgspec.json.Decoder(Trades, strict=False)
+_decode_trades: Final = msgspec.json.Decoder(Trades, strict=False).decode
 _MARKS: Final = msgspec.json.Decoder(Marks, strict=False)
 _TRADE: Final = msgspec.json.Decoder(TradeRow, strict=False)
 _MARK: Final = msgspec.json.Decoder(MarkRow, strict=False)
@@ -291,7 +291,7 @@ class Okx:
         """Read one frame."""
         try:
             if frame.startswith(TRADES_HEAD):
-                rows = _TRADES.decode(frame).data
+                rows = _decode_trades(frame).data
                 trades: list[Message] = []
                 for row in rows:
                     symbol = row.instId
