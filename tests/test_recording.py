@@ -43,9 +43,6 @@ BEAT = BASE | {"type": "heartbeat", "channel": "trades"}
 INDEX = BASE | {"type": "volatility_index", "value": 55.5}
 
 
-FEEDS_LINE = {"venue": "x", "channel": "feeds", "receive_time_us": 1}
-
-
 def line(content: dict[str, Any], **changes: object) -> bytes:
     """One line of a file; NaN and infinities are written as Python writes them."""
     return json.dumps(content | changes).encode() + b"\n"
