@@ -13,15 +13,14 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import (
     InvalidReplicationFactorError,
-    KafkaError,
     TopicAlreadyExistsError,
     TopicAuthorizationFailedError,
     UnknownTopicOrPartitionError,
     for_code,
 )
 
-from monitor.bus.kafka_client import KafkaConnection, TopicFound, administrator, describe
-from monitor.bus.kafka_errors import BusError, explain, forbidden, wrong_partitions
+from monitor.bus.kafka_client import KafkaConnection, TopicFound, administrator, describe, patiently
+from monitor.bus.kafka_errors import BusError, forbidden, wrong_partitions
 from monitor.bus.topics import DAY_MS, TOPICS, Topic
 
 VISIBLE_ATTEMPTS: Final = 100
@@ -89,7 +88,7 @@ async def create(connection: KafkaConnection, replication: int, topics: Iterable
     """
     wanted = list(topics)
     async with administrator(connection) as client:
-        found = await describe(client, map(connection.name, wanted))
+        found = await describe(client, connection, wanted)
         for name, topic in found.items():
             if topic.error is None and topic.partitions != connection.partitions:
                 raise wrong_partitions(name, topic.partitions, connection.partitions)
@@ -113,10 +112,7 @@ async def _make(
         )
         for topic in topics
     ]
-    try:
-        response: Any = await client.create_topics(requests)
-    except KafkaError as error:
-        raise explain(error, connection.username, "Create") from error
+    response: Any = await patiently(lambda: client.create_topics(requests), connection, "Create")
     for name, code, message in response.topic_errors:
         refusal = for_code(code)
         if refusal is InvalidReplicationFactorError:
@@ -125,12 +121,12 @@ async def _make(
             raise forbidden(connection.username, "Create", "topic", name)
         if code and refusal is not TopicAlreadyExistsError:  # then somebody else was faster
             raise BusError(f"Kafka refused to create {name}: {message}; correct it and run topics create again")
-    await _until_visible(client, [connection.name(topic) for topic in topics])
+    await _until_visible(client, connection, topics)
 
 
-async def _until_visible(client: AIOKafkaAdminClient, names: list[str]) -> None:
+async def _until_visible(client: AIOKafkaAdminClient, connection: KafkaConnection, topics: list[Topic]) -> None:
     for _ in range(VISIBLE_ATTEMPTS):
-        if not any(topic.error for topic in (await describe(client, names)).values()):
+        if not any(topic.error for topic in (await describe(client, connection, topics)).values()):
             return
         await asyncio.sleep(VISIBLE_PAUSE_S)
     raise BusError("Kafka made the topics but does not show them yet; run `cascade-monitor topics check` in a moment")
@@ -140,7 +136,7 @@ async def _differences(
     client: AIOKafkaAdminClient, connection: KafkaConnection, replication: int, topics: list[Topic]
 ) -> list[Difference]:
     names = {connection.name(topic): topic for topic in topics}
-    found = await describe(client, names)
+    found = await describe(client, connection, topics)
     differences = []
     for name, topic in found.items():
         if topic.error is TopicAuthorizationFailedError:
@@ -191,7 +187,7 @@ async def _configurations(
 ) -> dict[str, dict[str, str]]:
     resources = [ConfigResource(ConfigResourceType.TOPIC, name) for name in names]
     found = {}
-    responses: list[Any] = await client.describe_configs(resources)
+    responses: list[Any] = await patiently(lambda: client.describe_configs(resources), connection, "DescribeConfigs")
     for response in responses:
         for code, message, _, name, entries in response.resources:
             if for_code(code) is TopicAuthorizationFailedError:

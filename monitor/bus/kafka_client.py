@@ -5,12 +5,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import ssl
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, TypeVar
 
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.conn import collect_hosts, create_conn
@@ -30,9 +31,14 @@ if TYPE_CHECKING:
 
 REQUEST_TIMEOUT_MS: Final = 15_000
 """When a silent broker counts as gone: longer than its worst pauses, shorter than the collectors can hold back."""
-PROBE_TIMEOUT_MS: Final = 5_000
+PROBE_TIMEOUT_MS: Final = 3_000
 """How long a start waits for one broker's answer before it says that there is none."""
 
+ATTEMPTS: Final = 20
+PAUSE_S: Final = 0.5
+"""Ten seconds for the brokers to find themselves again: a dead one is noticed after nine (Kafka's default)."""
+
+Answer = TypeVar("Answer")
 SecurityProtocol = Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"]
 Mechanism = Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"]
 
@@ -77,6 +83,8 @@ class KafkaConnection:
             username=settings.username,
             password=None if settings.password is None else settings.password.get_secret_value(),
             ssl_cafile=settings.ssl_cafile,
+            ssl_certfile=settings.ssl_certfile,
+            ssl_keyfile=settings.ssl_keyfile,
             client_id=settings.client_id,
             partitions=settings.partitions,
             topic_prefix=settings.topic_prefix,
@@ -154,10 +162,33 @@ async def diagnose(connection: KafkaConnection) -> BusError:
     return found
 
 
-async def describe(client: AIOKafkaAdminClient, names: Iterable[str]) -> dict[str, TopicFound]:
-    """What the brokers know of these topics."""
+async def patiently(request: Callable[[], Awaitable[Answer]], connection: KafkaConnection, operation: str) -> Answer:
+    """What the brokers answer to an administrator's request.
+
+    aiokafka asks one broker and sticks to it; one that died a moment ago is passed over by asking again.
+
+    Raises:
+        BusError: they refuse, or none answers.
+    """
+    attempts = ATTEMPTS
+    while True:
+        attempts -= 1
+        try:
+            async with asyncio.timeout(PROBE_TIMEOUT_MS / 1000):
+                return await request()
+        except (KafkaError, TimeoutError) as error:
+            if not attempts or not getattr(error, "retriable", True):
+                raise explain(error, connection.username, operation) from error
+        await asyncio.sleep(PAUSE_S)
+
+
+async def describe(
+    client: AIOKafkaAdminClient, connection: KafkaConnection, topics: Iterable[Topic]
+) -> dict[str, TopicFound]:
+    """What the brokers know of these topics, by their names there."""
+    names = [connection.name(topic) for topic in topics]
     found = {}
-    for topic in await client.describe_topics(list(names)):
+    for topic in await patiently(lambda: client.describe_topics(names), connection, "Describe"):
         error = for_code(topic["error_code"]) if topic["error_code"] else None
         partitions = topic["partitions"]
         replication = min((len(each["replicas"]) for each in partitions), default=0)
@@ -177,7 +208,7 @@ async def verify(connection: KafkaConnection, topics: Iterable[Topic], operation
         BusError: the first thing that is wrong.
     """
     async with administrator(connection) as client:
-        for name, found in (await describe(client, map(connection.name, topics))).items():
+        for name, found in (await describe(client, connection, topics)).items():
             if found.error is UnknownTopicOrPartitionError:
                 raise missing(name)
             if found.error is TopicAuthorizationFailedError:

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 # aiokafka is not annotated.
 # mypy: disable-error-code="no-untyped-call"
+import asyncio
 from typing import Any, Final, NamedTuple
 
 from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.protocol.admin import DescribeAclsRequest
 from aiokafka.protocol.api import Request, RequestStruct, Response
 from aiokafka.protocol.types import Array, Int8, Int16, Int32, Schema, String
 
-from monitor.bus.kafka_client import KafkaConnection
+from monitor.bus.kafka_client import KafkaConnection, administrator
 
 # Codes of Kafka's AclOperation, ResourceType and PatternType.
 OPERATIONS: Final = {"Read": 3, "Write": 4, "Create": 5, "Describe": 8, "DescribeConfigs": 10, "IdempotentWrite": 12}
 RESOURCES: Final = {"topic": 2, "group": 3, "cluster": 4, "transactional-id": 5}
 PATTERNS: Final = {"literal": 3, "prefixed": 4}
+ANY: Final = 1
 ALLOW: Final = 3
 
 
@@ -87,11 +90,23 @@ class CreateAcls(Request[CreateAclsRequest_v1]):
 
 
 async def grant(connection: KafkaConnection, grants: list[Grant]) -> None:
-    """Give the rights; ``connection`` is the administrator's."""
-    client = AIOKafkaAdminClient(**connection.arguments())
-    await client.start()
-    try:
+    """Give the rights and wait until the broker heeds them; ``connection`` is the administrator's."""
+    async with administrator(connection) as client:
         response: Any = await client._send_to_controller(CreateAcls(grants))
         assert [code for code, _ in response.results] == [0] * len(grants), response
-    finally:
-        await client.close()
+        wanted = {(RESOURCES[each.kind], each.name, f"User:{each.user}", OPERATIONS[each.operation]) for each in grants}
+        for _ in range(100):
+            if wanted <= await _granted(client):
+                return
+            await asyncio.sleep(0.05)
+    raise AssertionError("the broker does not show the rights")
+
+
+async def _granted(client: AIOKafkaAdminClient) -> set[tuple[int, str, str, int]]:
+    everything = DescribeAclsRequest(ANY, None, ANY, None, None, ANY, ANY)  # type: ignore[arg-type] # None is any
+    response: Any = await client._send_request(everything)
+    return {
+        (kind, name, principal, operation)
+        for kind, name, _, rights in response.resources
+        for principal, _, operation, _ in rights
+    }

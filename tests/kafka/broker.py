@@ -69,7 +69,10 @@ def free_ports(count: int) -> list[int]:
 
 
 def _die_with_parent() -> None:
-    """Runs in the child: even a killed test run leaves no broker behind (Linux only)."""
+    """Runs in the child: even a killed test run leaves no broker behind (Linux only).
+
+    The kernel means the parent's thread: a node must be started from one that lasts.
+    """
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
@@ -113,7 +116,7 @@ class Node:
         """Until the node takes connections."""
         deadline = time.monotonic() + START_TIMEOUT_S
         while time.monotonic() < deadline:
-            if self._process is None or self._process.poll() is not None:
+            if not self.running:
                 break
             with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), 1):
                 return
@@ -122,6 +125,11 @@ class Node:
         log = (self.folder / "log.txt").read_text(errors="replace")
         raise RuntimeError(f"Kafka did not start; the end of its log:\n{log[-3000:]}")
 
+    @property
+    def running(self) -> bool:
+        """Whether the process lives."""
+        return self._process is not None and self._process.poll() is None
+
     def kill(self) -> None:
         """SIGKILL, as a power cut would."""
         if self._process is not None:
@@ -129,19 +137,6 @@ class Node:
                 os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait(10)
             self._process = None
-
-    def pause(self) -> None:
-        """SIGSTOP: the node hangs with its connections open."""
-        self._signal(signal.SIGSTOP)
-
-    def resume(self) -> None:
-        """SIGCONT."""
-        self._signal(signal.SIGCONT)
-
-    def _signal(self, number: signal.Signals) -> None:
-        if self._process is None:
-            raise RuntimeError("the node does not run")
-        os.killpg(self._process.pid, number)
 
 
 class Kafka:
@@ -218,6 +213,12 @@ class Kafka:
             self.__exit__()
             raise
         return self
+
+    def revive(self) -> None:
+        """Start every node that was killed, with what its disk holds; does not wait for them."""
+        for node in self.nodes.values():
+            if not node.running:
+                node.start()
 
     def __exit__(self, *_: object) -> None:
         """Kill every node."""

@@ -1,0 +1,158 @@
+"""TLS, passwords and least rights, against a broker that insists on them."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+
+import pytest
+
+from monitor.bus import admin
+from monitor.bus.kafka_client import KafkaConnection, verify
+from monitor.bus.kafka_errors import BusError
+from monitor.bus.kafka_publisher import KafkaPublisher
+from monitor.bus.kafka_subscriber import KafkaSubscriber
+from monitor.bus.topics import CASCADE_STATE, LIQUIDATIONS, MARKET_TOPICS, REJECTS, SIGNALS, TRADES
+from tests.bus import records as make
+from tests.bus.harness import read, records_of
+from tests.kafka.acls import Grant, grant
+from tests.kafka.fixtures import ADMIN, COLLECTOR, DESK, DETECTOR, NOBODY, SecuredKafka
+
+pytestmark = pytest.mark.kafka
+
+
+@pytest.fixture
+async def prefix(secured_kafka: SecuredKafka, topic_prefix: str) -> str:
+    """Topics made by the administrator, with the rights that the documentation's table gives each role."""
+    connection = secured_kafka.connection(ADMIN, topic_prefix)
+    await admin.create(connection, 1)
+    market = [connection.name(topic) for topic in (*MARKET_TOPICS, REJECTS)]
+    signals = [connection.name(topic) for topic in (SIGNALS, CASCADE_STATE)]
+    await grant(
+        connection,
+        [
+            *(Grant(COLLECTOR.name, "Write", "topic", name) for name in market),
+            *(Grant(DETECTOR.name, "Read", "topic", name) for name in market),
+            *(Grant(DETECTOR.name, "Write", "topic", name) for name in signals),
+            Grant(DETECTOR.name, "Read", "group", topic_prefix + "detector"),
+            *(Grant(DESK.name, "Read", "topic", name) for name in signals),
+            Grant(DESK.name, "Read", "group", topic_prefix + "desk.", "prefixed"),
+        ],
+    )
+    return topic_prefix
+
+
+def words(connection: KafkaConnection, *parts: str) -> str:
+    """A pattern of texts with anything between them; ``P.`` stands for the prefix of the topics."""
+    return ".*".join(re.escape(part.replace("P.", connection.topic_prefix)) for part in parts)
+
+
+async def poll_until_refused(reader: KafkaSubscriber) -> None:
+    """Ten seconds at most."""
+    for _ in range(100):
+        await reader.poll(0.1)
+
+
+async def test_each_role_does_its_work_with_its_own_rights(secured_kafka: SecuredKafka, prefix: str) -> None:
+    """Over TLS and SCRAM an event goes from collector to detector and a signal from detector to desk."""
+    collector = await KafkaPublisher(secured_kafka.connection(COLLECTOR, prefix), (*MARKET_TOPICS, REJECTS)).start()
+    collector.write([make.liquidation(1), make.reject(2)])
+    await collector.close()
+    as_detector = secured_kafka.connection(DETECTOR, prefix)
+    reader = await KafkaSubscriber(as_detector, MARKET_TOPICS, group=prefix + "detector").start()
+    batches = await read(reader, 1)
+    assert records_of(batches) == [make.liquidation(1)]
+    await reader.commit({batch.partition: batch.next_offset for batch in batches})
+    await reader.close()
+    writer = await KafkaPublisher(as_detector, (SIGNALS, CASCADE_STATE)).start()
+    writer.write([make.signal(1)])
+    await writer.close()
+    desk = await KafkaSubscriber(secured_kafka.connection(DESK, prefix), [SIGNALS], group=prefix + "desk.one").start()
+    assert records_of(await read(desk, 1)) == [make.signal(1)]
+    await desk.close()
+
+
+async def test_a_desk_can_read_signals_and_nothing_else(secured_kafka: SecuredKafka, prefix: str) -> None:
+    """Writing signals, reading events and using another group are refused, each with the right to grant."""
+    desk = secured_kafka.connection(DESK, prefix)
+    with pytest.raises(BusError, match=words(desk, "'desk' has no Write right on topic P.cascade.signals.v1")):
+        await KafkaPublisher(desk, (SIGNALS, CASCADE_STATE)).start()
+    with pytest.raises(BusError, match=words(desk, "no Read right on topic P.market.trades.v1;", "--operation Read")):
+        await KafkaSubscriber(desk, [TRADES], group=prefix + "desk.one").start()
+    with pytest.raises(BusError, match=words(desk, "'desk' has no Read right on group P.other")):
+        await KafkaSubscriber(desk, [SIGNALS], group=prefix + "other").start()
+
+
+async def test_a_collector_cannot_read_what_it_writes(secured_kafka: SecuredKafka, prefix: str) -> None:
+    """It may see the topic, but a fetch is refused by name."""
+    collector = secured_kafka.connection(COLLECTOR, prefix)
+    await grant(secured_kafka.connection(ADMIN, prefix), [Grant(COLLECTOR.name, "Read", "group", prefix + "curious")])
+    reader = await KafkaSubscriber(collector, [LIQUIDATIONS], group=prefix + "curious").start()
+    with pytest.raises(BusError, match=words(collector, "'collector' has no Read right on topic P.market.liq")):
+        await poll_until_refused(reader)
+    await reader.close()
+
+
+async def test_a_right_that_is_taken_away_stops_the_writer_with_its_name(
+    secured_kafka: SecuredKafka, prefix: str
+) -> None:
+    """A detector that may write one topic but not the other learns it at the first batch, not in silence."""
+    both = secured_kafka.connection(NOBODY, prefix)
+    names = [both.name(topic) for topic in (TRADES, LIQUIDATIONS)]
+    await grant(
+        secured_kafka.connection(ADMIN, prefix),
+        [Grant(NOBODY.name, "Write", "topic", names[0]), Grant(NOBODY.name, "Describe", "topic", names[1])],
+    )
+    writer = await KafkaPublisher(both, (TRADES, LIQUIDATIONS)).start()
+    writer.write([make.liquidation(1)])
+    with pytest.raises(BusError, match=words(both, "'nobody' has no Write right on topic P.market.liquidations.v1")):
+        await writer.flush()
+    with pytest.raises(BusError, match="no Write right"):
+        await writer.close()
+
+
+async def test_a_wrong_password_is_named_and_never_shown(secured_kafka: SecuredKafka) -> None:
+    """The error names the user and the setting; the password stands nowhere."""
+    wrong = replace(secured_kafka.connection(DESK, ""), password="guessed-42")  # noqa: S106 - and wrong
+    with pytest.raises(BusError, match=r"refused user 'desk': wrong name or password; .*password_file") as caught:
+        await verify(wrong, [SIGNALS], "Read")
+    assert "guessed" not in f"{caught.value} {caught.value.__cause__!r}"
+
+
+async def test_an_unknown_user_reads_like_a_wrong_password(secured_kafka: SecuredKafka) -> None:
+    """A broker does not say which of the two is wrong, and neither do we."""
+    with pytest.raises(BusError, match="refused user 'intruder': wrong name or password"):
+        await verify(replace(secured_kafka.connection(DESK, ""), username="intruder"), [SIGNALS], "Read")
+
+
+async def test_a_certificate_of_a_stranger_is_refused(secured_kafka: SecuredKafka) -> None:
+    """Without the right authority nobody connects, and the error says which setting names it."""
+    stranger = replace(secured_kafka.connection(DESK, ""), ssl_cafile=secured_kafka.stranger)
+    with pytest.raises(BusError, match=r"certificate that is not trusted .*set ssl_cafile"):
+        await verify(stranger, [SIGNALS], "Read")
+
+
+@pytest.mark.parametrize(
+    ("change", "text"),
+    [
+        ({"security_protocol": "PLAINTEXT"}, "security_protocol"),
+        ({"sasl_mechanism": "PLAIN"}, "sasl_mechanism"),
+    ],
+)
+async def test_the_wrong_way_in_is_named(secured_kafka: SecuredKafka, change: dict[str, str], text: str) -> None:
+    """A plain connection and a mechanism that is not enabled name the setting to correct."""
+    with pytest.raises(BusError, match=f"set {text} to"):
+        await verify(replace(secured_kafka.connection(DESK, ""), **change), [SIGNALS], "Read")  # type: ignore[arg-type]
+
+
+async def test_topics_are_the_administrators(secured_kafka: SecuredKafka, prefix: str) -> None:
+    """Without the rights neither create nor check goes on, and the right that lacks is named."""
+    desk = secured_kafka.connection(DESK, prefix)
+    with pytest.raises(BusError, match=words(desk, "no Describe right on topic P.")):
+        await admin.check(desk, 1)
+    with pytest.raises(BusError, match=words(desk, "no DescribeConfigs right on topic P.cascade.signals.v1")):
+        await admin.check(desk, 1, [SIGNALS])
+    await grant(secured_kafka.connection(ADMIN, prefix), [Grant(DESK.name, "Describe", "topic", "new.", "prefixed")])
+    newcomer = replace(desk, topic_prefix="new.")
+    with pytest.raises(BusError, match=words(newcomer, "no Create right on topic new.cascade.signals.v1")):
+        await admin.create(newcomer, 1, [SIGNALS])
