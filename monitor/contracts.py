@@ -213,11 +213,13 @@ class Summary(Contract):
     liquidations: Count = Field(description="Liquidation records among the events.")
     liquidated_usd: SideTotals
     rejected: Count = Field(description="Lines or frames that could not be read.")
+    duplicates: Count = Field(0, description="Records whose id had come before; they are not among the liquidations.")
     first_event_us: Micros | None = Field(description="Null where there was no event.")
     last_event_us: Micros | None = Field(description="Null where there was no event.")
     elapsed_s: float = Field(ge=0, description="Wall time of the replay, seconds.")
     events_per_s: float = Field(ge=0)
     episodes: list[EpisodeSummary]
+    notes: list[str] = Field([], description="What the reader of the summary has to know of the input.")
 
 
 class Recording(Contract):

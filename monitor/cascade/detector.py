@@ -17,7 +17,6 @@ import msgspec
 from monitor.cascade.asset import Asset
 from monitor.cascade.flow import SIDE_INDEX
 from monitor.cascade.market import Market
-from monitor.cascade.price import MOVES
 from monitor.cascade.scope import EpisodeSummary, Scope, episode_id
 from monitor.cascade.seen import Seen
 from monitor.cascade.settings import DetectorSettings
@@ -257,7 +256,7 @@ def _asset_view(scope: Scope) -> AssetView:
         coverage = scope.coverage_ratio()
     return AssetView(
         scope.name, phase, side, scored.points, scope.severity(side), price.last,
-        {window: price.move(window, side) for window in MOVES},
+        {window: price.move(window, side) for window in price.windows},
         {window: _totals(amounts, counts) for window, (amounts, counts) in table.items()},
         interest, funding, coverage, scored.evidence,
         episode_id(scope.name, side, episode.started) if episode else None,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from typing import Any
 
 
 class Extremes:
@@ -60,10 +61,7 @@ class Extremes:
         """What a snapshot keeps."""
         return [list(self._highs), list(self._lows)]
 
-    @classmethod
-    def restore(cls, length_s: int, state: list) -> Extremes:  # type: ignore[type-arg]
-        """The extremes that :meth:`state` described."""
-        self = cls(length_s)
-        self._highs.extend((second, value) for second, value in state[0])
-        self._lows.extend((second, value) for second, value in state[1])
-        return self
+    def load(self, state: list[Any]) -> None:
+        """Become what :meth:`state` described."""
+        self._highs = deque((second, value) for second, value in state[0])
+        self._lows = deque((second, value) for second, value in state[1])

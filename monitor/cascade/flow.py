@@ -6,27 +6,25 @@ minute by minute, and not at all while a cascade lasts.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from monitor.cascade.settings import BaselineSettings
+from monitor.cascade.settings import DetectorSettings
 from monitor.cascade.surprise import Surprise
 from monitor.cascade.windows import WINDOWS, Windows
 from monitor.events import MICROS, SIDES, Side, WindowTotals
 
 SIDE_INDEX: Final[Mapping[Side, int]] = {"long": 0, "short": 1}
 
-JUDGED: Final[Mapping[str, tuple[float, float]]] = {
-    "10s": (1.5, 2.2),
-    "1m": (1.5, 2.6),
-    "5m": (1.5, 3.5),
-    "1h": (1.5, 5.0),
-}
-"""Windows whose sum is judged, with the prior of its ratio to normal (scale, tail): a once-in-1000 minute holds 21
-times the normal, a once-in-1000 hour 6 times (2025-10-10: 226 times over an hour)."""
+PRIOR_SCALE: Final = 1.5
+PRIOR_TAIL: Final = 2.2
+PRIOR_GROWTH: Final = 0.14
+"""Prior of a window's ratio to normal: a Pareto tail of exponent 2.2 at ten seconds that grows with the window's length
+to the power 0.14, 2.8 at a minute and 5 at an hour: long sums vary less. Once in 1000 minutes a minute then holds 17
+times the normal, an hour 6 times (on 2025-10-10 it was 226 times)."""
 
 PRIOR_MINUTES: Final = 60
 """The assumed rate weighs as much as this many measured minutes."""
@@ -47,7 +45,7 @@ class Flow:
 
     Args:
         floor_usd: added to both sides of every ratio; see :class:`monitor.cascade.settings.FloorSettings`.
-        baseline: how what is normal is learned.
+        settings: how what is normal is learned, and which windows are judged.
         steadiness: multiplies the priors' exponents: the sum over many assets varies less than any of them, so the
             same ratio is a larger surprise.
     """
@@ -57,20 +55,25 @@ class Flow:
         "aggregated", "fine", "floor_usd", "rates", "table", "windows",
     )  # fmt: skip
 
-    def __init__(self, floor_usd: float, baseline: BaselineSettings, steadiness: float = 1.0) -> None:
+    def __init__(self, floor_usd: float, settings: DetectorSettings, steadiness: float = 1.0) -> None:
         self.windows = Windows(WINDOWS)
         self.floor_usd = floor_usd
         self.fine = False  # whether any record was finer than an hour: otherwise short windows know nothing
         self.aggregated = False  # whether any was not
         self.rates = [PRIOR_RATE * floor_usd] * 2  # normal USD a minute by side
         self.table: dict[str, tuple[Pair, Pair]] = {}
-        self._baseline = baseline
+        self._baseline = settings.baseline
         self._minutes = 0  # learned so far
         self._minute = 0  # number of the last minute seen, learned or not
         self._sources: dict[str, int] = {}  # first lane of each source
         self._source_rates: NDArray[np.float64] = np.zeros(0)  # normal USD a minute by lane
-        self._priors = {name: (scale, tail * steadiness) for name, (scale, tail) in JUDGED.items()}
-        self._surprise = [{name: Surprise(*prior) for name, prior in self._priors.items()} for _ in SIDES]
+        self._priors: dict[str, tuple[float, float]] = {
+            name: (PRIOR_SCALE, steadiness * PRIOR_TAIL * (WINDOWS[name] / 10) ** PRIOR_GROWTH)
+            for name in settings.judged.flow_windows
+        }
+        self._surprise: list[dict[str, Surprise]] = [
+            {name: Surprise(*prior) for name, prior in self._priors.items()} for _ in SIDES
+        ]
 
     @property
     def sources(self) -> Mapping[str, int]:
@@ -121,6 +124,10 @@ class Flow:
     def surprise(self, window: str, side: Side, limit_usd: float | None = None) -> float:
         """How surprising the window's sum is, decades."""
         return self._surprise[SIDE_INDEX[side]][window].of(self.ratio(window, side, limit_usd))
+
+    def surprises(self, side: Side, limit: Callable[[str, Side], float | None]) -> dict[str, float]:
+        """Surprise of every judged window, decades; ``limit`` gives the most that may count of a window's sum."""
+        return {window: self.surprise(window, side, limit(window, side)) for window in self._priors}
 
     def stressed_sources(self, side: Side) -> int:
         """How many sources have a minute far above their own normal."""
@@ -189,17 +196,14 @@ class Flow:
             "surprise": [{name: kept.state() for name, kept in side.items()} for side in self._surprise],
         }  # fmt: skip
 
-    @classmethod
-    def restore(cls, floor_usd: float, baseline: BaselineSettings, steadiness: float, state: dict[str, Any]) -> Flow:
-        """The flow that :meth:`state` described."""
-        self = cls(floor_usd, baseline, steadiness)
+    def load(self, state: dict[str, Any]) -> None:
+        """Become what :meth:`state` described; windows that were not judged then start without experience."""
         self.windows = Windows.restore(state["windows"], WINDOWS)
-        self.fine, self.aggregated, self.rates = state["fine"], state["aggregated"], list(state["rates"])
-        self._minutes, self._minute, self._sources = state["minutes"], state["minute"], dict(state["sources"])
+        self.fine, self.aggregated, self.rates = state["fine"], state["aggregated"], state["rates"]
+        self._minutes, self._minute, self._sources = state["minutes"], state["minute"], state["sources"]
         self._source_rates = np.array(state["source_rates"], np.float64)
-        self._surprise = [
-            {name: Surprise.restore(*self._priors[name], kept) for name, kept in side.items()}
-            for side in state["surprise"]
-        ]
+        for surprises, side in zip(self._surprise, state["surprise"], strict=True):
+            for name, surprise in surprises.items():
+                if name in side:
+                    surprise.load(side[name])
         self.table = self.windows.by_side()
-        return self

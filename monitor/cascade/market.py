@@ -9,6 +9,7 @@ from typing import Final
 
 from monitor.cascade.asset import Summary
 from monitor.cascade.flow import SIDE_INDEX
+from monitor.cascade.price import Price
 from monitor.cascade.scope import Scope
 from monitor.cascade.settings import DetectorSettings
 from monitor.events import Side
@@ -49,13 +50,17 @@ class Market(Scope):
         leaders = self.settings.market.leaders
         if asset not in leaders:
             return
-        for index in range(2):
-            (self.leading_cascade[index].add if summary.in_cascade[index] else self.leading_cascade[index].discard)(
-                asset
-            )
+        for leading, in_cascade in zip(self.leading_cascade, summary.in_cascade, strict=True):
+            if in_cascade:
+                leading.add(asset)
+            else:
+                leading.discard(asset)
         if summary.price is None:
             return
         if not self.leader or leaders.index(asset) < leaders.index(self.leader):
+            if self.leader:
+                # Another asset's price: nothing carries over.
+                self.price = Price(self.settings.baseline.daily_volatility, self.settings.judged.move_windows)
             self.leader = asset
         if asset == self.leader:
             self.price.mark(asset, summary.second, summary.price)

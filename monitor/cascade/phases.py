@@ -21,9 +21,6 @@ RECENT_S: Final = 3
 """Seconds that are looked at for a rise ..."""
 RECENT_NEEDED: Final = 2
 """... of which this many must agree: one second may be an outlier."""
-FAST_PACE_S: Final = 60
-SLOW_PACE_S: Final = 300
-"""Half-lives, seconds, of the two averages of forced flow whose crossing says that the pace slows."""
 
 
 class Observation(NamedTuple):
@@ -36,9 +33,9 @@ class Observation(NamedTuple):
         price: in the direction of the move, so that a larger one is further along: minus the price for longs.
         reference: the same for the best price of the last hour: where the move began.
         move_unit: one hour's standard deviation of the price, USD.
-        minute_usd: this side's liquidated USD of the last minute.
-        five_minutes_ratio: its five minutes over the normal five minutes.
-        minute_surprise: how surprising the minute is, decades.
+        pace_usd: this side's liquidated USD within the pace window.
+        pace_surprise: how surprising that is, decades; 0 where the window is not judged.
+        quiet_ratio: its quiet window over the normal one.
         allowed: whether a cascade may be called at all (the market needs breadth or a leader).
     """
 
@@ -48,9 +45,9 @@ class Observation(NamedTuple):
     price: float | None
     reference: float | None
     move_unit: float
-    minute_usd: float
-    five_minutes_ratio: float
-    minute_surprise: float
+    pace_usd: float
+    pace_surprise: float
+    quiet_ratio: float
     allowed: bool = True
 
 
@@ -80,7 +77,7 @@ class PhaseState(msgspec.Struct):
     reference: float | None = None  # directed price at the start
     extreme: float | None = None  # furthest directed price of the episode
     extreme_at: int = 0
-    worst_minute_usd: float = 0.0
+    worst_pace_usd: float = 0.0
     fast: float = 0.0
     slow: float = 0.0
     relief_since: int = 0  # both ends hold since this second, 0 when they do not
@@ -162,9 +159,9 @@ class Phases:
         state, settings = self.state, self._settings
         if seen.price is not None and state.wave_mark is not None and seen.allowed:
             beyond = seen.price - state.wave_mark > settings.wave_sigma * seen.move_unit
-            if beyond and seen.minute_surprise >= settings.wave_surprise:
+            if beyond and seen.pace_surprise >= settings.wave_surprise:
                 return "cascade"
-        quiet = bool(state.low_since) and seen.five_minutes_ratio < 2
+        quiet = bool(state.low_since) and seen.quiet_ratio < 2
         still = seen.second - max(state.extreme_at, state.since) >= settings.relief_calm_seconds
         return "calm" if quiet and still else "relief"
 
@@ -184,22 +181,21 @@ class Phases:
     def _slowed(self, seen: Observation) -> bool:
         """Forced flow is far below the episode's worst minute, and falling."""
         state = self.state
-        return seen.minute_usd <= self._settings.pace * state.worst_minute_usd and state.fast <= state.slow
+        return seen.pace_usd <= self._settings.pace * state.worst_pace_usd and state.fast <= state.slow
 
     def _average(self, seen: Observation) -> None:
         state = self.state
         elapsed = seen.second - state.second if state.second else 1
-        rate = seen.minute_usd / 60
-        state.fast += (1.0 - 2.0 ** (-elapsed / FAST_PACE_S)) * (rate - state.fast)
-        state.slow += (1.0 - 2.0 ** (-elapsed / SLOW_PACE_S)) * (rate - state.slow)
+        state.fast += (1.0 - 2.0 ** (-elapsed / self._settings.fast_pace_seconds)) * (seen.pace_usd - state.fast)
+        state.slow += (1.0 - 2.0 ** (-elapsed / self._settings.slow_pace_seconds)) * (seen.pace_usd - state.slow)
 
     def _follow(self, episode: Episode, seen: Observation) -> None:
         """Keep the episode's extremes."""
         state = self.state
         if seen.score > episode.peak_score:
             episode.peak_score = seen.score
-        if seen.minute_usd > state.worst_minute_usd:
-            state.worst_minute_usd = seen.minute_usd
+        if seen.pace_usd > state.worst_pace_usd:
+            state.worst_pace_usd = seen.pace_usd
             episode.peak = seen.second
         if seen.price is not None and (state.extreme is None or seen.price > state.extreme):
             state.extreme, state.extreme_at = seen.price, seen.second
@@ -211,7 +207,7 @@ class Phases:
         if state.episode is None:
             state.episode = Episode(seen.second)
             state.reference = seen.reference
-            state.extreme, state.extreme_at, state.worst_minute_usd = None, seen.second, 0.0
+            state.extreme, state.extreme_at, state.worst_pace_usd = None, seen.second, 0.0
             self._follow(state.episode, seen)
         if after == "cascade":
             state.episode.waves += 1

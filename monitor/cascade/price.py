@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Sequence
 from statistics import median
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from monitor.cascade.extremes import Extremes
 from monitor.cascade.surprise import Surprise
+from monitor.cascade.windows import WINDOWS
 from monitor.events import SIDES, Side
-
-MOVES: Final[Mapping[str, int]] = {"5m": 300, "1h": 3_600, "24h": 86_400}
-"""Windows, seconds, over which a fall from the high (or a rise from the low) is judged."""
 
 DAY_S: Final = 86_400
 FRESH_S: Final = 600
 """A venue's mark counts in the median for this long, seconds; recordings of five-minute candles still do."""
+REFERENCE: Final = "1h"
+"""An episode's move is measured from the best price of this window before it."""
 STEP_S: Final = 10
 """Realised volatility is made of returns over this many seconds ..."""
 STEPS: Final = 30
@@ -40,7 +40,7 @@ MOVE_TAIL: Final = 3.5
 
 
 class Move(NamedTuple):
-    """The most surprising move of the price against a side: window, ratio, surprise in decades; and that of 5 min."""
+    """The most surprising move of the price against a side, its surprise in decades, and that of the first window."""
 
     window: str
     ratio: float
@@ -57,10 +57,12 @@ class Price:
     All moves are ratios (0.05 is 5 %). ``sigma`` is the standard deviation of a day's return in quiet times.
     """
 
-    __slots__ = ("_anchor", "_dirty", "_marks", "_move_surprise", "_moves", "_returns", "_step", "_steps",
-                 "judged", "last", "second", "sigma", "variance")  # fmt: skip
+    __slots__ = (
+        "_anchor", "_dirty", "_marks", "_move_surprise", "_moves", "_returns", "_step", "_steps",
+        "judged", "last", "second", "sigma", "variance", "windows",
+    )  # fmt: skip
 
-    def __init__(self, daily_volatility: float) -> None:
+    def __init__(self, daily_volatility: float, move_windows: Sequence[str]) -> None:
         self.last: float | None = None
         self.second = 0  # of the last change
         self.variance = daily_volatility**2 * RETURN_S / DAY_S
@@ -68,8 +70,9 @@ class Price:
         self.judged: dict[Side, Move] = dict.fromkeys(SIDES, STILL)  # as of the last closed second
         self._marks: dict[str, tuple[float, int]] = {}
         self._dirty = False
-        self._moves = {name: Extremes(length) for name, length in MOVES.items()}
-        self._move_surprise = {name: Surprise(MOVE_SCALE, MOVE_TAIL) for name in MOVES}
+        self.windows = tuple(move_windows)
+        self._moves = {name: Extremes(WINDOWS[name]) for name in (*self.windows, REFERENCE)}
+        self._move_surprise = {name: Surprise(MOVE_SCALE, MOVE_TAIL) for name in self.windows}
         self._step: tuple[int, float] | None = None  # number of the current 10 s step, price at its beginning
         self._steps: deque[tuple[int, float]] = deque()  # (step, squared return)
         self._anchor: tuple[int, float] | None = None  # second and price that the next five-minute return starts at
@@ -98,9 +101,9 @@ class Price:
 
     def _judge(self, side: Side) -> Move:
         """The most surprising move against a side."""
-        surprises = {window: self._move_surprise[window].of(self.deviations(window, side)) for window in MOVES}
+        surprises = {window: self._move_surprise[window].of(self.deviations(window, side)) for window in self.windows}
         worst = max(surprises, key=surprises.__getitem__)
-        return Move(worst, self.move(worst, side), surprises[worst], surprises["5m"])
+        return Move(worst, self.move(worst, side), surprises[worst], surprises[self.windows[0]])
 
     def _close_step(self, second: int, price: float) -> None:
         step = second // STEP_S
@@ -129,11 +132,6 @@ class Price:
             self.sigma = max(LOWEST_VOLATILITY, math.sqrt(self.variance * DAY_S / RETURN_S))
         self._anchor = (second, price)
 
-    def expire(self, second: int) -> None:
-        """Let old extremes go though no price came."""
-        for extremes in self._moves.values():
-            extremes.expire(second)
-
     def move(self, window: str, side: Side) -> float:
         """How far the price stands below the window's high (``long``) or above its low (``short``), as a ratio."""
         if self.last is None:
@@ -143,18 +141,18 @@ class Price:
             return max(0.0, 1.0 - self.last / extremes.high)
         return max(0.0, self.last / extremes.low - 1.0)
 
-    def best(self, window: str, side: Side) -> float:
-        """The window's high for longs, its low for shorts: where a move against that side began."""
-        extremes = self._moves[window]
+    def reference(self, side: Side) -> float:
+        """The last hour's high for longs, its low for shorts: where a move against that side began."""
+        extremes = self._moves[REFERENCE]
         return extremes.high if side == "long" else extremes.low
 
     def deviations(self, window: str, side: Side) -> float:
         """The move in standard deviations of the window's return."""
-        return self.move(window, side) / (self.sigma * math.sqrt(MOVES[window] / DAY_S))
+        return self.move(window, side) / (self.sigma * math.sqrt(WINDOWS[window] / DAY_S))
 
     def normal_move(self, window: str) -> float:
         """One standard deviation of the window's return: the baseline that evidence is held against."""
-        return self.sigma * math.sqrt(MOVES[window] / DAY_S)
+        return self.sigma * math.sqrt(WINDOWS[window] / DAY_S)
 
     def volatility_ratio(self) -> float:
         """Realised volatility of the last five minutes over the normal one of five minutes."""
@@ -180,21 +178,22 @@ class Price:
             "step": self._step, "steps": list(self._steps), "anchor": self._anchor, "returns": self._returns,
         }  # fmt: skip
 
-    @classmethod
-    def restore(cls, state: dict) -> Price:  # type: ignore[type-arg]
-        """The price that :meth:`state` described."""
-        self = cls(1.0)
+    def load(self, state: dict[str, Any]) -> None:
+        """Become what :meth:`state` described; windows that were not judged then start from here."""
         self.last, self.second = state["last"], state["second"]
         self.variance, self.sigma = state["variance"], state["sigma"]
         self.judged = {side: Move(*kept) for side, kept in state["judged"].items()}
         self._marks = {venue: (price, at) for venue, (price, at) in state["marks"].items()}
         self._dirty = state["dirty"]
-        self._moves = {name: Extremes.restore(MOVES[name], kept) for name, kept in state["moves"].items()}
-        self._move_surprise = {
-            name: Surprise.restore(MOVE_SCALE, MOVE_TAIL, kept) for name, kept in state["surprise"].items()
-        }
+        for name, extremes in self._moves.items():
+            if name in state["moves"]:
+                extremes.load(state["moves"][name])
+            elif self.last is not None:
+                extremes.push(self.second, self.last)
+        for name, surprise in self._move_surprise.items():
+            if name in state["surprise"]:
+                surprise.load(state["surprise"][name])
         self._step = tuple(state["step"]) if state["step"] else None
         self._steps = deque((step, squared) for step, squared in state["steps"])
         self._anchor = tuple(state["anchor"]) if state["anchor"] else None
         self._returns = state["returns"]
-        return self

@@ -69,9 +69,8 @@ class Scope:
         self.name = name
         self.settings = settings
         self.scale = scale
-        self.steadiness = steadiness
-        self.flow = Flow(settings.floors.floor_usd * scale, settings.baseline, steadiness)
-        self.price = Price(settings.baseline.daily_volatility)
+        self.flow = Flow(settings.floors.floor_usd * scale, settings, steadiness)
+        self.price = Price(settings.baseline.daily_volatility, settings.judged.move_windows)
         self.phases = [Phases(settings.phases) for _ in SIDES]
         self.scores: list[Score] = [NOTHING, NOTHING]
         self.totals = [0, 0]  # liquidated micro-USD by side since the start
@@ -178,7 +177,7 @@ class Scope:
         flow = self.flow
         if not flow.fine or flow.usd("5m", side) < flow.floor_usd:
             return {}
-        return {window: flow.surprise(window, side, self._limit(window, side)) for window in ("10s", "1m", "5m", "1h")}
+        return flow.surprises(side, self._limit)
 
     def _limit(self, window: str, side: Side) -> float | None:
         """The most that may count of a window's sum; None for all of it."""
@@ -229,7 +228,7 @@ class Scope:
     def _observe(self, side: Side, second: int, scored: Score, surprise: dict[str, float]) -> Observation:
         flow, price = self.flow, self.price
         sign = -1.0 if side == "long" else 1.0
-        floors = self.settings.floors
+        floors, judged = self.settings.floors, self.settings.judged
         last = price.last
         return Observation(
             second=second,
@@ -237,11 +236,11 @@ class Scope:
             floors_met=flow.usd("5m", side) >= floors.cascade_usd * self.scale
             and flow.orders("5m") >= floors.cascade_orders,
             price=None if last is None else sign * last,
-            reference=None if last is None else sign * price.best("1h", side),
+            reference=None if last is None else sign * price.reference(side),
             move_unit=0.0 if last is None else price.normal_move("1h") * last,
-            minute_usd=flow.usd("1m", side),
-            five_minutes_ratio=flow.ratio("5m", side) if flow.table else 1.0,
-            minute_surprise=surprise.get("1m", 0.0),
+            pace_usd=flow.usd(judged.pace_window, side),
+            pace_surprise=surprise.get(judged.pace_window, 0.0),
+            quiet_ratio=flow.ratio(judged.quiet_window, side) if flow.table else 1.0,
             allowed=self._allowed(side, second),
         )
 
@@ -355,9 +354,8 @@ class Scope:
 
     def load(self, state: dict) -> None:  # type: ignore[type-arg]
         """Become what :meth:`state` described."""
-        floor_usd = self.settings.floors.floor_usd * self.scale
-        self.flow = Flow.restore(floor_usd, self.settings.baseline, self.steadiness, state["flow"])
-        self.price = Price.restore(state["price"])
+        self.flow.load(state["flow"])
+        self.price.load(state["price"])
         self.phases = [Phases(self.settings.phases, msgspec.convert(kept, PhaseState)) for kept in state["phases"]]
         self.scores = [Score(points, msgspec.convert(evidence, list[Evidence]), gated)
                        for points, evidence, gated in state["scores"]]  # fmt: skip

@@ -5,6 +5,8 @@ Section numbers are those of the project's detection notes, summed up in ``docs/
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt
 
 
@@ -51,6 +53,26 @@ class FloorSettings(_Frozen):
     market_scale: PositiveFloat = Field(4, description="The market's floors are this many times an asset's.")
 
 
+WindowName = Literal["1s", "5s", "10s", "30s", "1m", "5m", "15m", "1h", "4h", "24h", "7d", "30d"]
+
+
+class JudgedSettings(_Frozen):
+    """Which windows a decision looks at; the most surprising one of each family counts."""
+
+    flow_windows: tuple[WindowName, ...] = Field(
+        ("10s", "1m", "5m", "1h"),
+        min_length=1,
+        description="Windows of liquidated USD: a flash cascade is over in minutes, a grind shows over an hour.",
+    )
+    move_windows: tuple[WindowName, ...] = Field(
+        ("5m", "1h", "24h"),
+        min_length=1,
+        description="Windows of the price's move from its high or low; the first one is that of the market's breadth.",
+    )
+    pace_window: WindowName = Field("1m", description="Window whose sum tells whether the pace slows.")
+    quiet_window: WindowName = Field("5m", description="Window that must be near normal before calm returns.")
+
+
 class PhaseSettings(_Frozen):
     """When an asset goes from one phase to the next (section 3.6); all times are market time."""
 
@@ -69,8 +91,12 @@ class PhaseSettings(_Frozen):
     rebound: PositiveFloat = Field(0.15, description="and a rebound of this fraction of the episode's move.")
     pace: PositiveFloat = Field(
         0.25,
-        description="Pace has slowed when a minute holds at most this fraction of the episode's worst minute.",
+        description="Pace has slowed when the pace window holds at most this fraction of the episode's worst one",
     )
+    fast_pace_seconds: PositiveInt = Field(
+        60, description="and its average of this half-life, seconds, is below that of the next one."
+    )
+    slow_pace_seconds: PositiveInt = Field(300, description="Half-life of the slower average, seconds.")
     relief_hold_seconds: PositiveInt = Field(60, description="Both must hold for this long, seconds.")
     wave_sigma: PositiveFloat = Field(
         0.25, description="relief -> cascade on a new extreme by this many hourly standard deviations ..."
@@ -111,5 +137,6 @@ class DetectorSettings(_Frozen):
 
     baseline: BaselineSettings = Field(BaselineSettings(), description="What normal is and how it is learned.")
     floors: FloorSettings = Field(FloorSettings(), description="Absolute floors against dust, USD.")
+    judged: JudgedSettings = Field(JudgedSettings(), description="Windows that a decision looks at.")
     phases: PhaseSettings = Field(PhaseSettings(), description="Phase thresholds and holding times.")
     market: MarketSettings = Field(MarketSettings(), description="The market-wide view.")

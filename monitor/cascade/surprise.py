@@ -7,7 +7,7 @@ logarithmic scale of what a quiet minute looked like, mixed with a Pareto tail t
 from __future__ import annotations
 
 import math
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
@@ -86,10 +86,9 @@ class Surprise:
         bins = np.flatnonzero(self._counts)
         return [bins.tolist(), self._counts[bins].tolist(), self._total, self._unit]
 
-    @classmethod
-    def restore(cls, scale: float, tail: float, state: list) -> Surprise:  # type: ignore[type-arg]
-        """The histogram that :meth:`state` described."""
-        self = cls(scale, tail)
+    def load(self, state: list[Any]) -> None:
+        """Become what :meth:`state` described."""
         bins, counts, self._total, self._unit = state
+        self._counts[:] = 0.0
         self._counts[bins] = counts
-        return self
+        self._tails = None

@@ -1,0 +1,178 @@
+"""Plays the story and watches it; ends with what happened and whether the monitor counted right."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Final, NamedTuple
+
+import msgspec
+import uvloop
+from rich.console import Console
+from rich.live import Live
+
+from monitor import logs
+from monitor.cascade.detector import Detector
+from monitor.demo.screen import screen
+from monitor.demo.story import DETECTOR, SEED, WARMUP_S, demo_settings
+from monitor.errors import OperatorError
+from monitor.events import MICROS, Side
+from monitor.report import episode_table, plain_console, usd
+from monitor.runtime.all import Monitor, monitoring
+from monitor.runtime.clock import wall_clock_us
+from monitor.simulate.arena import Arena
+from monitor.simulate.ledger import Ledger, by_side
+from monitor.simulate.scenario import SCENARIOS, Scenario
+from monitor.summary import Intake, Summary, summarise
+
+REFRESH_S: Final = 0.25
+"""How often the screen is drawn anew."""
+SAY_S: Final = 5.0
+"""How often a line is printed where there is no screen."""
+SETTLE_S: Final = 3.0
+"""How long after the last frame everything must have been decided."""
+
+
+class Count(NamedTuple):
+    """Micro-USD of one side: what the market executed, what the feeds showed of it, what the monitor counted."""
+
+    side: Side
+    executed: int
+    shown: int
+    counted: int
+
+
+def run(*, headless: bool = False, scenario: Scenario = SCENARIOS["demo"]) -> int:
+    """Play the demo.
+
+    Args:
+        headless: print the signals and the summary as JSON lines on standard output, and nothing for people.
+        scenario: the storyline.
+
+    Returns:
+        The exit status: 0, or 1 if the monitor's counts are not those of the exchanges.
+    """
+    logs.configure("warning", "console")
+    return uvloop.run(_play(headless, scenario))
+
+
+async def _play(headless: bool, scenario: Scenario) -> int:
+    console = Console(stderr=True) if headless else plain_console()
+    async with Arena(scenario, SEED, warmup_s=WARMUP_S) as arena:
+        detector = Detector(DETECTOR)
+        if not headless:
+            console.print(f"A simulated market; {WARMUP_S // 60} quiet minutes of it are learned first ...")
+        detector.apply(arena.history())
+        before = detector.view()
+        with tempfile.TemporaryDirectory(prefix="cascade-demo-") as cache:
+            settings = demo_settings(arena, Path(cache), "-" if headless else None)
+            async with monitoring(settings, detector) as monitor:
+                started, started_us = time.perf_counter(), wall_clock_us()
+                await _watch(arena, monitor, console, headless=headless)
+                await _settle(monitor)
+                intake = _intake(monitor, started_us, time.perf_counter() - started)
+            # After the context's end: all signals are out.
+            summary = summarise(detector, intake)
+        summary.liquidations -= before.liquidations
+        totals = [now - then for now, then in zip(detector.view().liquidated_usd, before.liquidated_usd, strict=True)]
+        summary.liquidated_usd.long, summary.liquidated_usd.short = (round(total, 6) for total in totals)
+        counts = _counts(arena, monitor)
+    if headless:
+        sys.stdout.buffer.write(msgspec.json.encode(summary) + b"\n")
+        sys.stdout.buffer.flush()
+    else:
+        _tell(console, summary, counts)
+    return 0 if all(count.shown == count.counted for count in counts) else 1
+
+
+async def _watch(arena: Arena, monitor: Monitor, console: Console, *, headless: bool) -> None:
+    """Let the story play, and show it."""
+    try:
+        async with asyncio.timeout(30):
+            await arena.watched()
+    except TimeoutError:
+        raise OperatorError("the simulated exchanges were not subscribed within 30 s; see the log above") from None
+    playing = asyncio.create_task(arena.play())
+    try:
+        if headless:
+            await playing
+        elif console.is_terminal:
+            with Live(screen(arena, monitor, console.height), console=console, screen=True, auto_refresh=False) as live:
+                while not playing.done():
+                    live.update(screen(arena, monitor, console.height), refresh=True)
+                    await asyncio.wait([playing], timeout=REFRESH_S)
+        else:
+            while not playing.done():
+                console.print(_line(arena, monitor))
+                await asyncio.wait([playing], timeout=SAY_S)
+        await playing
+    finally:
+        playing.cancel()
+
+
+def _line(arena: Arena, monitor: Monitor) -> str:
+    """One line on where the story is and what the detector says, for pipes."""
+    view = monitor.detector.view()
+    market = next(asset for asset in view.assets if asset.asset == "MARKET")
+    minute = market.windows.get("1m")
+    flow = f"longs {usd(minute.long)}, shorts {usd(minute.short)} in a minute" if minute else "no liquidation yet"
+    progress = arena.progress
+    return (
+        f"{progress.elapsed_s:4.0f} s of {progress.total_s:.0f}  market: {progress.phase:<14} "
+        f"monitor: {market.phase:<8} {market.direction:<5} risk {market.risk_score:3.0f}  {flow}"
+    )
+
+
+async def _settle(monitor: Monitor) -> None:
+    """Wait until what was received is decided; a beat later every second of it is closed."""
+    last_event_s = monitor.detector.second
+    for _ in range(round(SETTLE_S / 0.05)):
+        if not monitor.bus.waiting and monitor.detector.second > last_event_s + 1:
+            return
+        await asyncio.sleep(0.05)
+
+
+def _intake(monitor: Monitor, started_us: int, elapsed_s: float) -> Intake:
+    fleets = [venue.fleet for venue in monitor.collecting.collector.stats() if venue.fleet is not None]
+    return Intake(
+        events=sum(sum(fleet.total.events.values()) for fleet in fleets),
+        rejected=sum(sum(fleet.total.rejects.values()) for fleet in fleets),
+        first_us=started_us,
+        last_us=monitor.detector.second * MICROS,
+        elapsed_s=elapsed_s,
+    )
+
+
+def _counts(arena: Arena, monitor: Monitor) -> list[Count]:
+    ledgers: list[Ledger] = [arena.ledger(venue) for venue in arena.exchanges]
+    fleets = [venue.fleet.total for venue in monitor.collecting.collector.stats() if venue.fleet is not None]
+    counted = {
+        "long": sum(stats.liquidated_long_micro_usd for stats in fleets),
+        "short": sum(stats.liquidated_short_micro_usd for stats in fleets),
+    }
+    sides: tuple[Side, ...] = ("long", "short")
+    return [
+        Count(
+            side,
+            sum(by_side(ledger.executed)[side].micro_usd for ledger in ledgers),
+            sum(by_side(ledger.shown)[side].micro_usd for ledger in ledgers),
+            counted[side],
+        )
+        for side in sides
+    ]
+
+
+def _tell(console: Console, summary: Summary, counts: list[Count]) -> None:
+    console.print(episode_table(summary.episodes, "What the monitor made of it (UTC)"))
+    for count in counts:
+        hidden = 1 - count.shown / count.executed if count.executed else 0.0
+        verdict = "the same to the cent" if count.shown == count.counted else "NOT the same: a fault of the monitor"
+        console.print(
+            f"{count.side:>5}s  executed {usd(count.executed / MICROS)}  shown by the feeds "
+            f"{usd(count.shown / MICROS)} ({hidden:.0%} hidden by their throttles)  "
+            f"counted {usd(count.counted / MICROS)}: {verdict}"
+        )
+    console.print(f"{summary.events:,} events in {summary.elapsed_s:.0f} s, {summary.rejected} rejected")

@@ -1,0 +1,51 @@
+"""What the demo plays, and the settings that make an hour's story fit into ninety seconds."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+from monitor.cascade.settings import BaselineSettings, DetectorSettings, JudgedSettings, PhaseSettings
+from monitor.settings import Settings
+from monitor.settings.tree import CollectorSettings, DeliverySettings, LogSettings, VenueSettings
+from monitor.simulate.arena import Arena
+
+SEED: Final = 1
+WARMUP_S: Final = 1_800
+"""Half an hour of calm that the detector learns from before the story begins."""
+
+DETECTOR: Final = DetectorSettings(
+    baseline=BaselineSettings(frozen_after_minutes=1, warmup_hours=WARMUP_S / 3600),
+    judged=JudgedSettings(
+        flow_windows=("5s", "10s", "30s"), move_windows=("30s", "1m"), pace_window="5s", quiet_window="10s"
+    ),
+    phases=PhaseSettings(
+        fast_pace_seconds=3,
+        slow_pace_seconds=10,
+        building_seconds=2,
+        building_calm_seconds=5,
+        extreme_min_seconds=3,
+        extreme_max_seconds=10,
+        relief_hold_seconds=2,
+        relief_calm_seconds=4,
+        min_dwell_seconds=2,
+    ),
+)
+"""The detector's own thresholds; windows and holding times are a tenth or less of the defaults: minutes are seconds."""
+
+
+def demo_settings(arena: Arena, cache: Path, signals: str | None) -> Settings:
+    """Settings of role ``all`` that dial the arena instead of the exchanges."""
+    venues = {
+        venue: VenueSettings(
+            ws_url=exchange.ws_url, rest_url=exchange.rest_url, channels=("liquidations", "trades", "mark_price")
+        )
+        for venue, exchange in arena.exchanges.items()
+    }
+    return Settings(
+        venues=venues,
+        collector=CollectorSettings(instruments_cache=cache),
+        detector=DETECTOR,
+        delivery=DeliverySettings(port=0, state_file=None, signals_output=signals),
+        log=LogSettings(level="warning"),
+    )

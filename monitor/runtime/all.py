@@ -1,0 +1,123 @@
+"""Role ``all``: collector, detector and delivery in one process on the in-memory bus."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import NamedTuple
+
+import uvloop
+
+from monitor.bus.memory import MemoryBus
+from monitor.bus.ports import Partition
+from monitor.bus.topics import MARKET_TOPICS, SIGNALS
+from monitor.cascade.detector import Detector
+from monitor.delivery.http import Check, HttpServer, routes
+from monitor.delivery.metrics import MonitorCollector, Snapshot, exposition, registry
+from monitor.delivery.pulse import Pulse
+from monitor.delivery.signals import SignalLines, output
+from monitor.errors import OperatorError
+from monitor.runtime import state_file
+from monitor.runtime.clock import monotonic_us, wall_clock_us
+from monitor.runtime.collecting import Collecting, collecting
+from monitor.runtime.decider import Decider
+from monitor.settings import Settings
+
+log = logging.getLogger(__name__)
+
+
+class Monitor(NamedTuple):
+    """A running monitor, as :func:`monitoring` hands it out."""
+
+    bus: MemoryBus
+    detector: Detector
+    decider: Decider
+    collecting: Collecting
+    url: str
+
+
+def run(settings: Settings) -> int:
+    """Watch until cancelled; what ``cascade-monitor run`` does with role ``all``."""
+    uvloop.run(_watch(settings))
+    return 0
+
+
+async def _watch(settings: Settings) -> None:
+    async with monitoring(settings) as monitor:
+        log.info("watching %s; metrics at %s/metrics", ", ".join(settings.enabled_venues), monitor.url)
+        await asyncio.Event().wait()
+
+
+@asynccontextmanager
+async def monitoring(
+    settings: Settings, detector: Detector | None = None, clock: Callable[[], int] = wall_clock_us
+) -> AsyncIterator[Monitor]:
+    """Everything of role ``all``, running while the context lasts.
+
+    Args:
+        settings: the settings; ``bus.kind`` must be ``memory``.
+        detector: one that is warm already; otherwise the state file's, or a new one.
+        clock: the machine's time in microseconds.
+
+    Raises:
+        OperatorError: the settings ask for what this role cannot do, or the state file cannot be used.
+        OSError: the metrics port is taken.
+    """
+    if settings.bus.kind != "memory":
+        raise OperatorError("role all runs on bus.kind memory; with kafka run the roles collector and detector")
+    path = settings.delivery.state_file
+    if detector is None:
+        detector = state_file.load(path, settings.detector)
+    bus = MemoryBus(settings.bus.memory.high_water)
+    publisher = bus.publisher()
+    decider = Decider(detector, bus.subscriber(MARKET_TOPICS), publisher, clock, path)
+    pulse = Pulse(monotonic_us)
+    async with AsyncExitStack() as stack:
+        at_work = stack.enter_context(collecting(settings, publisher, clock))
+        lines = None
+        if settings.delivery.signals_output is not None:
+            stream = stack.enter_context(output(settings.delivery.signals_output))
+            lines = SignalLines(bus.subscriber([SIGNALS]), stream)
+        metrics = registry(
+            MonitorCollector(
+                lambda: pulse.ask(lambda: _snapshot(bus, decider, at_work, pulse, clock)),
+                settings.enabled_venues,
+                settings.delivery.assets,
+                settings.delivery.max_assets,
+            )
+        )
+        table = routes(
+            lambda: exposition(metrics), lambda: pulse.alive, lambda: [_state_check(decider), at_work.feeds()]
+        )
+        server = stack.enter_context(HttpServer(settings.delivery.host, settings.delivery.port, table))
+        work = [at_work.collector.run(), decider.run(), pulse.run(), *([lines.run()] if lines else [])]
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(coroutine) for coroutine in work]
+            try:
+                yield Monitor(bus, detector, decider, at_work, server.url)
+            finally:
+                # In the data's order, so that what was collected is decided, and what was decided is written down.
+                for task in tasks:
+                    task.cancel()
+                    await asyncio.wait([task])
+
+
+def _snapshot(
+    bus: MemoryBus, decider: Decider, at_work: Collecting, pulse: Pulse, clock: Callable[[], int]
+) -> Snapshot:
+    fleets = [venue.fleet for venue in at_work.collector.stats() if venue.fleet is not None]
+    return Snapshot(
+        decider.detector.view(),
+        decider.latency,
+        fleets,
+        {Partition("memory", 0): bus.waiting},
+        at_work.instruments_age_s(clock()),
+        pulse.lag_s,
+    )
+
+
+def _state_check(decider: Decider) -> Check:
+    failures = decider.save_failures
+    return Check("state", not failures, f"{failures} failed saves" if failures else "saved as it should be")

@@ -1,0 +1,108 @@
+"""Feeds the detector from the bus, sends its signals, and keeps its state."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from bisect import bisect_left
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Final
+
+from monitor.bus.ports import Batch, Publisher, Subscriber
+from monitor.cascade.detector import Detector
+from monitor.cascade.view import Histogram
+from monitor.events import MICROS, Signal
+from monitor.runtime import state_file
+
+log = logging.getLogger(__name__)
+
+POLL_S: Final = 0.25
+"""How long to wait for events before looking at the clock; events themselves wake the decider at once."""
+SILENCE_S: Final = 3
+"""Seconds close by the wall clock only after this long without any event: a beat comes every second from every venue
+that lives, and everything received before a beat was published before it, so while beats come they are the clock."""
+SAVE_S: Final = 30
+"""State is saved this often, and with every change of phase."""
+BOUNDS_S: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
+"""Buckets of the decision latency, around the objective of one second."""
+
+
+class Decider:
+    """One detector at work.
+
+    Args:
+        detector: the state.
+        subscriber: market events in the order of their arrival; closed here.
+        publisher: takes the signals.
+        clock: the machine's time in microseconds.
+        path: state file, None to keep none.
+    """
+
+    def __init__(
+        self,
+        detector: Detector,
+        subscriber: Subscriber,
+        publisher: Publisher,
+        clock: Callable[[], int],
+        path: Path | None = None,
+    ) -> None:
+        self.detector = detector
+        self._subscriber = subscriber
+        self._publisher = publisher
+        self._clock = clock
+        self._path = path
+        self._saved_us = clock()
+        self._latencies = [0] * (len(BOUNDS_S) + 1)
+        self._latency_sum = 0.0
+        self.save_failures = 0
+
+    async def run(self) -> None:
+        """Decide until cancelled; then what is on the bus is still decided, and the state saved."""
+        try:
+            while True:
+                await self.decide(await self._subscriber.poll(POLL_S))
+        finally:
+            await self.decide(await self._subscriber.poll(0))
+            await self._subscriber.close()
+            await self._save()
+
+    async def decide(self, batches: Sequence[Batch]) -> None:
+        """Take batches in order, send the signals that they lead to."""
+        signals: list[Signal] = []
+        for batch in batches:
+            signals += self.detector.apply(batch.records)
+        if not batches and self.detector.second:
+            signals += self.detector.advance(self._clock() // MICROS - SILENCE_S)
+        if signals:
+            self._stamp(signals)
+            self._publisher.write(signals)
+            await self._publisher.drain()
+        if batches:
+            await self._subscriber.commit({batch.partition: batch.next_offset for batch in batches})
+        changed = any(signal.phase != signal.previous_phase for signal in signals)
+        if changed or self._clock() - self._saved_us >= SAVE_S * MICROS:
+            await self._save()
+
+    def _stamp(self, signals: Sequence[Signal]) -> None:
+        now_us = self._clock()
+        for signal in signals:
+            signal.emitted_time_us = now_us
+            latency_s = (now_us - signal.event_time_us) / MICROS
+            self._latencies[bisect_left(BOUNDS_S, latency_s)] += 1
+            self._latency_sum += max(0.0, latency_s)
+
+    @property
+    def latency(self) -> Histogram:
+        """From the end of the market second that a signal decides on to its sending, seconds."""
+        return Histogram(BOUNDS_S, list(self._latencies), self._latency_sum)
+
+    async def _save(self) -> None:
+        if self._path is None:
+            return
+        self._saved_us = self._clock()
+        try:
+            await asyncio.to_thread(state_file.save, self._path, self.detector.snapshot())
+        except OSError:
+            self.save_failures += 1
+            log.exception("%s: the detector's state cannot be saved; going on without", self._path)
