@@ -29,6 +29,7 @@ class Observation(NamedTuple):
     Attributes:
         second: the second that closed.
         score: 0 to 100.
+        flow_points: the liquidations' part of it: a day's fall outlasts every cascade, so calm looks at these alone.
         floors_met: whether the cascade's absolute floors hold.
         price: in the direction of the move, so that a larger one is further along: minus the price for longs.
         reference: the same for the best price of the last hour: where the move began.
@@ -41,6 +42,7 @@ class Observation(NamedTuple):
 
     second: int
     score: float
+    flow_points: float
     floors_met: bool
     price: float | None
     reference: float | None
@@ -72,7 +74,7 @@ class PhaseState(msgspec.Struct):
     since: int = 0
     second: int = 0
     high_since: int = 0  # score at building's threshold since this second, 0 when below
-    low_since: int = 0  # score below calm's threshold since this second, 0 when above
+    low_since: int = 0  # liquidations' points below calm's threshold since this second, 0 when above
     recent: list[tuple[int, float]] = []
     reference: float | None = None  # directed price at the start
     extreme: float | None = None  # furthest directed price of the episode
@@ -109,7 +111,7 @@ class Phases:
         state.recent = [(at, points) for at, points in state.recent if at > seen.second - RECENT_S]
         state.recent.append((seen.second, seen.score if seen.allowed and seen.floors_met else 0.0))
         state.high_since = (state.high_since or seen.second) if seen.score >= settings.building_score else 0
-        state.low_since = (state.low_since or seen.second) if seen.score < settings.calm_score else 0
+        state.low_since = (state.low_since or seen.second) if seen.flow_points < settings.calm_score else 0
         if state.episode is not None:
             self._follow(state.episode, seen)
         after = self._next(seen)

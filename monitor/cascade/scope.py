@@ -12,7 +12,7 @@ from monitor.cascade.phases import Observation, Phases, PhaseState
 from monitor.cascade.price import Price
 from monitor.cascade.score import NOTHING, Item, Score, score
 from monitor.cascade.settings import DetectorSettings
-from monitor.events import MICROS, SIDES, Evidence, Phase, Side, SideTotals, Signal, SignalCoverage, WindowTotals
+from monitor.events import MICROS, SIDES, Phase, Side, SideTotals, Signal, SignalCoverage, WindowTotals
 
 SHOWN: Final = ("10s", "1m", "5m", "1h", "24h")
 """Windows that a signal carries."""
@@ -168,8 +168,8 @@ class Scope:
         return [signal]
 
     def _totals_before(self) -> tuple[int, int]:
-        """Liquidated micro-USD before the five minutes that called the episode: they belong to it."""
-        amounts = self.flow.table["5m"][0]
+        """Liquidated micro-USD before the second that began the episode: what came in it belongs to it."""
+        amounts = self.flow.table["1s"][0]
         return self.totals[0] - amounts[0], self.totals[1] - amounts[1]
 
     def _flow_surprise(self, side: Side) -> dict[str, float]:
@@ -233,6 +233,7 @@ class Scope:
         return Observation(
             second=second,
             score=scored.points,
+            flow_points=scored.flow_points,
             floors_met=flow.usd("5m", side) >= floors.cascade_usd * self.scale
             and flow.orders("5m") >= floors.cascade_orders,
             price=None if last is None else sign * last,
@@ -357,8 +358,7 @@ class Scope:
         self.flow.load(state["flow"])
         self.price.load(state["price"])
         self.phases = [Phases(self.settings.phases, msgspec.convert(kept, PhaseState)) for kept in state["phases"]]
-        self.scores = [Score(points, msgspec.convert(evidence, list[Evidence]), gated)
-                       for points, evidence, gated in state["scores"]]  # fmt: skip
+        self.scores = [msgspec.convert(kept, Score) for kept in state["scores"]]
         self.totals, self.complete_total = state["totals"], state["complete_total"]
         self.episode_totals = [tuple(kept) for kept in state["episode_totals"]]
         self.finished = msgspec.convert(state["finished"], list[EpisodeSummary])

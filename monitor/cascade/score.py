@@ -54,14 +54,18 @@ class Item(NamedTuple):
 
 
 class Score(NamedTuple):
-    """A score and what it is made of; the contributions add up to it exactly as printed (two decimals)."""
+    """A score and what it is made of; the contributions add up to it exactly as printed (two decimals).
+
+    ``flow_points`` is the part of the liquidations alone; ``gated`` says that the families did not agree.
+    """
 
     points: float
     evidence: list[Evidence]
     gated: bool
+    flow_points: float
 
 
-NOTHING: Final = Score(0.0, [], False)
+NOTHING: Final = Score(0.0, [], False, 0.0)
 
 
 def score(flow: Sequence[Item], price: Sequence[Item]) -> Score:
@@ -75,7 +79,7 @@ def score(flow: Sequence[Item], price: Sequence[Item]) -> Score:
         evidence.append(Evidence("two_family_gate", round(points, 2), GATED_SCORE, round(GATED_SCORE - points, 2)))
         points = GATED_SCORE
     evidence.sort(key=lambda item: (-item.contribution, item.feature))
-    return Score(round(points, 2), evidence, gated)
+    return Score(round(points, 2), evidence, gated, round(flow_points, 2))
 
 
 def _family(items: Sequence[Item], total: float, evidence: list[Evidence]) -> float:

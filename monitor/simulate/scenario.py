@@ -91,12 +91,12 @@ class Scenario:
 DEMO: Final = Scenario(
     "demo",
     (
-        Phase("calm", 17),
-        Phase("long cascade", 26, push=-0.042, noise=4, activity=5),
-        Phase("relief", 15, push=0.002, noise=2, activity=2),
-        Phase("calm again", 7, noise=1.2, activity=1.2),
-        Phase("short squeeze", 13, push=0.04, noise=4, activity=5),
-        Phase("quiet end", 12, push=-0.004, noise=1.2, activity=1.2),
+        Phase("calm", 14),
+        Phase("long cascade", 24, push=-0.042, noise=4, activity=5),
+        Phase("relief", 18, push=0.014, noise=1.5, activity=2),
+        Phase("calm again", 8, noise=1.2, activity=1.2),
+        Phase("short squeeze", 12, push=0.04, noise=4, activity=5),
+        Phase("quiet end", 14, push=-0.012, noise=1.2, activity=1.2),
     ),
 )
 """What ``cascade-monitor demo`` shows."""
