@@ -15,6 +15,7 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from monitor.adapters.adapter import Ack, Adapter, Instrument, Notice, Ping, Pong, Refusal, Skipped
 from monitor.adapters.registry import adapter_named
+from monitor.adapters.rows import UNREADABLE
 from monitor.cascade.detector import Detector
 from monitor.errors import OperatorError
 from monitor.events import AnyEvent, Reject, Signal
@@ -47,20 +48,29 @@ class FrameReader:
     def events(self, raw: RawFrame) -> list[AnyEvent | Reject]:
         """The events of one frame. Raises ``OperatorError`` for a venue that there is no adapter for."""
         adapter = self._adapters.get(raw.venue)
-        if raw.channel == INSTRUMENTS:
-            known = self._instruments.setdefault(raw.venue, {})
-            kind = adapter_named(raw.venue)
-            try:
-                page = kind().parse_instruments(raw.content)
-            except ValueError as error:
-                return [Reject(raw.venue, "malformed", f"instrument data: {error}", raw.receive_time_us)]
-            known.update((instrument.symbol, instrument) for instrument in page.instruments)
-            self._adapters[raw.venue] = kind(known)
-            return []
         if adapter is None:
-            adapter = self._adapters[raw.venue] = adapter_named(raw.venue)()
+            adapter = self._adapters[raw.venue] = _adapter(raw.venue)()
+        if raw.channel == INSTRUMENTS:
+            return self._learn(adapter, raw)
         messages = adapter.parse(raw.content, raw.receive_time_us)
         return [message for message in messages if not isinstance(message, _CONTROL)]
+
+    def _learn(self, adapter: Adapter, raw: RawFrame) -> list[AnyEvent | Reject]:
+        try:
+            page = adapter.parse_instruments(raw.content)
+        except UNREADABLE as error:
+            return [Reject(raw.venue, "malformed", f"instrument data: {error}", raw.receive_time_us)]
+        known = self._instruments.setdefault(raw.venue, {})
+        known.update((instrument.symbol, instrument) for instrument in page.instruments)
+        self._adapters[raw.venue] = type(adapter)(known)
+        return []
+
+
+def _adapter(venue: str) -> type[Adapter]:
+    try:
+        return adapter_named(venue)
+    except ValueError as error:
+        raise OperatorError(str(error)) from None
 
 
 class Playback:
@@ -163,9 +173,9 @@ def run(files: tuple[Path, ...], settings: Settings, *, as_json: bool) -> int:
             summary = play(playback, detector, lambda signals: None, tick)
         console = plain_console()
         console.print(episode_table(summary.episodes))
-        console.print(_in_words(summary))
+        console.print(_in_words(summary), markup=False, soft_wrap=True)
     for example in playback.examples:
-        errors.print(f"rejected {example.where}: {example.reason}", markup=False, highlight=False)
+        errors.print(f"rejected {example.where}: {example.reason}", markup=False, highlight=False, soft_wrap=True)
     if not playback.intake.events:
         raise OperatorError(f"no event in {', '.join(sources)}: a recording holds events or frames as JSON lines")
     return 0

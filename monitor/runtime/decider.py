@@ -6,6 +6,7 @@ import asyncio
 import logging
 from bisect import bisect_left
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Final
 
@@ -52,6 +53,8 @@ class Decider:
         self._publisher = publisher
         self._clock = clock
         self._path = path
+        # One thread, so that a save that was interrupted is over before the last one begins.
+        self._writer = ThreadPoolExecutor(1, "state")
         self._saved_us = clock()
         self._latencies = [0] * (len(BOUNDS_S) + 1)
         self._latency_sum = 0.0
@@ -66,6 +69,7 @@ class Decider:
             await self.decide(await self._subscriber.poll(0))
             await self._subscriber.close()
             await self._save()
+            self._writer.shutdown()
 
     async def decide(self, batches: Sequence[Batch]) -> None:
         """Take batches in order, send the signals that they lead to."""
@@ -102,7 +106,8 @@ class Decider:
             return
         self._saved_us = self._clock()
         try:
-            await asyncio.to_thread(state_file.save, self._path, self.detector.snapshot())
+            loop = asyncio.get_running_loop()
+            await loop.run_in_executor(self._writer, state_file.save, self._path, self.detector.snapshot())
         except OSError:
             self.save_failures += 1
             log.exception("%s: the detector's state cannot be saved; going on without", self._path)
