@@ -207,7 +207,7 @@ class Phases:
         state.previous, state.phase, state.since = state.phase, after, seen.second
         state.relief_since = 0
         if state.episode is None:
-            state.episode = Episode(seen.second)
+            state.episode = Episode(state.high_since or seen.second)  # the first sign, not the second that settled it
             state.reference = seen.reference
             state.extreme, state.extreme_at, state.worst_pace_usd = None, seen.second, 0.0
             self._follow(state.episode, seen)

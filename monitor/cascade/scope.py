@@ -75,7 +75,7 @@ class Scope:
         self.scores: list[Score] = [NOTHING, NOTHING]
         self.totals = [0, 0]  # liquidated micro-USD by side since the start
         self.complete_total = 0  # of these, from feeds that show everything
-        self.episode_totals = [(0, 0, 0), (0, 0, 0)]  # the three above when the side's episode began
+        self.episode_totals = [(0, 0, 0), (0, 0, 0)]  # the three above at the first sign of the side's episode
         self.finished: list[EpisodeSummary] = []
         self.second = 0  # last closed
         self.stressed_second = 0
@@ -158,9 +158,9 @@ class Scope:
         changed = phases.update(self._observe(side, second, scored, flow_surprise))
         state = phases.state
         if state.phase == "calm" and not changed:
+            if state.high_since == second:
+                self.episode_totals[index] = (*self._totals_before(), self.complete_total)
             return []
-        if changed and state.episode is not None and state.episode.started == second:
-            self.episode_totals[index] = (*self._totals_before(), self.complete_total)
         signal = self._signal(side, second, phases.state, scored, coverage, changed=changed)
         if state.phase == "calm":
             self.finished.append(self._summary(side, state))
@@ -168,7 +168,7 @@ class Scope:
         return [signal]
 
     def _totals_before(self) -> tuple[int, int]:
-        """Liquidated micro-USD before the second that began the episode: what came in it belongs to it."""
+        """Liquidated micro-USD before the second of the first sign: what came in it belongs to the episode."""
         amounts = self.flow.table["1s"][0]
         return self.totals[0] - amounts[0], self.totals[1] - amounts[1]
 
