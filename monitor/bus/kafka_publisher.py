@@ -30,8 +30,10 @@ Compression = Literal["zstd", "lz4"]
 
 BATCH_BYTES: Final = 128 * 1024
 """A full batch: eight times the client's default halves the CPU of a record (measured); brokers take 1 MiB."""
-LINGER_S: Final = 0.010
-"""How long a batch that is not full waits for company; half of the 20 ms that frame to bus may take (median)."""
+LINGER_S: Final = 0.005
+"""How long a batch that is not full waits for company. A record takes two hops from frame to signal, for which the
+budget is 20 ms (median): a hop takes 6 ms with this at 1,000 records/s, 10 ms with twice as much (measured), and
+half of it costs half as much CPU again."""
 CLOSE_TIMEOUT_S: Final = 10.0
 """What a closing publisher waits for its last records: orchestrators kill after 30 s or more."""
 
@@ -199,8 +201,6 @@ class KafkaPublisher:
                 future.add_done_callback(partial(self._confirmed, lane, batch.record_count()))
 
     def _confirmed(self, lane: Lane, records: int, future: asyncio.Future[RecordMetadata]) -> None:
-        if future.cancelled():  # the loop is closing down
-            return
         error = future.exception()
         if error is not None:
             self._fail(explain(error, self._connection.username, "Write", lane.topic))

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 
 # aiokafka is not annotated.
@@ -9,7 +10,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewPartitions, NewTopic
 
 from monitor.bus import admin
 from monitor.bus.admin import Difference
-from monitor.bus.kafka_client import KafkaConnection, administrator
+from monitor.bus.kafka_client import KafkaConnection, administrator, describe
 from monitor.bus.kafka_errors import BusError
 from monitor.bus.kafka_publisher import KafkaPublisher
 from monitor.bus.kafka_subscriber import KafkaSubscriber
@@ -34,6 +35,15 @@ def test_one_copy_may_be_missing(replication: int, in_sync: str) -> None:
     assert admin.configuration(TRADES, replication)["min.insync.replicas"] == in_sync
 
 
+async def until_shown(client: AIOKafkaAdminClient, connection: KafkaConnection, partitions: int) -> None:
+    """Wait until the broker shows what it was asked to make."""
+    for _ in range(100):
+        if (await describe(client, connection, [TRADES]))[connection.name(TRADES)].partitions == partitions:
+            return
+        await asyncio.sleep(0.05)
+    raise AssertionError("the broker does not show the topic")
+
+
 @pytest.mark.kafka
 async def test_create_makes_the_whole_table_once(kafka_connection: KafkaConnection) -> None:
     """All topics are made as configured, so that a check finds nothing; a second run makes nothing."""
@@ -54,6 +64,7 @@ async def test_check_says_exactly_what_differs(kafka_connection: KafkaConnection
     name = kafka_connection.name(TRADES)
     async with administrator(kafka_connection) as client:
         await client.create_topics([NewTopic(name, 3, 1, topic_configs={"retention.ms": "1000"})])
+        await until_shown(client, kafka_connection, 3)
     created = await admin.create(kafka_connection, 3, [TRADES])
     assert created.topics == []
     assert [difference[:4] for difference in created.differences] == [
@@ -72,6 +83,7 @@ async def test_partitions_added_by_hand_are_refused_everywhere(kafka_connection:
     name = kafka_connection.name(TRADES)
     async with administrator(kafka_connection) as client:
         await client.create_partitions({name: NewPartitions(4)})
+        await until_shown(client, kafka_connection, 4)
     words = r"market\.trades\.v1 has 4 partitions and the configuration says 3; its keys would move: .* partitions: 4"
     with pytest.raises(BusError, match=words):
         await admin.create(kafka_connection, 1)
@@ -137,3 +149,22 @@ async def test_whatever_else_the_brokers_refuse_is_passed_on(kafka_connection: K
     """A count of partitions that is no count comes back with the broker's words."""
     with pytest.raises(BusError, match=r"Kafka refused to create .*market\.trades\.v1: .*; correct it"):
         await admin.create(replace(kafka_connection, partitions=-5), 1, [TRADES])
+
+
+@pytest.mark.kafka
+async def test_a_configuration_that_is_not_told_is_reported(
+    kafka_connection: KafkaConnection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A broker that refuses to describe a topic is quoted."""
+    await admin.create(kafka_connection, 1, [TRADES])
+    name = kafka_connection.name(TRADES)
+
+    class Refusal:
+        resources = ((-1, "disk on fire", 2, name, ()),)
+
+    async def refuse(*_: object) -> list[type[Refusal]]:
+        return [Refusal]
+
+    monkeypatch.setattr(AIOKafkaAdminClient, "describe_configs", refuse)
+    with pytest.raises(BusError, match=rf"does not tell the configuration of {name}: disk on fire"):
+        await admin.check(kafka_connection, 1, [TRADES])

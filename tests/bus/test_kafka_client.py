@@ -1,15 +1,22 @@
 from __future__ import annotations
 
+import re
 import socket
 import ssl
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from aiokafka.errors import (
+    ClusterAuthorizationFailedError,
+    InvalidTopicError,
+    KafkaConnectionError,
+    NodeNotReadyError,
+)
 from pydantic import SecretStr
 
-from monitor.bus import admin
-from monitor.bus.kafka_client import KafkaConnection, verify
+from monitor.bus import admin, kafka_client
+from monitor.bus.kafka_client import KafkaConnection, diagnose, explain_start, patiently, verify
 from monitor.bus.kafka_errors import BusError
 from monitor.bus.topics import LIQUIDATIONS, TRADES
 from monitor.settings.tree import KafkaSettings
@@ -80,13 +87,58 @@ def test_a_prefix_stands_before_every_name() -> None:
     assert KafkaConnection(topic_prefix="eu.").name(TRADES) == "eu.market.trades.v1"
 
 
+async def test_a_broker_that_just_died_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Errors that pass are retried, silence too; the answer of the next broker counts."""
+    monkeypatch.setattr(kafka_client, "PAUSE_S", 0)
+    answers: list[Exception | str] = [NodeNotReadyError(), TimeoutError(), "three brokers"]
+
+    async def request() -> str:
+        answer = answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    assert await patiently(request, KafkaConnection(), "Describe") == "three brokers"
+
+
+@pytest.mark.parametrize("error", [NodeNotReadyError(), InvalidTopicError()])
+async def test_asking_again_has_an_end(error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What does not pass is reported: at once where asking again cannot help, else after the last attempt."""
+    monkeypatch.setattr(kafka_client, "PAUSE_S", 0)
+    asked = 0
+
+    async def request() -> None:
+        nonlocal asked
+        asked += 1
+        raise error
+
+    with pytest.raises(BusError, match=type(error).__name__):
+        await patiently(request, KafkaConnection(), "Describe")
+    assert asked == (1 if isinstance(error, InvalidTopicError) else kafka_client.ATTEMPTS)
+
+
+async def test_why_a_client_did_not_start_names_its_topics() -> None:
+    """An error that is no matter of the connection is explained with the topics in question."""
+    error = await explain_start(ClusterAuthorizationFailedError(), KafkaConnection(username="x"), "Write", [TRADES])
+    assert "'x' has no Write right on topic market.trades.v1" in str(error)
+
+
+@pytest.mark.kafka
+async def test_a_broker_that_answers_a_probe_but_no_client(kafka_connection: KafkaConnection) -> None:
+    """Where a plain connection is accepted and then closed, the listener wants another protocol."""
+    assert "security_protocol" in str(await diagnose(kafka_connection))
+
+
 async def test_nobody_at_the_address() -> None:
     """A port that nobody listens on is said to be unreachable, with the address and the setting."""
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         port = unused.getsockname()[1]
-        with pytest.raises(BusError, match=rf"Kafka at 127\.0\.0\.1:{port} cannot be reached .*bootstrap_servers"):
-            await verify(KafkaConnection(f"127.0.0.1:{port}"), [TRADES], "Read")
+        connection = KafkaConnection(f"127.0.0.1:{port}")
+        words = rf"Kafka at 127\.0\.0\.1:{port} cannot be reached .*bootstrap_servers"
+        with pytest.raises(BusError, match=words):
+            await verify(connection, [TRADES], "Read")
+        assert re.match(words, str(await explain_start(KafkaConnectionError(), connection, "Read", [TRADES])))
 
 
 @pytest.mark.kafka

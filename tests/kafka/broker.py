@@ -144,7 +144,8 @@ class Kafka:
 
     def __init__(self, folder: Path, nodes: int = 1, security: Security | None = None) -> None:
         self.security = security
-        self._cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes)[:22].decode()
+        # Kafka's way to write a UUID; a leading dash would look like an option to the storage tool.
+        self._cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes)[:22].decode().replace("-", "_")
         ports = free_ports(2 * nodes)
         self.nodes = {
             number: Node(folder / f"node{number}", self._properties(folder, number, ports), ports[number - 1])

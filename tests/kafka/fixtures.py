@@ -56,7 +56,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.xdist_group("kafka"))
 
 
-def _require_kafka() -> None:
+def require_kafka() -> None:
+    """Skip, or fail where real parts are required, if no broker can run here."""
     try:
         require_java()
         kafka_jars()
@@ -77,7 +78,7 @@ def kafka_bootstrap(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     if running:
         yield running
         return
-    _require_kafka()
+    require_kafka()
     with Kafka(_folder(tmp_path_factory)) as kafka:
         yield kafka.bootstrap
 
@@ -85,7 +86,7 @@ def kafka_bootstrap(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 @pytest.fixture(scope="session")
 def kafka_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kafka]:
     """Three nodes; a test that kills one starts it again."""
-    _require_kafka()
+    require_kafka()
     with Kafka(_folder(tmp_path_factory), nodes=3) as kafka:
         yield kafka
 
@@ -93,7 +94,7 @@ def kafka_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kafka]:
 @pytest.fixture(scope="session")
 def secured_kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SecuredKafka]:
     """One node behind TLS and SCRAM, with an authorizer."""
-    _require_kafka()
+    require_kafka()
     certificates = make_certificates(tmp_path_factory.mktemp("certificates") / "pem")
     security = Security(certificates.keystore, certificates.ca, (ADMIN, COLLECTOR, DETECTOR, DESK, NOBODY))
     with Kafka(_folder(tmp_path_factory), security=security) as kafka:
