@@ -6,6 +6,7 @@ from typing import Final, NamedTuple
 
 from monitor.cascade.scope import Scope
 from monitor.cascade.score import Item
+from monitor.cascade.seen import Seen
 from monitor.cascade.settings import DetectorSettings
 from monitor.cascade.windows import Windows
 from monitor.events import (
@@ -37,7 +38,7 @@ class Flown(NamedTuple):
 
 
 class Summary(NamedTuple):
-    """What one asset tells the market once a second in which anything happened."""
+    """What one asset tells the market once a second in which anything happened; ``venues`` are its liquidations'."""
 
     asset: str
     second: int
@@ -45,6 +46,7 @@ class Summary(NamedTuple):
     price: float | None
     stressed: bool
     in_cascade: tuple[bool, bool]
+    venues: tuple[str, ...]
 
 
 class Asset(Scope):
@@ -52,6 +54,7 @@ class Asset(Scope):
 
     def __init__(self, name: str, settings: DetectorSettings) -> None:
         super().__init__(name, settings)
+        self.seen = Seen()
         self.volume = Windows(VOLUME_WINDOWS)
         self.open_interest: dict[str, tuple[float, float, int]] = {}  # by venue: base units, USD, second
         self.funding: dict[str, float] = {}
@@ -135,7 +138,7 @@ class Asset(Scope):
         stressed = self.stressed_second == self.second
         if not flown and not stressed and not any(cascade) and self.price.second != self.second:
             return None
-        return Summary(self.name, self.second, flown, self.price.last, stressed, cascade)
+        return Summary(self.name, self.second, flown, self.price.last, stressed, cascade, tuple(self.flow.sources))
 
     def coverage_ratio(self) -> float | None:
         """Share of the last day's liquidated USD that complete feeds showed; None where there was none."""
@@ -149,6 +152,7 @@ class Asset(Scope):
     def state(self) -> dict[str, object]:
         """What a snapshot keeps."""
         return super().state() | {
+            "seen": self.seen.state(),
             "volume": self.volume.state(), "open_interest": self.open_interest, "funding": self.funding,
             "coverages": self.coverages, "flown": self._flown, "buy_lanes": self._buy_lanes,
         }  # fmt: skip
@@ -156,6 +160,7 @@ class Asset(Scope):
     def load(self, state: dict) -> None:  # type: ignore[type-arg]
         """Become what :meth:`state` described."""
         super().load(state)
+        self.seen = Seen.restore(state["seen"])
         self.volume = Windows.restore(state["volume"], VOLUME_WINDOWS)
         self._buy_lanes = state["buy_lanes"]
         self.open_interest = {venue: tuple(kept) for venue, kept in state["open_interest"].items()}

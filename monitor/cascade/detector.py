@@ -8,17 +8,16 @@ caller that wants seconds to close though nothing arrives says so with :meth:`De
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from statistics import median
 from typing import Any, Final
 
 import msgspec
 
-from monitor.cascade.asset import Asset
+from monitor.cascade.asset import Asset, Summary
 from monitor.cascade.flow import SIDE_INDEX
 from monitor.cascade.market import Market
 from monitor.cascade.scope import EpisodeSummary, Scope, episode_id
-from monitor.cascade.seen import Seen
 from monitor.cascade.settings import DetectorSettings
 from monitor.cascade.view import AssetView, DetectorView
 from monitor.events import (
@@ -36,6 +35,8 @@ from monitor.events import (
     WindowTotals,
 )
 
+_ENCODER: Final = msgspec.msgpack.Encoder()
+
 LATE_S: Final = 2
 """Liquidations that arrive this long after their event time are late: Bybit's batches take half a second."""
 FORMAT: Final = 1
@@ -45,24 +46,26 @@ SILENT_S: Final = 5
 
 
 class Detector:
-    """All assets and the market.
+    """Assets, and the market that they make.
 
     Args:
         settings: thresholds.
+        with_market: whether the market is judged here; without, :meth:`take_summaries` hands out what whoever judges
+            it needs.
     """
 
-    def __init__(self, settings: DetectorSettings | None = None) -> None:
+    def __init__(self, settings: DetectorSettings | None = None, *, with_market: bool = True) -> None:
         self.settings = settings or DetectorSettings()
         self.assets: dict[str, Asset] = {}
-        self.market = Market(self.settings)
+        self.market = Market(self.settings) if with_market else None
         self.second = 0  # the current second by arrival, not closed yet
         self.liquidations = 0
         self.duplicates: dict[str, int] = {}
         self.late: dict[str, int] = {}
         self.signals_by_phase: dict[str, int] = {"calm": 0, "building": 0, "cascade": 0, "relief": 0}
+        self.changed: dict[str, None] = {}  # assets that a snapshot since the last one would show otherwise
+        self._summaries: list[Summary] = []
         self._awake: dict[str, Asset] = {}
-        self._seen: dict[str, Seen] = {}
-        self._venues: set[str] = set()  # whose liquidations were seen or could have been
         self._heartbeats: dict[str, int] = {}  # second of the last one on each venue's liquidation channel
         self._handlers: dict[type, Callable[[Any], None]] = {
             Liquidation: self._liquidation,
@@ -103,7 +106,9 @@ class Detector:
 
     def _next_due(self, limit: int) -> int:
         """The next second that must be closed: this one, the minute's last, or none before ``limit``."""
-        scopes = [*self._awake.values(), self.market]
+        scopes: list[Scope] = [*self._awake.values()]
+        if self.market is not None:
+            scopes.append(self.market)
         if any(scope.active for scope in scopes):
             return self.second
         if any(scope.awake for scope in scopes):
@@ -111,24 +116,34 @@ class Detector:
         return limit
 
     def _close(self, second: int) -> list[Signal]:
-        coverage = self._coverage(second)
+        silent = sorted(venue for venue, at in self._heartbeats.items() if second - at > SILENT_S)
         signals: list[Signal] = []
-        market = self.market
         minute_ends = second % 60 == 59
         for asset in list(self._awake.values()):
-            if not (asset.active or minute_ends):
-                continue
-            signals += asset.close(second, coverage)
-            summary = asset.summary()
-            if summary is not None:
-                market.take(summary)
+            if asset.active or (minute_ends and asset.awake):
+                signals += asset.close(second, SignalCoverage(self._venues(asset.flow.sources), silent, 0.0))
+                summary = asset.summary()
+                if summary is not None:
+                    self._summaries.append(summary)
             if not asset.awake:
                 del self._awake[asset.name]
-        if market.active or (minute_ends and market.awake):
-            signals += market.close(second, coverage)
+        if self.market is not None:
+            for summary in self.take_summaries():
+                self.market.take(summary)
+            if self.market.active or (minute_ends and self.market.awake):
+                signals += self.market.close(second, SignalCoverage(self._venues(self.market.venues), silent, 0.0))
         for signal in signals:
             self.signals_by_phase[signal.phase] += 1
         return signals
+
+    def _venues(self, seen: Iterable[str]) -> list[str]:
+        """Venues whose liquidations were seen, or would have been."""
+        return sorted({*seen, *self._heartbeats})
+
+    def take_summaries(self) -> list[Summary]:
+        """What the assets told the market since the last call."""
+        summaries, self._summaries = self._summaries, []
+        return summaries
 
     def _asset(self, name: str) -> Asset:
         """The asset, made at first sight, with the current second open."""
@@ -138,22 +153,27 @@ class Detector:
         if asset.opened != self.second:
             asset.open(self.second)
             self._awake[name] = asset
+            self.changed[name] = None
         return asset
 
     def _liquidation(self, event: Liquidation) -> None:
-        second = self.second
+        asset = self._asset(event.asset)
         venue = event.venue
-        if not self._new(venue, event.id, second):
+        if not asset.seen.add(event.id, self.second):
+            self.duplicates[venue] = self.duplicates.get(venue, 0) + 1
             return
-        if second - event.event_time_us // MICROS > LATE_S:
+        if self.second - event.event_time_us // MICROS > LATE_S:
             self.late[venue] = self.late.get(venue, 0) + 1
-        self._venues.add(venue)
-        self._asset(event.asset).liquidation(event)
+        asset.liquidation(event)
         self.liquidations += 1
 
     def _trade(self, event: Trade) -> None:
-        if self._new(event.venue, f"{event.symbol}:{event.id}", self.second):
-            self._asset(event.asset).trade(event)
+        asset = self._asset(event.asset)
+        venue = event.venue
+        if asset.seen.add(f"{venue} {event.symbol} {event.id}", self.second):
+            asset.trade(event)
+        else:
+            self.duplicates[venue] = self.duplicates.get(venue, 0) + 1
 
     def _trade_bar(self, event: TradeBar) -> None:
         self._asset(event.asset).trade_bar(event)
@@ -167,24 +187,9 @@ class Detector:
     def _heartbeat(self, event: Heartbeat) -> None:
         if event.channel == "liquidations":
             self._heartbeats[event.venue] = self.second
-            self._venues.add(event.venue)
 
     def _nothing(self, event: Gap | VolatilityIndex) -> None:
         """Known, carried by the bus, and of no consequence here yet."""
-
-    def _new(self, venue: str, key: str, second: int) -> bool:
-        seen = self._seen.get(venue)
-        if seen is None:
-            seen = self._seen[venue] = Seen()
-        if seen.add(key, second):
-            return True
-        self.duplicates[venue] = self.duplicates.get(venue, 0) + 1
-        return False
-
-    def _coverage(self, second: int) -> SignalCoverage:
-        """What can be seen now; the share of complete feeds is filled in by scope and side."""
-        silent = [venue for venue, at in self._heartbeats.items() if second - at > SILENT_S]
-        return SignalCoverage(sorted(self._venues), sorted(silent), 0.0)
 
     # What others may read
 
@@ -194,12 +199,12 @@ class Detector:
         return sorted(found, key=lambda episode: (episode.started_us, episode.asset, episode.direction))
 
     def _scopes(self) -> list[Scope]:
-        return [*self.assets.values(), self.market]
+        return [*self.assets.values(), *([self.market] if self.market is not None else [])]
 
     def view(self) -> DetectorView:
         """A copy of what a screen or a metrics endpoint shows."""
         liquidated = [sum(asset.totals[index] for asset in self.assets.values()) / MICROS for index in range(2)]
-        silent = self._coverage(self.second).venues_in_gap
+        silent = sorted(venue for venue, at in self._heartbeats.items() if self.second - at > SILENT_S)
         return DetectorView(
             [_asset_view(scope) for scope in self._scopes()],
             dict(self.signals_by_phase), self.liquidations, (liquidated[0], liquidated[1]),
@@ -210,37 +215,61 @@ class Detector:
 
     def snapshot(self) -> bytes:
         """Everything that a restart needs, as MessagePack."""
-        return msgspec.msgpack.encode({
+        return _ENCODER.encode([self.common_state(), {name: self.asset_state(name) for name in self.assets}])
+
+    @classmethod
+    def restore(
+        cls, snapshot: bytes, settings: DetectorSettings | None = None, *, with_market: bool = True
+    ) -> Detector:
+        """The detector that :meth:`snapshot` described. Raises ``ValueError`` where it is none or of another format."""
+        try:
+            common, assets = msgspec.msgpack.decode(snapshot, type=tuple[bytes, dict[str, bytes]])
+        except msgspec.MsgspecError as error:
+            raise ValueError("not a snapshot of the detector") from error
+        return cls.assemble(common, assets, settings, with_market=with_market)
+
+    def asset_state(self, name: str) -> bytes:
+        """One asset's part of a snapshot, which :attr:`changed` assets alone need anew."""
+        return _ENCODER.encode(self.assets[name].state())
+
+    def common_state(self) -> bytes:
+        """A snapshot's part that belongs to no asset."""
+        return _ENCODER.encode({
             "format": FORMAT,
             "second": self.second, "liquidations": self.liquidations,
             "duplicates": self.duplicates, "late": self.late, "signals": self.signals_by_phase,
-            "heartbeats": self._heartbeats, "venues": sorted(self._venues), "awake": list(self._awake),
-            "seen": {venue: seen.state() for venue, seen in self._seen.items()},
-            "assets": {name: asset.state() for name, asset in self.assets.items()},
-            "market": self.market.state(),
+            "heartbeats": self._heartbeats, "awake": list(self._awake), "summaries": self._summaries,
+            "market": self.market.state() if self.market is not None else None,
         })  # fmt: skip
 
     @classmethod
-    def restore(cls, snapshot: bytes, settings: DetectorSettings | None = None) -> Detector:
-        """The detector that :meth:`snapshot` described. Raises ``ValueError`` where it is none or of another format."""
+    def assemble(
+        cls,
+        common: bytes,
+        assets: Mapping[str, bytes],
+        settings: DetectorSettings | None = None,
+        *,
+        with_market: bool = True,
+    ) -> Detector:
+        """The detector of the parts of a snapshot. Raises ``ValueError`` where they are none or of another format."""
         try:
-            state = msgspec.msgpack.decode(snapshot)
+            state = msgspec.msgpack.decode(common)
             found = state["format"]
-        except (msgspec.DecodeError, KeyError, TypeError) as error:
+        except (msgspec.MsgspecError, KeyError, TypeError) as error:
             raise ValueError("not a snapshot of the detector") from error
         if found != FORMAT:
             raise ValueError(f"snapshot of format {found}, but this version reads {FORMAT}")
-        self = cls(settings)
+        self = cls(settings, with_market=with_market)
         self.second, self.liquidations = state["second"], state["liquidations"]
         self.duplicates, self.late = state["duplicates"], state["late"]
         self.signals_by_phase, self._heartbeats = state["signals"], state["heartbeats"]
-        self._venues = set(state["venues"])
-        self._seen = {venue: Seen.restore(kept) for venue, kept in state["seen"].items()}
-        for name, kept in state["assets"].items():
+        self._summaries = msgspec.convert(state["summaries"], list[Summary])
+        for name, kept in assets.items():
             asset = self.assets[name] = Asset(name, self.settings)
-            asset.load(kept)
+            asset.load(msgspec.msgpack.decode(kept))
         self._awake = {name: self.assets[name] for name in state["awake"]}
-        self.market.load(state["market"])
+        if self.market is not None and state["market"] is not None:
+            self.market.load(state["market"])
         return self
 
 

@@ -31,6 +31,7 @@ class Market(Scope):
     def __init__(self, settings: DetectorSettings) -> None:
         super().__init__(MARKET, settings, settings.floors.market_scale, STEADINESS)
         self.leader = ""
+        self.venues: set[str] = set()
         self.flown_at: dict[str, int] = {}  # second of each asset's last liquidation
         self.stressed_at: dict[str, int] = {}  # second of its last stress
         self.leading_cascade: list[set[str]] = [set(), set()]  # leaders in a cascade, by side
@@ -43,6 +44,7 @@ class Market(Scope):
                 asset, flown.side, flown.second, flown.micros, flown.orders,
                 complete=flown.complete, aggregated=flown.aggregated,
             )  # fmt: skip
+        self.venues.update(summary.venues)
         if summary.flown:
             self.flown_at[asset] = summary.second
         if summary.stressed:
@@ -89,12 +91,14 @@ class Market(Scope):
     def state(self) -> dict[str, object]:
         """What a snapshot keeps."""
         return super().state() | {
-            "leader": self.leader, "flown_at": self.flown_at, "stressed_at": self.stressed_at,
+            "leader": self.leader,
+            "venues": sorted(self.venues), "flown_at": self.flown_at, "stressed_at": self.stressed_at,
             "leading_cascade": [sorted(assets) for assets in self.leading_cascade],
         }  # fmt: skip
 
     def load(self, state: dict) -> None:  # type: ignore[type-arg]
         """Become what :meth:`state` described."""
         super().load(state)
+        self.venues = set(state["venues"])
         self.leader, self.flown_at, self.stressed_at = state["leader"], state["flown_at"], state["stressed_at"]
         self.leading_cascade = [set(assets) for assets in state["leading_cascade"]]

@@ -6,8 +6,8 @@ from typing import Final
 
 GENERATION_S: Final = 120
 """Two generations are kept: what overlapping sockets and redundant collectors repeat comes within seconds."""
-GENERATION_IDS: Final = 200_000
-"""Ids in a generation at the most, about 20 MB: ten seconds of the busiest venue's worst minute."""
+GENERATION_IDS: Final = 50_000
+"""Ids in a generation at the most, about 5 MB: ten seconds of the busiest asset's worst minute."""
 
 
 class Seen:
