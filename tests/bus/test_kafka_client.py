@@ -21,6 +21,7 @@ from monitor.bus.kafka_errors import BusError
 from monitor.bus.topics import LIQUIDATIONS, TRADES
 from monitor.settings.tree import KafkaSettings
 
+pytestmark = pytest.mark.usefixtures("refusals_settled")
 PASSWORD = "hunter2"  # noqa: S105 - of nobody
 
 

@@ -7,9 +7,10 @@ Each is started once a session, on first use. ``CASCADE_TEST_KAFKA=host:port`` u
 
 from __future__ import annotations
 
+import asyncio
 import os
 import uuid
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -99,6 +100,13 @@ def secured_kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SecuredK
     security = Security(certificates.keystore, certificates.ca, (ADMIN, COLLECTOR, DETECTOR, DESK, NOBODY))
     with Kafka(_folder(tmp_path_factory), security=security) as kafka:
         yield SecuredKafka(kafka.bootstrap, certificates.ca, certificates.stranger)
+
+
+@pytest.fixture
+async def refusals_settled() -> AsyncIterator[None]:
+    """Lets connections end that a broker refused: aiokafka closes them without waiting for it."""
+    yield
+    await asyncio.sleep(0.1)
 
 
 @pytest.fixture

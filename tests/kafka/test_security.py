@@ -18,7 +18,7 @@ from tests.bus.harness import read, records_of
 from tests.kafka.acls import Grant, grant
 from tests.kafka.fixtures import ADMIN, COLLECTOR, DESK, DETECTOR, NOBODY, SecuredKafka
 
-pytestmark = pytest.mark.kafka
+pytestmark = [pytest.mark.kafka, pytest.mark.usefixtures("refusals_settled")]
 
 
 @pytest.fixture
