@@ -136,7 +136,8 @@ class Asset(Scope):
         flown, self._flown = tuple(self._flown), []
         cascade = (self.phases[0].state.phase == "cascade", self.phases[1].state.phase == "cascade")
         stressed = self.stressed_second == self.second
-        if not flown and not stressed and not any(cascade) and self.price.second != self.second:
+        turned = any(phases.state.since == self.second for phases in self.phases)
+        if not flown and not stressed and not any(cascade) and not turned and self.price.second != self.second:
             return None
         return Summary(self.name, self.second, flown, self.price.last, stressed, cascade, tuple(self.flow.sources))
 

@@ -163,24 +163,44 @@ class Flow:
         if not learn or not self.fine:
             return
         if empty > 0:
-            self._learn(0.0, 0.0, empty)
-        self._learn(self.usd("1m", "long"), self.usd("1m", "short"), 1)
+            self._learn_empty(empty)
+        self._learn()
 
-    def _learn(self, long_usd: float, short_usd: float, minutes: int) -> None:
-        keep = 2.0 ** (-minutes / (60.0 * self._baseline.half_life_hours))
-        start = (PRIOR_MINUTES + self._minutes) / (PRIOR_MINUTES + self._minutes + minutes)
-        keep = min(keep, start)  # a plain mean until a half-life has been seen
-        self._minutes += minutes
+    def _learn(self) -> None:
+        keep = self._keep(1)
         winsor = self._baseline.winsor
-        for index, usd in enumerate((long_usd, short_usd)):
+        for side, index in SIDE_INDEX.items():
             rate = self.rates[index]
-            self.rates[index] = keep * rate + (1.0 - keep) * min(usd, winsor * (rate + self.floor_usd))
-        seen = self.windows.sums("1m") / MICROS if minutes == 1 else 0.0
+            counted = min(self.usd("1m", side), winsor * (rate + self.floor_usd))
+            self.rates[index] = keep * rate + (1.0 - keep) * counted
+            for window, surprise in self._surprise[index].items():
+                surprise.observe(self.ratio(window, side) if self.usd(window, side) else 0.0)
         limit = winsor * (self._source_rates + BREADTH_FLOOR * self.floor_usd)
-        self._source_rates = keep * self._source_rates + (1.0 - keep) * np.minimum(seen, limit)
-        for side in SIDES:
-            for window, surprise in self._surprise[SIDE_INDEX[side]].items():
-                surprise.observe(self.ratio(window, side) if minutes == 1 else 0.0, minutes)
+        seen = np.minimum(self.windows.sums("1m") / MICROS, limit)
+        self._source_rates = keep * self._source_rates + (1.0 - keep) * seen
+
+    def _learn_empty(self, minutes: int) -> None:
+        """Learn minutes in which every judged window was empty, all at once."""
+        keep = self._keep(minutes)
+        self.rates = [keep * rate for rate in self.rates]
+        self._source_rates *= keep
+        for surprises in self._surprise:
+            for surprise in surprises.values():
+                surprise.observe(0.0, minutes)
+
+    def _keep(self, minutes: int) -> float:
+        """What is left of the rates' weight after as many more minutes: a plain mean until a half-life was seen."""
+        fade = 2.0 ** (-1.0 / (60.0 * self._baseline.half_life_hours))
+        weight = PRIOR_MINUTES + self._minutes
+        plain = min(minutes, max(0, int(1.0 / (1.0 - fade)) - weight))  # minutes that the mean gives more than the fade
+        self._minutes += minutes
+        return weight / (weight + plain) * fade ** (minutes - plain)
+
+    @property
+    def empty(self) -> bool:
+        """Whether every judged window is, as of the last :meth:`close`, so that a minute more brings nothing new."""
+        table = self.table
+        return not table or not any(amount for window in self._priors for amount in table[window][0])
 
     @property
     def learned_minutes(self) -> int:

@@ -63,6 +63,8 @@ class Market(Scope):
             if self.leader:
                 # Another asset's price: nothing carries over.
                 self.price = Price(self.settings.baseline.daily_volatility, self.settings.judged.move_windows)
+                for phases in self.phases:
+                    phases.forget_price()
             self.leader = asset
         if asset == self.leader:
             self.price.mark(asset, summary.second, summary.price)

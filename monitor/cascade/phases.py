@@ -21,6 +21,8 @@ RECENT_S: Final = 3
 """Seconds that are looked at for a rise ..."""
 RECENT_NEEDED: Final = 2
 """... of which this many must agree: one second may be an outlier."""
+DOWNWARD: Final = frozenset({("building", "calm"), ("cascade", "relief"), ("relief", "calm")})
+"""Changes that wait for the shortest stay in a phase."""
 
 
 class Observation(NamedTuple):
@@ -73,8 +75,8 @@ class PhaseState(msgspec.Struct):
     previous: Phase = "calm"
     since: int = 0
     second: int = 0
-    high_since: int = 0  # score at building's threshold since this second, 0 when below
-    low_since: int = 0  # liquidations' points below calm's threshold since this second, 0 when above
+    high_since: int = 0  # an episode could begin since this second, 0 when it could not
+    low_since: int = 0  # below building's, and liquidations' points below calm's, since this second; 0 when above
     recent: list[tuple[int, float]] = []
     reference: float | None = None  # directed price at the start
     extreme: float | None = None  # furthest directed price of the episode
@@ -110,12 +112,15 @@ class Phases:
         state.second = seen.second
         state.recent = [(at, points) for at, points in state.recent if at > seen.second - RECENT_S]
         state.recent.append((seen.second, seen.score if seen.allowed and seen.floors_met else 0.0))
-        state.high_since = (state.high_since or seen.second) if seen.score >= settings.building_score else 0
-        state.low_since = (state.low_since or seen.second) if seen.flow_points < settings.calm_score else 0
+        forced = seen.flow_points >= settings.calm_points
+        high = forced and seen.score >= settings.building_score
+        state.high_since = (state.high_since or seen.second) if high else 0
+        state.low_since = 0 if forced else (state.low_since or seen.second)
         if state.episode is not None:
             self._follow(state.episode, seen)
         after = self._next(seen)
-        if after == state.phase:
+        dwelt = seen.second - state.since >= settings.min_dwell_seconds
+        if after == state.phase or ((state.phase, after) in DOWNWARD and not dwelt):
             return False
         self._enter(after, seen)
         return True
@@ -142,7 +147,7 @@ class Phases:
         state, settings = self.state, self._settings
         if self._reached(settings.cascade_score):
             return "cascade"
-        if state.low_since and seen.second - state.low_since >= settings.building_calm_seconds:
+        if state.low_since and seen.second - max(state.low_since, state.since) >= settings.building_calm_seconds:
             return "calm"
         return "building"
 
@@ -154,12 +159,11 @@ class Phases:
             return "cascade"
         state.relief_since = state.relief_since or seen.second
         held = seen.second - state.relief_since >= settings.relief_hold_seconds
-        dwelt = seen.second - state.since >= settings.min_dwell_seconds
-        return "relief" if held and dwelt else "cascade"
+        return "relief" if held else "cascade"
 
     def _from_relief(self, seen: Observation) -> Phase:
         state, settings = self.state, self._settings
-        if seen.price is not None and state.wave_mark is not None and seen.allowed:
+        if seen.price is not None and state.wave_mark is not None and seen.allowed and seen.floors_met:
             beyond = seen.price - state.wave_mark > settings.wave_sigma * seen.move_unit
             if beyond and seen.pace_surprise >= settings.wave_surprise:
                 return "cascade"
@@ -199,8 +203,14 @@ class Phases:
         if seen.pace_usd > state.worst_pace_usd:
             state.worst_pace_usd = seen.pace_usd
             episode.peak = seen.second
-        if seen.price is not None and (state.extreme is None or seen.price > state.extreme):
+        if seen.price is None:
+            return
+        if state.extreme is None or seen.price > state.extreme:
             state.extreme, state.extreme_at = seen.price, seen.second
+        if state.reference is None:  # the episode began before its price was known
+            state.reference = seen.reference
+        if state.wave_mark is None:
+            state.wave_mark = state.extreme
 
     def _enter(self, after: Phase, seen: Observation) -> None:
         state = self.state
@@ -219,6 +229,10 @@ class Phases:
             state.wave_mark = state.extreme
         elif after == "calm":
             state.episode.ended = seen.second
+
+    def forget_price(self) -> None:
+        """Begin the move anew at the next price, because that will be another instrument's."""
+        self.state.reference = self.state.extreme = self.state.wave_mark = None
 
     def forget_episode(self) -> None:
         """Drop the episode that has ended, once its last signal is out."""

@@ -79,12 +79,16 @@ class Price:
         self._returns = 0
 
     def mark(self, venue: str, second: int, price: float) -> None:
-        """Take a venue's mark price."""
-        self._marks[venue] = (price, second)
-        self._dirty = True
+        """Take a venue's mark price; one that is older than its last changes nothing."""
+        kept = self._marks.get(venue)
+        if kept is None or kept[1] <= second:
+            self._marks[venue] = (price, second)
+            self._dirty = True
 
     def close(self, second: int, learn: bool) -> None:
         """Close a second: fold the marks into one price, and learn what is normal if ``learn``."""
+        if self.last is not None:
+            self._close_step(second, self.last)  # before the marks: the step began with the price that was
         if self._dirty:
             self._dirty = False
             newest = max(at for _, at in self._marks.values())
@@ -95,7 +99,6 @@ class Price:
                 extremes.push(second, price)
             self._learn_return(second, price, learn)
         if self.last is not None:
-            self._close_step(second, self.last)
             for side in SIDES:
                 self.judged[side] = self._judge(side)
 
@@ -112,7 +115,7 @@ class Price:
         elif step > self._step[0]:
             change = math.log(price / self._step[1])
             if change:
-                self._steps.append((step, change * change))
+                self._steps.append((self._step[0], change * change))
             self._step = (step, price)
             while self._steps and self._steps[0][0] <= step - STEPS:
                 self._steps.popleft()

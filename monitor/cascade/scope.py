@@ -75,7 +75,8 @@ class Scope:
         self.scores: list[Score] = [NOTHING, NOTHING]
         self.totals = [0, 0]  # liquidated micro-USD by side since the start
         self.complete_total = 0  # of these, from feeds that show everything
-        self.episode_totals = [(0, 0, 0), (0, 0, 0)]  # the three above at the first sign of the side's episode
+        self.closed_totals = (0, 0, 0)  # the three above when the last second closed
+        self.episode_totals = [(0, 0, 0), (0, 0, 0)]  # the same before the first sign of the side's episode
         self.finished: list[EpisodeSummary] = []
         self.second = 0  # last closed
         self.stressed_second = 0
@@ -83,6 +84,7 @@ class Scope:
         self.stressed_until = 0
         self.changed = False  # anything new since the last closed second
         self.learning = False  # anything new since the last minute's end
+        self.pressed = False  # liquidations of the last closed second's five minutes count in the score
         self.opened = 0  # the second that windows take events of
 
     # What comes in
@@ -109,28 +111,38 @@ class Scope:
 
     @property
     def active(self) -> bool:
-        """Whether every second must be closed: something is new, or a phase or its onset lasts.
+        """Whether every second must be closed: something is new, liquidations give points, or a phase lasts.
 
         Otherwise no second can raise a score (windows only empty), so the scope sleeps to the end of the minute.
         """
-        return self.changed or any(phases.state.phase != "calm" or phases.state.high_since for phases in self.phases)
+        return (
+            self.changed
+            or self.pressed
+            or self.flow.windows.waiting
+            or any(phases.state.phase != "calm" or phases.state.high_since for phases in self.phases)
+        )
 
     @property
     def awake(self) -> bool:
-        """Whether the minute's end must be closed, to learn from it; else the scope sleeps until something comes."""
-        return self.learning or self.active
+        """Whether the minute's end must be closed, to learn from it; else the scope sleeps until something comes.
+
+        Minutes that it sleeps through are learned as empty ones, so it stays awake while they are not.
+        """
+        return self.learning or self.frozen_since > 0 or self.active or not self.flow.empty
 
     def close(self, second: int, coverage: SignalCoverage) -> list[Signal]:
         """Close a second: all that arrived before its end is in. Returns the signals that it leads to."""
         self.second = second
         self.changed = False
-        learn = self._learning(second)
-        self.price.close(second, learn)
+        self.pressed = False
+        self.price.close(second, self._learning(second))
         self.flow.close(second)
         signals = []
         for side in SIDES:
             signals += self._close_side(side, second, coverage)
+        self.closed_totals = (*self.totals, self.complete_total)
         if second % 60 == 59:
+            learn = self._learning(second) and not any(phases.state.high_since for phases in self.phases)
             self.flow.learn(second // 60, learn=learn)
             if learn and self.price.second > second - 60:
                 self.price.learn_minute()
@@ -153,24 +165,20 @@ class Scope:
         flow_surprise = self._flow_surprise(side)
         scored = self._score(side, flow_surprise)
         self.scores[index] = scored
+        self.pressed |= bool(flow_surprise)
         if max(flow_surprise.values(), default=0.0) >= STRESSED or self.price.judged[side].fast_surprise >= STRESSED:
             self.stressed_second = second
         changed = phases.update(self._observe(side, second, scored, flow_surprise))
         state = phases.state
+        if state.high_since == second and (state.episode is None or state.episode.started == second):
+            self.episode_totals[index] = self.closed_totals
         if state.phase == "calm" and not changed:
-            if state.high_since == second:
-                self.episode_totals[index] = (*self._totals_before(), self.complete_total)
             return []
         signal = self._signal(side, second, phases.state, scored, coverage, changed=changed)
         if state.phase == "calm":
             self.finished.append(self._summary(side, state))
             phases.forget_episode()
         return [signal]
-
-    def _totals_before(self) -> tuple[int, int]:
-        """Liquidated micro-USD before the second of the first sign: what came in it belongs to the episode."""
-        amounts = self.flow.table["1s"][0]
-        return self.totals[0] - amounts[0], self.totals[1] - amounts[1]
 
     def _flow_surprise(self, side: Side) -> dict[str, float]:
         """Surprise of each judged window that can be judged; empty below the floor."""
@@ -347,7 +355,8 @@ class Scope:
         return {
             "flow": self.flow.state(), "price": self.price.state(),
             "phases": [phases.state for phases in self.phases], "scores": self.scores,
-            "totals": self.totals, "complete_total": self.complete_total, "episode_totals": self.episode_totals,
+            "totals": self.totals, "complete_total": self.complete_total, "closed_totals": self.closed_totals,
+            "episode_totals": self.episode_totals, "pressed": self.pressed,
             "finished": self.finished, "opened": self.opened, "second": self.second,
             "stressed_second": self.stressed_second, "stressed_until": self.stressed_until,
             "frozen_since": self.frozen_since, "changed": self.changed, "learning": self.learning,
@@ -360,7 +369,9 @@ class Scope:
         self.phases = [Phases(self.settings.phases, msgspec.convert(kept, PhaseState)) for kept in state["phases"]]
         self.scores = [msgspec.convert(kept, Score) for kept in state["scores"]]
         self.totals, self.complete_total = state["totals"], state["complete_total"]
+        self.closed_totals = tuple(state["closed_totals"])
         self.episode_totals = [tuple(kept) for kept in state["episode_totals"]]
+        self.pressed = state["pressed"]
         self.finished = msgspec.convert(state["finished"], list[EpisodeSummary])
         self.opened, self.second = state["opened"], state["second"]
         self.stressed_second, self.stressed_until = state["stressed_second"], state["stressed_until"]

@@ -80,8 +80,12 @@ class PhaseSettings(_Frozen):
     building_seconds: PositiveInt = Field(10, description="... held for this long, seconds.")
     cascade_score: float = Field(60, ge=0, le=100, description="building -> cascade at this score in 2 of 3 seconds.")
     fast_score: float = Field(75, ge=0, le=100, description="calm -> cascade at this score in 2 of 3 seconds.")
-    calm_score: float = Field(
-        25, ge=0, le=100, description="Back to calm only when liquidations give fewer points than this ..."
+    calm_points: float = Field(
+        12,
+        ge=0,
+        le=100,
+        description="An episode needs this many of its points from liquidations to begin, and ends when they give fewer "
+        "(a day's fall of the price outlasts every cascade) ...",
     )
     building_calm_seconds: PositiveInt = Field(900, description="... for this long, from building, seconds.")
     extreme_fraction: PositiveFloat = Field(

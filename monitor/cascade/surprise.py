@@ -22,6 +22,7 @@ HALF_LIFE: Final = 30 * 24 * 60
 PRIOR_WEIGHT: Final = 1440.0
 """How many observations the prior is worth: a day."""
 _GROWTH: Final = 2.0 ** (1.0 / HALF_LIFE)
+_FADE: Final = 2.0 ** (-1.0 / HALF_LIFE)
 _LOG_RATIO: Final = math.log(RATIO)
 
 
@@ -57,7 +58,7 @@ class Surprise:
     def observe(self, value: float, times: int = 1) -> None:
         """Learn that ``value`` is what ``times`` quiet minutes looked like."""
         self._unit *= _GROWTH**times
-        weight = self._unit * times
+        weight = self._unit * (1.0 - _FADE**times) / (1.0 - _FADE)  # one unit each, the earlier ones faded
         if value >= LOWEST:
             self._counts[self._bin(value)] += weight
         self._total += weight

@@ -250,6 +250,11 @@ class Windows:
                 self.dropped_events += int(row[1].sum())
                 self.dropped_amount += int(row[0].sum())
 
+    @property
+    def waiting(self) -> bool:
+        """Whether anything was added that no window shows yet, because its second has not come or was not folded."""
+        return bool(self._pending)
+
     def sums(self, window: str) -> Integers:
         """Amounts of a window by lane, as of the last :meth:`advance`. Not to be changed by the caller."""
         level, index = self._place[window]
