@@ -186,9 +186,16 @@ async def _configurations(
     client: AIOKafkaAdminClient, connection: KafkaConnection, names: Iterable[str]
 ) -> dict[str, dict[str, str]]:
     resources = [ConfigResource(ConfigResourceType.TOPIC, name) for name in names]
+
+    async def ask() -> list[Any]:
+        responses: list[Any] = await client.describe_configs(resources)
+        for error in [for_code(each[0]) for response in responses for each in response.resources]:
+            if error.retriable:  # this broker has not heard of a new topic yet
+                raise error()
+        return responses
+
     found = {}
-    responses: list[Any] = await patiently(lambda: client.describe_configs(resources), connection, "DescribeConfigs")
-    for response in responses:
+    for response in await patiently(ask, connection, "DescribeConfigs"):
         for code, message, _, name, entries in response.resources:
             if for_code(code) is TopicAuthorizationFailedError:
                 raise forbidden(connection.username, "DescribeConfigs", "topic", name)

@@ -2,11 +2,13 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
+from types import SimpleNamespace
 
 # aiokafka is not annotated.
 # mypy: disable-error-code="no-untyped-call"
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient, NewPartitions, NewTopic
+from aiokafka.errors import UnknownTopicOrPartitionError
 
 from monitor.bus import admin
 from monitor.bus.admin import Difference
@@ -155,15 +157,13 @@ async def test_whatever_else_the_brokers_refuse_is_passed_on(kafka_connection: K
 async def test_a_configuration_that_is_not_told_is_reported(
     kafka_connection: KafkaConnection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A broker that refuses to describe a topic is quoted."""
+    """A broker that does not know a new topic yet is asked again; one that refuses to describe it is quoted."""
     await admin.create(kafka_connection, 1, [TRADES])
     name = kafka_connection.name(TRADES)
+    answers = [((UnknownTopicOrPartitionError.errno, "", 2, name, ()),), ((-1, "disk on fire", 2, name, ()),)]
 
-    class Refusal:
-        resources = ((-1, "disk on fire", 2, name, ()),)
-
-    async def refuse(*_: object) -> list[type[Refusal]]:
-        return [Refusal]
+    async def refuse(*_: object) -> list[SimpleNamespace]:
+        return [SimpleNamespace(resources=answers.pop(0))]
 
     monkeypatch.setattr(AIOKafkaAdminClient, "describe_configs", refuse)
     with pytest.raises(BusError, match=rf"does not tell the configuration of {name}: disk on fire"):
