@@ -14,7 +14,8 @@ Mark price: ``P`` is the estimated settlement price and no rate; ``r`` is the fu
 
 Ids:
     liquidation ``binance-usdm:<s>:<S>:<T>:<q>:<p>``: there is no order id; this tuple is the order's own.
-    trade ``binance-usdm:<s>:<a>``: the aggregate id, which counts up by one per symbol.
+    trade ``<a>``: the aggregate id, which counts up by one per symbol. It says enough beside venue and symbol, and the
+    prefix would cost a tenth of the time of a frame.
 """
 
 from __future__ import annotations
@@ -37,7 +38,6 @@ from monitor.adapters.adapter import (
 )
 from monitor.adapters.plan import DENSE, carried_channels, chunked, request
 from monitor.adapters.rows import (
-    FUTURE_TOLERANCE_US,
     TRADFI,
     UNREADABLE,
     Fault,
@@ -91,10 +91,10 @@ KINDS: Final = frozenset({"aggTrade", "forceOrder", "markPriceUpdate"})
 
 
 class AggTrade(msgspec.Struct, tag_field="e", tag="aggTrade", gc=False):
-    """``<symbol>@aggTrade``."""
+    """``<symbol>@aggTrade``, in the order of the wire: the decoder finds the next field at the first look."""
 
-    s: str
     a: int
+    s: str
     p: float
     q: float
     f: int
@@ -216,6 +216,7 @@ class BinanceUsdm:
 
     def __init__(self, instruments: Mapping[str, Instrument] | None = None) -> None:
         self._listings = Listings(self.venue, instruments, by_name=True)
+        self._plain = self._listings.plain.get
 
     def connections(
         self, symbols: Sequence[str], channels: Iterable[Channel], ws_url: str | None = None
@@ -251,20 +252,18 @@ class BinanceUsdm:
         except UNREADABLE as error:
             return self._unusual(frame, received_us, error)
         if type(data) is SoundTrade:
-            listing = self._listings[symbol := data.s]
+            # Nearly every frame: no calls but the record's own, no look at what is usual. What this leaves is judged
+            # number by number in _odd_trade, at twice the time.
+            plain = self._plain(symbol := data.s)
             time_us = data.T * 1000
-            if listing is not None and (time_us - received_us <= FUTURE_TOLERANCE_US or not received_us):
-                asset, units, _, _, prefix = listing
+            if plain is not None and time_us <= received_us:
                 price = data.p
                 quantity = data.q
-                usd = price * quantity
-                if units != 1.0:
-                    price /= units
-                    quantity *= units
                 side: TakerSide = "sell" if data.m else "buy"
                 fills = data.l - data.f + 1
-                id_ = f"{prefix}{data.a}"
-                return [Trade(VENUE, symbol, asset, time_us, received_us, side, price, quantity, usd, fills, id_)]
+                usd = price * quantity
+                id_ = str(data.a)
+                return [Trade(VENUE, symbol, plain[0], time_us, received_us, side, price, quantity, usd, fills, id_)]
         if isinstance(data, list):
             return [self._message(row, received_us, frame) for row in data]
         return [self._message(data, received_us, frame)]
@@ -286,7 +285,7 @@ class BinanceUsdm:
         listing = self._listings[row.s]
         if listing is None:
             return reject(self.venue, symbol_fault(row.s), received_us, frame)
-        asset, units, _, _, prefix = listing
+        asset, units, _, _, _ = listing
         time_us = row.T * 1000
         price = row.p / units
         quantity = row.q * units
@@ -295,8 +294,7 @@ class BinanceUsdm:
         if fault := find_fault(time_us, received_us, price=price, quantity=quantity, notional=usd):
             return reject(self.venue, fault, received_us, frame)
         side: TakerSide = "sell" if row.m else "buy"
-        id_ = f"{prefix}{row.a}"
-        return Trade(VENUE, row.s, asset, time_us, received_us, side, price, quantity, usd, fills, id_)
+        return Trade(VENUE, row.s, asset, time_us, received_us, side, price, quantity, usd, fills, str(row.a))
 
     def _liquidation(self, order: Order, received_us: int, frame: bytes) -> Message:
         if order.st == COIN_M:
