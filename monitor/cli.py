@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from monitor import __version__
+from monitor.bus.cli import topics
 from monitor.errors import OperatorError
 
 if TYPE_CHECKING:
@@ -205,6 +206,9 @@ def bench(ctx: click.Context, parts: tuple[str, ...], frames: int, rounds: int, 
 def version() -> None:
     """Print the version."""
     click.echo(__version__)
+
+
+cli.add_command(topics)
 
 
 def _settings(config: Path | None, overrides: dict[str, Any]) -> Settings:

@@ -17,9 +17,7 @@ from monitor.events import (
     VolatilityIndex,
 )
 
-Record = (
-    Liquidation | Trade | TradeBar | MarkPrice | OpenInterest | VolatilityIndex | Gap | Heartbeat | Reject | Signal
-)
+Record = Liquidation | Trade | TradeBar | MarkPrice | OpenInterest | VolatilityIndex | Gap | Heartbeat | Reject | Signal
 
 DAY_MS: Final = 86_400_000
 
