@@ -10,6 +10,7 @@ Adding is one list addition an event; arrays are touched once a second, when :me
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Hashable, Mapping
 from typing import Final
 
@@ -42,77 +43,101 @@ MEDIUM_LIMIT: Final = 86_400
 class _Level:
     """One ring of equal buckets and the rolling sums of the windows that it serves.
 
-    ``ring`` is (buckets, 2, lanes): amounts and counts. ``sums`` is (windows, 2, lanes).
+    ``ring`` is (buckets, 2, lanes): amounts and counts. ``sums`` is (windows, 2, lanes), part of an array that all
+    levels share, so that one addition reaches every window. What keeps a second's fold at a few microseconds is the
+    number of calls into numpy, which does not depend on the number of windows.
     """
 
-    __slots__ = ("_by_side", "bucket", "bucket_s", "lengths", "ring", "shortest_s", "slots", "sums", "touched")
+    __slots__ = ("_ages", "bucket", "bucket_s", "lengths", "ring", "shortest_s", "slots", "sums", "touched")
 
-    def __init__(self, bucket_s: int, lengths: list[int], lanes: int) -> None:
+    def __init__(self, bucket_s: int, lengths: list[int], sums: Integers) -> None:
         self.bucket_s = bucket_s
-        self.lengths = lengths
-        self.slots = max(lengths)
-        self.shortest_s = min(lengths) * bucket_s
+        self.lengths = lengths  # ascending
+        self.slots = lengths[-1]
+        self.shortest_s = lengths[0] * bucket_s
         self.bucket = 0  # the current bucket's number, seconds since the epoch // bucket_s
-        self.ring: Integers = np.zeros((self.slots, 2, lanes), np.int64)
-        self.sums: Integers = np.zeros((len(lengths), 2, lanes), np.int64)
-        self.touched = np.zeros(self.slots, np.bool_)  # which slots hold anything: empty ones cost nothing to pass
-        self._by_side: list[list[list[int]]] | None = None  # until the sums change
+        self.ring: Integers = np.zeros((self.slots, 2, 0), np.int64)
+        self.sums = sums
+        self.touched = bytearray(self.slots)  # 1 where a slot holds anything: empty ones cost nothing to pass
+        self._ages = np.array(lengths)
 
-    def widen(self, lanes: int) -> None:
-        """Make room for ``lanes`` in all."""
-        extra = lanes - self.ring.shape[2]
+    def widen(self, sums: Integers) -> None:
+        """Make room for as many lanes as ``sums`` has, which becomes the array of sums."""
+        extra = sums.shape[2] - self.ring.shape[2]
         self.ring = np.concatenate((self.ring, np.zeros((self.slots, 2, extra), np.int64)), axis=2)
-        self.sums = np.concatenate((self.sums, np.zeros((len(self.lengths), 2, extra), np.int64)), axis=2)
+        self.sums = sums
 
-    def advance(self, second: int) -> None:
-        """Make the bucket that holds ``second`` the current one; evict what leaves each window."""
+    def advance(self, second: int) -> bool:
+        """Make the bucket that holds ``second`` the current one; evict what leaves each window; whether any did."""
         old, new = self.bucket, second // self.bucket_s
         if new == old:
-            return
+            return False
         self.bucket = new
+        if new - old == 1:
+            return self._step(new)
         if new - old >= self.slots:
-            self.ring[self.touched] = 0
-            self.touched[:] = False
+            self.ring[:] = 0
+            self.touched[:] = bytes(self.slots)
             self.sums[:] = 0
-            self._by_side = None
-            return
+            return True
+        changed = False
         for index, length in enumerate(self.lengths):
-            for slot in self._touched_slots(old - length + 1, min(old, new - length)):
-                self.sums[index] -= self.ring[slot]
-                self._by_side = None
-        for slot in self._touched_slots(old + 1 - self.slots, new - self.slots):
-            self.ring[slot] = 0
-            self.touched[slot] = False
+            if slots := self._filled(old - length + 1, min(old, new - length)):
+                self.sums[index] -= self.ring[slots].sum(axis=0)
+                changed = True
+        for slot in self._filled(old + 1 - self.slots, new - self.slots):
+            self._empty(slot)
+        return changed
 
-    def _touched_slots(self, first: int, last: int) -> list[int]:
-        """Slots that hold anything among the buckets ``first`` to ``last``."""
-        if first == last:
-            slot = first % self.slots
-            return [slot] if self.touched[slot] else []
-        slots = np.arange(first, last + 1) % self.slots
-        found: list[int] = slots[self.touched[slots]].tolist()
+    def _step(self, new: int) -> bool:
+        """Evict one bucket of each window: all at once, because an empty one subtracts nothing."""
+        touched, slots = self.touched, self.slots
+        for length in self.lengths:
+            if touched[(new - length) % slots]:
+                self.sums -= self.ring.take((new - self._ages) % slots, 0)
+                if touched[new % slots]:
+                    self._empty(new % slots)
+                return True
+        return False
+
+    def _empty(self, slot: int) -> None:
+        self.ring[slot] = 0
+        self.touched[slot] = 0
+
+    def _filled(self, first: int, last: int) -> list[int]:
+        """Slots that hold anything among the buckets ``first`` to ``last``, no more than there are slots."""
+        start = first % self.slots
+        stop = start + last - first + 1
+        return self._find(start, min(stop, self.slots)) + self._find(0, stop - self.slots)
+
+    def _find(self, start: int, stop: int) -> list[int]:
+        found = []
+        while start < stop and (start := self.touched.find(1, start, stop)) >= 0:
+            found.append(start)
+            start += 1
         return found
+
+    def put(self, second: int, row: Integers) -> int | None:
+        """Add a row (2, lanes) to the bucket that holds ``second``, the sums left to the caller.
+
+        Returns:
+            The age of that bucket, None if it has left the ring.
+        """
+        age = self.bucket - second // self.bucket_s
+        if age >= self.slots:
+            return None
+        slot = (self.bucket - age) % self.slots
+        self.ring[slot] += row
+        self.touched[slot] = 1
+        return age
 
     def add(self, second: int, row: Integers) -> bool:
         """Add a row (2, lanes) to the bucket that holds ``second``; False if that has left the ring."""
-        age = self.bucket - second // self.bucket_s
-        if age >= self.slots:
+        age = self.put(second, row)
+        if age is None:
             return False
-        slot = (self.bucket - age) % self.slots
-        self.ring[slot] += row
-        self.touched[slot] = True
-        self._by_side = None
-        for index, length in enumerate(self.lengths):
-            if age < length:
-                self.sums[index] += row
+        self.sums[bisect_right(self.lengths, age) :] += row
         return True
-
-    def by_side(self, used: int) -> list[list[list[int]]]:
-        """Sums (windows, 2, 2): amounts and counts over the even and over the odd of the first ``used`` lanes."""
-        if self._by_side is None:
-            pairs = self.sums[:, :, :used].reshape(len(self.lengths), 2, used // 2, 2)
-            self._by_side = pairs.sum(axis=2).tolist()
-        return self._by_side
 
 
 class Windows:
@@ -136,11 +161,13 @@ class Windows:
 
     __slots__ = (
         "_amounts",
+        "_by_side",
         "_counts",
         "_lanes",
         "_levels",
-        "_pending",
+        "_others",
         "_place",
+        "_sums",
         "dropped_amount",
         "dropped_events",
         "lengths",
@@ -157,19 +184,24 @@ class Windows:
         self._lanes: dict[Hashable, int] = {}
         self._amounts: list[int] = []  # of the current second, by lane
         self._counts: list[int] = []
-        self._pending: list[tuple[int, int, int, int, int]] = []  # (second, lane, amount, count, span) of other seconds
+        self._others: dict[tuple[int, int], tuple[list[int], list[int]]] = {}  # of other seconds: by second and span
+        self._sums: Integers = np.zeros((len(windows), 2, 0), np.int64)
+        self._by_side: list[list[list[int]]] | None = None  # until the sums change
         self._levels: list[_Level] = []
-        self._place: dict[str, tuple[_Level, int]] = {}
+        self._place: dict[str, int] = {}  # of each window's sums, by name, ascending by length
         for bucket_s, shortest, longest in (
             (1, 0, FINE_LIMIT),
             (60, FINE_LIMIT, MEDIUM_LIMIT),
             (3_600, MEDIUM_LIMIT, max(windows.values())),
         ):
-            names = [name for name, length in windows.items() if shortest < length <= longest]
+            names = [
+                name for name in sorted(windows, key=self.lengths.__getitem__) if shortest < windows[name] <= longest
+            ]
             if names:
-                level = _Level(bucket_s, [-(-windows[name] // bucket_s) for name in names], 0)
-                self._levels.append(level)
-                self._place.update({name: (level, index) for index, name in enumerate(names)})
+                first = len(self._place)
+                lengths = [-(-windows[name] // bucket_s) for name in names]
+                self._levels.append(_Level(bucket_s, lengths, self._sums[first : first + len(names)]))
+                self._place.update({name: first + index for index, name in enumerate(names)})
 
     @property
     def lanes(self) -> Mapping[Hashable, int]:
@@ -188,10 +220,13 @@ class Windows:
     def _widen(self, lanes: int) -> None:
         """Double the room, so that a thousand lanes cost ten copies and not a thousand."""
         extra = [0] * (lanes - len(self._amounts))
-        self._amounts += extra
-        self._counts += extra
+        for row in ((self._amounts, self._counts), *self._others.values()):
+            row[0].extend(extra)
+            row[1].extend(extra)
+        self._sums = np.concatenate((self._sums, np.zeros((len(self._sums), 2, len(extra)), np.int64)), axis=2)
+        first = 0
         for level in self._levels:
-            level.widen(lanes)
+            level.widen(self._sums[first : (first := first + len(level.lengths))])
 
     def add(self, lane: int, second: int, amount: int, count: int, span_s: int = 1) -> None:
         """Add to the bucket of ``second``; seen by the sums from the next :meth:`advance` on.
@@ -207,63 +242,56 @@ class Windows:
         if second == self.second and span_s == 1:
             self._amounts[lane] += amount
             self._counts[lane] += count
-        else:
-            self._pending.append((second, lane, amount, count, span_s))
+            return
+        row = self._others.get((second, span_s))
+        if row is None:
+            room = len(self._amounts)
+            row = self._others[second, span_s] = [0] * room, [0] * room
+        row[0][lane] += amount
+        row[1][lane] += count
 
     def advance(self, second: int) -> None:
         """Fold everything that was added and make ``second`` the current one. Going back is an error."""
         if second < self.second:
             raise ValueError(f"time went back from {self.second} to {second}")
-        if self._pending or any(self._counts) or any(self._amounts):
-            self._fold(second)
-        else:
-            self._move(second)
-
-    def _move(self, second: int) -> None:
-        self.second = second
-        for level in self._levels:
-            level.advance(second)
-
-    def _fold(self, second: int) -> None:
-        current = np.array((self._amounts, self._counts), np.int64)
-        if current.any():
+        if any(self._counts) or any(self._amounts):
+            self._fold_current()
+        if second != self.second:
+            self.second = second
             for level in self._levels:
-                level.add(self.second, current)
-            self._amounts = [0] * len(self._amounts)
-            self._counts = [0] * len(self._counts)
-        self._move(second)
-        pending, self._pending = self._pending, []
-        rows: dict[tuple[int, int], Integers] = {}
-        for item in pending:
-            at, lane, amount, count, span_s = item
-            if at > second:
-                self._pending.append(item)
-                continue
-            row = rows.get((at, span_s))
-            if row is None:
-                row = rows[at, span_s] = np.zeros((2, len(self._amounts)), np.int64)
-            row[0, lane] += amount
-            row[1, lane] += count
-        for (at, span_s), row in rows.items():
-            placed = [level.add(at, row) for level in self._levels if level.shortest_s >= span_s]
-            if not any(placed):
-                self.dropped_events += int(row[1].sum())
-                self.dropped_amount += int(row[0].sum())
+                if level.advance(second):
+                    self._by_side = None
+        if self._others:
+            self._fold_others()
 
-    @property
-    def waiting(self) -> bool:
-        """Whether anything was added that no window shows yet, because its second has not come or was not folded."""
-        return bool(self._pending)
+    def _fold_current(self) -> None:
+        row = np.array((self._amounts, self._counts), np.int64)
+        for level in self._levels:
+            level.put(self.second, row)
+        self._sums += row  # the current bucket is in every window
+        self._by_side = None
+        self._amounts = [0] * len(self._amounts)
+        self._counts = [0] * len(self._counts)
+
+    def _fold_others(self) -> None:
+        for at, span_s in sorted(self._others):
+            if at > self.second:
+                break
+            amounts, counts = self._others.pop((at, span_s))
+            row = np.array((amounts, counts), np.int64)
+            placed = [level.add(at, row) for level in self._levels if level.shortest_s >= span_s]
+            self._by_side = None
+            if not any(placed):
+                self.dropped_events += sum(counts)
+                self.dropped_amount += sum(amounts)
 
     def sums(self, window: str) -> Integers:
         """Amounts of a window by lane, as of the last :meth:`advance`. Not to be changed by the caller."""
-        level, index = self._place[window]
-        return level.sums[index, 0, : len(self._lanes)]
+        return self._sums[self._place[window], 0, : len(self._lanes)]
 
     def counts(self, window: str) -> Integers:
         """Order counts of a window by lane."""
-        level, index = self._place[window]
-        return level.sums[index, 1, : len(self._lanes)]
+        return self._sums[self._place[window], 1, : len(self._lanes)]
 
     def by_side(self) -> dict[str, tuple[tuple[int, int], tuple[int, int]]]:
         """Amounts and counts of every window, summed over the even lanes and over the odd ones.
@@ -271,11 +299,13 @@ class Windows:
         For callers that give each source two neighbouring lanes, one a side:
         ``{"1m": ((long amount, short amount), (long count, short count))}``.
         """
-        used = 2 * (len(self._lanes) // 2)
-        rows = (row for level in self._levels for row in level.by_side(used))
+        if self._by_side is None:
+            used = len(self._lanes) // 2
+            pairs = self._sums[:, :, : 2 * used].reshape(len(self._sums), 2, used, 2)
+            self._by_side = pairs.sum(axis=2).tolist()
         return {
             name: ((amounts[0], amounts[1]), (counts[0], counts[1]))
-            for name, (amounts, counts) in zip(self._place, rows, strict=True)
+            for name, (amounts, counts) in zip(self._place, self._by_side, strict=True)
         }
 
     def sum(self, window: str, lane: int) -> int:
@@ -301,7 +331,12 @@ class Windows:
             self.second,
             [list(key) if isinstance(key, tuple) else key for key in self._lanes],
             current,
-            self._pending,
+            [
+                (at, lane, amount, count, span_s)
+                for (at, span_s), row in self._others.items()
+                for lane, (amount, count) in enumerate(zip(*row, strict=True))
+                if amount or count
+            ],
             levels,
             self.dropped_events,
             self.dropped_amount,
@@ -316,11 +351,13 @@ class Windows:
             self.lane(tuple(key) if isinstance(key, list) else key)
         self.second = second
         self._amounts[: len(keys)], self._counts[: len(keys)] = current
-        self._pending = [(at, lane, amount, count, span) for at, lane, amount, count, span in pending]
+        for at, lane, amount, count, span_s in pending:
+            self.add(lane, at, amount, count, span_s)
         for level, (bucket, slots, kinds, lanes, values) in zip(self._levels, levels, strict=True):
             level.bucket = bucket
             level.ring[slots, kinds, lanes] = values
-            level.touched[slots] = True
+            for slot in slots:
+                level.touched[slot] = 1
             ages = (bucket - np.arange(level.slots)) % level.slots
             for index, length in enumerate(level.lengths):
                 level.sums[index] = level.ring[ages < length].sum(axis=0)
