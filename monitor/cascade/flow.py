@@ -6,6 +6,7 @@ minute by minute, and not at all while a cascade lasts.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
@@ -194,7 +195,7 @@ class Flow:
         weight = PRIOR_MINUTES + self._minutes
         plain = min(minutes, max(0, int(1.0 / (1.0 - fade)) - weight))  # minutes that the mean gives more than the fade
         self._minutes += minutes
-        return weight / (weight + plain) * fade ** (minutes - plain)
+        return weight / (weight + plain) * math.pow(fade, minutes - plain)
 
     @property
     def empty(self) -> bool:

@@ -29,6 +29,8 @@ something only beside forced flow; full points at once in 10,000 minutes (a week
 SEVERE_SCORE: Final = 75.0
 EXTREME_SCORE: Final = 90.0
 """Worst score of an episode from which on its severity is 2 and 3."""
+RISE: Final = 26.0
+"""Points that a score can gain while nothing comes: 13 of 33 of the flow's 66, its shares of what is also fading."""
 STRESSED: Final = 3.0
 """Decades of flow or price surprise from which on a scope counts as stressed in the market's breadth."""
 ONE_SIDED_ORDERS: Final = 10
@@ -75,7 +77,7 @@ class Scope:
         self.scores: list[Score] = [NOTHING, NOTHING]
         self.totals = [0, 0]  # liquidated micro-USD by side since the start
         self.complete_total = 0  # of these, from feeds that show everything
-        self.closed_totals = (0, 0, 0)  # the three above when the last second closed
+        self.closed_totals: tuple[int, int, int] = (0, 0, 0)  # the three above when the last second closed
         self.episode_totals = [(0, 0, 0), (0, 0, 0)]  # the same before the first sign of the side's episode
         self.finished: list[EpisodeSummary] = []
         self.second = 0  # last closed
@@ -84,7 +86,8 @@ class Scope:
         self.stressed_until = 0
         self.changed = False  # anything new since the last closed second
         self.learning = False  # anything new since the last minute's end
-        self.pressed = False  # liquidations of the last closed second's five minutes count in the score
+        self.lasting = False  # seconds must close though nothing is new
+        self.holding = False  # a judged window was not empty at the last minute's end
         self.opened = 0  # the second that windows take events of
 
     # What comes in
@@ -111,16 +114,11 @@ class Scope:
 
     @property
     def active(self) -> bool:
-        """Whether every second must be closed: something is new, liquidations give points, or a phase lasts.
+        """Whether every second must be closed: something is new, a score is near a threshold, or a phase lasts.
 
-        Otherwise no second can raise a score (windows only empty), so the scope sleeps to the end of the minute.
+        Otherwise no second can raise a score enough (windows only empty), so the scope sleeps to the end of the minute.
         """
-        return (
-            self.changed
-            or self.pressed
-            or self.flow.windows.waiting
-            or any(phases.state.phase != "calm" or phases.state.high_since for phases in self.phases)
-        )
+        return self.changed or self.lasting
 
     @property
     def awake(self) -> bool:
@@ -128,26 +126,33 @@ class Scope:
 
         Minutes that it sleeps through are learned as empty ones, so it stays awake while they are not.
         """
-        return self.learning or self.frozen_since > 0 or self.active or not self.flow.empty
+        return self.learning or self.changed or self.lasting or self.holding or self.frozen_since > 0
 
     def close(self, second: int, coverage: SignalCoverage) -> list[Signal]:
         """Close a second: all that arrived before its end is in. Returns the signals that it leads to."""
         self.second = second
         self.changed = False
-        self.pressed = False
         self.price.close(second, self._learning(second))
         self.flow.close(second)
         signals = []
         for side in SIDES:
             signals += self._close_side(side, second, coverage)
-        self.closed_totals = (*self.totals, self.complete_total)
+        self.closed_totals = (self.totals[0], self.totals[1], self.complete_total)
+        self.lasting = self.flow.windows.waiting or any(self._lasts(side) for side in SIDES)
         if second % 60 == 59:
             learn = self._learning(second) and not any(phases.state.high_since for phases in self.phases)
             self.flow.learn(second // 60, learn=learn)
             if learn and self.price.second > second - 60:
                 self.price.learn_minute()
             self.learning = False
+            self.holding = not self.flow.empty
         return signals
+
+    def _lasts(self, side: Side) -> bool:
+        """Whether a side is in a phase, or may come into one though nothing is new."""
+        state, scored = self.phases[SIDE_INDEX[side]].state, self.scores[SIDE_INDEX[side]]
+        near = scored.flow_points > 0 and scored.points >= self.settings.phases.building_score - RISE
+        return near or state.phase != "calm" or state.high_since > 0
 
     def _learning(self, second: int) -> bool:
         """Whether this second may teach what is normal: not during a cascade, not right after, not forever."""
@@ -165,7 +170,6 @@ class Scope:
         flow_surprise = self._flow_surprise(side)
         scored = self._score(side, flow_surprise)
         self.scores[index] = scored
-        self.pressed |= bool(flow_surprise)
         if max(flow_surprise.values(), default=0.0) >= STRESSED or self.price.judged[side].fast_surprise >= STRESSED:
             self.stressed_second = second
         changed = phases.update(self._observe(side, second, scored, flow_surprise))
@@ -356,7 +360,7 @@ class Scope:
             "flow": self.flow.state(), "price": self.price.state(),
             "phases": [phases.state for phases in self.phases], "scores": self.scores,
             "totals": self.totals, "complete_total": self.complete_total, "closed_totals": self.closed_totals,
-            "episode_totals": self.episode_totals, "pressed": self.pressed,
+            "episode_totals": self.episode_totals, "lasting": self.lasting, "holding": self.holding,
             "finished": self.finished, "opened": self.opened, "second": self.second,
             "stressed_second": self.stressed_second, "stressed_until": self.stressed_until,
             "frozen_since": self.frozen_since, "changed": self.changed, "learning": self.learning,
@@ -371,7 +375,7 @@ class Scope:
         self.totals, self.complete_total = state["totals"], state["complete_total"]
         self.closed_totals = tuple(state["closed_totals"])
         self.episode_totals = [tuple(kept) for kept in state["episode_totals"]]
-        self.pressed = state["pressed"]
+        self.lasting, self.holding = state["lasting"], state["holding"]
         self.finished = msgspec.convert(state["finished"], list[EpisodeSummary])
         self.opened, self.second = state["opened"], state["second"]
         self.stressed_second, self.stressed_until = state["stressed_second"], state["stressed_until"]
