@@ -82,8 +82,10 @@ class _Level:
             return True
         changed = False
         for index, length in enumerate(self.lengths):
-            if slots := self._filled(old - length + 1, min(old, new - length)):
-                self.sums[index] -= self.ring[slots].sum(axis=0)
+            slots = self._filled(old - length + 1, min(old, new - length))
+            if slots:
+                gone = self.ring[slots[0]] if len(slots) == 1 else self.ring[slots].sum(axis=0)
+                np.subtract(self.sums[index], gone, out=self.sums[index])
                 changed = True
         for slot in self._filled(old + 1 - self.slots, new - self.slots):
             self._empty(slot)
@@ -108,14 +110,9 @@ class _Level:
         """Slots that hold anything among the buckets ``first`` to ``last``, no more than there are slots."""
         start = first % self.slots
         stop = start + last - first + 1
-        return self._find(start, min(stop, self.slots)) + self._find(0, stop - self.slots)
-
-    def _find(self, start: int, stop: int) -> list[int]:
-        found = []
-        while start < stop and (start := self.touched.find(1, start, stop)) >= 0:
-            found.append(start)
-            start += 1
-        return found
+        touched, slots = self.touched, self.slots
+        found = _find(touched, start, min(stop, slots))
+        return found + _find(touched, 0, stop - slots) if stop > slots else found
 
     def put(self, second: int, row: Integers) -> int | None:
         """Add a row (2, lanes) to the bucket that holds ``second``, the sums left to the caller.
@@ -138,6 +135,15 @@ class _Level:
             return False
         self.sums[bisect_right(self.lengths, age) :] += row
         return True
+
+
+def _find(touched: bytearray, start: int, stop: int) -> list[int]:
+    found = []
+    at = touched.find(1, start, stop)
+    while at >= 0:
+        found.append(at)
+        at = touched.find(1, at + 1, stop)
+    return found
 
 
 class Windows:
@@ -284,6 +290,11 @@ class Windows:
             if not any(placed):
                 self.dropped_events += sum(counts)
                 self.dropped_amount += sum(amounts)
+
+    @property
+    def waiting(self) -> bool:
+        """Whether anything was added that no window shows yet, because its second has not come or was not folded."""
+        return bool(self._others)
 
     def sums(self, window: str) -> Integers:
         """Amounts of a window by lane, as of the last :meth:`advance`. Not to be changed by the caller."""
