@@ -5,7 +5,8 @@ from __future__ import annotations
 import datetime
 import random
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Hashable, Sequence
+from functools import partial
 from typing import Any, Final, NamedTuple
 
 from monitor.bench import peers
@@ -20,11 +21,13 @@ DENSITIES: Final = {
     42: "a busy hour: nearly every event opens a new second of its asset",
 }
 """Events per second, all assets together."""
-SECONDS: Final = 3
-"""A density shows only over a few seconds; at 42 a second there are MIN_EVENTS instead."""
+WARM_S: Final = 1
+"""Everyone takes this much before the clock starts: from then on an event enters and one leaves, as it goes on."""
+SECONDS: Final = 2
+"""A density shows only over a few seconds; at 42 a second there are MIN_EVENTS instead, and as many to warm up."""
 MIN_EVENTS: Final = 5_000
-RIVER_EVENTS: Final = 50_000
-"""River gets the first ones only: it needs a second or two for them, minutes for all."""
+RIVER_EVENTS: Final = 30_000
+"""River is timed on the first ones only: it needs a second or two for them, minutes for all."""
 
 OURS: Final = "monitor"
 DEQUES: Final = "deque a window"
@@ -80,16 +83,20 @@ class Deques:
             sums[index] = total
 
 
-def run_ours(events: Sequence[Hit], stores: list[Windows]) -> int:
+Store = tuple[Windows, dict[Hashable, int]]
+"""An asset's windows and the lane of each key, kept beside them as the detector keeps it."""
+
+
+def run_ours(events: Sequence[Hit], stores: list[Store]) -> int:
     """As the detector does: an asset's windows move on when a new second begins."""
     for asset, key, at_us, micros in events:
-        windows = stores[asset]
+        windows, lanes = stores[asset]
         second = at_us // MICROS
         if second != windows.second:
             windows.advance(second)
-        windows.add(windows.lane(key), second, micros, 1)
-    for windows in stores:
-        windows.advance(events[-1].at_us // MICROS + 1)
+        windows.add(lanes[key], second, micros, 1)
+    for windows, _ in stores:
+        windows.advance(events[-1].at_us // MICROS)  # folds what waits
     return len(events)
 
 
@@ -108,14 +115,20 @@ def run_river(events: Sequence[tuple[Lane, float, datetime.datetime]], lanes: di
     return len(events)
 
 
-def new_stores(keys: Sequence[Lane]) -> list[Windows]:
+def new_stores(keys: Sequence[Lane]) -> list[Store]:
     """Empty windows of every asset, at the stream's first second."""
-    stores = [Windows() for _ in range(SYMBOLS)]
+    stores: list[Store] = [(Windows(), {}) for _ in range(SYMBOLS)]
     for asset, lane in keys:
-        stores[asset].lane(lane)
-    for store in stores:
-        store.advance(START_US // MICROS - 1)
+        windows, lanes = stores[asset]
+        lanes[lane] = windows.lane(lane)
+    for windows, _ in stores:
+        windows.advance(START_US // MICROS - 1)
     return stores
+
+
+def new_deques(keys: Sequence[Lane]) -> dict[Lane, Deques]:
+    """Empty deques of every lane."""
+    return {key: Deques() for key in keys}
 
 
 def new_river(keys: Sequence[Lane]) -> dict[Lane, list[Any]]:
@@ -126,25 +139,46 @@ def new_river(keys: Sequence[Lane]) -> dict[Lane, list[Any]]:
     return {key: [utils.TimeRolling(stats.Sum(), period) for period in periods] for key in keys}
 
 
+def warmed(
+    run: Callable[[Sequence[Any], Any], int],
+    before: Sequence[Any],
+    new: Callable[[Sequence[Lane]], Any],
+    keys: Sequence[Lane],
+) -> Any:
+    """A fresh state that has taken what came before."""
+    state = new(keys)
+    run(before, state)
+    return state
+
+
 def group(per_second: int, rounds: int, seconds: float = SECONDS) -> Group:
     """Measure one density."""
-    events = hits(max(MIN_EVENTS, round(seconds * per_second)), per_second)
+    warm = max(MIN_EVENTS, WARM_S * per_second)
+    events = hits(warm + max(MIN_EVENTS, round(seconds * per_second)), per_second)
     keys = sorted({(hit.asset, hit.lane) for hit in events})
+    before, events = events[:warm], events[warm:]
     cases = [
-        Case(DEQUES, "events", lambda lanes: run_deques(events, lanes), lambda: {key: Deques() for key in keys}),
-        Case(OURS, "events", lambda stores: run_ours(events, stores), lambda: new_stores(keys)),
+        Case(DEQUES, "events", partial(run_deques, events), partial(warmed, run_deques, before, new_deques, keys)),
+        Case(OURS, "events", partial(run_ours, events), partial(warmed, run_ours, before, new_stores, keys)),
     ]
     references: tuple[str, ...] = (DEQUES,)
     if peers.version("river"):
-        timed = [((hit.asset, hit.lane), hit.micros / MICROS, naive(hit.at_us)) for hit in events[:RIVER_EVENTS]]
-        cases.append(Case(RIVER, "events", lambda lanes: run_river(timed, lanes), lambda: new_river(keys)))
+        timed = [for_river(hit) for hit in events[:RIVER_EVENTS]]
+        river_before = [for_river(hit) for hit in before]
+        setup = partial(warmed, run_river, river_before, new_river, keys)
+        cases.append(Case(RIVER, "events", partial(run_river, timed), setup))
         references = (DEQUES, RIVER)
     notes = (
         DENSITIES[per_second],
         f"{len(WINDOWS)} windows by asset, venue and side; {SYMBOLS} assets, {len(SHARES)} venues",
-        f"{len(events):,} events",
+        f"{len(events):,} events after {warm:,} to warm up",
     )
     return Group(f"windows, {per_second:,} events/s", measure(cases, rounds), references, notes)
+
+
+def for_river(hit: Hit) -> tuple[Lane, float, datetime.datetime]:
+    """What river's update takes."""
+    return (hit.asset, hit.lane), hit.micros / MICROS, naive(hit.at_us)
 
 
 def naive(at_us: int) -> datetime.datetime:

@@ -18,7 +18,7 @@ def test_ours_and_the_deques_hold_the_same_sums() -> None:
     for hit in events:
         expected[hit.asset, hit.lane] += hit.micros
     for asset, lane in keys:
-        assert stores[asset].sum("30d", stores[asset].lane(lane)) == expected[asset, lane]
+        assert stores[asset][0].sum("30d", stores[asset][1][lane]) == expected[asset, lane]
         assert deques[asset, lane].sums[list(WINDOWS).index("30d")] == expected[asset, lane]
 
 
