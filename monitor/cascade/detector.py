@@ -122,6 +122,7 @@ class Detector:
         for asset in list(self._awake.values()):
             if asset.active or (minute_ends and asset.awake):
                 signals += asset.close(second, SignalCoverage(self._venues(asset.flow.sources), silent, 0.0))
+                self.changed[asset.name] = None
                 summary = asset.summary()
                 if summary is not None:
                     self._summaries.append(summary)

@@ -29,8 +29,9 @@ something only beside forced flow; full points at once in 10,000 minutes (a week
 SEVERE_SCORE: Final = 75.0
 EXTREME_SCORE: Final = 90.0
 """Worst score of an episode from which on its severity is 2 and 3."""
-RISE: Final = 26.0
-"""Points that a score can gain while nothing comes: 13 of 33 of the flow's 66, its shares of what is also fading."""
+RISE: Final = 13.2
+"""Points that a score can gain while nothing comes, 5 of 25 of the flow's 66: the other side may leave the five minutes
+of its one-sidedness first."""
 STRESSED: Final = 3.0
 """Decades of flow or price surprise from which on a scope counts as stressed in the market's breadth."""
 ONE_SIDED_ORDERS: Final = 10
@@ -151,8 +152,12 @@ class Scope:
     def _lasts(self, side: Side) -> bool:
         """Whether a side is in a phase, or may come into one though nothing is new."""
         state, scored = self.phases[SIDE_INDEX[side]].state, self.scores[SIDE_INDEX[side]]
-        near = scored.flow_points > 0 and scored.points >= self.settings.phases.building_score - RISE
+        near = scored.flow_points > 0 and scored.points + self._rise >= self.settings.phases.building_score
         return near or state.phase != "calm" or state.high_since > 0
+
+    @property
+    def _rise(self) -> float:
+        return RISE
 
     def _learning(self, second: int) -> bool:
         """Whether this second may teach what is normal: not during a cascade, not right after, not forever."""
