@@ -77,7 +77,9 @@ class Asset(Scope):
 
     def trade(self, event: Trade) -> None:
         """Take a trade into the taker volume."""
-        lane = self._volume_lane(event.venue)
+        lane = self._buy_lanes.get(event.venue)
+        if lane is None:
+            lane = self._volume_lane(event.venue)
         if event.taker_side == "sell":
             lane += 1
         self.volume.add(lane, event.event_time_us // MICROS, micro_usd(event.notional_usd), event.trades)

@@ -84,10 +84,12 @@ class Detector:
         """Take events in the order of their arrival; returns the signals of the seconds that they close."""
         signals: list[Signal] = []
         handlers = self._handlers
+        ends_us = (self.second + 1) * MICROS
         for event in events:
-            arrived = (event.receive_time_us or event.event_time_us) // MICROS
-            if arrived > self.second:
-                signals += self.advance(arrived)
+            arrived_us = event.receive_time_us or event.event_time_us
+            if arrived_us >= ends_us:
+                signals += self.advance(arrived_us // MICROS)
+                ends_us = (self.second + 1) * MICROS
             handlers[type(event)](event)
         return signals
 
