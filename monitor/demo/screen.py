@@ -69,7 +69,7 @@ def _assets(assets: Sequence[AssetView]) -> Table:
         full = round(BAR * asset.risk_score / 100)
         style = STYLE[asset.phase]
         table.add_row(
-            asset.asset, "-" if asset.price is None else f"{asset.price:,.6g}", f"{move:+.2f} %",
+            asset.asset, "-" if asset.price is None else f"{asset.price:,.6g}", f"{move + 0.0:+.2f} %",
             Text.assemble((f"{asset.risk_score:3.0f} ", style), ("█" * full, style), ("·" * (BAR - full), "dim")),
             Text(asset.phase, style),
             *(usd(amount) for window in (short, minute) for amount in _sides(window)),

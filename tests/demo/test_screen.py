@@ -1,0 +1,89 @@
+from __future__ import annotations
+
+import io
+import re
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from monitor.cascade.detector import Detector
+from monitor.demo.screen import screen
+from monitor.demo.story import DETECTOR
+from monitor.events import AnyEvent, Liquidation, MarkPrice, Side
+from monitor.simulate.arena import Arena
+from monitor.simulate.scenario import SHORT
+
+T0 = 1_790_000_000_000_000
+
+
+def crashed(side: Side) -> Detector:
+    """A detector amid a cascade of BTC, with some ETH beside it."""
+    detector = Detector(DETECTOR)
+    fall = -0.01 if side == "long" else 0.01
+    events: list[AnyEvent] = []
+    for second in range(12):
+        at_us = T0 + second * 1_000_000
+        events.append(MarkPrice("bybit", "BTCUSDT", "BTC", at_us, at_us, 65_000.0 * (1 + fall * second)))
+        events += [
+            Liquidation(venue, "BTCUSDT", "BTC", at_us, at_us, side, 4e6, "complete", f"{venue}{second}{number}")
+            for venue in ("bybit", "okx")
+            for number in range(10)
+        ]
+        events.append(Liquidation("okx", "ETH-USDT-SWAP", "ETH", at_us, at_us, "short", 900.0, "sampled", str(second)))
+    detector.apply(events)
+    return detector
+
+
+def drawn(detector: Detector, height: int, width: int = 130) -> str:
+    """The screen as text."""
+    monitor: Any = SimpleNamespace(detector=detector, url="http://127.0.0.1:1234")
+    stream = io.StringIO()
+    Console(file=stream, width=width, height=height).print(screen(Arena(SHORT), monitor, height))
+    return stream.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("side", "words", "move"),
+    [("long", "longs are being liquidated", "-"), ("short", "shorts are being liquidated", "+")],
+)
+def test_cascade_is_shown_with_its_reasons(side: Side, words: str, move: str) -> None:
+    """Phase, direction, price and move, dollars by side and exchange, evidence, episodes and the metrics' address."""
+    text = drawn(crashed(side), 50)
+    assert "the monitor says: CASCADE" in text
+    assert words in text
+    (row,) = [line for line in text.splitlines() if re.match(r"\W*BTC\b", line) and "%" in line]
+    price = "58,500" if side == "long" else "71,500"
+    assert price in row
+    assert f"{move}10.00 %" in row
+    assert "cascade" in row
+    for title in ("Risk and phase", "Liquidations of five minutes by exchange", "Why: ", "Episodes"):
+        assert title in text
+    (okx,) = [line for line in text.splitlines() if re.match(r"\W*okx\b", line)]
+    assert "440.00M" in okx
+    assert "http://127.0.0.1:1234/metrics" in text
+    assert "252 liquidations" in text
+
+
+def test_before_anything_happened_it_is_calm() -> None:
+    """Without any event there is a screen too, with dashes where nothing is known."""
+    text = drawn(Detector(DETECTOR), 50)
+    assert "the monitor says: CALM" in text
+    assert "0 liquidations, 0 signals" in text
+    (row,) = [line for line in text.splitlines() if re.match(r"\W*MARKET\b", line)]
+    assert " - " in row
+    assert "+0.00 %" in row
+
+
+def test_low_terminal_loses_the_episodes_first() -> None:
+    """The lower tables are cut before the figures that matter."""
+    text = drawn(crashed("long"), 30)
+    assert "Episodes" not in text
+    assert "Risk and phase" in text
+
+
+def test_narrow_terminal_keeps_every_line_within(tmp_path: Path) -> None:
+    """Nothing is wider than the terminal."""
+    assert max(len(line) for line in drawn(crashed("long"), 50, width=100).splitlines()) <= 100
