@@ -29,7 +29,7 @@ class Cryptofeed:
     """Its message handlers with callbacks that count and do nothing more.
 
     The symbol tables that it would fetch over REST are set from the generated instruments. A handler never waits, so
-    one ``send`` runs it to its end: an event loop would only add to its time.
+    one ``send`` runs all of them to the end: an event loop would only add to their time.
     """
 
     def __init__(self) -> None:
@@ -66,14 +66,18 @@ class Cryptofeed:
     def run(self, work: list[tuple[Handler, str, object, float]]) -> int:
         """Handle every frame; what a handler cannot read is counted in ``failed`` (2.4.1: OKX's liquidations)."""
         self.events = self.failed = 0
+        try:
+            self._handle(work).send(None)
+        except StopIteration:
+            return len(work)
+        raise RuntimeError("a handler waited for something")
+
+    async def _handle(self, work: list[tuple[Handler, str, object, float]]) -> None:
         for handler, text, connection, received in work:
             try:
-                handler(text, connection, received).send(None)
-            except StopIteration:
-                pass
+                await handler(text, connection, received)
             except KeyError:
                 self.failed += 1
-        return len(work)
 
 
 def _normalised(item: Instrument) -> str:
