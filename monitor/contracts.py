@@ -63,7 +63,7 @@ class Trade(MarketEvent):
     quantity: Quantity = Field(description="Base-asset units.")
     notional_usd: Usd
     trades: int = Field(ge=1, description="How many fills it stands for.")
-    id: str = Field(description="The same event seen twice has the same id.")
+    id: str = Field(description="The exchange's own; among trades of a venue and symbol it is the same event's alone.")
 
 
 class TradeBar(MarketEvent):
