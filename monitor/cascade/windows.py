@@ -190,7 +190,8 @@ class Windows:
         self._lanes: dict[Hashable, int] = {}
         self._amounts: list[int] = []  # of the current second, by lane
         self._counts: list[int] = []
-        self._others: dict[tuple[int, int], tuple[list[int], list[int]]] = {}  # of other seconds: by second and span
+        # Of other seconds, by second and span: amount and count by lane, sparse because such a second has few.
+        self._others: dict[tuple[int, int], dict[int, list[int]]] = {}
         self._sums: Integers = np.zeros((len(windows), 2, 0), np.int64)
         self._by_side: list[list[list[int]]] | None = None  # until the sums change
         self._levels: list[_Level] = []
@@ -226,9 +227,8 @@ class Windows:
     def _widen(self, lanes: int) -> None:
         """Double the room, so that a thousand lanes cost ten copies and not a thousand."""
         extra = [0] * (lanes - len(self._amounts))
-        for row in ((self._amounts, self._counts), *self._others.values()):
-            row[0].extend(extra)
-            row[1].extend(extra)
+        self._amounts += extra
+        self._counts += extra
         self._sums = np.concatenate((self._sums, np.zeros((len(self._sums), 2, len(extra)), np.int64)), axis=2)
         first = 0
         for level in self._levels:
@@ -251,10 +251,13 @@ class Windows:
             return
         row = self._others.get((second, span_s))
         if row is None:
-            room = len(self._amounts)
-            row = self._others[second, span_s] = [0] * room, [0] * room
-        row[0][lane] += amount
-        row[1][lane] += count
+            row = self._others[second, span_s] = {}
+        kept = row.get(lane)
+        if kept is None:
+            row[lane] = [amount, count]
+        else:
+            kept[0] += amount
+            kept[1] += count
 
     def advance(self, second: int) -> None:
         """Fold everything that was added and make ``second`` the current one. Going back is an error."""
@@ -283,13 +286,14 @@ class Windows:
         for at, span_s in sorted(self._others):
             if at > self.second:
                 break
-            amounts, counts = self._others.pop((at, span_s))
-            row = np.array((amounts, counts), np.int64)
+            kept = self._others.pop((at, span_s))
+            row = np.zeros((2, len(self._amounts)), np.int64)
+            row[:, list(kept)] = np.array(list(kept.values()), np.int64).T
             placed = [level.add(at, row) for level in self._levels if level.shortest_s >= span_s]
             self._by_side = None
             if not any(placed):
-                self.dropped_events += sum(counts)
-                self.dropped_amount += sum(amounts)
+                self.dropped_events += sum(count for _, count in kept.values())
+                self.dropped_amount += sum(amount for amount, _ in kept.values())
 
     @property
     def waiting(self) -> bool:
@@ -345,8 +349,7 @@ class Windows:
             [
                 (at, lane, amount, count, span_s)
                 for (at, span_s), row in self._others.items()
-                for lane, (amount, count) in enumerate(zip(*row, strict=True))
-                if amount or count
+                for lane, (amount, count) in row.items()
             ],
             levels,
             self.dropped_events,
