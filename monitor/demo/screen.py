@@ -82,7 +82,7 @@ def _sides(window: WindowTotals | None) -> tuple[float, float]:
 
 
 def _venues(assets: Sequence[AssetView]) -> Table:
-    table = Table(title="Liquidations of five minutes by exchange", title_justify="left", header_style="bold")
+    table = Table(title="Liquidations in 5 minutes", title_justify="left", header_style="bold")
     table.add_column("exchange", no_wrap=True)
     for name in ("longs", "shorts", "orders"):
         table.add_column(name, justify="right", no_wrap=True)
