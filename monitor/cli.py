@@ -27,6 +27,14 @@ if TYPE_CHECKING:
 
 INTERRUPTED: Final = 130
 
+ROLES: Final = {
+    "all": "monitor.runtime.all",
+    "collector": "monitor.runtime.collecting",
+    "detector": "monitor.runtime.detecting",
+    "notifier": "monitor.runtime.notifier",
+}
+"""The module that runs each role."""
+
 DEFAULT_HEALTH_URL: Final = "http://127.0.0.1:9108/livez"
 
 
@@ -94,7 +102,7 @@ def run(ctx: click.Context, config: Path | None, role: str | None, signals: str 
     if signals:
         overrides["delivery"] = {"signals_output": signals}
     settings = _settings(config, overrides)
-    _until_interrupted(ctx, f"monitor.runtime.{settings.role}", settings)
+    _until_interrupted(ctx, ROLES[settings.role], settings)
 
 
 @cli.command()

@@ -119,10 +119,13 @@ class Gap(MarketEvent):
 
 
 class Heartbeat(MarketEvent):
-    """The feed is alive though quiet."""
+    """The feed is alive though quiet.
+
+    Among signals `venue` is `monitor`, and every second before `event_time_us` was judged: no signal of it will come.
+    """
 
     type: Literal["heartbeat"]
-    channel: Channel
+    channel: Channel | Literal["signals"]
 
 
 class SideTotals(Contract):

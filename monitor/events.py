@@ -23,6 +23,8 @@ Coverage = Literal["complete", "latest_per_second", "largest_per_second", "sampl
 GapReason = Literal["disconnect", "stale", "backlog_dropped", "queue_overflow"]
 Channel = Literal["liquidations", "trades", "mark_price", "open_interest", "volatility_index"]
 
+MONITOR: Final = "monitor"
+"""``venue`` of the heartbeats that stand among the signals."""
 ALL: Final = "*"
 """``symbol`` and ``asset`` of an event that concerns a venue's whole channel (gaps, heartbeats)."""
 
@@ -124,9 +126,12 @@ class Gap(Event, tag="gap", gc=False):
 
 
 class Heartbeat(Event, tag="heartbeat", gc=False):
-    """The channel is alive though quiet: everything received before ``receive_time_us`` was published."""
+    """The channel is alive though quiet: everything received before ``receive_time_us`` was published.
 
-    channel: Channel
+    Among signals (``venue`` is then :data:`MONITOR`) it says that every second before ``event_time_us`` was judged.
+    """
+
+    channel: Channel | Literal["signals"]
 
 
 AnyEvent = Liquidation | Trade | TradeBar | MarkPrice | OpenInterest | VolatilityIndex | Gap | Heartbeat
@@ -230,3 +235,19 @@ class Signal(msgspec.Struct, tag_field="type", tag="signal"):
     evidence: list[Evidence]
     coverage: SignalCoverage
     notes: list[str] = []
+
+
+class Closed(msgspec.Struct, tag_field="type", tag="closed"):
+    """What a partition's detector tells the one that judges the market: it closed every second up to ``second``.
+
+    Attributes:
+        partition: whose.
+        second: the last one closed, seconds since the epoch.
+        beats: by venue the second of its last heartbeat.
+        summaries: JSON of the assets' summaries since the record before.
+    """
+
+    partition: int
+    second: int
+    beats: dict[str, int]
+    summaries: msgspec.Raw

@@ -176,8 +176,10 @@ class Fleet:
             await asyncio.sleep(backoff.next_delay_s(loop.time() - started_s, delivered=True))
 
     async def _beat(self) -> None:
+        # On the clock's whole seconds: whoever decides second by second then knows at once that one is complete.
+        interval_us = round(self._settings.heartbeat_s * MICROS)
         while True:
-            await asyncio.sleep(self._settings.heartbeat_s)
+            await asyncio.sleep((interval_us - self._clock() % interval_us) / MICROS)
             alive = self.alive_channels()
             if alive:
                 self.outlet.flush()  # a beat says that all was published: an open bar must not lag behind it

@@ -39,6 +39,8 @@ class LinkSettings:
             a tenth of this.
         max_queue: frames read ahead before the socket is paused: 10 ms of the worst burst.
         tick_s: how often the deadlines are looked at.
+        hold_s: a socket that is not read for this long, because the bus is full, is closed: what an exchange keeps for
+            a slow reader is bounded, and what it drops it does not tell.
     """
 
     open_timeout_s: float = 10.0
@@ -47,6 +49,7 @@ class LinkSettings:
     max_frame_bytes: int = 8 * 1024 * 1024
     max_queue: int = 1024
     tick_s: float = 0.25
+    hold_s: float = 10.0
 
 
 class Ending(NamedTuple):
@@ -146,6 +149,7 @@ class Link:
     async def run(self) -> Ending:
         """Live until something ends the socket. Raises nothing but bugs and cancellation."""
         await self._dial_slot()
+        await self._intake.room()
         try:
             socket = await self._dial()
         except (OSError, WebSocketException) as error:  # a timeout is an OSError
@@ -211,8 +215,12 @@ class Link:
 
     async def _drain(self) -> None:
         self.draining = True
+        hold_s = self._settings.hold_s
         try:
-            await self._intake.drain()
+            async with asyncio.timeout(hold_s):
+                await self._intake.drain()
+        except TimeoutError:
+            raise LinkEnded("overflow", f"the bus has been full for {hold_s:g} s") from None
         finally:
             self.draining = False
             self._pinged_us = 0  # answers may have waited behind the frames that were not read

@@ -26,8 +26,10 @@ from monitor.events import ALL, Gap, GapReason, Reject
 
 log = logging.getLogger(__name__)
 
-GAP_REASON: Final[dict[EndReason, GapReason]] = {"stale": "stale", "unanswered": "stale"}
-"""Silence is ``stale``, everything else ``disconnect``."""
+GAP_REASON: Final[dict[EndReason, GapReason]] = {
+    "stale": "stale", "unanswered": "stale", "overflow": "queue_overflow",
+}  # fmt: skip
+"""Silence is ``stale``, a full bus ``queue_overflow``, everything else ``disconnect``."""
 
 
 @dataclass(frozen=True, slots=True)

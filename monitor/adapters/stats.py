@@ -27,6 +27,7 @@ EndReason = Literal[
     "stale",  # a dense channel fell silent
     "unanswered",  # nothing came after our ping
     "oversized",  # a frame above the limit
+    "overflow",  # the bus was full for longer than an exchange waits for its reader
     "notice",  # the exchange asked for a new socket
     "rotation",  # planned, before the exchange's limit on a socket's age
     "replan",  # the symbols changed

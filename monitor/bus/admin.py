@@ -89,9 +89,10 @@ async def create(connection: KafkaConnection, replication: int, topics: Iterable
     wanted = list(topics)
     async with administrator(connection) as client:
         found = await describe(client, connection, wanted)
-        for name, topic in found.items():
-            if topic.error is None and topic.partitions != connection.partitions:
-                raise wrong_partitions(name, topic.partitions, connection.partitions)
+        for topic in wanted:
+            there, name, count = found[connection.name(topic)], connection.name(topic), connection.count(topic)
+            if there.error is None and there.partitions != count:
+                raise wrong_partitions(name, there.partitions, count)
         new = [topic for topic in wanted if found[connection.name(topic)].error is UnknownTopicOrPartitionError]
         if new:
             await _make(client, connection, replication, new)
@@ -106,7 +107,7 @@ async def _make(
     requests = [
         NewTopic(
             connection.name(topic),
-            connection.partitions,
+            connection.count(topic),
             replication,
             topic_configs=configuration(topic, replication),
         )
@@ -141,7 +142,7 @@ async def _differences(
     for name, topic in found.items():
         if topic.error is TopicAuthorizationFailedError:
             raise forbidden(connection.username, "Describe", "topic", name)
-        differences += _shape_differences(name, topic, connection.partitions, replication)
+        differences += _shape_differences(name, topic, connection.count(names[name]), replication)
     there = [name for name, topic in found.items() if topic.error is None]
     for name, have in (await _configurations(client, connection, there)).items():
         differences += _configuration_differences(name, have, configuration(names[name], replication))

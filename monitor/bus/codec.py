@@ -10,8 +10,8 @@ from typing import Final
 import msgspec
 
 from monitor import __version__
-from monitor.bus.topics import REJECTS, ROUTES, Record, Topic
-from monitor.events import SAMPLE_BYTES, Reject
+from monitor.bus.topics import REJECTS, ROUTES, SIGNALS, SUMMARIES, WATERMARKED, Record, Topic
+from monitor.events import SAMPLE_BYTES, Closed, Heartbeat, Reject
 
 Headers = Sequence[tuple[str, bytes]]
 
@@ -24,12 +24,14 @@ _encoder: Final = msgspec.json.Encoder()
 
 def _decoder(topic: Topic) -> msgspec.json.Decoder[Record]:
     kinds = [kind for kind, topics in ROUTES.items() if topic in topics]
+    if topic in (*WATERMARKED, SIGNALS):
+        kinds.append(Heartbeat)
     return msgspec.json.Decoder(reduce(or_, kinds))
 
 
-_DECODERS: Final = {
+_DECODERS: Final[dict[str, msgspec.json.Decoder[Record]]] = {
     topic.name: _decoder(topic) for topics in ROUTES.values() for topic in topics if topic is not REJECTS
-}
+} | {SUMMARIES.name: msgspec.json.Decoder(Closed)}
 
 encode: Final = _encoder.encode
 """The JSON of any record but a :class:`Reject`, whose bytes are the frame's own (:func:`encode_reject`)."""

@@ -94,6 +94,10 @@ class KafkaConnection:
         """The topic's name on the brokers."""
         return self.topic_prefix + topic.name
 
+    def count(self, topic: Topic) -> int:
+        """How many partitions the topic must have."""
+        return topic.partitions or self.partitions
+
     def arguments(self) -> dict[str, Any]:
         """What every aiokafka client takes.
 
@@ -207,16 +211,17 @@ async def verify(connection: KafkaConnection, topics: Iterable[Topic], operation
     Raises:
         BusError: the first thing that is wrong.
     """
+    counts = {connection.name(topic): (topic, connection.count(topic)) for topic in topics}
     async with administrator(connection) as client:
-        for name, found in (await describe(client, connection, topics)).items():
+        for name, found in (await describe(client, connection, [topic for topic, _ in counts.values()])).items():
             if found.error is UnknownTopicOrPartitionError:
                 raise missing(name)
             if found.error is TopicAuthorizationFailedError:
                 raise forbidden(connection.username, operation, "topic", name)
             if found.error is not None:
                 raise explain(found.error(), connection.username, operation, name)
-            if found.partitions != connection.partitions:
-                raise wrong_partitions(name, found.partitions, connection.partitions)
+            if found.partitions != counts[name][1]:
+                raise wrong_partitions(name, found.partitions, counts[name][1])
 
 
 async def explain_start(

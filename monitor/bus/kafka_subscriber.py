@@ -14,6 +14,7 @@ from typing import Final, Literal, Self
 import msgspec
 from aiokafka import AIOKafkaConsumer
 from aiokafka.abc import ConsumerRebalanceListener
+from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 from aiokafka.errors import KafkaError
 from aiokafka.structs import ConsumerRecord, TopicPartition
 
@@ -55,7 +56,8 @@ class KafkaSubscriber(ConsumerRebalanceListener):
         topics: what to read.
         group: the members of one group share the partitions; where it committed is where a restart goes on.
         instance: a name that a restart keeps (static membership), so that it comes back to the same partitions.
-        start_at: where to begin with a partition that the group never committed.
+        start_at: where to begin with a partition that the group never committed, or whose records there are gone.
+        session_timeout_ms: how soon a silent member counts as gone.
         on_assigned: awaited with the new partitions before anything of them is read; may :meth:`seek`.
         on_revoked: awaited with the partitions before another member reads them.
         on_reject: called with every record that could not be decoded.
@@ -73,6 +75,7 @@ class KafkaSubscriber(ConsumerRebalanceListener):
         group: str,
         instance: str | None = None,
         start_at: Literal["earliest", "latest"] = "earliest",
+        session_timeout_ms: int = SESSION_TIMEOUT_MS,
         on_assigned: Change = _nothing,
         on_revoked: Change = _nothing,
         on_reject: Callable[[Reject], None] | None = None,
@@ -95,7 +98,10 @@ class KafkaSubscriber(ConsumerRebalanceListener):
             auto_offset_reset=start_at,
             enable_auto_commit=False,
             isolation_level="read_committed",
-            session_timeout_ms=SESSION_TIMEOUT_MS,
+            session_timeout_ms=session_timeout_ms,
+            heartbeat_interval_ms=session_timeout_ms // 4,
+            # By ranges, partition N of every topic goes to the same member.
+            partition_assignment_strategy=(RangePartitionAssignor,),
         )
 
     async def start(self) -> Self:
@@ -204,6 +210,16 @@ class KafkaSubscriber(ConsumerRebalanceListener):
     def seek(self, partition: Partition, offset: int) -> None:
         """Read on from ``offset``, whatever the group committed."""
         self._consumer.seek(self._topic_partition(partition), offset)
+
+    def pause(self, partitions: Iterable[Partition]) -> None:
+        """Read nothing of these until :meth:`resume`; what is not assigned to this member is passed over."""
+        mine = self._consumer.assignment()
+        self._consumer.pause(*(mine & {self._topic_partition(each) for each in partitions}))
+
+    def resume(self, partitions: Iterable[Partition]) -> None:
+        """Read on."""
+        mine = self._consumer.assignment()
+        self._consumer.resume(*(mine & {self._topic_partition(each) for each in partitions}))
 
     async def commit(self, offsets: Mapping[Partition, int]) -> None:
         """Remember in the group that everything below these offsets is dealt with.

@@ -9,8 +9,8 @@ from typing import Any, Final, Protocol
 
 from monitor.bus import codec
 from monitor.bus.partitioner import Partitioner
-from monitor.bus.topics import ROUTES, Record, Topic
-from monitor.events import ALL, Reject
+from monitor.bus.topics import ROUTES, WATERMARKED, Record, Topic
+from monitor.events import ALL, Heartbeat, Reject
 
 ALL_KEY: Final = ALL.encode()
 
@@ -90,6 +90,7 @@ class Outbox:
             for kind, wanted in ROUTES.items()
             if routes.keys() >= set(wanted)
         }
+        self._watermarked = tuple(routes[topic] for topic in WATERMARKED if topic in routes)
         self._create_batch = create_batch
         self.waiting = 0
         self.due: list[Lane] = []
@@ -111,6 +112,14 @@ class Outbox:
                     self._append_rejects(route, same, now_ms)
                 else:
                     self._append(route, same, now_ms)
+            if kind is Heartbeat:
+                self._append_watermarks(same, now_ms)
+
+    def _append_watermarks(self, beats: Sequence[Heartbeat], now_ms: int) -> None:
+        """One of each venue, whatever its channel: it says how far the topic goes, as everything before it is in."""
+        latest = list({beat.venue: beat for beat in beats if beat.asset == ALL}.values())
+        for route in self._watermarked:
+            self._append(route, latest, now_ms)
 
     def _append(self, route: Route, records: Sequence[Any], now_ms: int) -> None:
         encode = codec.encode

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple, Protocol
 
-from monitor.bus.topics import Record
+from monitor.bus.topics import Record, Topic
 
 
 class Partition(NamedTuple):
@@ -26,6 +26,15 @@ class Batch(NamedTuple):
     def next_offset(self) -> int:
         """The offset to go on from after this batch."""
         return self.first_offset + len(self.records)
+
+
+class Outgoing(NamedTuple):
+    """A record to be written as it is."""
+
+    topic: Topic
+    partition: int
+    key: bytes
+    value: bytes
 
 
 class BusStats(NamedTuple):

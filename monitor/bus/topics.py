@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final, NamedTuple
 
 from monitor.events import (
+    Closed,
     Gap,
     Heartbeat,
     Liquidation,
@@ -17,17 +18,30 @@ from monitor.events import (
     VolatilityIndex,
 )
 
-Record = Liquidation | Trade | TradeBar | MarkPrice | OpenInterest | VolatilityIndex | Gap | Heartbeat | Reject | Signal
+Record = (
+    Liquidation
+    | Trade
+    | TradeBar
+    | MarkPrice
+    | OpenInterest
+    | VolatilityIndex
+    | Gap
+    | Heartbeat
+    | Reject
+    | Signal
+    | Closed
+)
 
 DAY_MS: Final = 86_400_000
 
 
 class Topic(NamedTuple):
-    """One topic; ``retention_ms`` of None means compacted."""
+    """One topic; ``retention_ms`` of None means compacted, ``partitions`` of None as many as the settings say."""
 
     name: str
     schema: str
     retention_ms: int | None
+    partitions: int | None = None
 
 
 LIQUIDATIONS: Final = Topic("market.liquidations.v1", "liquidation.v1", 30 * DAY_MS)
@@ -38,8 +52,10 @@ REJECTS: Final = Topic("market.rejects.v1", "reject.v1", 7 * DAY_MS)
 SIGNALS: Final = Topic("cascade.signals.v1", "signal.v1", 90 * DAY_MS)
 CASCADE_STATE: Final = Topic("cascade.state.v1", "signal.v1", None)
 SNAPSHOTS: Final = Topic("cascade.snapshots.v1", "snapshot.v1", None)
+SUMMARIES: Final = Topic("cascade.summaries.v1", "closed.v1", 1 * DAY_MS, partitions=1)
+"""What each partition's detector tells the one that judges the market."""
 
-TOPICS: Final = (LIQUIDATIONS, TRADES, STATE, FEEDS, REJECTS, SIGNALS, CASCADE_STATE, SNAPSHOTS)
+TOPICS: Final = (LIQUIDATIONS, TRADES, STATE, FEEDS, REJECTS, SIGNALS, CASCADE_STATE, SNAPSHOTS, SUMMARIES)
 MARKET_TOPICS: Final = (LIQUIDATIONS, TRADES, STATE, FEEDS)
 """What a detector reads."""
 
@@ -58,3 +74,7 @@ ROUTES: Final[dict[type, tuple[Topic, ...]]] = {
     Reject: (REJECTS,),
     Signal: (SIGNALS, CASCADE_STATE),
 }
+
+WATERMARKED: Final = (LIQUIDATIONS, TRADES, STATE)
+"""Between processes these hold a venue's heartbeats too: all that it sent before stands before them, so whoever reads
+several topics knows how far each goes (:mod:`monitor.bus.merge`)."""

@@ -123,6 +123,7 @@ class Detector:
         minute_ends = second % 60 == 59
         for asset in list(self._awake.values()):
             if asset.active or (minute_ends and asset.awake):
+                self.changed[asset.name] = None
                 signals += asset.close(second, SignalCoverage(self._venues(asset.flow.sources), silent, 0.0))
                 self.changed[asset.name] = None
                 summary = asset.summary()
@@ -138,6 +139,10 @@ class Detector:
         for signal in signals:
             self.signals_by_phase[signal.phase] += 1
         return signals
+
+    def heartbeats(self) -> dict[str, int]:
+        """By venue the second of the last one on its liquidation channel."""
+        return dict(self._heartbeats)
 
     def _venues(self, seen: Iterable[str]) -> list[str]:
         """Venues whose liquidations were seen, or would have been."""
@@ -209,7 +214,7 @@ class Detector:
         liquidated = [sum(asset.totals[index] for asset in self.assets.values()) / MICROS for index in range(2)]
         silent = sorted(venue for venue, at in self._heartbeats.items() if self.second - at > SILENT_S)
         return DetectorView(
-            [_asset_view(scope) for scope in self._scopes()],
+            [asset_view(scope) for scope in self._scopes()],
             dict(self.signals_by_phase), self.liquidations, (liquidated[0], liquidated[1]),
             dict(self.duplicates), dict(self.late), silent, self.second,
         )  # fmt: skip
@@ -276,7 +281,8 @@ class Detector:
         return self
 
 
-def _asset_view(scope: Scope) -> AssetView:
+def asset_view(scope: Scope) -> AssetView:
+    """What may be read of one scope."""
     side, phase, scored = scope.leading()
     price, flow = scope.price, scope.flow
     episode = scope.phases[SIDE_INDEX[side]].state.episode

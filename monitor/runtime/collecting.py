@@ -1,22 +1,34 @@
-"""From settings to a collector at work, with its instrument store and recorder."""
+"""From settings to a collector at work, with its instrument store and recorder; and role ``collector`` on Kafka."""
 
 from __future__ import annotations
 
+import asyncio
+import logging
 import random
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import NamedTuple
+
+import uvloop
 
 from monitor.adapters.fleet import FleetSettings
 from monitor.adapters.instruments import InstrumentStore
 from monitor.adapters.link import LinkSettings
 from monitor.adapters.registry import adapter_named
 from monitor.adapters.session import SessionSettings
-from monitor.bus.ports import Publisher
-from monitor.delivery.http import Check, feeds_check
+from monitor.bus.kafka_client import KafkaConnection
+from monitor.bus.kafka_publisher import KafkaPublisher
+from monitor.bus.ports import Partition, Publisher
+from monitor.bus.topics import MARKET_TOPICS, REJECTS
+from monitor.delivery.http import Check, HttpServer, feeds_check, routes
+from monitor.delivery.metrics import MonitorCollector, Snapshot, exposition, registry
+from monitor.delivery.pulse import Pulse
 from monitor.recording import Recorder
+from monitor.runtime.clock import monotonic_us, wall_clock_us
 from monitor.runtime.collector import Collector, CollectorSettings, WatchedVenue
 from monitor.settings import Settings
+
+log = logging.getLogger(__name__)
 
 
 class Collecting(NamedTuple):
@@ -58,7 +70,8 @@ def collecting(settings: Settings, publisher: Publisher, clock: Callable[[], int
         store = InstrumentStore(
             settings.collector.instruments_cache, clock, on_body=recorder.instruments if recorder else None
         )
-        session = SessionSettings(link=LinkSettings(max_frame_bytes=settings.collector.max_frame_bytes))
+        link = LinkSettings(max_frame_bytes=settings.collector.max_frame_bytes, hold_s=settings.collector.hold_s)
+        session = SessionSettings(link=link)
         fleet = FleetSettings(session=session, trades=settings.collector.trades)
         collector = Collector(
             CollectorSettings(watched_venues(settings), fleet),
@@ -73,3 +86,36 @@ def collecting(settings: Settings, publisher: Publisher, clock: Callable[[], int
     finally:
         if recorder is not None:
             recorder.close()
+
+
+def run(settings: Settings) -> int:
+    """Collect until cancelled; what ``cascade-monitor run`` does with role ``collector``."""
+    uvloop.run(_collect(settings, wall_clock_us))
+    return 0
+
+
+async def _collect(settings: Settings, clock: Callable[[], int]) -> None:
+    kafka, delivery = settings.bus.kafka, settings.delivery
+    publisher = KafkaPublisher(
+        KafkaConnection.from_settings(kafka), (*MARKET_TOPICS, REJECTS), clock=clock, high_water=kafka.high_water
+    )
+    await publisher.start()
+    pulse = Pulse(monotonic_us)
+    try:
+        with collecting(settings, publisher, clock) as at_work:
+
+            def snapshot() -> Snapshot:
+                fleets = [venue.fleet for venue in at_work.collector.stats() if venue.fleet is not None]
+                waiting = {Partition("kafka", 0): publisher.stats().waiting}
+                ages = at_work.instruments_age_s(clock())
+                return Snapshot(fleets=fleets, lag=waiting, instruments_age_s=ages, loop_lag_s=pulse.lag_s)
+
+            metrics = registry(MonitorCollector(lambda: pulse.ask(snapshot), settings.enabled_venues))
+            table = routes(lambda: exposition(metrics), lambda: pulse.alive, lambda: [at_work.feeds()])
+            with HttpServer(delivery.host, delivery.port, table) as server:
+                log.info("collecting %s; metrics at %s/metrics", ", ".join(settings.enabled_venues), server.url)
+                async with asyncio.TaskGroup() as group:
+                    group.create_task(at_work.collector.run())
+                    group.create_task(pulse.run())
+    finally:
+        await publisher.close()

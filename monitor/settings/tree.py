@@ -86,6 +86,12 @@ class CollectorSettings(Section):
         description="A larger frame is counted and costs a reconnect, bytes. Ten times the largest that is known (mark "
         "prices of all symbols, snapshots).",
     )
+    hold_s: float = Field(
+        LinkSettings().hold_s,
+        gt=0,
+        description="A socket that is not read for this long because the bus is full is closed, seconds, and what it "
+        "would have brought is a gap: exchanges cut slow readers after 20 s or more, and drop some of it before.",
+    )
     record_path: Path | None = Field(
         None, description="Write raw frames here while running (`.gz` compresses); empty records nothing."
     )
@@ -133,6 +139,35 @@ class KafkaSettings(Section):
     )
     replication: int = Field(
         3, ge=1, description="Copies of each partition, when a topic is created; 3 outlives one broker's loss."
+    )
+    high_water: int = Field(
+        HIGH_WATER,
+        ge=1_000,
+        description="Records that a collector holds while brokers are away; then the sockets are no longer read, and "
+        "after `collector.hold_s` a gap is reported. 25 MB.",
+    )
+    group: str = Field(
+        "cascade-detector",
+        min_length=1,
+        description="Consumer group that detectors share the work in; another one does all of it again.",
+    )
+    instance_id: str | None = Field(
+        None,
+        min_length=1,
+        description="A detector's name within its group that a restart keeps, such as a StatefulSet's pod name: it "
+        "gets its partitions back at once. Empty hands them to the others at every restart.",
+    )
+    session_timeout_s: float = Field(
+        6.0,
+        ge=1,
+        le=300,
+        description="After this silence a detector counts as gone and the others take over, seconds: they are to be "
+        "warm within ten. No shorter, because a machine may stall for seconds.",
+    )
+    snapshot_s: float = Field(
+        20.0,
+        ge=0.1,
+        description="A detector's state is kept this often, seconds; whoever takes over reads again what came since.",
     )
     topic_prefix: str = Field("", description="Put before every topic's name: several monitors can share a cluster.")
 

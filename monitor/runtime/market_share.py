@@ -1,0 +1,141 @@
+"""The market: what every partition's assets say of a second, judged once all of them closed it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from monitor.bus.merge import Position
+from monitor.bus.ports import Batch
+from monitor.bus.topics import SUMMARIES
+from monitor.cascade.asset import Summary
+from monitor.cascade.detector import SILENT_S, asset_view
+from monitor.cascade.market import Market
+from monitor.cascade.settings import DetectorSettings
+from monitor.cascade.view import AssetView
+from monitor.events import Closed, Signal, SignalCoverage
+from monitor.runtime.share import COMMON, Step, after, outgoing
+
+_SUMMARIES = msgspec.json.Decoder(list[Summary])
+
+
+class Kept(msgspec.Struct, array_like=True):
+    """A snapshot: see the attributes of :class:`MarketShare`."""
+
+    offset: int
+    closed: int
+    closed_by: dict[int, int]
+    pending: dict[int, list[Summary]]
+    beats: dict[int, dict[str, int]]
+    market: dict[str, Any]
+
+
+class MarketShare:
+    """The market; see :class:`monitor.runtime.share.Share`.
+
+    Args:
+        settings: thresholds.
+        partitions: how many input partitions there are; all must have closed a second.
+        home: the partition of its signals.
+
+    Attributes:
+        market: the state.
+        closed: the last second judged.
+    """
+
+    def __init__(self, settings: DetectorSettings, partitions: int, home: int) -> None:
+        self.market = Market(settings)
+        self.closed = 0
+        self._partitions = partitions
+        self._home = home
+        self._emitted = 0
+        self._offset = 0
+        self._closed_by: dict[int, int] = {}  # last closed second of each partition
+        self._pending: dict[int, list[Summary]] = {}  # by second
+        self._beats: dict[int, dict[str, int]] = {}  # by the second at which they were told
+
+    @classmethod
+    def restore(
+        cls, parts: Mapping[str, bytes], settings: DetectorSettings, partitions: int, home: int, emitted: int
+    ) -> MarketShare:
+        """The share that :meth:`snapshot` described, or a new one where there are no parts.
+
+        Raises:
+            ValueError: the parts are of another format.
+        """
+        self = cls(settings, partitions, home)
+        if COMMON in parts:
+            try:
+                kept = msgspec.msgpack.decode(parts[COMMON], type=Kept)
+            except msgspec.MsgspecError as error:
+                raise ValueError("not a snapshot of the market") from error
+            self.market.load(kept.market)
+            self.closed, self._offset, self._closed_by = kept.closed, kept.offset, kept.closed_by
+            self._pending, self._beats = kept.pending, kept.beats
+        self._emitted = max(self.closed, emitted)
+        return self
+
+    def put(self, batch: Batch) -> None:
+        """Take what the partitions said."""
+        for record in batch.records[max(0, self._offset - batch.first_offset) :]:
+            if isinstance(record, Closed):
+                self._take(record)
+        self._offset = max(self._offset, batch.next_offset)
+
+    def _take(self, word: Closed) -> None:
+        for summary in _SUMMARIES.decode(word.summaries):
+            self._pending.setdefault(summary.second, []).append(summary)
+        self._closed_by[word.partition] = word.second
+        beats = self._beats.setdefault(word.second, {})
+        for venue, second in word.beats.items():
+            beats[venue] = max(second, beats.get(venue, 0))
+
+    def step(self, now_us: int) -> Step | None:
+        """Judge the seconds that every partition closed."""
+        if len(self._closed_by) < self._partitions:
+            return None
+        through = min(self._closed_by.values())
+        signals: list[Signal] = []
+        for second in range(self.closed + 1 if self.closed else min(self._pending, default=through), through + 1):
+            signals += self._close(second)
+        if through <= self.closed:
+            return None
+        self.closed = through
+        fresh = after(signals, self._emitted)
+        return Step(fresh, outgoing(fresh, self._home, now_us), self.closed)
+
+    def _close(self, second: int) -> list[Signal]:
+        market = self.market
+        for summary in sorted(self._pending.pop(second, ()), key=lambda each: each.asset):
+            market.take(summary)
+        # Told at the end of a stretch of seconds, within which no venue's changed.
+        while (told := next(iter(sorted(self._beats)))) < second:
+            del self._beats[told]
+        if not (market.active or (second % 60 == 59 and market.awake)):
+            return []
+        beats = self._beats[told]
+        silent = sorted(venue for venue, at in beats.items() if second - at > SILENT_S)
+        return market.close(second, SignalCoverage(sorted({*market.venues, *beats}), silent, 0.0))
+
+    def positions(self) -> Mapping[str, Position]:
+        """How far the partitions' words are in the state."""
+        return {SUMMARIES.name: Position(self._offset, 0)}
+
+    def fetched(self) -> Mapping[str, int]:
+        """The offset to read on from."""
+        return {SUMMARIES.name: self._offset}
+
+    def ahead(self) -> set[str]:
+        """There is but one topic."""
+        return set()
+
+    def snapshot(self) -> Mapping[str, bytes]:
+        """Everything."""
+        kept = Kept(self._offset, self.closed, self._closed_by, self._pending, self._beats, self.market.state())
+        return {COMMON: msgspec.msgpack.encode(kept)}
+
+    def views(self) -> Sequence[AssetView]:
+        """The market."""
+        return [asset_view(self.market)]

@@ -1,0 +1,124 @@
+"""Shares of the work against the detector that does all of it: however it is read, split and interrupted."""
+
+from __future__ import annotations
+
+import random
+from collections import defaultdict
+from collections.abc import Mapping
+
+import pytest
+
+from monitor.bus import codec
+from monitor.bus.partitioner import Partitioner
+from monitor.bus.ports import Batch, Partition
+from monitor.bus.topics import MARKET_TOPICS, ROUTES, SIGNALS, SUMMARIES, WATERMARKED, Record
+from monitor.cascade.market import MARKET
+from monitor.demo.story import DETECTOR
+from monitor.events import Heartbeat, Signal
+from monitor.runtime.asset_share import AssetShare
+from monitor.runtime.market_share import MarketShare
+from monitor.runtime.share import COMMON, Share, Step
+from tests.kafka.story import differences, expected, story, told
+
+PARTITIONS = 3
+
+
+def logs() -> dict[Partition, list[Record]]:
+    """The topics as a collector fills them."""
+    found: dict[Partition, list[Record]] = defaultdict(list)
+    partitioner = Partitioner(PARTITIONS)
+    for event in story():
+        if isinstance(event, Heartbeat):
+            topics = {*WATERMARKED, *ROUTES[Heartbeat]}
+            for where in [Partition(topic.name, number) for topic in topics for number in range(PARTITIONS)]:
+                found[where].append(event)
+        else:
+            (topic,) = ROUTES[type(event)]
+            found[Partition(topic.name, partitioner.partition(event.asset))].append(event)
+    return found
+
+
+class Owner:
+    """Runs one share and loses it now and then, as a worker does."""
+
+    def __init__(self, number: int, topics: list[str], log: Mapping[Partition, list[Record]]) -> None:
+        self.number = number
+        self.parts: dict[str, bytes] = {}
+        self.emitted = 0
+        self.restores = -1
+        self._inputs = [Partition(topic, number) for topic in topics]
+        self._log = log
+        self.restore()
+
+    def restore(self) -> None:
+        """Begin with what was kept."""
+        self.share: Share = AssetShare.restore(self.number, self.parts, DETECTOR, self.emitted)
+        self.restores += 1
+
+    def read(self, rng: random.Random) -> bool:
+        """Some records of each topic; whether there were any."""
+        some = False
+        for where in self._inputs:
+            start = self.share.fetched()[where.topic]
+            records = self._log[where][start : start + rng.randrange(400)]
+            if records:
+                self.share.put(Batch(where, start, records))
+                some = True
+        return some
+
+    def go_on(self, rng: random.Random) -> Step | None:
+        """Step, sometimes keep the state, sometimes die and come back."""
+        step = self.share.step(1)
+        if step is not None:
+            self.emitted = max(self.emitted, step.closed)
+        if rng.random() < 0.1:
+            self.parts.update(self.share.snapshot())
+        if rng.random() < 0.1:
+            self.restore()
+        return step
+
+
+class MarketOwner(Owner):
+    """The same for the market."""
+
+    def restore(self) -> None:
+        """Begin with what was kept."""
+        self.share = MarketShare.restore(self.parts, DETECTOR, PARTITIONS, 0, self.emitted)
+        self.restores += 1
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_shares_say_what_one_detector_says(seed: int) -> None:
+    """Read in any order, kept and restored at any time, the shares' signals are the detector's, each once."""
+    rng = random.Random(seed)
+    log = logs()
+    market = MarketOwner(0, [SUMMARIES.name], log)
+    owners = [Owner(number, [topic.name for topic in MARKET_TOPICS], log) for number in range(PARTITIONS)]
+    signals: list[Signal] = []
+    beats = 0
+    idle = 0
+    while idle < 20:
+        idle += 1
+        for owner in (*owners, market):
+            if owner.read(rng):
+                idle = 0
+            step = owner.go_on(rng)
+            for topic, number, _, value in step.records if step else ():
+                record = codec.decode(topic.name, value, ())
+                if topic is SUMMARIES:
+                    log[Partition(topic.name, number)].append(record)
+                elif topic is SIGNALS and isinstance(record, Signal):
+                    signals.append(record)
+                beats += isinstance(record, Heartbeat)
+    assert differences(told(signals), expected()) == []
+    assert {signal.asset for signal in signals} > {MARKET, "BTC"}
+    assert beats > 0
+    assert all(owner.restores > 0 for owner in (*owners, market))
+
+
+def test_a_snapshot_of_something_else_is_refused() -> None:
+    """State that is not understood decides wrongly, so there is no guessing."""
+    with pytest.raises(ValueError, match="not a snapshot"):
+        AssetShare.restore(0, {COMMON: b"\x01"}, DETECTOR, 0)
+    with pytest.raises(ValueError, match="not a snapshot"):
+        MarketShare.restore({COMMON: b"\x01"}, DETECTOR, 1, 0, 0)
