@@ -15,7 +15,7 @@ Mark price: ``P`` is the estimated settlement price and no rate; ``r`` is the fu
 Ids:
     liquidation ``binance-usdm:<s>:<S>:<T>:<q>:<p>``: there is no order id; this tuple is the order's own.
     trade ``<a>``: the aggregate id, which counts up by one per symbol. It says enough beside venue and symbol, and the
-    prefix would cost a tenth of the time of a frame.
+    prefix would take a twentieth of the time of a frame.
 """
 
 from __future__ import annotations
