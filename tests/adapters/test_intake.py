@@ -27,11 +27,12 @@ def frame(*numbers: int) -> bytes:
 
 
 async def test_only_frames_with_events_are_messages() -> None:
-    """Acknowledgements and garbage prove the socket, not the stream: the last message stays where it was."""
+    """Acknowledgements, garbage and empty frames prove the socket, not the stream: the last message stays where it was."""
     intake, reader, pulse = rig()
     assert intake.take(b'{"ack":"k"}', 100, pulse) == [Ack("k")]
     assert not intake.take(b"{garbage", 200, pulse)
-    assert (intake.stats.last_message_us, pulse.heard, pulse.frame_us) == (0, {}, 200)
+    assert not intake.take(frame(), 250, pulse)
+    assert (intake.stats.last_message_us, pulse.heard, pulse.frame_us) == (0, {}, 250)
     assert not intake.take(frame(1, 2), 300, pulse)
     assert not intake.take(b'{"mark":5.0}', 400, pulse)
     assert intake.stats.last_message_us == 400
