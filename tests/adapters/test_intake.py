@@ -27,7 +27,7 @@ def frame(*numbers: int) -> bytes:
 
 
 async def test_only_frames_with_events_are_messages() -> None:
-    """Acknowledgements, garbage and empty frames prove the socket, not the stream: the last message stays where it was."""
+    """Acknowledgements, garbage and empty frames prove the socket, not the stream: the last message stays."""
     intake, reader, pulse = rig()
     assert intake.take(b'{"ack":"k"}', 100, pulse) == [Ack("k")]
     assert not intake.take(b"{garbage", 200, pulse)
