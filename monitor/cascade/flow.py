@@ -65,7 +65,7 @@ class Flow:
         self.table: dict[str, tuple[Pair, Pair]] = {}
         self._baseline = settings.baseline
         self._minutes = 0  # learned so far
-        self._minute = 0  # number of the last minute seen, learned or not
+        self._minute = 0  # number of the last minute seen, learned or not; 0 before there was anything to learn
         self._sources: dict[str, int] = {}  # first lane of each source
         self._source_rates: NDArray[np.float64] = np.zeros(0)  # normal USD a minute by lane
         self._priors: dict[str, tuple[float, float]] = {
@@ -160,7 +160,7 @@ class Flow:
         Minutes in which nothing was closed (the scope slept) count as empty ones.
         """
         empty = minute - self._minute - 1 if self._minute else 0
-        self._minute = minute
+        self._minute = minute if self.fine else 0  # before anything fine came, an empty minute is an unknown one
         if not learn or not self.fine:
             return
         if empty > 0:

@@ -152,7 +152,8 @@ class Scope:
     def _lasts(self, side: Side) -> bool:
         """Whether a side is in a phase, or may come into one though nothing is new."""
         state, scored = self.phases[SIDE_INDEX[side]].state, self.scores[SIDE_INDEX[side]]
-        near = scored.flow_points > 0 and scored.points + self._rise >= self.settings.phases.building_score
+        counts = self.flow.usd("5m", side) >= self.flow.floor_usd
+        near = counts and scored.points + self._rise >= self.settings.phases.building_score
         return near or state.phase != "calm" or state.high_since > 0
 
     @property
