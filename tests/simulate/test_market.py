@@ -89,7 +89,7 @@ def test_the_demo_tells_its_story(demo: tuple[Market, list[Step]]) -> None:
     assert 0.04 < falls["BTC"] < 0.08
     assert all(fall > falls["BTC"] for name, fall in falls.items() if name != "BTC")
     relief, squeezed = phases["relief"][-1].quotes["BTC"], phases["short squeeze"][-1].quotes["BTC"]
-    assert abs(relief.mark_price / last["BTC"].mark_price - 1) < 0.01
+    assert 0.005 < relief.mark_price / last["BTC"].mark_price - 1 < 0.03  # it comes back by a part of the fall
     assert squeezed.mark_price > 1.02 * relief.mark_price
     assert last["BTC"].mark_price < last["BTC"].index_price
 
@@ -97,7 +97,8 @@ def test_the_demo_tells_its_story(demo: tuple[Market, list[Step]]) -> None:
 def test_btc_leads(demo: tuple[Market, list[Step]]) -> None:
     """Three seconds into the cascade BTC has lost more than any other asset."""
     _, steps = demo
-    at, later = (steps[round(second * 10)].quotes for second in (17, 20))
+    begin = DEMO.phases[0].seconds
+    at, later = (steps[round(second * 10)].quotes for second in (begin, begin + 3))
     losses = {name: 1 - later[name].mark_price / at[name].mark_price for name in at}
     assert max(losses, key=losses.__getitem__) == "BTC"
 
