@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from monitor.adapters.adapter import Ack, Adapter, Instrument, Notice, Ping, Pong, Refusal, Skipped
+from monitor.adapters.instruments import instruments_in
 from monitor.adapters.registry import adapter_named
 from monitor.adapters.rows import UNREADABLE
 from monitor.cascade.detector import Detector
@@ -57,11 +58,11 @@ class FrameReader:
 
     def _learn(self, adapter: Adapter, raw: RawFrame) -> list[AnyEvent | Reject]:
         try:
-            page = adapter.parse_instruments(raw.content)
+            found = instruments_in(adapter, raw.content)
         except UNREADABLE as error:
             return [Reject(raw.venue, "malformed", f"instrument data: {error}", raw.receive_time_us)]
         known = self._instruments.setdefault(raw.venue, {})
-        known.update((instrument.symbol, instrument) for instrument in page.instruments)
+        known.update(found)
         self._adapters[raw.venue] = type(adapter)(known)
         return []
 

@@ -39,7 +39,7 @@ THROTTLED: Final = frozenset({418, 429})
 Clock = Callable[[], int]
 Sleep = Callable[[float], Awaitable[None]]
 OnBody = Callable[[str, int, bytes], None]
-"""``on_body(venue, receive time, body)``: sees every answer, for the recorder."""
+"""``on_body(venue, receive time, body)``: sees every answer, or the cached table's JSON in its place, for the recorder."""
 
 
 class InstrumentsUnavailable(OSError):
@@ -98,6 +98,8 @@ class InstrumentStore:
         except FetchError as error:
             log.warning("%s: instruments cannot be fetched: %s", adapter.venue, error)
             table = await asyncio.to_thread(self._cached, adapter.venue, str(error))
+            if self._on_body is not None:
+                self._on_body(adapter.venue, self._clock(), msgspec.json.encode(table))
         else:
             await asyncio.to_thread(self._keep, table)
         self.tables[adapter.venue] = table
@@ -182,6 +184,14 @@ class InstrumentStore:
 
 
 _BACKOFF: Final = wait_exponential_jitter(multiplier=0.5, max=10.0)
+
+
+def instruments_in(adapter: Adapter, body: bytes) -> dict[str, Instrument]:
+    """The instruments in what ``on_body`` saw: a cached table, or an exchange's answer. Raises as the latter does."""
+    try:
+        return msgspec.json.decode(body, type=InstrumentTable).instruments
+    except UNREADABLE:
+        return {instrument.symbol: instrument for instrument in adapter.parse_instruments(body).instruments}
 
 
 def pause_before_retry(state: RetryCallState) -> float:

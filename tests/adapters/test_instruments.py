@@ -14,7 +14,13 @@ import pytest
 from monitor.adapters.adapter import Instrument
 from monitor.adapters.binance_usdm import BinanceUsdm
 from monitor.adapters.bybit import Bybit
-from monitor.adapters.instruments import MAX_PAGES, InstrumentStore, InstrumentsUnavailable, read_instruments
+from monitor.adapters.instruments import (
+    MAX_PAGES,
+    InstrumentStore,
+    InstrumentsUnavailable,
+    instruments_in,
+    read_instruments,
+)
 from monitor.errors import OperatorError
 
 
@@ -189,6 +195,18 @@ async def test_the_cache_stands_in_for_an_exchange_out_of_reach(server: Server, 
     assert await later.load(BinanceUsdm, "http://127.0.0.1:1") == BTC
     table = later.tables["binance-usdm"]
     assert (table.from_cache, table.age_s(NOW_US + 60_000_000)) == (True, 60.0)
+
+
+async def test_a_recording_made_from_the_cache_knows_the_contracts(server: Server, tmp_path: Path) -> None:
+    """The tap sees the cached table in the answer's place, and reading either gives the same instruments."""
+    server.answers = [GOOD]
+    await store(tmp_path, Pauses()).load(BinanceUsdm, server.url)
+    seen: list[bytes] = []
+    later = InstrumentStore(
+        tmp_path / "cache", lambda: NOW_US, on_body=lambda _venue, _at, body: seen.append(body), sleep=Pauses()
+    )
+    await later.load(BinanceUsdm, "http://127.0.0.1:1")
+    assert [instruments_in(BinanceUsdm(), body) for body in (*seen, GOOD.body)] == [BTC, BTC]
 
 
 async def test_without_exchange_and_cache_there_is_nothing(tmp_path: Path) -> None:
