@@ -39,7 +39,7 @@ THROTTLED: Final = frozenset({418, 429})
 Clock = Callable[[], int]
 Sleep = Callable[[float], Awaitable[None]]
 OnBody = Callable[[str, int, bytes], None]
-"""``on_body(venue, receive time, body)``: sees every answer, or the cached table's JSON in its place, for the recorder."""
+"""``on_body(venue, receive time, body)``: sees every answer, or the cached table's JSON instead; for the recorder."""
 
 
 class InstrumentsUnavailable(OSError):
