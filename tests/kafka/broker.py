@@ -130,6 +130,11 @@ class Node:
         """Whether the process lives."""
         return self._process is not None and self._process.poll() is None
 
+    def send(self, signum: signal.Signals) -> None:
+        """SIGSTOP makes the node silent, as a lost network does; SIGCONT brings it back."""
+        if self._process is not None:
+            os.killpg(self._process.pid, signum)
+
     def kill(self) -> None:
         """SIGKILL, as a power cut would."""
         if self._process is not None:

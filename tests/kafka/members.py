@@ -21,7 +21,8 @@ from monitor.bus.kafka_subscriber import KafkaSubscriber
 from monitor.bus.topics import SIGNALS
 from monitor.demo.story import DETECTOR
 from monitor.events import Heartbeat, Signal
-from tests.e2e.stage import environment
+from monitor.simulate.arena import Arena
+from tests.e2e.stage import CHANNELS, environment, until
 from tests.kafka.story import Told, differences, told
 
 SESSION_S: Final = 4.0
@@ -84,9 +85,38 @@ class Process:
             self.process.kill()
             self.process.wait(10)
 
+    async def url(self) -> str:
+        """Where it serves HTTP."""
+        await until(lambda: "metrics at" in self.log or not self.running)
+        assert self.running, self.log
+        return str(re.findall(r"metrics at (http://[^/\s]+)/metrics", self.log)[-1])
+
+    def memory_mb(self) -> float:
+        """What it holds in memory (Linux)."""
+        status = Path(f"/proc/{self.process.pid}/status").read_text()
+        found = re.search(r"VmRSS:\s+(\d+) kB", status)
+        assert found is not None
+        return int(found[1]) / 1024
+
     def warm_times(self) -> list[float]:
         """Seconds from taking up each share to its first transaction."""
         return [float(found) for found in re.findall(r"warm in ([0-9.]+) s", self.log)]
+
+
+def collector(connection: KafkaConnection, arena: Arena, folder: Path, name: str, **more: object) -> Process:
+    """A collector that dials the arena."""
+    venues = {
+        venue: {"ws_url": exchange.ws_url, "rest_url": exchange.rest_url, "channels": list(CHANNELS)}
+        for venue, exchange in arena.exchanges.items()
+    }
+    settings = {
+        "role": "collector",
+        "venues": venues,
+        "bus": kafka_section(connection, **more),
+        "collector": {"instruments_cache": str(folder / name), "hold_s": 2.0},
+        "delivery": {"port": 0},
+    }
+    return Process(folder, name, settings)
 
 
 class Members:

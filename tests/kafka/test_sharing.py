@@ -58,7 +58,7 @@ async def test_killed_detectors_lose_and_double_nothing(kafka_connection: KafkaC
 async def test_a_paused_detector_comes_back_and_writes_nothing(
     kafka_connection: KafkaConnection, tmp_path: Path
 ) -> None:
-    """Stopped past its session's end, a detector finds its work taken: what it writes is refused, nothing is doubled."""
+    """Stopped past its session's end, a detector finds its work taken: what it writes is refused, nothing doubled."""
     await admin.create(kafka_connection, 1)
     with Members(kafka_connection, tmp_path, 2) as members:
         zombie = members.processes[0]
