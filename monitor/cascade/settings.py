@@ -84,8 +84,8 @@ class PhaseSettings(_Frozen):
         12,
         ge=0,
         le=100,
-        description="An episode needs this many of its points from liquidations to begin, and ends when they give fewer "
-        "(a day's fall of the price outlasts every cascade) ...",
+        description="An episode begins only with this many of its points from liquidations, and ends when they give "
+        "fewer (a day's fall of the price outlasts every cascade) ...",
     )
     building_calm_seconds: PositiveInt = Field(900, description="... for this long, from building, seconds.")
     extreme_fraction: PositiveFloat = Field(
