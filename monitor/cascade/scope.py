@@ -225,8 +225,8 @@ class Scope:
         strength = 2 * share - 1 if flow.orders("5m") >= ONE_SIDED_ORDERS else 0.0
         items.append(Item("one_sided_share_5m", share, 0.5, strength, 0.4, 0.9, 5))
         if len(flow.sources) > 1:
-            stressed = flow.stressed_sources(side)
-            items.append(Item(self._breadth_name, stressed, 0, stressed, 1, 3, 7))
+            stressed = float(flow.stressed_sources(side))
+            items.append(Item(self._breadth_name, stressed, 0.0, stressed, 1, 3, 7))
         return items
 
     _breadth_name = "venues_stressed"

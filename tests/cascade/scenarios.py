@@ -18,6 +18,7 @@ from monitor.events import (
     MICROS,
     AnyEvent,
     Coverage,
+    Event,
     Liquidation,
     MarkPrice,
     OpenInterest,
@@ -123,7 +124,7 @@ def in_order(events: Iterable[AnyEvent]) -> list[AnyEvent]:
 
 
 def play(
-    events: Iterable[AnyEvent], settings: DetectorSettings | None = None, until: int | None = None
+    events: Iterable[Event], settings: DetectorSettings | None = None, until: int | None = None
 ) -> tuple[Detector, list[Signal]]:
     """A new detector that took the events, and its signals; every second before ``until`` is closed."""
     detector = Detector(settings)

@@ -7,6 +7,7 @@ import math
 import msgspec
 import pytest
 from hypothesis import given
+from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from monitor.cascade.flow import PRIOR_MINUTES, PRIOR_RATE, SIDE_INDEX, Flow
@@ -127,7 +128,8 @@ def test_a_feed_of_hourly_totals_teaches_nothing() -> None:
     assert (made.usd("1m", "long"), made.usd("24h", "long")) == (0.0, 7.0)
 
 
-@given(st.integers(1, 5), st.lists(st.integers(1, 4_000), min_size=1, max_size=3))
+@hypothesis_settings(max_examples=15)
+@given(st.integers(1, 5), st.lists(st.integers(1, 2_500), min_size=1, max_size=2))
 def test_empty_minutes_at_once_equal_one_by_one(seed: int, gaps: list[int]) -> None:
     """Minutes that a scope slept through, all judged windows empty, teach what they would have one by one."""
     asleep, awake = flow(), flow()

@@ -1,0 +1,151 @@
+"""The market-wide view."""
+
+from __future__ import annotations
+
+import pytest
+
+from monitor.cascade.asset import Flown, Summary
+from monitor.cascade.market import ACTIVE_S, STRESS_S, Market
+from monitor.cascade.settings import DetectorSettings, MarketSettings
+from monitor.events import MICROS, AnyEvent, Side
+from tests.cascade.scenarios import (
+    BRISK,
+    NO_COVERAGE,
+    START,
+    burst,
+    crash,
+    in_order,
+    liquidation,
+    mark,
+    play,
+    ramp,
+    turns,
+)  # fmt: skip
+
+COINS = ("SOL", "XRP", "DOGE", "ADA", "AVAX", "LINK")
+
+
+def told(
+    asset: str, usd: float = 0.0, *, second: int = START, price: float | None = None, stressed: bool = False,
+    in_cascade: tuple[bool, bool] = (False, False), side: Side = "long",
+) -> Summary:  # fmt: skip
+    """A summary of an asset with one liquidation, if any."""
+    flown = (Flown(second, side, round(usd * MICROS), 1, True, False),) if usd else ()
+    return Summary(asset, second, flown, price, stressed, in_cascade, ("bybit",))
+
+
+def closed(*summaries: Summary, settings: DetectorSettings | None = None) -> Market:
+    """A market that took the summaries in one second."""
+    market = Market(settings or DetectorSettings())
+    for summary in summaries:
+        market.take(summary)
+    market.close(START, NO_COVERAGE)
+    return market
+
+
+def test_one_odd_row_of_one_coin_is_no_market_cascade() -> None:
+    """20 million USD of one coin in a row, in a market that falls, gives the market almost nothing."""
+    events: list[AnyEvent] = [
+        *ramp(START, 600, 100.0, 100.0, step=5),
+        *ramp(START + 601, 119, 100.0, 97.0),
+        *ramp(START + 725, 475, 97.0, 97.0, step=5),
+        liquidation(START + 690, 19_600_000.0, asset="ADA", orders=13),
+        *(liquidation(START + 650 + at, 60_000.0, asset=coin) for at, coin in enumerate(COINS[:3])),
+    ]
+    _, signals = play(in_order(events), BRISK)
+    assert not [signal for signal in signals if signal.asset == "MARKET" and signal.phase == "cascade"]
+
+
+def test_many_coins_at_once_are_a_market_cascade() -> None:
+    """Six coins in liquidation while the leader only falls: the breadth allows it, though no leader is in a cascade."""
+    events = [*ramp(START, 600, 100.0, 100.0, step=5), *ramp(START + 601, 119, 100.0, 94.0)]
+    for coin in COINS:
+        events += burst(START + 601, 119, 50_000.0, asset=coin)
+    _, signals = play(in_order(events), BRISK)
+    assert [signal.phase for signal in turns(signals, "MARKET")][-1] == "cascade"
+    assert not turns(signals, "BTC")
+
+
+def test_the_same_dollars_of_few_coins_are_none() -> None:
+    """Below five active assets breadth means nothing, and without a leader's cascade the market only builds."""
+    events = [*ramp(START, 600, 100.0, 100.0, step=5), *ramp(START + 601, 119, 100.0, 94.0)]
+    for coin in COINS[:4]:
+        events += burst(START + 601, 119, 75_000.0, asset=coin)
+    _, signals = play(in_order(events), BRISK)
+    assert [signal.phase for signal in turns(signals, "MARKET")] == ["building"]
+
+
+def test_a_leader_in_a_cascade_allows_the_markets() -> None:
+    """A crash of BTC alone is the market's; the same of a coin that leads nothing is not."""
+    _, signals = play(crash(asset="BTC"), BRISK)
+    assert [signal.phase for signal in turns(signals, "MARKET")] == ["building", "cascade", "relief", "calm"]
+    _, signals = play(crash(asset="SOL"), BRISK)
+    assert [signal.phase for signal in turns(signals, "SOL")] == ["building", "cascade", "relief", "calm"]
+    assert not turns(signals, "MARKET")
+
+
+@pytest.mark.parametrize(
+    ("share", "largest", "others", "expected"),
+    [(0.5, 900.0, 100.0, 200.0), (0.2, 900.0, 100.0, 125.0), (0.5, 50.0, 150.0, 200.0), (0.5, 900.0, 0.0, 0.0)],
+)
+def test_the_largest_asset_counts_for_no_more_than_its_share(
+    share: float, largest: float, others: float, expected: float
+) -> None:
+    """The sum is what it would be if the largest had its share of it at the most, and no more than it is."""
+    settings = DetectorSettings(market=MarketSettings(largest_share=share))
+    summaries = [told("ADA", largest), *([told("SOL", others / 2), told("XRP", others / 2)] if others else [])]
+    limit = closed(*summaries, settings=settings)._limit("1m", "long")
+    assert limit == pytest.approx(expected)
+
+
+def test_leaders_and_a_share_of_one_are_not_limited() -> None:
+    """A leader may be all of the market; so may any coin where the settings say so; and nothing needs no limit."""
+    assert closed(told("BTC", 900.0), told("SOL", 1.0))._limit("1m", "long") is None
+    whole = DetectorSettings(market=MarketSettings(largest_share=1.0))
+    assert closed(told("ADA", 900.0), settings=whole)._limit("1m", "long") is None
+    assert closed()._limit("1m", "long") is None
+
+
+def test_breadth_is_of_assets_liquidated_within_the_hour() -> None:
+    """Stressed within the last minute, over all that were liquidated within the hour, five at the least."""
+    market = closed(*(told(coin, 1.0, stressed=number < 3) for number, coin in enumerate(COINS)))
+    assert market.breadth(START) == 0.5
+    assert market.breadth(START + STRESS_S - 1) == 0.5
+    assert market.breadth(START + STRESS_S) == 0.0
+    assert market.breadth(START + ACTIVE_S) == 0.0
+    assert closed(*(told(coin, 1.0, stressed=True) for coin in COINS[:4])).breadth(START) == 0.0
+
+
+def test_the_markets_price_is_the_first_leaders() -> None:
+    """ETH until BTC has one; other coins never; no price of the one is compared with the other's."""
+    market = closed(told("SOL", price=20.0), told("ETH", price=2_000.0))
+    assert (market.leader, market.price.last) == ("ETH", 2_000.0)
+    market.take(told("BTC", price=50_000.0, second=START + 1))
+    market.take(told("ETH", price=1_000.0, second=START + 1))
+    market.close(START + 1, NO_COVERAGE)
+    assert (market.leader, market.price.last) == ("BTC", 50_000.0)
+    assert market.price.move("24h", "short") == market.price.move("24h", "long") == 0.0
+    assert market.price.volatility_ratio() == 0.0
+
+
+def test_a_leader_that_appears_in_an_episode_carries_no_price_over() -> None:
+    """The episode's drawdown and end are measured in the new leader's price from then on."""
+    events = crash(asset="ETH")
+    events += [mark(START + 700 + at, 50_000.0) for at in range(0, 800, 5)]
+    _, signals = play(in_order(events), BRISK)
+    late = [s for s in signals if s.asset == "MARKET" and s.event_time_us > (START + 702) * MICROS]
+    assert late
+    assert all(signal.price == 50_000.0 and signal.drawdown_pct == 0.0 for signal in late)
+
+
+def test_a_leader_that_leaves_its_cascade_allows_no_more() -> None:
+    """The second in which a leader goes to relief is told though nothing else happened in it."""
+    market = closed(told("BTC", 1.0, in_cascade=(True, False)))
+    assert (market._allowed("long", START), market._allowed("short", START)) == (True, False)
+    market.take(told("BTC", second=START + 1))
+    assert not market._allowed("long", START + 1)
+    detector, signals = play([event for event in crash() if event.receive_time_us < (START + 800) * MICROS], BRISK)
+    signals += detector.advance(START + 1_500)
+    assert "relief" in [signal.phase for signal in turns(signals)]
+    assert detector.market is not None
+    assert detector.market.leading_cascade == [set(), set()]

@@ -1,0 +1,202 @@
+"""From closed seconds to signals: the micro-scenarios of one asset."""
+
+from __future__ import annotations
+
+import pytest
+
+from monitor.cascade.scope import episode_id
+from monitor.cascade.settings import DetectorSettings, FloorSettings
+from monitor.events import MICROS, AnyEvent, Liquidation, Side
+from tests.cascade.scenarios import (
+    BRISK,
+    START,
+    burst,
+    crash,
+    encoded,
+    in_order,
+    liquidation,
+    mark,
+    play,
+    ramp,
+    seconds_of,
+    turns,
+)  # fmt: skip
+
+
+def test_one_order_is_no_episode() -> None:
+    """A single order of a million dollars in calm is a surprise, and no more than that."""
+    events = in_order([*ramp(START, 900, 100.0, 100.0, step=5), liquidation(START + 300, 1_000_000.0)])
+    detector, signals = play(events, BRISK)
+    assert not [signal for signal in signals if signal.phase in {"cascade", "relief"}]
+    assert detector.assets["BTC"].totals == [10**12, 0]
+
+
+def test_a_crash_of_the_price_alone_does_not_build() -> None:
+    """6 % in two minutes without liquidations stays below 35 points and gives no signal."""
+    events = [event for event in crash() if not isinstance(event, Liquidation)]
+    until = START + 720
+    detector, signals = play([event for event in events if event.event_time_us <= until * MICROS], BRISK, until)
+    assert signals == []
+    assert 25 < detector.assets["BTC"].scores[0].points < 35
+
+
+def test_liquidations_without_a_move_only_build() -> None:
+    """Any flow with a price that stands still is capped at 49 by the gate and never a cascade."""
+    events = in_order([*ramp(START, 900, 100.0, 100.0, step=5), *burst(START + 300, 300, 500_000.0)])
+    _, signals = play(events, BRISK, START + 1_500)
+    assert [signal.phase for signal in turns(signals)] == ["building", "calm"]
+    assert max(signal.risk_score for signal in signals) == 49.0
+    assert "two_family_gate" in {found.feature for found in max(signals, key=lambda each: each.risk_score).evidence}
+
+
+@pytest.mark.parametrize("side", ["long", "short"])
+def test_a_cascade_goes_through_all_phases(side: Side) -> None:
+    """Down or up: building, cascade, relief, calm, with one id, revisions by one and a signal every second."""
+    _, signals = play(crash(side=side), BRISK)
+    mine = [signal for signal in signals if signal.asset == "BTC"]
+    assert {signal.direction for signal in mine} == {side}
+    assert [signal.phase for signal in turns(mine, side=side)] == ["building", "cascade", "relief", "calm"]
+    assert len({signal.episode_id for signal in mine}) == 1
+    assert [signal.revision for signal in mine] == list(range(1, len(mine) + 1))
+    seconds = list(seconds_of(mine))
+    assert seconds == list(range(seconds[0], seconds[-1] + 1))
+    started = mine[0].started_us // MICROS - 1
+    assert mine[0].episode_id == episode_id("BTC", side, started)
+    assert START + 600 < started <= seconds[0]
+    assert (mine[-1].drawdown_pct > 0) == (side == "short")
+
+
+def test_contributions_add_up_in_every_signal() -> None:
+    """What is printed as evidence sums to what is printed as the score."""
+    for signal in play(crash(), BRISK)[1]:
+        assert round(sum(found.contribution for found in signal.evidence), 2) == signal.risk_score
+
+
+def test_an_episode_counts_what_was_liquidated_since_its_first_sign() -> None:
+    """Dollars from the first sign's second on, all of them from complete feeds here."""
+    _, signals = play(crash(), BRISK)
+    mine = [signal for signal in signals if signal.asset == "BTC"]
+    started = mine[0].started_us // MICROS - 1
+    expected = 200_000.0 * (START + 720 - started)
+    assert mine[-1].liquidated_usd.long == expected
+    assert {signal.coverage.complete_share for signal in mine} == {1.0}
+
+
+def test_the_share_of_complete_feeds_is_of_the_episode() -> None:
+    """Half of the dollars from a feed that shows one a second: half is complete."""
+    events = [
+        liquidation(event.event_time_us // MICROS, event.notional_usd, event.side, event.venue, id_=event.id,
+                    coverage="latest_per_second" if event.venue == "okx" else "complete")
+        if isinstance(event, Liquidation) else event
+        for event in crash()
+    ]  # fmt: skip
+    _, signals = play(events, BRISK)
+    last = turns(signals)[-1]
+    assert last.coverage.complete_share == pytest.approx(0.5, abs=0.01)
+
+
+def test_a_second_wave_is_of_the_same_episode() -> None:
+    """After relief the price breaks its low with new liquidations: cascade again, the same id, wave 2."""
+    first = [event for event in crash() if event.event_time_us < (START + 960) * MICROS]
+    events = in_order([
+        *first,
+        *ramp(START + 961, 119, 97.0, 91.0),
+        *burst(START + 961, 119, 300_000.0),
+        *ramp(START + 1_081, 59, 91.0, 95.0),
+        *ramp(START + 1_145, 2_000, 95.0, 95.0, step=5),
+    ])  # fmt: skip
+    detector, signals = play(events, BRISK)
+    changes = turns(signals)
+    assert [signal.phase for signal in changes] == ["building", "cascade", "relief", "cascade", "relief", "calm"]
+    assert len({signal.episode_id for signal in changes}) == 1
+    [episode] = [found for found in detector.episodes() if found.asset == "BTC"]
+    assert episode.cascade_us == changes[1].event_time_us
+    assert episode.relief_us == changes[4].event_time_us
+    assert episode.ended_us == changes[5].event_time_us
+
+
+@pytest.mark.parametrize("lacking", ["price stops", "pace slows"])
+def test_relief_needs_both_ends(lacking: str) -> None:
+    """A price that stopped while forced flow goes on, or flow that ended while the price goes on, is no relief."""
+    events: list[AnyEvent] = [event for event in crash() if event.event_time_us < (START + 720) * MICROS]
+    if lacking == "price stops":
+        events += ramp(START + 720, 600, 94.0, 80.0)
+    else:
+        events += [*ramp(START + 720, 60, 94.0, 97.0), *ramp(START + 785, 535, 97.0, 97.0, step=5)]
+        events += burst(START + 720, 600, 200_000.0)
+    detector, signals = play(in_order(events), BRISK)
+    assert [signal.phase for signal in turns(signals)] == ["building", "cascade"]
+    state = detector.assets["BTC"].phases[0].state
+    assert (state.stopped, state.slowed) == (lacking != "price stops", lacking == "price stops")
+
+
+def test_units_are_free_of_scale() -> None:
+    """A coin a thousandth of the size, under floors a thousandth as high, has the same scores and phases."""
+    small = BRISK.model_copy(update={"floors": FloorSettings(floor_usd=50, cascade_usd=250)})
+    _, large = play(crash(), BRISK)
+    _, little = play(crash(usd=200.0), small)
+    assert [(s.asset, s.phase, s.revision) for s in large] == [(s.asset, s.phase, s.revision) for s in little]
+    for one, other in zip(large, little, strict=True):
+        assert one.risk_score == pytest.approx(other.risk_score, abs=0.011)
+
+
+def test_dust_gives_nothing() -> None:
+    """The same small coin under the default floors has no points of liquidations and no signal."""
+    _, signals = play(crash(usd=200.0), BRISK)
+    assert signals == []
+
+
+def test_signals_warn_while_normal_is_not_known() -> None:
+    """Every signal says so until as much market time was learned from as the settings want."""
+    _, signals = play(crash(), BRISK)
+    assert all(any(note.startswith("warmup") for note in signal.notes) for signal in signals)
+    short = DetectorSettings(baseline=BRISK.baseline.model_copy(update={"warmup_hours": 1e-6}), phases=BRISK.phases)
+    _, signals = play(in_order([liquidation(START + 10, 10.0), *crash()]), short)
+    assert [signal.notes for signal in signals if signal.notes] == []
+
+
+def test_hourly_totals_alone_alarm_nobody() -> None:
+    """Totals of an hour, however large, are in the long windows alone and give no points."""
+    events = in_order([
+        *ramp(START, 7_200, 100.0, 80.0, step=300),
+        liquidation(START + 3_600, 9e9, coverage="aggregated"),
+        liquidation(START + 7_200, 9e9, coverage="aggregated"),
+    ])  # fmt: skip
+    detector, signals = play(events, BRISK)
+    assert signals == []
+    table = detector.assets["BTC"].flow.table
+    assert (table["5m"][0][0], table["24h"][0][0]) == (0, 18 * 10**15)
+
+
+def test_episodes_lists_running_ones_last() -> None:
+    """What has not ended has no end."""
+    events = [event for event in crash() if event.event_time_us < (START + 700) * MICROS]
+    detector, _ = play(events, BRISK)
+    [running] = [found for found in detector.episodes() if found.asset == "BTC"]
+    assert running.cascade_us is not None
+    assert (running.relief_us, running.ended_us) == (None, None)
+
+
+def test_the_same_events_give_the_same_bytes() -> None:
+    """Nothing but the events decides."""
+    assert encoded(play(crash(), BRISK)[1]) == encoded(play(crash(), BRISK)[1])
+
+
+def test_an_order_stamped_ahead_counts_when_its_second_comes() -> None:
+    """The asset does not sleep through it: with the order's second its windows show it."""
+    detector, _ = play([liquidation(START + 4, 70_000.0, arrived=START), mark(START, 100.0)], until=START + 4)
+    asset = detector.assets["BTC"]
+    assert asset.flow.usd("10s", "long") == 0.0
+    detector.advance(START + 5)
+    assert asset.flow.usd("10s", "long") == 70_000.0
+    detector.advance(START + 60)
+    assert asset.flow.usd("10s", "long") == 0.0
+
+
+def test_signals_say_that_hourly_totals_are_in_the_long_windows() -> None:
+    """Where a feed of totals stands beside finer ones, every signal notes which windows hold it."""
+    hourly = liquidation(START, 1e6, venue="coinalyze", coverage="aggregated")
+    _, signals = play([hourly, *crash()], BRISK)
+    mine = [signal for signal in signals if signal.asset == "BTC"]
+    assert mine
+    assert all(any(note.startswith("aggregated") for note in signal.notes) for signal in mine)

@@ -1,0 +1,67 @@
+"""What others may read."""
+
+from __future__ import annotations
+
+from monitor.cascade.detector import Detector
+from monitor.events import MICROS, Heartbeat
+from tests.cascade.scenarios import START, crash, interest, liquidation, mark, play
+
+
+def test_the_view_shows_what_the_detector_holds() -> None:
+    """Assets in order of first sight, the market last, with windows, venues, open interest, funding and coverage."""
+    events = [
+        mark(START, 100.0),
+        mark(START, 10.0, asset="SOL"),
+        interest(START, 5.0, 500.0, "bybit"),
+        interest(START, 2.0, 200.0, "okx"),
+        liquidation(START, 300.0, "long", "bybit"),
+        liquidation(START, 100.0, "short", "okx", coverage="latest_per_second"),
+    ]
+    detector, _ = play(events)
+    view = detector.view()
+    assert [asset.asset for asset in view.assets] == ["BTC", "SOL", "MARKET"]
+    bitcoin, solana, market = view.assets
+    assert (bitcoin.price, bitcoin.phase, bitcoin.severity, bitcoin.episode_id) == (100.0, "calm", 1, None)
+    assert bitcoin.open_interest_usd == 700.0
+    assert bitcoin.coverage_ratio == 0.75
+    assert (bitcoin.windows["1m"].long, bitcoin.windows["30d"].short, bitcoin.windows["1h"].count) == (300.0, 100.0, 2)
+    assert {venue: totals.count for venue, totals in bitcoin.venues.items()} == {"bybit": 1, "okx": 1}
+    assert bitcoin.drawdown_by_window == {"5m": 0.0, "1h": 0.0, "24h": 0.0}
+    assert (solana.open_interest_usd, solana.funding_rate, solana.coverage_ratio) == (None, None, None)
+    assert market.coverage_ratio is None
+    assert (view.liquidations, view.liquidated_usd) == (2, (300.0, 100.0))
+
+
+def test_the_view_leads_with_the_side_that_is_further_along() -> None:
+    """During a cascade it shows that side's phase, score, severity, evidence and episode."""
+    events = crash(side="short")
+    detector, _ = play([event for event in events if event.receive_time_us < (START + 720) * MICROS])
+    shown = detector.view().assets[0]
+    assert (shown.phase, shown.direction, shown.severity) == ("cascade", "short", 3)
+    assert shown.episode_id is not None
+    assert shown.episode_id.startswith("BTC-short-")
+    assert round(sum(found.contribution for found in shown.evidence), 2) == shown.risk_score > 90
+
+
+def test_a_venue_whose_beats_stopped_is_in_a_gap() -> None:
+    """Five seconds after the last heartbeat of its liquidation channel; other channels' beats say nothing of it."""
+
+    def beat(second: int, venue: str, channel: str) -> Heartbeat:
+        at = second * MICROS
+        return Heartbeat(venue, "*", "*", at, at, "trades" if channel == "trades" else "liquidations")
+
+    detector = Detector()
+    detector.apply([beat(START, "bybit", "liquidations"), beat(START, "okx", "trades")])
+    detector.advance(START + 5)
+    assert detector.view().venues_in_gap == []
+    detector.advance(START + 6)
+    assert detector.view().venues_in_gap == ["bybit"]
+
+
+def test_a_view_is_a_copy() -> None:
+    """What was shown does not change with what comes."""
+    detector, _ = play([liquidation(START, 5.0)])
+    view = detector.view()
+    detector.apply([liquidation(START + 5, 5.0), liquidation(START + 5, 7.0, id_="twice")])
+    detector.apply([liquidation(START + 5, 7.0, id_="twice")])
+    assert (view.liquidations, view.duplicates_by_venue, view.second) == (1, {}, START + 1)
