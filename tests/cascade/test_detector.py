@@ -306,9 +306,9 @@ def test_assets_may_be_judged_without_the_market() -> None:
 
 def test_bars_and_beats_are_taken() -> None:
     """A bar of trades is taker volume; a beat of the liquidation channel says that its venue could be seen."""
-    at = (START + 1) * MICROS
+    at = START * MICROS
     bar = TradeBar("bybit", "BTCUSDT", "BTC", at, at, 100_000, 100.0, 100.0, 100.0, 100.0, 1.0, 2.0, 100.0, 200.0, 3)
     beat = Heartbeat("okx", "*", "*", at, at, "liquidations")
     detector, _ = play([liquidation(START, 1.0), bar, beat])
     assert detector.assets["BTC"].taker_usd("long") == 200.0
-    assert detector.heartbeats() == {"okx": START + 1}
+    assert detector.heartbeats() == {"okx": START}
