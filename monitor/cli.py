@@ -166,7 +166,8 @@ def demo(ctx: click.Context, headless: bool) -> None:
 
 @cli.command()
 @click.argument("name", required=False)
-def schema(name: str | None) -> None:
+@click.option("--asyncapi", is_flag=True, help="Print the topics as an AsyncAPI 3 document instead.")
+def schema(name: str | None, asyncapi: bool) -> None:
     """Print the records' JSON Schemas.
 
     All of them as one object by name, or the one called NAME.
@@ -175,6 +176,13 @@ def schema(name: str | None) -> None:
 
     from monitor.contracts import CONTRACTS, json_schema, json_schemas
 
+    if asyncapi:
+        from monitor.asyncapi import document as describe_topics
+
+        if name is not None:
+            raise click.BadParameter("the AsyncAPI document is of all records", param_hint="NAME")
+        click.echo(orjson.dumps(describe_topics(), option=orjson.OPT_INDENT_2).decode())
+        return
     if name is not None and name not in CONTRACTS:
         raise click.BadParameter(f"no record is called {name!r}; there are {', '.join(CONTRACTS)}", param_hint="NAME")
     document = json_schemas() if name is None else json_schema(name)

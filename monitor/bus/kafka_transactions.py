@@ -108,15 +108,8 @@ class TransactionalWriter:
                     headers = codec.headers(topic)
                     name = connection.name(topic)
                     sent.append(await producer.send(name, value, key, partition=partition, headers=headers))
-                await producer.send_offsets_to_transaction(
-                    {
-                        TopicPartition(connection.topic_prefix + at.topic, at.partition): OffsetAndMetadata(
-                            to, metadata
-                        )
-                        for at, to in offsets.items()
-                    },
-                    self._group,
-                )
+                if offsets:
+                    await producer.send_offsets_to_transaction(self._positions(offsets, metadata), self._group)
                 await producer.commit_transaction()
         # aiokafka asserts its states, and its futures carry whatever broke.
         except Exception as error:
@@ -124,6 +117,13 @@ class TransactionalWriter:
         finally:
             for future in sent:
                 future.add_done_callback(_heed)
+
+    def _positions(self, offsets: Mapping[Partition, int], metadata: str) -> dict[TopicPartition, OffsetAndMetadata]:
+        prefix = self._connection.topic_prefix
+        return {
+            TopicPartition(prefix + at.topic, at.partition): OffsetAndMetadata(to, metadata)
+            for at, to in offsets.items()
+        }
 
     async def close(self) -> None:
         """Disconnect; what is not committed is undone by the brokers."""

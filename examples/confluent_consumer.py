@@ -1,0 +1,75 @@
+"""Reads cascade signals with confluent-kafka (librdkafka), each once, and notices when the monitor falls silent.
+
+    pip install confluent-kafka
+    python confluent_consumer.py --bootstrap 127.0.0.1:9092 --group desk.rates.example
+
+Prints one JSON object a line. With SASL and TLS add security.protocol, sasl.mechanism, sasl.username, sasl.password
+and ssl.ca.location to the configuration.
+"""
+
+# ruff: noqa: T201 - it prints
+import argparse
+import contextlib
+import json
+import sys
+import time
+
+from confluent_kafka import Consumer, KafkaError, KafkaException
+
+TOPIC = "cascade.signals.v1"
+SILENCE_S = 15
+"""Heartbeats come every five seconds of market time; without three of them silence means nothing."""
+
+
+def handle(signal: dict) -> None:
+    """What the desk does with a signal."""
+    fields = ("asset", "phase", "direction", "risk_score", "event_time_us", "episode_id", "revision")
+    print(json.dumps({name: signal[name] for name in fields}), flush=True)
+
+
+def consume(bootstrap: str, group: str, topic: str) -> None:
+    """Read until interrupted."""
+    consumer = Consumer(
+        {
+            "bootstrap.servers": bootstrap,
+            "group.id": group,
+            "isolation.level": "read_committed",  # what a dying detector did not finish is not shown
+            "enable.auto.commit": False,  # an offset is committed once its signals are dealt with
+            "auto.offset.reset": "latest",
+        }
+    )
+    consumer.subscribe([topic], on_assign=lambda *_: print("reading", file=sys.stderr, flush=True))
+    revisions = {}  # by episode the last one handled: this process may read again what it did not commit
+    heard = time.monotonic()
+    try:
+        while True:
+            messages = consumer.consume(num_messages=500, timeout=0.2)
+            for message in messages:
+                if message.error() is not None:
+                    if message.error().code() == KafkaError._PARTITION_EOF:
+                        continue
+                    raise KafkaException(message.error())
+                record = json.loads(message.value())
+                heard = time.monotonic()
+                if record["type"] != "signal":
+                    continue  # a heartbeat, or what a later version adds
+                if record["revision"] > revisions.get(record["episode_id"], 0):
+                    revisions[record["episode_id"]] = record["revision"]
+                    handle(record)
+            if messages:
+                consumer.commit(asynchronous=False)
+            if time.monotonic() - heard > SILENCE_S:
+                print("no heartbeat: the monitor is blind or cut off", file=sys.stderr, flush=True)
+                heard = time.monotonic()
+    finally:
+        consumer.close()
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description="Print cascade signals.")
+    parser.add_argument("--bootstrap", default="127.0.0.1:9092", help="brokers, host:port, comma-separated")
+    parser.add_argument("--group", required=True, help="your consumer group: desk.<desk>.<purpose>")
+    parser.add_argument("--topic", default=TOPIC)
+    options = parser.parse_args()
+    with contextlib.suppress(KeyboardInterrupt):
+        consume(options.bootstrap, options.group, options.topic)
