@@ -104,6 +104,7 @@ class TransactionalWriter:
         try:
             async with asyncio.timeout(TRANSACTION_S):
                 await producer.begin_transaction()
+                sent.append(producer._txn_manager.wait_for_transaction_end())
                 for topic, partition, key, value in records:
                     headers = codec.headers(topic)
                     name = connection.name(topic)
@@ -129,14 +130,20 @@ class TransactionalWriter:
         """Disconnect; what is not committed is undone by the brokers."""
         producer = self._producer
         # In this order nothing is sent any more, nobody waits for it, and the connections go.
-        for release in (producer._sender.close, self._give_up, producer.stop, producer.client.close):
+        for release in (self._end_sender, producer.stop, producer.client.close):
             try:
                 async with asyncio.timeout(STOP_S):
                     await release()
             except Exception as error:  # noqa: BLE001 - whatever broke the producer comes out again here
                 log.debug("%s: on closing: %r", self._owner, error)
 
-    async def _give_up(self) -> None:
+    async def _end_sender(self) -> None:
+        sender = self._producer._sender.sender_task
+        if sender is not None:
+            # Once more for a request that waits for batches which nobody sends any more.
+            for _ in range(2):
+                sender.cancel()
+                await asyncio.wait([sender], timeout=STOP_S / 4)
         self._producer._message_accumulator.fail_all(KafkaError("the producer is closed"))
 
 

@@ -79,16 +79,18 @@ class Member:
         Raises:
             OperatorError: Kafka cannot be used as it is, or a share cannot be restored.
         """
-        await verify(self._connection, (SIGNALS, CASCADE_STATE, SNAPSHOTS, SUMMARIES), "Write")
-        async with asyncio.TaskGroup() as group:
-            self._group = group
-            try:
-                await self.subscriber.start()
-                await self._read()
-            finally:
-                self._group = None
-                await self._give_back()
-                await self.subscriber.close()
+        try:
+            await verify(self._connection, (SIGNALS, CASCADE_STATE, SNAPSHOTS, SUMMARIES), "Write")
+            async with asyncio.TaskGroup() as group:
+                self._group = group
+                try:
+                    await self.subscriber.start()
+                    await self._read()
+                finally:
+                    self._group = None
+                    await self._give_back()
+        finally:
+            await self.subscriber.close()
 
     async def _read(self) -> None:
         while True:

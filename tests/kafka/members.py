@@ -21,6 +21,7 @@ from monitor.bus.kafka_subscriber import KafkaSubscriber
 from monitor.bus.topics import SIGNALS
 from monitor.demo.story import DETECTOR
 from monitor.events import Heartbeat, Signal
+from monitor.settings import Settings
 from monitor.simulate.arena import Arena
 from tests.e2e.stage import CHANNELS, environment, until
 from tests.kafka.story import Told, differences, told
@@ -41,6 +42,16 @@ def kafka_section(connection: KafkaConnection, **more: object) -> dict[str, Any]
         }
         | more,
     }
+
+
+def detector_settings(connection: KafkaConnection) -> Settings:
+    """Settings of a detector that runs within the test."""
+    shared = {"security_protocol", "username", "password", "ssl_cafile"}
+    more = {name: value for name in shared if (value := getattr(connection, name)) is not None}
+    bus = kafka_section(connection, **more, snapshot_s=1.0, session_timeout_s=SESSION_S)
+    return Settings.model_validate(
+        {"role": "detector", "bus": bus, "detector": DETECTOR.model_dump(), "delivery": {"port": 0}}
+    )
 
 
 class Process:
@@ -162,11 +173,11 @@ class Members:
 class Desk:
     """Reads committed signals as a desk does, from the beginning."""
 
-    def __init__(self, connection: KafkaConnection) -> None:
+    def __init__(self, connection: KafkaConnection, group: str = "desk") -> None:
         self.signals: list[Signal] = []
         self.beats: list[Heartbeat] = []
         self.seen: dict[tuple[str, int], int] = defaultdict(int)
-        self._reader = KafkaSubscriber(connection, [SIGNALS], group=connection.topic_prefix + "desk")
+        self._reader = KafkaSubscriber(connection, [SIGNALS], group=connection.topic_prefix + group)
 
     async def __aenter__(self) -> Self:
         await self._reader.start()

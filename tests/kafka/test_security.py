@@ -12,11 +12,23 @@ from monitor.bus.kafka_client import KafkaConnection, verify
 from monitor.bus.kafka_errors import BusError
 from monitor.bus.kafka_publisher import KafkaPublisher
 from monitor.bus.kafka_subscriber import KafkaSubscriber
-from monitor.bus.topics import CASCADE_STATE, LIQUIDATIONS, MARKET_TOPICS, REJECTS, SIGNALS, TRADES
+from monitor.bus.kafka_transactions import TransactionalWriter
+from monitor.bus.topics import (
+    CASCADE_STATE,
+    LIQUIDATIONS,
+    MARKET_TOPICS,
+    REJECTS,
+    SIGNALS,
+    SNAPSHOTS,
+    SUMMARIES,
+    TRADES,
+)
+from monitor.runtime.detecting import detecting
 from tests.bus import records as make
-from tests.bus.harness import read, records_of
 from tests.kafka.acls import Grant, grant
-from tests.kafka.fixtures import ADMIN, COLLECTOR, DESK, DETECTOR, NOBODY, SecuredKafka
+from tests.kafka.fixtures import ADMIN, COLLECTOR, DESK, DETECTOR, NOBODY, PARTITIONS, SecuredKafka
+from tests.kafka.members import Desk, detector_settings
+from tests.kafka.story import story
 
 pytestmark = [pytest.mark.kafka, pytest.mark.usefixtures("refusals_settled")]
 
@@ -28,13 +40,15 @@ async def prefix(secured_kafka: SecuredKafka, topic_prefix: str) -> str:
     await admin.create(connection, 1)
     market = [connection.name(topic) for topic in (*MARKET_TOPICS, REJECTS)]
     signals = [connection.name(topic) for topic in (SIGNALS, CASCADE_STATE)]
+    own = [connection.name(topic) for topic in (SNAPSHOTS, SUMMARIES)]
     await grant(
         connection,
         [
             *(Grant(COLLECTOR.name, "Write", "topic", name) for name in market),
-            *(Grant(DETECTOR.name, "Read", "topic", name) for name in market),
-            *(Grant(DETECTOR.name, "Write", "topic", name) for name in signals),
+            *(Grant(DETECTOR.name, "Read", "topic", name) for name in (*market, *own)),
+            *(Grant(DETECTOR.name, "Write", "topic", name) for name in (*signals, *own)),
             Grant(DETECTOR.name, "Read", "group", topic_prefix + "detector"),
+            Grant(DETECTOR.name, "Write", "transactional-id", topic_prefix + "detector-", "prefixed"),
             *(Grant(DESK.name, "Read", "topic", name) for name in signals),
             Grant(DESK.name, "Read", "group", topic_prefix + "desk.", "prefixed"),
         ],
@@ -54,22 +68,20 @@ async def poll_until_refused(reader: KafkaSubscriber) -> None:
 
 
 async def test_each_role_does_its_work_with_its_own_rights(secured_kafka: SecuredKafka, prefix: str) -> None:
-    """Over TLS and SCRAM an event goes from collector to detector and a signal from detector to desk."""
+    """Over TLS and SCRAM events go from collector to detector, and what it says to the desk."""
     collector = await KafkaPublisher(secured_kafka.connection(COLLECTOR, prefix), (*MARKET_TOPICS, REJECTS)).start()
-    collector.write([make.liquidation(1), make.reject(2)])
+    collector.write([*story()[:500], make.reject(2)])
     await collector.close()
-    as_detector = secured_kafka.connection(DETECTOR, prefix)
-    reader = await KafkaSubscriber(as_detector, MARKET_TOPICS, group=prefix + "detector").start()
-    batches = await read(reader, 1)
-    assert records_of(batches) == [make.liquidation(1)]
-    await reader.commit({batch.partition: batch.next_offset for batch in batches})
-    await reader.close()
-    writer = await KafkaPublisher(as_detector, (SIGNALS, CASCADE_STATE)).start()
-    writer.write([make.signal(1)])
-    await writer.close()
-    desk = await KafkaSubscriber(secured_kafka.connection(DESK, prefix), [SIGNALS], group=prefix + "desk.one").start()
-    assert records_of(await read(desk, 1)) == [make.signal(1)]
-    await desk.close()
+    settings = detector_settings(secured_kafka.connection(DETECTOR, prefix))
+    async with detecting(settings), Desk(secured_kafka.connection(DESK, prefix), "desk.one") as desk:
+        assert await desk.read_until(lambda: len(desk.beats) >= PARTITIONS, 20)
+
+
+async def test_a_detector_without_its_transactional_id_says_so(secured_kafka: SecuredKafka, prefix: str) -> None:
+    """The right that lacks is named; nothing is tried again and again."""
+    connection = secured_kafka.connection(DETECTOR, prefix)
+    with pytest.raises(BusError, match=r"TransactionalIdAuthorizationFailed.*transactional id other-assets-0"):
+        await TransactionalWriter(connection, "other-assets-0", prefix + "detector").start()
 
 
 async def test_a_desk_can_read_signals_and_nothing_else(secured_kafka: SecuredKafka, prefix: str) -> None:

@@ -1,0 +1,138 @@
+"""The detector's role within the test: what it keeps, what it says when it cannot work, and how it is cut off."""
+
+from __future__ import annotations
+
+import asyncio
+from http import HTTPStatus
+
+import pytest
+
+from monitor.bus import admin
+from monitor.bus.kafka_client import KafkaConnection
+from monitor.bus.kafka_errors import BusError
+from monitor.bus.kafka_transactions import OwnershipLostError, TransactionalWriter, committed, read_snapshots
+from monitor.bus.ports import Outgoing, Partition
+from monitor.bus.topics import LIQUIDATIONS, MARKET_TOPICS, SIGNALS, SNAPSHOTS
+from monitor.errors import OperatorError
+from monitor.events import MICROS, AnyEvent
+from monitor.runtime.detecting import detecting
+from tests.e2e.stage import get, reached
+from tests.kafka.members import Desk, detector_settings
+from tests.kafka.story import expected, publish, story
+
+pytestmark = pytest.mark.kafka
+
+
+def judged(desk: Desk, event: AnyEvent) -> bool:
+    """Whether the desk knows that all was judged up to ten seconds before the event."""
+    return any(beat.event_time_us > event.receive_time_us - 10 * MICROS for beat in desk.beats)
+
+
+def leaves(group: BaseExceptionGroup[BaseException]) -> list[BaseException]:
+    """The errors of a task group."""
+    return [
+        leaf
+        for error in group.exceptions
+        for leaf in (leaves(error) if isinstance(error, BaseExceptionGroup) else [error])
+    ]
+
+
+async def test_a_detector_that_is_stopped_goes_on_where_it_was(kafka_connection: KafkaConnection) -> None:
+    """Its state and offsets are kept at the end, the next one reads only what came since; signals are the replay's."""
+    await admin.create(kafka_connection, 1)
+    settings = detector_settings(kafka_connection)
+    events = story()
+    group = settings.bus.kafka.group
+    first = Partition(LIQUIDATIONS.name, 0)
+    async with Desk(kafka_connection) as desk:
+        async with detecting(settings) as url:
+            await publish(kafka_connection, events[: len(events) // 2])
+            assert await desk.read_until(lambda: judged(desk, events[len(events) // 2]), 20)
+            assert (await get(f"{url}/readyz")).status_code == HTTPStatus.OK
+            await reached(url, events[0].receive_time_us / MICROS, "decided_timestamp_seconds")
+        offset, _ = (await committed(kafka_connection, group, [first]))[first]
+        assert offset > 0
+        async with detecting(settings):
+            await publish(kafka_connection, events[len(events) // 2 :])
+            assert await desk.read_all(expected(), 30) == []
+        after, emitted = (await committed(kafka_connection, group, [first]))[first]
+        assert after > offset
+        assert int(emitted) == events[-1].receive_time_us // MICROS - 1
+
+
+async def test_another_owner_cuts_a_detector_off_and_it_takes_its_work_up_again(
+    kafka_connection: KafkaConnection, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A fenced share drops its state; still assigned to the member it is restored, and no signal is lost or doubled."""
+    await admin.create(kafka_connection, 1)
+    settings = detector_settings(kafka_connection)
+    events = story()
+    async with Desk(kafka_connection) as desk, detecting(settings):
+        await publish(kafka_connection, events[: len(events) // 2])
+        assert await desk.read_until(lambda: judged(desk, events[len(events) // 2]), 20)
+        owner = f"{settings.bus.kafka.group}-assets-1"
+        await (await TransactionalWriter(kafka_connection, owner, settings.bus.kafka.group).start()).close()
+        await publish(kafka_connection, events[len(events) // 2 :])
+        assert await desk.read_all(expected(), 30) == []
+    assert "assets-1" in caplog.text
+    assert "its state is dropped" in caplog.text
+
+
+async def test_a_detector_without_topics_names_the_remedy(kafka_connection: KafkaConnection) -> None:
+    """One clear error."""
+    with pytest.raises(BaseExceptionGroup) as caught:
+        async with detecting(detector_settings(kafka_connection)):
+            await _forever()
+    assert {str(leaf) for leaf in leaves(caught.value)} == {
+        f"Kafka topic {kafka_connection.name(SIGNALS)} does not exist; create it: cascade-monitor topics create"
+    }
+
+
+async def test_state_of_another_format_is_refused(kafka_connection: KafkaConnection) -> None:
+    """Half-understood state decides wrongly: the error says which topic, and what to do."""
+    await admin.create(kafka_connection, 1)
+    settings = detector_settings(kafka_connection)
+    group = settings.bus.kafka.group
+    writer = await TransactionalWriter(kafka_connection, "somebody", group).start()
+    await writer.commit([Outgoing(SNAPSHOTS, 0, f"{group}/assets-0/*".encode(), b"?")], {}, "")
+    await writer.close()
+    with pytest.raises(BaseExceptionGroup) as caught:
+        async with detecting(settings):
+            await _forever()
+    (error,) = leaves(caught.value)
+    assert isinstance(error, OperatorError)
+    assert "assets-0: the state in" in str(error)
+    assert "another bus.kafka.group" in str(error)
+
+
+async def test_nobody_writes_after_the_next_owner_began(kafka_connection: KafkaConnection) -> None:
+    """The older owner's open transaction is undone, its next one refused; readers see the newer one's records alone."""
+    await admin.create(kafka_connection, 1, [SNAPSHOTS, *MARKET_TOPICS])
+    where = Partition(LIQUIDATIONS.name, 2)
+    old = await TransactionalWriter(kafka_connection, "owner", "group").start()
+    await old.commit([Outgoing(SNAPSHOTS, 1, b"a", b"1"), Outgoing(SNAPSHOTS, 1, b"b", b"1")], {where: 7}, "seven")
+    new = await TransactionalWriter(kafka_connection, "owner", "group").start()
+    with pytest.raises(OwnershipLostError, match="owner: "):
+        await old.commit([Outgoing(SNAPSHOTS, 1, b"a", b"stale")], {where: 8}, "eight")
+    with pytest.raises(OwnershipLostError):
+        await old.commit([Outgoing(SNAPSHOTS, 1, b"a", b"stale")], {where: 8}, "eight")
+    assert await committed(kafka_connection, "group", [where]) == {where: (7, "seven")}
+    await new.commit([Outgoing(SNAPSHOTS, 1, b"a", b"2")], {where: 9}, "nine")
+    await old.close()
+    await new.close()
+    assert await committed(kafka_connection, "group", [where]) == {where: (9, "nine")}
+    assert await read_snapshots(kafka_connection, 1) == {b"a": b"2", b"b": b"1"}
+    assert await read_snapshots(kafka_connection, 0) == {}
+
+
+async def test_an_owner_that_finds_no_broker_may_try_again() -> None:
+    """That is no refusal: brokers come back."""
+    nowhere = KafkaConnection("127.0.0.1:1")
+    with pytest.raises(OwnershipLostError, match="owner could not start"):
+        await TransactionalWriter(nowhere, "owner", "group").start()
+    with pytest.raises(BusError, match="cannot be reached"):
+        await committed(nowhere, "group", [Partition(LIQUIDATIONS.name, 0)])
+
+
+async def _forever() -> None:
+    await asyncio.sleep(30)
