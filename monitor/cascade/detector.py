@@ -268,6 +268,13 @@ class Detector:
         if found != FORMAT:
             raise ValueError(f"snapshot of format {found}, but this version reads {FORMAT}")
         self = cls(settings, with_market=with_market)
+        try:
+            self._load(state, assets)
+        except (msgspec.MsgspecError, KeyError, TypeError, ValueError, IndexError) as error:
+            raise ValueError(f"the detector's snapshot is damaged: {error!r}") from error
+        return self
+
+    def _load(self, state: dict[str, Any], assets: Mapping[str, bytes]) -> None:
         self.second, self.liquidations = state["second"], state["liquidations"]
         self.duplicates, self.late = state["duplicates"], state["late"]
         self.signals_by_phase, self._heartbeats = state["signals"], state["heartbeats"]
@@ -278,7 +285,6 @@ class Detector:
         self._awake = {name: self.assets[name] for name in state["awake"]}
         if self.market is not None and state["market"] is not None:
             self.market.load(state["market"])
-        return self
 
 
 def asset_view(scope: Scope) -> AssetView:

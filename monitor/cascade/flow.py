@@ -52,7 +52,7 @@ class Flow:
     """
 
     __slots__ = (
-        "_baseline", "_minute", "_minutes", "_priors", "_source_rates", "_sources", "_surprise",
+        "_baseline", "_minute", "_minutes", "_names", "_priors", "_source_rates", "_sources", "_surprise",
         "aggregated", "fine", "floor_usd", "rates", "table", "windows",
     )  # fmt: skip
 
@@ -67,6 +67,7 @@ class Flow:
         self._minutes = 0  # learned so far
         self._minute = 0  # number of the last minute seen, learned or not; 0 before there was anything to learn
         self._sources: dict[str, int] = {}  # first lane of each source
+        self._names: list[str] = []  # the sources in the order of their lanes
         self._source_rates: NDArray[np.float64] = np.zeros(0)  # normal USD a minute by lane
         self._priors: dict[str, tuple[float, float]] = {
             name: (PRIOR_SCALE, steadiness * PRIOR_TAIL * (WINDOWS[name] / 10) ** PRIOR_GROWTH)
@@ -86,6 +87,7 @@ class Flow:
         lane = self._sources.get(source)
         if lane is None:
             lane = self._sources[source] = self.windows.lane((source, "long"))
+            self._names.append(source)
             self.windows.lane((source, "short"))
             self._source_rates = np.concatenate((self._source_rates, np.zeros(2)))
         if side == "short":
@@ -143,7 +145,7 @@ class Flow:
             return "", 0.0
         sums = self.windows.sums(window)[SIDE_INDEX[side] : 2 * len(self._sources) : 2]
         index = int(sums.argmax())
-        return list(self._sources)[index], float(sums[index]) / MICROS
+        return self._names[index], float(sums[index]) / MICROS
 
     def by_source(self, window: str) -> dict[str, WindowTotals]:
         """USD and orders of a window by source, sources without any left out."""
@@ -222,6 +224,7 @@ class Flow:
         self.windows = Windows.restore(state["windows"], WINDOWS)
         self.fine, self.aggregated, self.rates = state["fine"], state["aggregated"], state["rates"]
         self._minutes, self._minute, self._sources = state["minutes"], state["minute"], state["sources"]
+        self._names = list(self._sources)
         self._source_rates = np.array(state["source_rates"], np.float64)
         for surprises, side in zip(self._surprise, state["surprise"], strict=True):
             for name, surprise in surprises.items():

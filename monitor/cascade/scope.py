@@ -246,7 +246,10 @@ class Scope:
     def _observe(self, side: Side, second: int, scored: Score, surprise: dict[str, float]) -> Observation:
         flow, price = self.flow, self.price
         sign = -1.0 if side == "long" else 1.0
-        floors, judged = self.settings.floors, self.settings.judged
+        floors, judged, limits = self.settings.floors, self.settings.judged, self.settings.phases
+        pace_surprise = surprise.get(judged.pace_window, 0.0)
+        # Breadth is dear, and asked for only where the answer can matter.
+        asked = scored.points >= min(limits.cascade_score, limits.fast_score) or pace_surprise >= limits.wave_surprise
         last = price.last
         return Observation(
             second=second,
@@ -258,9 +261,9 @@ class Scope:
             reference=None if last is None else sign * price.reference(side),
             move_unit=0.0 if last is None else price.normal_move("1h") * last,
             pace_usd=flow.usd(judged.pace_window, side),
-            pace_surprise=surprise.get(judged.pace_window, 0.0),
+            pace_surprise=pace_surprise,
             quiet_ratio=flow.ratio(judged.quiet_window, side) if flow.table else 1.0,
-            allowed=self._allowed(side, second),
+            allowed=asked and self._allowed(side, second),
         )
 
     # What goes out

@@ -5,9 +5,9 @@ Section numbers are those of the project's detection notes, summed up in ``docs/
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt
+from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, model_validator
 
 
 class _Frozen(BaseModel):
@@ -71,6 +71,12 @@ class JudgedSettings(_Frozen):
     )
     pace_window: WindowName = Field("1m", description="Window whose sum tells whether the pace slows.")
     quiet_window: WindowName = Field("5m", description="Window that must be near normal before calm returns.")
+
+    @model_validator(mode="after")
+    def _pace_is_judged(self) -> Self:
+        if self.pace_window not in self.flow_windows:
+            raise ValueError(f"pace_window {self.pace_window} must be one of flow_windows, or no second wave is seen")
+        return self
 
 
 class PhaseSettings(_Frozen):

@@ -312,3 +312,13 @@ def test_bars_and_beats_are_taken() -> None:
     detector, _ = play([liquidation(START, 1.0), bar, beat])
     assert detector.assets["BTC"].taker_usd("long") == 200.0
     assert detector.heartbeats() == {"okx": START}
+
+
+def test_a_damaged_snapshot_is_refused() -> None:
+    """A snapshot of the right format that lacks a part is named as damaged, not half used."""
+    detector = Detector()
+    detector.apply([mark(START, 100.0)])
+    common = msgspec.msgpack.decode(detector.common_state())
+    del common["late"]
+    with pytest.raises(ValueError, match="damaged"):
+        Detector.assemble(msgspec.msgpack.encode(common), {})

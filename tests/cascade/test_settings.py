@@ -39,6 +39,7 @@ def test_settings_do_not_change() -> None:
         (FloorSettings, {"floor_usd": 0}),
         (JudgedSettings, {"flow_windows": []}),
         (JudgedSettings, {"move_windows": ["2h"]}),
+        (JudgedSettings, {"flow_windows": ["10s"], "pace_window": "1m"}),
         (MarketSettings, {"largest_share": 1.5}),
         (MarketSettings, {"breadth": 0}),
     ],
