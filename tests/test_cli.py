@@ -15,6 +15,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from monitor import __version__
+from monitor.asyncapi import document
 from monitor.cli import cli
 from monitor.contracts import DecodeError, Liquidation, json_schema, json_schemas
 from monitor.delivery.http import HttpServer, Response
@@ -76,6 +77,12 @@ def test_schema_prints_all_or_one() -> None:
     assert json.loads(invoke("schema", "signal").output) == json_schema("signal")
 
 
+def test_schema_prints_the_topics() -> None:
+    """As AsyncAPI, of all records or none."""
+    assert json.loads(invoke("schema", "--asyncapi").output) == document()
+    assert "is of all records" in invoke("schema", "--asyncapi", "signal").output
+
+
 def test_schema_of_an_unknown_record_lists_the_known() -> None:
     """A wrong name is a usage error that says which there are."""
     answer = invoke("schema", "trades")
@@ -98,7 +105,7 @@ def test_run_takes_the_config_and_role_it_is_told(
     stand_in: Callable[..., Calls], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The config file may come from the environment, and the role picks the module."""
-    calls = stand_in("monitor.runtime.detector", 3)
+    calls = stand_in("monitor.runtime.detecting", 3)
     config = tmp_path / "c.yaml"
     config.write_text("bus: {kind: kafka}\n")
     monkeypatch.setenv("CASCADE_CONFIG", str(config))

@@ -21,7 +21,7 @@ from aiokafka.errors import (
 
 from monitor.bus.kafka_client import KafkaConnection, TopicFound, administrator, describe, patiently
 from monitor.bus.kafka_errors import BusError, forbidden, wrong_partitions
-from monitor.bus.topics import DAY_MS, TOPICS, Topic
+from monitor.bus.topics import DAY_MS, SNAPSHOTS, TOPICS, Topic
 
 VISIBLE_ATTEMPTS: Final = 100
 VISIBLE_PAUSE_S: Final = 0.1
@@ -59,6 +59,8 @@ def configuration(topic: Topic, replication: int) -> dict[str, str]:
     common = {"min.insync.replicas": str(max(1, replication - 1))}
     if topic.retention_ms is not None:
         return {"cleanup.policy": "delete", "retention.ms": str(topic.retention_ms), **common}
+    if topic is SNAPSHOTS:  # an asset's state is one record, and eight times Kafka's own limit leaves room
+        common["max.message.bytes"] = str(8 * 1024 * 1024)
     return {
         "cleanup.policy": "compact",
         # A reader that was away for a day still sees that a key was removed.

@@ -626,6 +626,28 @@ async def test_slow_subscriber_stops_the_reading_and_nothing_is_lost() -> None:
     assert not rig.reader.of(Gap)
 
 
+async def test_a_socket_that_is_not_read_for_too_long_is_given_up_with_a_gap() -> None:
+    """What an exchange keeps for a slow reader is bounded: from the last frame read to a fresh socket is a gap."""
+
+    async def script(peer: Peer) -> None:
+        await peer.acknowledge()
+        await peer.chatter(10_000 * peer.number, 0.002)
+
+    settings = dataclasses.replace(FAST, link=dataclasses.replace(FAST.link, hold_s=0.1))
+    async with Exchange(script) as exchange, running(plan(exchange.url), settings, high_water=50) as rig:
+        await rig.reader.until(lambda: rig.session.alive)
+        await asyncio.sleep(0.6)
+        assert rig.stats.reconnects["overflow"] == 1
+        assert len(exchange.peers) == 1, "there is no room for another socket's events yet"
+        await rig.reader.until(lambda: bool(rig.reader.of(Gap)))
+        again_us = now_us()
+    gaps = rig.reader.of(Gap)
+    assert {gap.reason for gap in gaps} == {"queue_overflow"}
+    read_us = [one.receive_time_us for one in (*rig.reader.of_bars(), *rig.reader.of(Trade))]
+    assert {gap.from_us for gap in gaps} == {max(at for at in read_us if at < gaps[0].to_us)}
+    assert all(gap.from_us < gap.to_us <= again_us for gap in gaps)
+
+
 async def test_another_plan_is_taken_up_without_a_gap() -> None:
     """Changed symbols are subscribed on a second socket before the first one goes."""
 
