@@ -48,7 +48,7 @@ def convert(name: str, path: Path, *span: str) -> Path:
 
 def played(path: Path) -> Played:
     """Replay a file."""
-    done = replay(path, "--json", cwd=path.parent)
+    done = replay(path, "--json", cwd=path.parent, traced=False)
     assert done.returncode == 0, done.stderr
     events = [json.loads(line) for line in path.read_bytes().splitlines()]
     return Played(events, done, Summary.model_validate_json(done.stdout.splitlines()[-1]))
@@ -156,5 +156,5 @@ def test_aug2024_hourly_totals_call_no_cascade(tmp_path: Path) -> None:
     check_sums(recorded)
     assert [one for one in recorded.summary.episodes if one.cascade_us is not None] == []
     assert any("hourly liquidation totals" in note for note in recorded.summary.notes)
-    words = replay(tmp_path / "aug.jsonl", cwd=tmp_path)
+    words = replay(tmp_path / "aug.jsonl", cwd=tmp_path, traced=False)
     assert "Note: hourly liquidation totals" in words.stdout.decode()

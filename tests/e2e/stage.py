@@ -195,12 +195,15 @@ def books(arena: Arena, of: Callable[[Ledger], dict[tuple[str, Side], Amount]]) 
 
 
 def replay(
-    *arguments: str | Path, cwd: Path, stdin: bytes = b"", **variables: str
+    *arguments: str | Path, cwd: Path, stdin: bytes = b"", traced: bool = True, **variables: str
 ) -> subprocess.CompletedProcess[bytes]:
-    """``cascade-monitor replay`` as a process of its own."""
+    """``cascade-monitor replay`` as a process of its own; not ``traced`` leaves a long one out of the coverage."""
+    environ = environment() | variables
+    if not traced:
+        environ = {key: value for key, value in environ.items() if not key.startswith("COVERAGE_")}
     return subprocess.run(
         [sys.executable, "-m", "monitor", "replay", *map(str, arguments)],
-        cwd=cwd, env=environment() | variables, input=stdin, capture_output=True, timeout=110, check=False,
+        cwd=cwd, env=environ, input=stdin, capture_output=True, timeout=110, check=False,
     )  # fmt: skip
 
 
