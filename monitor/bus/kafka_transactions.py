@@ -31,6 +31,9 @@ log = logging.getLogger(__name__)
 TRANSACTION_S: Final = 10.0
 """The brokers undo what has not ended after this long; readers of committed records wait no longer for a dead owner.
 A transaction takes some 20 ms, and a broker's fail-over a few seconds."""
+RETRY_MS: Final = 10
+"""Brokers refuse a transaction's first record while they still end the one before, for some milliseconds; aiokafka's
+own pause of 100 ms would then be most of a signal's latency."""
 START_S: Final = 15.0
 """A start waits for the brokers to undo what the owner before left open."""
 STOP_S: Final = 3.0
@@ -66,6 +69,7 @@ class TransactionalWriter:
             compression_type="zstd",
             max_request_size=MAX_RECORD_BYTES,
             request_timeout_ms=REQUEST_TIMEOUT_MS,
+            retry_backoff_ms=RETRY_MS,
         )
 
     async def start(self) -> Self:
