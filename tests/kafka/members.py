@@ -110,7 +110,7 @@ class Process:
         return int(found[1]) / 1024
 
     def warm_times(self) -> list[float]:
-        """Seconds from taking up each share of the assets to its first transaction; the market waits for all of them."""
+        """Seconds from taking up each share of assets to its first transaction; the market waits for all of them."""
         return [float(found) for found in re.findall(r"assets-\d+: warm in ([0-9.]+) s", self.log)]
 
 
