@@ -203,7 +203,7 @@ def health(ctx: click.Context, url: str, timeout: float) -> None:
 
 
 @cli.command()
-@click.argument("parts", nargs=-1, type=click.Choice(["decode", "windows", "replay"]))
+@click.argument("parts", nargs=-1, type=click.Choice(["decode", "windows", "replay", "kafka"]))
 @click.option(
     "--frames", type=click.IntRange(min=100), default=100_000, show_default=True, help="How many to generate."
 )
@@ -213,7 +213,8 @@ def health(ctx: click.Context, url: str, timeout: float) -> None:
 def bench(ctx: click.Context, parts: tuple[str, ...], frames: int, rounds: int, as_json: bool) -> None:
     """Measure the hot paths beside well-known libraries: compare the ratios, not the rates.
 
-    Peers that are not installed are left out; `make bench` installs them.
+    Peers that are not installed are left out; `make bench` installs them. Kafka is left out unless
+    CASCADE_TEST_KAFKA=host:port names a broker.
     """
     ctx.exit(import_module("monitor.bench.command").run(parts, frames, rounds, as_json=as_json))
 

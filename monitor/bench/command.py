@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import tempfile
 from collections.abc import Iterator
@@ -14,11 +15,11 @@ import msgspec
 from rich.console import Console
 from rich.table import Table
 
-from monitor.bench import decode, peers, replay, windows
+from monitor.bench import decode, kafka, peers, replay, windows
 from monitor.bench.frames import generate
 from monitor.bench.measure import Group
 
-PARTS: Final = ("decode", "windows", "replay")
+PARTS: Final = ("decode", "windows", "replay", "kafka")
 PACKAGES: Final = ("orjson", "msgspec", "numpy", "cryptofeed", "river")
 
 
@@ -33,6 +34,8 @@ def measure_parts(parts: tuple[str, ...], frames: int, rounds: int) -> Iterator[
     if "replay" in parts:
         with tempfile.TemporaryDirectory() as directory:
             yield replay.group(made, rounds, Path(directory))
+    if "kafka" in parts and (bootstrap := os.environ.get("CASCADE_TEST_KAFKA")):
+        yield from kafka.groups(bootstrap, frames, rounds)
 
 
 def table(group: Group) -> Table:

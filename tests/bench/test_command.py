@@ -46,3 +46,15 @@ def test_frames_that_are_not_read_are_no_measurement() -> None:
     frames = [frame._replace(data=b"{}") for frame in generate(3)]
     with pytest.raises(RuntimeError, match="the adapters made"):
         decode.group(frames, 1)
+
+
+@pytest.mark.kafka
+def test_measures_kafka_beside_the_plain_client(kafka_bootstrap: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every row publishes or reads each record; without a broker the part is left out."""
+    monkeypatch.setenv("CASCADE_TEST_KAFKA", kafka_bootstrap)
+    arguments = ["bench", "kafka", "--frames", "200", "--rounds", "1", "--json"]
+    answer = json.loads(CliRunner().invoke(cli, arguments, catch_exceptions=False).output)
+    assert [group["title"] for group in answer["groups"]] == ["publish to Kafka", "consume from Kafka"]
+    assert all(row["rates"][0] > 0 for group in answer["groups"] for row in group["rows"])
+    monkeypatch.delenv("CASCADE_TEST_KAFKA")
+    assert json.loads(CliRunner().invoke(cli, arguments, catch_exceptions=False).output)["groups"] == []
