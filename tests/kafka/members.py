@@ -90,6 +90,11 @@ class Process:
         """Send a signal."""
         self.process.send_signal(signum)
 
+    async def stop(self) -> int:
+        """SIGTERM, the regular end; returns the exit status."""
+        self.send(signal.SIGTERM)
+        return await asyncio.to_thread(self.process.wait, 30)
+
     def kill(self) -> None:
         """SIGKILL."""
         if self.running:

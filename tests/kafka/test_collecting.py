@@ -98,6 +98,7 @@ async def test_no_liquidation_is_lost_when_a_collector_and_a_leader_die(
                 shown = books(arena, lambda ledger: ledger.shown)
                 held = {side: sum(amount for (_, its), amount in shown.items() if its == side) for side in SIDES}
                 await until_counted(detector, held, members)
+                assert await pair[1].stop() == 0, pair[1].log
                 duplicates = sum(
                     sample for (name, _), sample in (await scrape(detector)).items()
                     if name == "cascade_events_duplicate_total"

@@ -32,6 +32,8 @@ async def test_detectors_say_what_a_replay_says(count: int, kafka_connection: Ka
             await publish(kafka_connection, story())
             assert await desk.read_all(expected(), 40) == [], members.log
             assert desk.beats
+        assert await asyncio.gather(*(process.stop() for process in members.processes)) == [0] * count
+        assert "Traceback" not in members.log
 
 
 async def test_killed_detectors_lose_and_double_nothing(kafka_connection: KafkaConnection, tmp_path: Path) -> None:
