@@ -47,9 +47,10 @@ check: setup
 format: setup
 	@$(BIN)/ruff check --fix-only --quiet . && $(BIN)/ruff format .
 
-# Measures the hot paths beside orjson, cryptofeed and river; their packages live in .venv-bench alone.
+# Measures the hot paths beside orjson, cryptofeed, river and aiokafka, in .venv-bench; with Java and Maven on a broker.
 bench: .venv-bench/.ready
-	@.venv-bench/bin/cascade-monitor bench
+	@.venv-bench/bin/python -m tests.kafka.with_broker .venv-bench/bin/cascade-monitor bench --kafka {kafka} || \
+	  { [ $$? = 69 ] && .venv-bench/bin/cascade-monitor bench; }
 
 .venv-bench/.ready: requirements/bench.lock pyproject.toml
 	@echo "bench: installing cryptofeed and river into .venv-bench with $$($(BENCH_PYTHON) --version)"

@@ -203,20 +203,22 @@ def health(ctx: click.Context, url: str, timeout: float) -> None:
 
 
 @cli.command()
-@click.argument("parts", nargs=-1, type=click.Choice(["decode", "windows", "replay", "kafka"]))
+@click.argument("parts", nargs=-1, type=click.Choice(["decode", "windows", "replay", "kafka", "latency"]))
 @click.option(
     "--frames", type=click.IntRange(min=100), default=100_000, show_default=True, help="How many to generate."
 )
 @click.option("--rounds", type=click.IntRange(min=1), default=5, show_default=True, help="How often to run each case.")
+@click.option("--kafka", "bootstrap", metavar="HOST:PORT", help="A broker for the parts that need one.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of tables.")
 @click.pass_context
-def bench(ctx: click.Context, parts: tuple[str, ...], frames: int, rounds: int, as_json: bool) -> None:
+def bench(
+    ctx: click.Context, parts: tuple[str, ...], frames: int, rounds: int, bootstrap: str | None, as_json: bool
+) -> None:
     """Measure the hot paths beside well-known libraries: compare the ratios, not the rates.
 
-    Peers that are not installed are left out; `make bench` installs them. Kafka is left out unless
-    CASCADE_TEST_KAFKA=host:port names a broker.
+    Peers that are not installed are left out, and so is what needs Kafka without a broker; `make bench` sees to both.
     """
-    ctx.exit(import_module("monitor.bench.command").run(parts, frames, rounds, as_json=as_json))
+    ctx.exit(import_module("monitor.bench.command").run(parts, frames, rounds, bootstrap, as_json=as_json))
 
 
 @cli.command()

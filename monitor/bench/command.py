@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import platform
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from statistics import median
 from typing import Final
@@ -15,17 +14,19 @@ import msgspec
 from rich.console import Console
 from rich.table import Table
 
-from monitor.bench import decode, kafka, peers, replay, windows
+from monitor.bench import decode, kafka, latency, peers, replay, windows
 from monitor.bench.frames import generate
+from monitor.bench.latency import Delays
 from monitor.bench.measure import Group
 
-PARTS: Final = ("decode", "windows", "replay", "kafka")
-PACKAGES: Final = ("orjson", "msgspec", "numpy", "cryptofeed", "river")
+PARTS: Final = ("decode", "windows", "replay", "kafka", "latency")
+NEED_KAFKA: Final = frozenset({"kafka", "latency"})
+PACKAGES: Final = ("orjson", "msgspec", "numpy", "aiokafka", "cryptofeed", "river")
 
 
-def measure_parts(parts: tuple[str, ...], frames: int, rounds: int) -> Iterator[Group]:
-    """Measure the named parts one after another."""
-    made = list(generate(frames)) if {"decode", "replay"} & set(parts) else []
+def measure_parts(parts: Sequence[str], frames: int, rounds: int, bootstrap: str | None) -> Iterator[Group | Delays]:
+    """Measure the named parts one after another; those that need a broker where there is one."""
+    made = list(generate(frames)) if {"decode", "replay", "kafka"} & set(parts) else []
     if "decode" in parts:
         yield decode.group(made, rounds)
     if "windows" in parts:
@@ -34,12 +35,31 @@ def measure_parts(parts: tuple[str, ...], frames: int, rounds: int) -> Iterator[
     if "replay" in parts:
         with tempfile.TemporaryDirectory() as directory:
             yield replay.group(made, rounds, Path(directory))
-    if "kafka" in parts and (bootstrap := os.environ.get("CASCADE_TEST_KAFKA")):
-        yield from kafka.groups(bootstrap, frames, rounds)
+    if "kafka" in parts and bootstrap is not None:
+        yield from kafka.groups(bootstrap, made, rounds)
+    if "latency" in parts and bootstrap is not None:
+        with tempfile.TemporaryDirectory() as directory:
+            yield latency.group(bootstrap, Path(directory))
 
 
-def table(group: Group) -> Table:
+def table(group: Group | Delays) -> Table:
     """A group as people read it."""
+    return rate_table(group) if isinstance(group, Group) else delay_table(group)
+
+
+def delay_table(group: Delays) -> Table:
+    """Delays by rate."""
+    shown = Table(title=group.title, title_justify="left", caption="\n".join(group.notes), caption_justify="left")
+    for column in ("frames/s", "read/s", "signals", "p50 ms", "p99 ms"):
+        shown.add_column(column, justify="right", no_wrap=True)
+    for row in group.rows:
+        cells = (row.frames_per_s, row.read_per_s, len(row.delays_ms), row.quantile(0.5), row.quantile(0.99))
+        shown.add_row(*(f"{cell:,.0f}" for cell in cells))
+    return shown
+
+
+def rate_table(group: Group) -> Table:
+    """Rates and their ratios."""
     shown = Table(
         "what", title=group.title, title_justify="left", caption="\n".join(group.notes), caption_justify="left"
     )
@@ -57,8 +77,10 @@ def environment() -> dict[str, str]:
     return {"python": platform.python_version(), "machine": platform.machine(), **versions}
 
 
-def record(group: Group) -> dict[str, object]:
+def record(group: Group | Delays) -> dict[str, object]:
     """A group as programs read it."""
+    if isinstance(group, Delays):
+        return {"title": group.title, "notes": group.notes, "rows": [row._asdict() for row in group.rows]}
     rows = [
         {
             "name": row.name,
@@ -71,9 +93,12 @@ def record(group: Group) -> dict[str, object]:
     return {"title": group.title, "notes": group.notes, "rows": rows}
 
 
-def run(parts: tuple[str, ...], frames: int, rounds: int, *, as_json: bool) -> int:
+def run(parts: Sequence[str], frames: int, rounds: int, bootstrap: str | None, *, as_json: bool) -> int:
     """Measure and print; no parts means all of them."""
-    groups = measure_parts(parts or PARTS, frames, rounds)
+    wanted = parts or PARTS
+    if bootstrap is None and not NEED_KAFKA.isdisjoint(wanted):
+        click.echo("the rows with Kafka are left out: --kafka HOST:PORT names a broker", err=True)
+    groups = measure_parts(wanted, frames, rounds, bootstrap)
     if as_json:
         answer = {"type": "bench", "environment": environment(), "groups": [record(group) for group in groups]}
         click.echo(msgspec.json.encode(answer).decode())

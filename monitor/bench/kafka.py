@@ -1,4 +1,7 @@
-"""Publishing to and consuming from Kafka, beside what aiokafka's own documentation shows first."""
+"""Records to Kafka and back: the monitor's publisher and subscriber beside what aiokafka's front page shows.
+
+The broker is a process of its own and not in the rates: they are what a record costs the client.
+"""
 
 # aiokafka is not annotated.
 # mypy: disable-error-code="no-untyped-call"
@@ -6,105 +9,234 @@
 from __future__ import annotations
 
 import asyncio
-import json
+import logging
 import uuid
-from collections.abc import Iterator
-from typing import Final
+from collections import defaultdict
+from collections.abc import Coroutine, Iterator, Sequence
+from contextlib import contextmanager
+from itertools import islice
+from typing import Any, Final, NamedTuple, TypeVar
 
+import orjson
+import uvloop
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
+from monitor.adapters.bars import TradeFolder
+from monitor.bench.decode import prepare
+from monitor.bench.frames import Frame
 from monitor.bench.measure import Case, Group, measure
-from monitor.bus import admin, codec
-from monitor.bus.kafka_client import KafkaConnection
+from monitor.bus import codec
+from monitor.bus.admin import create
+from monitor.bus.kafka_client import KafkaConnection, administrator
 from monitor.bus.kafka_publisher import KafkaPublisher
 from monitor.bus.kafka_subscriber import KafkaSubscriber
-from monitor.bus.topics import TRADES
-from monitor.events import Trade
+from monitor.bus.topics import TRADES, Topic
+from monitor.events import Trade, TradeBar
 
-PARTITIONS: Final = 6
-CHUNK: Final = 500
-"""Records handed over at once: a busy socket's wake-up."""
-NAIVE: Final = "aiokafka send(key=…)"
-ASYNC_FOR: Final = "aiokafka async for, json.loads"
-
-
-def trades(count: int) -> list[Trade]:
-    """Trades of 40 assets; about 200 bytes of JSON each."""
-    start_us = 1_760_130_000_000_000
-    return [
-        Trade("bybit", f"A{n % 40}USDT", f"A{n % 40}", start_us + n, start_us + n + 50_000, "sell", 60_000.5, 0.25,
-              15_000.125, 1, str(10**9 + n))
-        for n in range(count)
-    ]  # fmt: skip
+SEND: Final = "await send(key=...)"
+OURS: Final = "monitor"
+ASYNC_FOR: Final = "async for"
+OURS_BARS: Final = "monitor, 100 ms bars"
 
 
-async def _publish(connection: KafkaConnection, records: list[Trade]) -> int:
-    publisher = await KafkaPublisher(connection, [TRADES]).start()
-    for start in range(0, len(records), CHUNK):
-        publisher.write(records[start : start + CHUNK])
-        await (publisher.drain() if publisher.full else asyncio.sleep(0))
+class Pace(NamedTuple):
+    """Records that are written before the event loop runs, and how long it then sleeps."""
+
+    records: int
+    pause_s: float
+
+
+FLOOD: Final = Pace(100, 0.0)
+"""Some 60 frames at once: what one read brings while the sockets are full."""
+STEADY: Final = Pace(5, 0.001)
+"""Not quite 5,000 a second, as a calm market's: then the wake-ups are what costs."""
+STEADY_RECORDS: Final = 10_000
+"""Two seconds of them."""
+WARM_UP: Final = 1_000
+"""Trades that are written before the clock starts: by then every partition of the new topic has its leader."""
+TIMEOUT_S: Final = 120
+"""For one case and round; the slowest takes 10 s for the default's 155,000 trades."""
+
+Prints = Sequence[Trade | TradeBar]
+Result = TypeVar("Result")
+
+
+def scratch_connection(bootstrap: str) -> KafkaConnection:
+    """The broker, with names of topics that nobody else has."""
+    return KafkaConnection(bootstrap, topic_prefix=f"bench-{uuid.uuid4().hex[:12]}.")
+
+
+async def delete(connection: KafkaConnection, topics: Sequence[Topic]) -> None:
+    """Delete topics with all that they hold."""
+    async with administrator(connection) as client:
+        await client.delete_topics([connection.name(topic) for topic in topics])
+
+
+def trades_of(frames: Sequence[Frame]) -> list[Trade]:
+    """The trades that the adapters make of the frames."""
+    calls = prepare(frames).calls()
+    return [one for parse, data, received in calls for one in parse(data, received) if isinstance(one, Trade)]
+
+
+def bars_of(trades: Sequence[Trade]) -> list[TradeBar]:
+    """The same trades folded, as a collector with ``trades: bars`` does."""
+    made: list[TradeBar] = []
+    folders: defaultdict[str, TradeFolder] = defaultdict(TradeFolder)
+    for trade in trades:
+        made += folders[trade.venue].fold([trade])
+    return [*made, *(bar for folder in folders.values() for bar in folder.flush())]
+
+
+def portions(records: Prints, pace: Pace) -> Iterator[Prints]:
+    """What is written at once."""
+    left = iter(records)
+    while portion := list(islice(left, pace.records)):
+        yield portion
+
+
+async def naive_producer(bootstrap: str) -> AIOKafkaProducer:
+    """Aiokafka's defaults: acknowledged by the leader alone, not idempotent, not compressed, no linger."""
+    producer = AIOKafkaProducer(bootstrap_servers=bootstrap)
+    await producer.start()
+    return producer
+
+
+async def send_naively(producer: AIOKafkaProducer, topic: str, records: Prints, pace: Pace) -> int:
+    """One awaited ``send`` a record, until the brokers confirmed all."""
+    for portion in portions(records, pace):
+        for record in portion:
+            await producer.send(topic, key=record.asset.encode(), value=codec.encode(record))
+        await asyncio.sleep(pace.pause_s)
+    await producer.stop()
+    return len(records)
+
+
+async def open_publisher(connection: KafkaConnection) -> KafkaPublisher:
+    """As a collector's."""
+    return await KafkaPublisher(connection, [TRADES]).start()
+
+
+async def publish(publisher: KafkaPublisher, records: Prints, pace: Pace = FLOOD) -> int:
+    """Write as a collector does, until the brokers confirmed all."""
+    for portion in portions(records, pace):
+        publisher.write(portion)
+        await (publisher.drain() if publisher.full else asyncio.sleep(pace.pause_s))
     await publisher.close()
     return len(records)
 
 
-async def _send(connection: KafkaConnection, records: list[Trade]) -> int:
-    values = [(record.asset.encode(), codec.encode(record)) for record in records]
-    producer = AIOKafkaProducer(bootstrap_servers=connection.bootstrap_servers, acks="all", enable_idempotence=True)
-    await producer.start()
-    topic = connection.name(TRADES)
-    for start in range(0, len(values), CHUNK):
-        await asyncio.gather(
-            *[await producer.send(topic, value, key=key) for key, value in values[start : start + CHUNK]]
-        )
-    await producer.stop()
-    return len(values)
+async def fill(connection: KafkaConnection, records: Prints) -> None:
+    """Publish what is going to be read."""
+    await publish(await open_publisher(connection), records)
 
 
-async def _poll(connection: KafkaConnection, count: int) -> int:
-    reader = await KafkaSubscriber(connection, [TRADES], group=uuid.uuid4().hex).start()
-    read = 0
-    while read < count:
-        read += sum(len(batch.records) for batch in await reader.poll(1.0))
-    await reader.close()
-    return read
-
-
-async def _async_for(connection: KafkaConnection, count: int) -> int:
+async def consume_naively(connection: KafkaConnection, count: int) -> int:
+    """One step of ``async for`` and one ``orjson.loads`` a record."""
     consumer = AIOKafkaConsumer(
-        connection.name(TRADES), bootstrap_servers=connection.bootstrap_servers, group_id=uuid.uuid4().hex,
+        connection.name(TRADES),
+        bootstrap_servers=connection.bootstrap_servers,
+        group_id=new_group(connection),
         auto_offset_reset="earliest",
-    )  # fmt: skip
+    )
     await consumer.start()
     read = 0
-    async for message in consumer:
-        json.loads(message.value)
-        read += 1
-        if read == count:
-            break
-    await consumer.stop()
+    try:
+        async for message in consumer:
+            orjson.loads(message.value)
+            read += 1
+            if read == count:
+                break
+    finally:
+        await consumer.stop()
     return read
 
 
-def _fresh(bootstrap: str) -> KafkaConnection:
-    """Topics of its own for every run."""
-    connection = KafkaConnection(bootstrap, partitions=PARTITIONS, topic_prefix=f"bench-{uuid.uuid4().hex[:8]}.")
-    asyncio.run(admin.create(connection, 1, [TRADES]))
-    return connection
+async def consume(connection: KafkaConnection, count: int) -> int:
+    """Poll checked records until all are read."""
+    subscriber = await KafkaSubscriber(connection, [TRADES], group=new_group(connection)).start()
+    read = 0
+    try:
+        while read < count:
+            read += sum(len(batch.records) for batch in await subscriber.poll(1.0))
+    finally:
+        await subscriber.close()
+    return read
 
 
-def groups(bootstrap: str, count: int, rounds: int) -> Iterator[Group]:
-    """Measure publishing, then consuming; the CPU is this process's, the brokers' is not counted."""
-    notes = (f"{count:,} trades of 40 assets, {PARTITIONS} partitions, acks=all, idempotent; connecting included",)
-    records = trades(count)
-    cases = [
-        Case(NAIVE, "records", lambda each: asyncio.run(_send(each, records)), lambda: _fresh(bootstrap)),
-        Case("monitor", "records", lambda each: asyncio.run(_publish(each, records)), lambda: _fresh(bootstrap)),
-    ]
-    yield Group("publish to Kafka", measure(cases, rounds), (NAIVE,), notes)
-    filled = _fresh(bootstrap)
-    asyncio.run(_publish(filled, records))
-    cases = [
-        Case(ASYNC_FOR, "records", lambda _: asyncio.run(_async_for(filled, count))),
-        Case("monitor", "records", lambda _: asyncio.run(_poll(filled, count))),
-    ]
-    yield Group("consume from Kafka", measure(cases, rounds), (ASYNC_FOR,), notes)
+def new_group(connection: KafkaConnection) -> str:
+    """A consumer group that has read nothing yet."""
+    return connection.topic_prefix + uuid.uuid4().hex
+
+
+def groups(bootstrap: str, frames: Sequence[Frame], rounds: int) -> Iterator[Group]:
+    """Measure publishing, then consuming, the trades in the frames.
+
+    Raises:
+        BusError: the broker cannot be used.
+    """
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # new topics and groups have no leader at first
+    trades = trades_of(frames)
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        yield _publishing(runner, bootstrap, trades, FLOOD, rounds)
+        yield _publishing(runner, bootstrap, trades[:STEADY_RECORDS], STEADY, rounds)
+        yield _consuming(runner, bootstrap, trades, rounds)
+
+
+def _publishing(runner: asyncio.Runner, bootstrap: str, trades: Sequence[Trade], pace: Pace, rounds: int) -> Group:
+    with _scratch(runner, bootstrap) as connection:
+        topic = connection.name(TRADES)
+        _within(runner, fill(connection, trades[:WARM_UP]))
+        cases = [
+            Case(
+                SEND,
+                "records",
+                lambda producer: _within(runner, send_naively(producer, topic, trades, pace)),
+                lambda: runner.run(naive_producer(bootstrap)),
+            ),
+            Case(
+                OURS,
+                "records",
+                lambda publisher: _within(runner, publish(publisher, trades, pace)),
+                lambda: runner.run(open_publisher(connection)),
+            ),
+        ]
+        rows = measure(cases, rounds)
+    size = sum(len(codec.encode(trade)) for trade in trades) / len(trades)
+    notes = (
+        f"{len(trades):,} trades of {size:.0f} bytes, {connection.partitions} partitions",
+        "monitor: acks=all, idempotent, zstd, two headers; send: aiokafka's defaults; encoding is in both",
+    )
+    how = f"{pace.records / pace.pause_s:,.0f} records/s" if pace.pause_s else "as fast as it goes"
+    return Group(f"publish to Kafka, {how}", rows, (SEND,), notes)
+
+
+def _consuming(runner: asyncio.Runner, bootstrap: str, trades: Sequence[Trade], rounds: int) -> Group:
+    bars, count = bars_of(trades), len(trades)
+    with _scratch(runner, bootstrap) as each, _scratch(runner, bootstrap) as folded:
+        _within(runner, fill(each, trades))
+        _within(runner, fill(folded, bars))
+        cases = [
+            Case(ASYNC_FOR, "trades", lambda _: _within(runner, consume_naively(each, count))),
+            Case(OURS, "trades", lambda _: _within(runner, consume(each, count))),
+            Case(OURS_BARS, "trades", lambda _: count * _within(runner, consume(folded, len(bars))) // len(bars)),
+        ]
+        rows = measure(cases, rounds)
+    notes = (
+        f"{count:,} trades, or the {len(bars):,} bars that they make; joining the group is in all",
+        "async for: orjson.loads into a dictionary; monitor: checked records, read committed",
+    )
+    return Group("consume from Kafka", rows, (ASYNC_FOR,), notes)
+
+
+@contextmanager
+def _scratch(runner: asyncio.Runner, bootstrap: str) -> Iterator[KafkaConnection]:
+    connection = scratch_connection(bootstrap)
+    runner.run(create(connection, 1, [TRADES]))
+    try:
+        yield connection
+    finally:
+        runner.run(delete(connection, [TRADES]))
+
+
+def _within(runner: asyncio.Runner, work: Coroutine[Any, Any, Result]) -> Result:
+    return runner.run(asyncio.wait_for(work, TIMEOUT_S))

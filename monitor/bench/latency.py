@@ -1,0 +1,213 @@
+"""From the socket to the signal on its topic: collector, Kafka and detector at work, at several frames a second.
+
+Every part is a process of its own: the exchange (:mod:`monitor.bench.feed`), the two roles as users start them, the
+broker. This one reads the signals as a desk does, committed ones only.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import re
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+import uvloop
+import yaml
+
+from monitor.bench.feed import ASSETS, STRESSED, now_us, serve
+from monitor.bench.kafka import delete, new_group, scratch_connection
+from monitor.bus.admin import create
+from monitor.bus.kafka_client import KafkaConnection
+from monitor.bus.kafka_subscriber import KafkaSubscriber
+from monitor.bus.topics import SIGNALS, TOPICS
+from monitor.demo.story import DETECTOR
+from monitor.events import Signal
+from monitor.simulate.listings import BYBIT
+
+RATES: Final = (1_000, 5_000, 20_000)
+SECONDS: Final = 15.0
+"""Of each rate: ninety signals of six assets."""
+SETTLE_S: Final = 3.0
+START_S: Final = 90.0
+"""Joining the group and taking up 25 shares takes ten seconds; a loaded machine several times as much."""
+
+
+class Delay(NamedTuple):
+    """What was seen at one rate.
+
+    Attributes:
+        frames_per_s: what the exchange pushed.
+        read_per_s: what the collector read of it.
+        delays_ms: of each signal, sorted: from the end of the market second that it judges to its reading.
+    """
+
+    frames_per_s: int
+    read_per_s: float
+    delays_ms: list[float]
+
+    def quantile(self, share: float) -> float:
+        """Nearest rank."""
+        return self.delays_ms[min(len(self.delays_ms) - 1, int(share * len(self.delays_ms)))]
+
+
+class Delays(NamedTuple):
+    """Rates that were measured together."""
+
+    title: str
+    rows: list[Delay]
+    notes: tuple[str, ...]
+
+
+def group(bootstrap: str, folder: Path, rates: Sequence[int] = RATES, seconds: float = SECONDS) -> Delays:
+    """Measure and say what it means; see :func:`measure`."""
+    notes = (
+        "from the end of the market second that a signal judges to its reading, committed; in it are the heartbeat",
+        f"that closes the second and the transactions of every share; {STRESSED} of {len(ASSETS)} assets beyond calm",
+    )
+    return Delays("from the socket to the signal on its topic", measure(bootstrap, folder, rates, seconds), notes)
+
+
+def measure(bootstrap: str, folder: Path, rates: Sequence[int] = RATES, seconds: float = SECONDS) -> list[Delay]:
+    """Measure every rate, one after the other, in one run.
+
+    Raises:
+        BusError: the broker cannot be used.
+        RuntimeError: a part did not start; the end of its log.
+    """
+    connection = scratch_connection(bootstrap)
+    return uvloop.run(_measure(connection, folder, rates, seconds))
+
+
+async def _measure(connection: KafkaConnection, folder: Path, rates: Sequence[int], seconds: float) -> list[Delay]:
+    await create(connection, 1, TOPICS)
+    try:
+        with ExitStack() as stack:
+            stack.enter_context(role(folder, "detector", detector_settings(connection)))
+            control, ws_url, rest_url = stack.enter_context(exchange())
+            settings = collector_settings(connection, folder, ws_url, rest_url)
+            metrics = stack.enter_context(role(folder, "collector", settings))
+            reader = await KafkaSubscriber(connection, [SIGNALS], group=new_group(connection)).start()
+            try:
+                control.send(rates[0])
+                await _first_signal(reader)
+                return [await _at_rate(reader, control, metrics, rate, seconds) for rate in rates]
+            finally:
+                await reader.close()
+    finally:
+        await delete(connection, TOPICS)
+
+
+async def _first_signal(reader: KafkaSubscriber) -> None:
+    deadline = time.monotonic() + START_S
+    while not await _read(reader):
+        if time.monotonic() > deadline:
+            raise RuntimeError(f"no signal within {START_S:.0f} s")
+
+
+async def _at_rate(
+    reader: KafkaSubscriber, control: Connection, metrics: Callable[[], int], rate: int, seconds: float
+) -> Delay:
+    control.send(rate)
+    await _read_for(reader, SETTLE_S)
+    began, frames = time.monotonic(), metrics()
+    delays = await _read_for(reader, seconds)
+    read_per_s = (metrics() - frames) / (time.monotonic() - began)
+    if not delays:
+        raise RuntimeError(f"no signal within {seconds:.0f} s at {rate:,} frames/s")
+    return Delay(rate, read_per_s, sorted(delays))
+
+
+async def _read_for(reader: KafkaSubscriber, seconds: float) -> list[float]:
+    delays: list[float] = []
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        delays += await _read(reader)
+    return delays
+
+
+async def _read(reader: KafkaSubscriber) -> list[float]:
+    """Milliseconds from the end of its market second to now, of every signal that came."""
+    batches = await reader.poll(0.1)
+    now = now_us()
+    signals = (record for batch in batches for record in batch.records if isinstance(record, Signal))
+    return [(now - signal.event_time_us) / 1_000 for signal in signals]
+
+
+def detector_settings(connection: KafkaConnection) -> dict[str, Any]:
+    """The demo's windows and holding times: an asset is beyond calm after seconds."""
+    return {"role": "detector", "detector": DETECTOR.model_dump(mode="json")} | common(connection)
+
+
+def collector_settings(connection: KafkaConnection, folder: Path, ws_url: str, rest_url: str) -> dict[str, Any]:
+    """Every trade a record of its own."""
+    venue = {"ws_url": ws_url, "rest_url": rest_url, "channels": ["liquidations", "trades"]}
+    collector = {"instruments_cache": str(folder / "instruments")}
+    return {"role": "collector", "venues": {BYBIT: venue}, "collector": collector} | common(connection)
+
+
+def common(connection: KafkaConnection) -> dict[str, Any]:
+    """What both roles are told."""
+    kafka = {
+        "bootstrap_servers": connection.bootstrap_servers,
+        "partitions": connection.partitions,
+        "topic_prefix": connection.topic_prefix,
+        "group": new_group(connection),
+    }
+    return {"bus": {"kind": "kafka", "kafka": kafka}, "delivery": {"port": 0}}
+
+
+@contextmanager
+def exchange() -> Iterator[tuple[Connection, str, str]]:
+    """The exchange's process: its control, its websocket and its REST address."""
+    context = multiprocessing.get_context("spawn")
+    control, theirs = context.Pipe()
+    process = context.Process(target=serve, args=(theirs,), daemon=True)
+    process.start()
+    try:
+        if not control.poll(START_S):
+            raise RuntimeError("the exchange did not start")
+        ws_url, rest_url = control.recv()
+        yield control, ws_url, rest_url
+    finally:
+        process.kill()
+        process.join()
+
+
+@contextmanager
+def role(folder: Path, name: str, settings: dict[str, Any]) -> Iterator[Callable[[], int]]:
+    """``cascade-monitor run`` as a process; gives how many frames it has read (a collector)."""
+    config, log = folder / f"{name}.yaml", folder / f"{name}.log"
+    config.write_text(yaml.safe_dump(settings))
+    with log.open("wb") as errors:
+        command = [sys.executable, "-m", "monitor", "run", "--config", str(config)]
+        process = subprocess.Popen(command, stderr=errors)  # noqa: S603 - our own program
+    try:
+        url = _address(process, log)
+        yield lambda: _frames(url)
+    finally:
+        process.kill()
+        process.wait()
+
+
+def _address(process: subprocess.Popen[bytes], log: Path) -> str:
+    deadline = time.monotonic() + START_S
+    while process.poll() is None and time.monotonic() < deadline:
+        found = re.search(r"(http://[^/\s]+/metrics)", log.read_text())
+        if found:
+            return found[1]
+        time.sleep(0.05)
+    raise RuntimeError(f"it did not start; the end of {log.name}:\n{log.read_text()[-2_000:]}")
+
+
+def _frames(url: str) -> int:
+    with urllib.request.urlopen(url, timeout=10) as answer:  # noqa: S310 - our own process on loopback
+        text = answer.read().decode()
+    found = re.findall(r"^cascade_frames_received_total\{[^}]*\} ([0-9.e+]+)$", text, re.MULTILINE)
+    return round(sum(map(float, found)))
