@@ -47,7 +47,7 @@ check: setup
 format: setup
 	@$(BIN)/ruff check --fix-only --quiet . && $(BIN)/ruff format .
 
-# Measures the hot paths beside orjson, cryptofeed, river and aiokafka, in .venv-bench; with Java and Maven on a broker.
+# Measures the hot paths beside orjson, cryptofeed, river and (given Java and Maven) aiokafka, in .venv-bench alone.
 bench: .venv-bench/.ready
 	@.venv-bench/bin/python -m tests.kafka.with_broker .venv-bench/bin/cascade-monitor bench --kafka {kafka} || \
 	  { [ $$? = 69 ] && .venv-bench/bin/cascade-monitor bench; }

@@ -50,10 +50,12 @@ def table(group: Group | Delays) -> Table:
 def delay_table(group: Delays) -> Table:
     """Delays by rate."""
     shown = Table(title=group.title, title_justify="left", caption="\n".join(group.notes), caption_justify="left")
-    for column in ("frames/s", "read/s", "signals", "p50 ms", "p99 ms"):
+    for column in ("frames/s", "read/s", "assets' signals", "p50", "p99", "market's", "p50", "p99"):
         shown.add_column(column, justify="right", no_wrap=True)
     for row in group.rows:
-        cells = (row.frames_per_s, row.read_per_s, len(row.delays_ms), row.quantile(0.5), row.quantile(0.99))
+        cells: list[float] = [row.frames_per_s, row.read_per_s]
+        for delays in (row.assets_ms, row.market_ms):
+            cells += [len(delays), latency.quantile(delays, 0.5), latency.quantile(delays, 0.99)]
         shown.add_row(*(f"{cell:,.0f}" for cell in cells))
     return shown
 

@@ -6,6 +6,7 @@ broker. This one reads the signals as a desk does, committed ones only.
 
 from __future__ import annotations
 
+import math
 import multiprocessing
 import re
 import subprocess
@@ -27,14 +28,18 @@ from monitor.bus.admin import create
 from monitor.bus.kafka_client import KafkaConnection
 from monitor.bus.kafka_subscriber import KafkaSubscriber
 from monitor.bus.topics import SIGNALS, TOPICS
+from monitor.cascade.market import MARKET
 from monitor.demo.story import DETECTOR
 from monitor.events import Signal
 from monitor.simulate.listings import BYBIT
 
 RATES: Final = (1_000, 5_000, 20_000)
 SECONDS: Final = 15.0
-"""Of each rate: ninety signals of six assets."""
-SETTLE_S: Final = 3.0
+"""Of each rate: ninety signals of six assets, fifteen of the market."""
+SETTLE_S: Final = 5.0
+"""Before that, at each rate: queues fill or empty."""
+WARM_UP_S: Final = 15.0
+"""Before the first rate: the broker's compiler and the detector's first transactions still cost seconds."""
 START_S: Final = 90.0
 """Joining the group and taking up 25 shares takes ten seconds; a loaded machine several times as much."""
 
@@ -45,16 +50,26 @@ class Delay(NamedTuple):
     Attributes:
         frames_per_s: what the exchange pushed.
         read_per_s: what the collector read of it.
-        delays_ms: of each signal, sorted: from the end of the market second that it judges to its reading.
+        assets_ms: of each signal of an asset, sorted: from the end of the market second that it judges to its reading.
+        market_ms: of the whole market's: it waits for every partition's transaction, and is in one of its own.
     """
 
     frames_per_s: int
     read_per_s: float
-    delays_ms: list[float]
+    assets_ms: list[float]
+    market_ms: list[float]
 
-    def quantile(self, share: float) -> float:
-        """Nearest rank."""
-        return self.delays_ms[min(len(self.delays_ms) - 1, int(share * len(self.delays_ms)))]
+
+def quantile(delays_ms: Sequence[float], share: float) -> float:
+    """Nearest rank; not a number where nothing was measured."""
+    return delays_ms[min(len(delays_ms) - 1, int(share * len(delays_ms)))] if delays_ms else math.nan
+
+
+class Seen(NamedTuple):
+    """A signal's asset and its delay."""
+
+    asset: str
+    ms: float
 
 
 class Delays(NamedTuple):
@@ -68,8 +83,9 @@ class Delays(NamedTuple):
 def group(bootstrap: str, folder: Path, rates: Sequence[int] = RATES, seconds: float = SECONDS) -> Delays:
     """Measure and say what it means; see :func:`measure`."""
     notes = (
-        "from the end of the market second that a signal judges to its reading, committed; in it are the heartbeat",
-        f"that closes the second and the transactions of every share; {STRESSED} of {len(ASSETS)} assets beyond calm",
+        "ms from the end of the market second that a signal judges to its reading, committed",
+        "in it: the heartbeat that closes the second, the shares' transactions; the market's waits for all shares",
+        f"{STRESSED} of {len(ASSETS)} assets beyond calm; every part shares this machine",
     )
     return Delays("from the socket to the signal on its topic", measure(bootstrap, folder, rates, seconds), notes)
 
@@ -97,6 +113,7 @@ async def _measure(connection: KafkaConnection, folder: Path, rates: Sequence[in
             try:
                 control.send(rates[0])
                 await _first_signal(reader)
+                await _read_for(reader, min(WARM_UP_S, seconds))
                 return [await _at_rate(reader, control, metrics, rate, seconds) for rate in rates]
             finally:
                 await reader.close()
@@ -121,23 +138,24 @@ async def _at_rate(
     read_per_s = (metrics() - frames) / (time.monotonic() - began)
     if not delays:
         raise RuntimeError(f"no signal within {seconds:.0f} s at {rate:,} frames/s")
-    return Delay(rate, read_per_s, sorted(delays))
+    assets = sorted(each.ms for each in delays if each.asset != MARKET)
+    return Delay(rate, read_per_s, assets, sorted(each.ms for each in delays if each.asset == MARKET))
 
 
-async def _read_for(reader: KafkaSubscriber, seconds: float) -> list[float]:
-    delays: list[float] = []
+async def _read_for(reader: KafkaSubscriber, seconds: float) -> list[Seen]:
+    delays: list[Seen] = []
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         delays += await _read(reader)
     return delays
 
 
-async def _read(reader: KafkaSubscriber) -> list[float]:
-    """Milliseconds from the end of its market second to now, of every signal that came."""
+async def _read(reader: KafkaSubscriber) -> list[Seen]:
+    """The signals that came, with the milliseconds from the end of their market second to now."""
     batches = await reader.poll(0.1)
     now = now_us()
     signals = (record for batch in batches for record in batch.records if isinstance(record, Signal))
-    return [(now - signal.event_time_us) / 1_000 for signal in signals]
+    return [Seen(signal.asset, (now - signal.event_time_us) / 1_000) for signal in signals]
 
 
 def detector_settings(connection: KafkaConnection) -> dict[str, Any]:
