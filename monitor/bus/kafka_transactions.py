@@ -144,6 +144,7 @@ class TransactionalWriter:
     async def _end_sender(self) -> None:
         sender = self._producer._sender.sender_task
         if sender is not None:
+            sender.add_done_callback(_heed)  # being fenced amid its end is no news
             # Once more for a request that waits for batches which nobody sends any more.
             for _ in range(2):
                 sender.cancel()
