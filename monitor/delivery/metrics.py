@@ -37,7 +37,7 @@ class Snapshot(NamedTuple):
 
     Attributes:
         detector: the detector's view, None in a role without one.
-        decision_latency: receipt of the deciding frame to its signal, None in a role without a detector.
+        decision_latency: end of a market second to the sending of its signal, None in a role without a detector.
         fleets: one for each venue that is collected.
         lag: records still to be read, by topic and partition.
         instruments_age_s: age of the contract data by venue, seconds.
@@ -114,7 +114,7 @@ class MonitorCollector(Collector):
         if snapshot.decision_latency is not None:
             yield _histogram(
                 "decision_latency_seconds",
-                "Receipt of the deciding frame to its signal.",
+                "End of the market second that a signal decides on to its sending.",
                 (),
                 [((), snapshot.decision_latency)],
             )
@@ -132,7 +132,11 @@ class MonitorCollector(Collector):
         )
         for name, help_text, counts in (
             ("events_duplicate", "Events seen before and dropped.", view.duplicates_by_venue),
-            ("events_late", "Events too late for their window.", view.late_by_venue),
+            (
+                "events_late",
+                "Liquidations that came more than 2 s after their event time; counted all the same.",
+                view.late_by_venue,
+            ),
         ):
             venues = dict.fromkeys([*self._venues, *counts])
             yield _counter(name, help_text, ("venue",), [((venue,), counts.get(venue, 0)) for venue in venues])

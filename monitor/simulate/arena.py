@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AsyncExitStack
 from types import TracebackType
 from typing import Final, Self
 
 from monitor.events import MICROS, AnyEvent
+from monitor.runtime.clock import wall_clock_us
 from monitor.simulate.exchanges.binance_usdm import BinanceUsdm
 from monitor.simulate.exchanges.bybit import Bybit
 from monitor.simulate.exchanges.dialect import Dialect
@@ -25,11 +25,6 @@ DIALECTS: Final[tuple[type[Dialect], ...]] = (BinanceUsdm, Bybit, Okx)
 DRAIN_S: Final = 2.0
 """How long the last frames may take to reach their clients."""
 POLL_S: Final = 0.01
-
-
-def wall_clock_us() -> int:
-    """Microseconds since the epoch, UTC."""
-    return time.time_ns() // 1_000
 
 
 class Arena:
