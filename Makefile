@@ -5,7 +5,7 @@ BENCH_PYTHON ?= $(shell sh scripts/find-python 3.13)
 BIN := .venv/bin
 QUIET := --quiet --disable-pip-version-check
 LOCK := $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
-  --no-emit-index-url --no-emit-find-links --no-header
+  --no-strip-extras --no-emit-index-url --no-emit-find-links --no-header
 # Where a missed branch costs money: reading frames, summing windows, deciding the phase.
 EXACT := monitor/adapters/binance_usdm.py,monitor/adapters/bybit.py,monitor/adapters/okx.py,monitor/adapters/rows.py,$\
   monitor/cascade/windows.py,monitor/cascade/phases.py
@@ -20,9 +20,12 @@ help:
 # Builds .venv with everything in it; does nothing when the lock files have not changed.
 setup: .venv/.ready
 
-.venv/.ready: requirements/dev.lock pyproject.toml
+.venv/.made:
 	@test -n "$(PYTHON)" || { echo "make: Python 3.11 or newer (with venv) is needed and none was found; set PYTHON=..."; exit 1; }
 	@$(BIN)/python -m pip --version >/dev/null 2>&1 || { echo "setup: making .venv with $$($(PYTHON) --version)"; $(PYTHON) -m venv --clear .venv; }
+	@touch $@
+
+.venv/.ready: .venv/.made requirements/dev.lock pyproject.toml
 	@echo "setup: installing the locked packages (about a minute)" && $(BIN)/pip install $(QUIET) --require-hashes -r requirements/dev.lock
 	@echo "setup: installing the monitor" && $(BIN)/pip install $(QUIET) --no-deps --no-build-isolation --editable .
 	@touch $@ && echo "setup: ready"
@@ -59,7 +62,7 @@ bench: .venv-bench/.ready
 	@.venv-bench/bin/pip install $(QUIET) --no-deps --no-build-isolation --editable . && touch $@
 
 # Writes the lock files anew from pyproject.toml: newest versions, hashes, no index addresses.
-lock: setup
+lock: .venv/.made
 	@$(BIN)/pip install $(QUIET) uv
 	@$(LOCK) -o requirements/runtime.lock pyproject.toml
 	@$(LOCK) -o requirements/dev.lock --group dev -c requirements/runtime.lock pyproject.toml
