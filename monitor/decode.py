@@ -54,10 +54,11 @@ def decode(lines: Iterable[bytes], adapter: Adapter, out: Write, err: Write) -> 
         rows are read and print nothing.
     """
     encode = msgspec.json.encode
+    reader = adapter.reader()
     status = 0
     for number, line in enumerate(lines, 1):
         frame = line.strip()
-        for message in adapter.parse(frame, 0) if frame else ():
+        for message in reader.parse(frame, 0) if frame else ():
             if isinstance(message, Event):
                 out(encode(message) + b"\n")
             elif isinstance(message, Reject):

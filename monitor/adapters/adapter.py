@@ -8,7 +8,8 @@ the talking, driven by the :class:`Connection` plans that the adapter gives it.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import ClassVar, Literal, NamedTuple, Protocol
+from types import MappingProxyType
+from typing import ClassVar, Final, Literal, NamedTuple, Protocol
 
 import msgspec
 
@@ -27,6 +28,9 @@ class Instrument(msgspec.Struct, frozen=True):
         contract_value_currency: ``base`` or ``usd``.
         trading: whether it trades now.
         onboard_us: when trading began, 0 where unknown.
+        product: the venue's own word for the market that it belongs to (``inverse``, ``coin-futures``), empty where
+            the venue has one market.
+        key: what frames call it where that is not the symbol (a market number), else empty.
     """
 
     symbol: str
@@ -36,14 +40,61 @@ class Instrument(msgspec.Struct, frozen=True):
     contract_value_currency: str
     trading: bool = True
     onboard_us: int = 0
+    product: str = ""
+    key: str = ""
+
+
+NO_QUERY: Final[Mapping[str, str]] = MappingProxyType({})
+
+
+class RestRequest(NamedTuple):
+    """One call of the venue's REST API.
+
+    Attributes:
+        path: below the adapter's ``rest_url``.
+        query: of the address.
+        body: sent as JSON by POST; None is a GET.
+        about: the symbol or product that it asks about, for whoever reads the answer.
+        weight: what it costs of the venue's budget (:attr:`Adapter.rest_weight_per_minute`).
+    """
+
+    path: str
+    query: Mapping[str, str] = NO_QUERY
+    body: Mapping[str, object] | None = None
+    about: str = ""
+    weight: int = 1
 
 
 class InstrumentPage(NamedTuple):
-    """One REST answer: its instruments, those left out with the reason, and the query of the next page if any."""
+    """One REST answer: its instruments, those left out with the reason, and what asks for the next page if any."""
 
     instruments: list[Instrument]
     left_out: dict[str, str]
-    next_query: Mapping[str, str] | None
+    next_request: RestRequest | None
+
+
+class Poll(NamedTuple):
+    """A channel that is asked for again and again, because no socket carries it."""
+
+    channel: Channel
+    request: RestRequest
+    interval_s: float
+
+
+class RestPage(NamedTuple):
+    """What a REST answer holds, and what asks for the rest of it if any."""
+
+    messages: list[Message]
+    next_request: RestRequest | None = None
+
+
+class CoverageEra(NamedTuple):
+    """From ``from_us`` on the venue showed this much of its liquidations; ``rule`` is its rule in a few words."""
+
+    from_us: int
+    coverage: Coverage
+    rule: str
+    source: str
 
 
 class Ack(NamedTuple):
@@ -136,11 +187,14 @@ class Connection(NamedTuple):
     max_age_s: float | None = None
 
 
-class RestRequest(NamedTuple):
-    """A GET of the venue's REST API."""
+class Reader(Protocol):
+    """Reads the frames of one socket, in their order."""
 
-    path: str
-    query: Mapping[str, str]
+    def parse(self, frame: bytes, received_us: int) -> list[Message]:
+        """Read one frame. Never raises: what cannot be read comes back as a :class:`Reject`, row by row.
+
+        ``received_us`` of 0 means that the time of receipt is not known (``decode``); then no check against it is made.
+        """
 
 
 class Adapter(Protocol):
@@ -149,10 +203,20 @@ class Adapter(Protocol):
     venue: ClassVar[str]
     ws_url: ClassVar[str]
     rest_url: ClassVar[str]
-    coverage: ClassVar[Coverage]
+    eras: ClassVar[tuple[CoverageEra, ...]]
+    """How much of its liquidations the venue shows, by date, earliest first; none for a venue that shows none."""
     counts_contracts: ClassVar[bool]
     """Whether sizes are contracts: without instrument data nothing can be said, so everything is quarantined."""
-    instruments_request: ClassVar[RestRequest]
+    instruments_requests: ClassVar[tuple[RestRequest, ...]]
+    """What asks for the instruments of each of its markets."""
+    rest_weight_per_minute: ClassVar[int] = 600
+    """REST weight that all tasks together may spend; well below the venue's own limit."""
+    rest_pool: ClassVar[str] = ""
+    """Venues that name the same pool share one budget; empty is the venue's own."""
+    token_request: ClassVar[RestRequest | None] = None
+    """Asked before each dial, where sockets need a fresh address; :meth:`dial_url` reads the answer."""
+    known_keys: ClassVar[frozenset[str]] = frozenset()
+    """Every key that documented frames have: another one is schema drift. Empty checks nothing."""
 
     def __init__(self, instruments: Mapping[str, Instrument] | None = None) -> None:
         """With ``instruments``, a symbol outside it is quarantined; None reads assets off the symbols' names.
@@ -166,10 +230,45 @@ class Adapter(Protocol):
         """Plan the sockets that carry ``channels`` for ``symbols`` within the venue's limits."""
 
     def parse(self, frame: bytes, received_us: int) -> list[Message]:
-        """Read one frame. Never raises: what cannot be read comes back as a :class:`Reject`, row by row.
+        """As :meth:`Reader.parse`."""
 
-        ``received_us`` of 0 means that the time of receipt is not known (``decode``); then no check against it is made.
+    def reader(self) -> Reader:
+        """Who reads a fresh socket: the adapter, unless frames depend on what their socket said before."""
+        return self
+
+    def dial_url(self, url: str, answer: bytes) -> str:
+        """Where to dial instead of a plan's ``url``, by the answer to :attr:`token_request`.
+
+        Raises ``ValueError`` when it is none.
+        """
+        raise ValueError(f"{self.venue} needs no token: {url} {answer[:64]!r}")
+
+    def parse_instruments(self, body: bytes, request: RestRequest) -> InstrumentPage:
+        """Read one REST answer to one of ``instruments_requests`` or a page after it.
+
+        Raises ``ValueError`` when it is not one.
         """
 
-    def parse_instruments(self, body: bytes) -> InstrumentPage:
-        """Read one REST answer to ``instruments_request``. Raises ``ValueError`` when it is not one."""
+    def polls(self, symbols: Sequence[str], channels: Iterable[Channel]) -> Sequence[Poll]:
+        """What of ``channels`` must be asked for because no socket carries it; within the venue's budget."""
+        return ()
+
+    def history(self, symbols: Sequence[str], now_us: int) -> Sequence[RestRequest]:
+        """What asks for the open interest of the last thirty days, where the venue keeps it."""
+        return ()
+
+    def backfill(self, channel: Channel, symbols: Sequence[str], from_us: int, to_us: int) -> Sequence[RestRequest]:
+        """What asks for a channel's events of a gap, where the venue keeps them; none where it does not."""
+        return ()
+
+    def parse_rest(self, request: RestRequest, body: bytes, received_us: int) -> RestPage:
+        """Read the answer to a request of :meth:`polls`, :meth:`history` or :meth:`backfill`.
+
+        Ids are those of the same events on a socket. Raises ``ValueError`` when the body is no such answer.
+        """
+        raise ValueError(f"{self.venue} asked for nothing: {request.path} {body[:64]!r} {received_us}")
+
+
+def coverage_at(eras: Sequence[CoverageEra], time_us: int) -> Coverage:
+    """How much of the truth the venue showed at a time; before the first era as in it. Raises where there is none."""
+    return next((era.coverage for era in reversed(eras) if era.from_us <= time_us), eras[0].coverage)

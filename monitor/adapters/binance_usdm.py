@@ -28,13 +28,16 @@ from msgspec import UNSET, UnsetType
 
 from monitor.adapters.adapter import (
     Ack,
+    Adapter,
     Connection,
+    CoverageEra,
     Instrument,
     InstrumentPage,
     Message,
     Refusal,
     RestRequest,
     Skipped,
+    coverage_at,
 )
 from monitor.adapters.plan import DENSE, carried_channels, chunked, request
 from monitor.adapters.rows import (
@@ -57,7 +60,7 @@ from monitor.adapters.rows import (
     unreadable,
 )
 from monitor.assets import USD_QUOTES, split_base
-from monitor.events import Channel, Coverage, Liquidation, MarkPrice, PriceKind, Side, TakerSide, Trade
+from monitor.events import Channel, Liquidation, MarkPrice, PriceKind, Side, TakerSide, Trade
 
 VENUE: Final = "binance-usdm"
 
@@ -204,15 +207,22 @@ _EXCHANGE_INFO: Final = msgspec.json.Decoder(ExchangeInfo)
 _LISTED: Final = msgspec.json.Decoder(Listed)
 
 
-class BinanceUsdm:
+class BinanceUsdm(Adapter):
     """See :class:`monitor.adapters.adapter.Adapter`."""
 
     venue: ClassVar[str] = VENUE
     ws_url: ClassVar[str] = "wss://fstream.binance.com/market/stream"
     rest_url: ClassVar[str] = "https://fapi.binance.com"
-    coverage: ClassVar[Coverage] = "latest_per_second"
+    eras: ClassVar[tuple[CoverageEra, ...]] = (
+        CoverageEra(
+            0,
+            "latest_per_second",
+            "at most one order a symbol and second, the latest",
+            "developers.binance.com, Liquidation Order Streams",
+        ),
+    )
     counts_contracts: ClassVar[bool] = False
-    instruments_request: ClassVar[RestRequest] = RestRequest("/fapi/v1/exchangeInfo", {})
+    instruments_requests: ClassVar[tuple[RestRequest, ...]] = (RestRequest("/fapi/v1/exchangeInfo"),)
 
     def __init__(self, instruments: Mapping[str, Instrument] | None = None) -> None:
         self._listings = Listings(self.venue, instruments, by_name=True)
@@ -324,7 +334,7 @@ class BinanceUsdm:
             received_us,
             side,
             usd,
-            self.coverage,
+            coverage_at(self.eras, time_us),
             f"{prefix}{order.S}:{order.T}:{order.q!r}:{order.p!r}",
             quantity,
             price / units,
@@ -390,7 +400,7 @@ class BinanceUsdm:
             return Ack(key)
         return reject(self.venue, ("malformed", "neither data nor an answer"), received_us, frame)
 
-    def parse_instruments(self, body: bytes) -> InstrumentPage:
+    def parse_instruments(self, body: bytes, request: RestRequest) -> InstrumentPage:
         """Read ``/fapi/v1/exchangeInfo``: perpetuals in US dollars."""
         raws = _EXCHANGE_INFO.decode(body).symbols
         rows, faults = decode_rows(raws, _LISTED)

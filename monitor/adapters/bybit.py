@@ -27,7 +27,9 @@ from msgspec import UNSET, UnsetType
 
 from monitor.adapters.adapter import (
     Ack,
+    Adapter,
     Connection,
+    CoverageEra,
     Instrument,
     InstrumentPage,
     Keepalive,
@@ -35,6 +37,7 @@ from monitor.adapters.adapter import (
     Pong,
     Refusal,
     RestRequest,
+    coverage_at,
 )
 from monitor.adapters.plan import DENSE, carried_channels, chunked, request, shard
 from monitor.adapters.rows import (
@@ -59,7 +62,7 @@ from monitor.adapters.rows import (
     unreadable,
 )
 from monitor.assets import USD_QUOTES, split_base
-from monitor.events import Channel, Coverage, Liquidation, MarkPrice, OpenInterest, Side, TakerSide, Trade
+from monitor.events import Channel, Liquidation, MarkPrice, OpenInterest, Side, TakerSide, Trade
 
 VENUE: Final = "bybit"
 
@@ -206,16 +209,29 @@ LIQUIDATIONS_HEAD: Final = b'{"topic":"allLiquidation.'
 SYMBOL_AT: Final = len("publicTrade.")
 
 
-class Bybit:
+class Bybit(Adapter):
     """See :class:`monitor.adapters.adapter.Adapter`."""
 
     venue: ClassVar[str] = VENUE
     ws_url: ClassVar[str] = "wss://stream.bybit.com/v5/public/linear"
     rest_url: ClassVar[str] = "https://api.bybit.com"
-    coverage: ClassVar[Coverage] = "complete"
+    eras: ClassVar[tuple[CoverageEra, ...]] = (
+        CoverageEra(
+            0,
+            "latest_per_second",
+            "the topic `liquidation`: at most one order a symbol and second",
+            "github.com/bybit-exchange/docs, changelog",
+        ),
+        CoverageEra(
+            1_740_009_600_000_000,  # 2025-02-20
+            "complete",
+            "every order, in batches each 500 ms",
+            "github.com/bybit-exchange/docs, All Liquidation",
+        ),
+    )
     counts_contracts: ClassVar[bool] = False
-    instruments_request: ClassVar[RestRequest] = RestRequest(
-        "/v5/market/instruments-info", {"category": "linear", "limit": "1000"}
+    instruments_requests: ClassVar[tuple[RestRequest, ...]] = (
+        RestRequest("/v5/market/instruments-info", {"category": "linear", "limit": "1000"}, about="linear"),
     )
 
     def __init__(self, instruments: Mapping[str, Instrument] | None = None) -> None:
@@ -364,7 +380,7 @@ class Bybit:
                     received_us,
                     side,
                     usd,
-                    "complete",
+                    coverage_at(self.eras, time_us),
                     id_,
                     quantity,
                     price,
@@ -436,7 +452,7 @@ class Bybit:
             return Ack(loose.req_id)
         return reject(VENUE, ("malformed", "neither a push nor an answer"), received_us, frame)
 
-    def parse_instruments(self, body: bytes) -> InstrumentPage:
+    def parse_instruments(self, body: bytes, request: RestRequest) -> InstrumentPage:
         """Read ``/v5/market/instruments-info``: linear perpetuals."""
         answer = _INFO.decode(body)
         if answer.retCode != 0:
@@ -455,9 +471,9 @@ class Bybit:
             instruments.append(
                 Instrument(row.symbol, asset, units, 1.0, "base", trading, 0 if onboard_us is UNSET else onboard_us)
             )
-        query = dict(self.instruments_request.query)
-        next_query = query | {"cursor": page.nextPageCursor} if page.nextPageCursor else None
-        return InstrumentPage(instruments, left_out, next_query)
+        cursor = page.nextPageCursor
+        further = request._replace(query={**request.query, "cursor": cursor}) if cursor else None
+        return InstrumentPage(instruments, left_out, further)
 
 
 def unsuitable(row: Listed) -> str:

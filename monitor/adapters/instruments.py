@@ -14,7 +14,7 @@ import msgspec
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_after_attempt
 from tenacity.wait import wait_exponential_jitter
 
-from monitor.adapters.adapter import Adapter, Instrument, InstrumentPage
+from monitor.adapters.adapter import Adapter, Instrument, InstrumentPage, RestRequest
 from monitor.adapters.rows import UNREADABLE
 from monitor.assets import split_symbol
 from monitor.errors import OperatorError
@@ -39,7 +39,7 @@ THROTTLED: Final = frozenset({418, 429})
 Clock = Callable[[], int]
 Sleep = Callable[[float], Awaitable[None]]
 OnBody = Callable[[str, int, bytes], None]
-"""``on_body(venue, receive time, body)``: sees every answer, or the cached table's JSON instead; for the recorder."""
+"""``on_body(venue, receive time, body)``: sees each table that was loaded, as JSON; for the recorder."""
 
 
 class InstrumentsUnavailable(OSError):
@@ -98,10 +98,10 @@ class InstrumentStore:
         except FetchError as error:
             log.warning("%s: instruments cannot be fetched: %s", adapter.venue, error)
             table = await asyncio.to_thread(self._cached, adapter.venue, str(error))
-            if self._on_body is not None:
-                self._on_body(adapter.venue, self._clock(), msgspec.json.encode(table))
         else:
             await asyncio.to_thread(self._keep, table)
+        if self._on_body is not None:
+            self._on_body(adapter.venue, self._clock(), msgspec.json.encode(table))
         self.tables[adapter.venue] = table
         return table.instruments
 
@@ -109,23 +109,24 @@ class InstrumentStore:
         """Ask the exchange, page by page."""
         instruments: dict[str, Instrument] = {}
         left_out: dict[str, str] = {}
-        query = adapter.instruments_request.query
         async with httpx.AsyncClient(timeout=TIMEOUT_S) as client:
-            for _ in range(MAX_PAGES):
-                page = await self._page(client, adapter, rest_url, query)
-                instruments.update((instrument.symbol, instrument) for instrument in page.instruments)
-                left_out.update(page.left_out)
-                if page.next_query is None:
-                    break
-                query = page.next_query
-            else:
-                raise FetchError(f"more than {MAX_PAGES} pages")
+            for first in adapter.instruments_requests:
+                request: RestRequest | None = first
+                for _ in range(MAX_PAGES):
+                    if request is None:
+                        break
+                    page = await self._page(client, adapter, rest_url, request)
+                    instruments.update((instrument.symbol, instrument) for instrument in page.instruments)
+                    left_out.update(page.left_out)
+                    request = page.next_request
+                else:
+                    raise FetchError(f"more than {MAX_PAGES} pages")
         if not instruments:
             raise FetchError("the answer holds no instrument")
         return InstrumentTable(adapter.venue, instruments, left_out, self._clock())
 
     async def _page(
-        self, client: httpx.AsyncClient, adapter: Adapter, rest_url: str, query: Mapping[str, str]
+        self, client: httpx.AsyncClient, adapter: Adapter, rest_url: str, request: RestRequest
     ) -> InstrumentPage:
         """One page, tried several times."""
         retrying = AsyncRetrying(
@@ -135,14 +136,14 @@ class InstrumentStore:
             retry=retry_if_exception(worth_retrying),
             reraise=True,
         )
-        url = rest_url.rstrip("/") + adapter.instruments_request.path
-        return await retrying(self._page_once, client, adapter, url, query)
+        return await retrying(self._page_once, client, adapter, rest_url.rstrip("/") + request.path, request)
 
     async def _page_once(
-        self, client: httpx.AsyncClient, adapter: Adapter, url: str, query: Mapping[str, str]
+        self, client: httpx.AsyncClient, adapter: Adapter, url: str, request: RestRequest
     ) -> InstrumentPage:
+        method = "GET" if request.body is None else "POST"
         try:
-            response = await client.get(url, params=dict(query))
+            response = await client.request(method, url, params=dict(request.query), json=request.body)
         except httpx.HTTPError as error:
             raise FetchError(f"{url}: {type(error).__name__} {error}") from error
         if response.status_code != httpx.codes.OK:
@@ -150,12 +151,9 @@ class InstrumentStore:
             pause_s = asked_pause_s(response.headers.get("Retry-After", "")) if throttled else 0.0
             raise FetchError(f"{url}: HTTP {response.status_code}", pause_s)
         try:
-            page = adapter.parse_instruments(response.content)
+            return adapter.parse_instruments(response.content, request)
         except UNREADABLE as error:
             raise FetchError(f"{url}: {error}") from error
-        if self._on_body is not None:
-            self._on_body(adapter.venue, self._clock(), response.content)
-        return page
 
     def _path(self, venue: str) -> Path:
         return self._cache / f"instruments-{venue}.json"
@@ -187,11 +185,12 @@ _BACKOFF: Final = wait_exponential_jitter(multiplier=0.5, max=10.0)
 
 
 def instruments_in(adapter: Adapter, body: bytes) -> dict[str, Instrument]:
-    """The instruments in what ``on_body`` saw: a cached table, or an exchange's answer. Raises as the latter does."""
+    """The instruments in what a recorder kept: a table, or (until 0.1) an exchange's answer. Raises as the latter."""
     try:
         return msgspec.json.decode(body, type=InstrumentTable).instruments
     except UNREADABLE:
-        return {instrument.symbol: instrument for instrument in adapter.parse_instruments(body).instruments}
+        page = adapter.parse_instruments(body, adapter.instruments_requests[0])
+        return {instrument.symbol: instrument for instrument in page.instruments}
 
 
 def pause_before_retry(state: RetryCallState) -> float:

@@ -29,7 +29,9 @@ from msgspec import UNSET, UnsetType
 
 from monitor.adapters.adapter import (
     Ack,
+    Adapter,
     Connection,
+    CoverageEra,
     Instrument,
     InstrumentPage,
     Keepalive,
@@ -39,6 +41,7 @@ from monitor.adapters.adapter import (
     Refusal,
     RestRequest,
     Skipped,
+    coverage_at,
 )
 from monitor.adapters.plan import DENSE, carried_channels, chunked, request, shard
 from monitor.adapters.rows import (
@@ -66,7 +69,7 @@ from monitor.adapters.rows import (
     unreadable,
 )
 from monitor.assets import USD_QUOTES, split_base, split_symbol
-from monitor.events import Channel, Coverage, Liquidation, MarkPrice, OpenInterest, Side, TakerSide, Trade
+from monitor.events import Channel, Liquidation, MarkPrice, OpenInterest, Side, TakerSide, Trade
 
 VENUE: Final = "okx"
 
@@ -239,15 +242,24 @@ TRADES_HEAD_SIZE: Final = len(TRADES_HEAD)  # comparing a slice takes half of wh
 MARKS_HEAD: Final = b'{"arg":{"channel":"mark-price",'
 
 
-class Okx:
+class Okx(Adapter):
     """See :class:`monitor.adapters.adapter.Adapter`."""
 
     venue: ClassVar[str] = VENUE
     ws_url: ClassVar[str] = "wss://ws.okx.com/ws/v5/public"
     rest_url: ClassVar[str] = "https://openapi.okx.com"
-    coverage: ClassVar[Coverage] = "sampled"
+    eras: ClassVar[tuple[CoverageEra, ...]] = (
+        CoverageEra(
+            0,
+            "sampled",
+            "says that it does not show all; by an older page one order a contract and second",
+            "okx.com/docs-v5, Liquidation orders channel",
+        ),
+    )
     counts_contracts: ClassVar[bool] = True
-    instruments_request: ClassVar[RestRequest] = RestRequest("/api/v5/public/instruments", {"instType": "SWAP"})
+    instruments_requests: ClassVar[tuple[RestRequest, ...]] = (
+        RestRequest("/api/v5/public/instruments", {"instType": "SWAP"}, about="SWAP"),
+    )
 
     def __init__(self, instruments: Mapping[str, Instrument] | None = None) -> None:
         self._listings = Listings(self.venue, instruments, by_name=False)
@@ -430,7 +442,7 @@ class Okx:
             received_us,
             side,
             usd,
-            "sampled",
+            coverage_at(self.eras, time_us),
             id_,
             quantity,
             price,
@@ -502,7 +514,7 @@ class Okx:
             return Notice(loose.event, reconnect=False)
         return reject(VENUE, ("malformed", "neither a push nor an answer"), received_us, frame)
 
-    def parse_instruments(self, body: bytes) -> InstrumentPage:
+    def parse_instruments(self, body: bytes, request: RestRequest) -> InstrumentPage:
         """Read ``/api/v5/public/instruments``: swaps whose contract size is known."""
         answer = _INSTRUMENTS.decode(body)
         if answer.code != "0":

@@ -14,7 +14,9 @@ from websockets.exceptions import ConnectionClosed
 
 from monitor.adapters.adapter import (
     Ack,
+    Adapter,
     Connection,
+    CoverageEra,
     Instrument,
     InstrumentPage,
     Message,
@@ -30,7 +32,7 @@ from monitor.adapters.link import LinkSettings
 from monitor.adapters.session import SessionSettings
 from monitor.bus.memory import MemoryBus, MemorySubscriber
 from monitor.bus.topics import TOPICS, Record
-from monitor.events import Channel, Coverage, Liquidation, MarkPrice, Reject, Trade, TradeBar
+from monitor.events import Channel, Liquidation, MarkPrice, Reject, Trade, TradeBar
 
 T = TypeVar("T")
 VENUE = "test-venue"
@@ -148,15 +150,15 @@ async def by_symbol(peer: Peer) -> None:
         await asyncio.sleep(0.01)
 
 
-class LoopbackAdapter:
+class LoopbackAdapter(Adapter):
     """Reads the JSON that :class:`Peer` sends; plans whatever the test gives it."""
 
     venue: ClassVar[str] = VENUE
     ws_url: ClassVar[str] = "ws://127.0.0.1:1/"
     rest_url: ClassVar[str] = "http://127.0.0.1:1"
-    coverage: ClassVar[Coverage] = "complete"
+    eras: ClassVar[tuple[CoverageEra, ...]] = (CoverageEra(0, "complete", "all", "this file"),)
     counts_contracts: ClassVar[bool] = False
-    instruments_request: ClassVar[RestRequest] = RestRequest("/instruments", {})
+    instruments_requests: ClassVar[tuple[RestRequest, ...]] = (RestRequest("/instruments"),)
 
     def __init__(self, instruments: Mapping[str, Instrument] | None = None) -> None:
         self.instruments = instruments or {}
@@ -199,7 +201,7 @@ class LoopbackAdapter:
                 raise RuntimeError(why)
         return []
 
-    def parse_instruments(self, body: bytes) -> InstrumentPage:
+    def parse_instruments(self, body: bytes, request: RestRequest) -> InstrumentPage:
         """Not asked for by these tests."""
         raise ValueError(body[:50])
 

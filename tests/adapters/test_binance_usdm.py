@@ -154,17 +154,17 @@ def test_the_table_holds_dollar_perpetuals_and_says_what_it_leaves_out() -> None
             {"symbol": "X"},
         ],
     }
-    page = BinanceUsdm().parse_instruments(json.dumps(body).encode())
+    page = BinanceUsdm().parse_instruments(json.dumps(body).encode(), BinanceUsdm.instruments_requests[0])
     assert page.instruments == [
         Instrument("BTCUSDT", "BTC", 1, 1.0, "base", True, 1569398400000000),
         Instrument("1000PEPEUSDC", "PEPE", 1000, 1.0, "base", False, 1569398400000000),
     ]
     assert set(page.left_out) == {"BTCUSDT_261225", "TSLAUSDT", "ETHBTC", "row 5"}
-    assert page.next_query is None
+    assert page.next_request is None
 
 
 @pytest.mark.parametrize("body", [b"<html>", b"[]", b"{}", b'{"symbols":{}}'])
 def test_a_body_that_is_no_table_is_an_error(body: bytes) -> None:
     """Another document than exchangeInfo raises ValueError."""
     with pytest.raises(ValueError, match=r"."):
-        BinanceUsdm().parse_instruments(body)
+        BinanceUsdm().parse_instruments(body, BinanceUsdm.instruments_requests[0])

@@ -110,19 +110,20 @@ def test_the_table_comes_in_pages_and_says_what_it_leaves_out() -> None:
         {"symbol": 1},
     ]
     body = {"retCode": 0, "retMsg": "OK", "result": {"category": "linear", "list": rows, "nextPageCursor": "a%3D"}}
-    page = Bybit().parse_instruments(json.dumps(body).encode())
+    page = Bybit().parse_instruments(json.dumps(body).encode(), Bybit.instruments_requests[0])
     assert page.instruments == [
         Instrument("BTCUSDT", "BTC", 1, 1.0, "base", True, 1585526400000000),
         Instrument("SHIB1000USDT", "SHIB", 1000, 1.0, "base", False, 0),
     ]
     assert set(page.left_out) == {"BTC-26SEP25", "TSLAUSDT", "BTCEUR", "row 5"}
-    assert page.next_query == {"category": "linear", "limit": "1000", "cursor": "a%3D"}
+    assert page.next_request is not None
+    assert page.next_request.query == {"category": "linear", "limit": "1000", "cursor": "a%3D"}
     body["result"] = {"list": [], "nextPageCursor": ""}
-    assert Bybit().parse_instruments(json.dumps(body).encode()).next_query is None
+    assert Bybit().parse_instruments(json.dumps(body).encode(), Bybit.instruments_requests[0]).next_request is None
 
 
 @pytest.mark.parametrize("body", [b"<html>", b"{}", b'{"retCode":10006,"retMsg":"Too many visits!"}'])
 def test_a_body_that_is_no_table_is_an_error(body: bytes) -> None:
     """Another document, or the exchange's own error, raises ValueError."""
     with pytest.raises(ValueError, match=r"."):
-        Bybit().parse_instruments(body)
+        Bybit().parse_instruments(body, Bybit.instruments_requests[0])

@@ -118,7 +118,9 @@ async def test_a_table_is_fetched_and_kept(server: Server, tmp_path: Path) -> No
     loader = InstrumentStore(tmp_path / "cache", lambda: NOW_US, on_body=lambda *seen: bodies.append(seen))
     assert await loader.load(BinanceUsdm, server.url) == BTC
     assert server.asked == ["/fapi/v1/exchangeInfo"]
-    assert bodies == [("binance-usdm", NOW_US, GOOD.body)]
+    assert [(venue, at, instruments_in(BinanceUsdm(), body)) for venue, at, body in bodies] == [
+        ("binance-usdm", NOW_US, BTC)
+    ]
     assert [path.name for path in (tmp_path / "cache").iterdir()] == ["instruments-binance-usdm.json"]
     table = loader.tables["binance-usdm"]
     assert (table.from_cache, table.age_s(NOW_US + 1_500_000)) == (False, 1.5)

@@ -150,7 +150,9 @@ def test_the_table_holds_contract_sizes_and_says_what_it_leaves_out() -> None:
         listed("NIL-USDT-SWAP", ctVal="0"),
         listed("BAD-USDT-SWAP", ctVal=""),
     ]
-    page = Okx().parse_instruments(json.dumps({"code": "0", "msg": "", "data": rows}).encode())
+    page = Okx().parse_instruments(
+        json.dumps({"code": "0", "msg": "", "data": rows}).encode(), Okx.instruments_requests[0]
+    )
     assert page.instruments == [
         Instrument("BTC-USDT-SWAP", "BTC", 1, 0.1, "base", True, 1611916828000000),
         Instrument("BTC-USD-SWAP", "BTC", 1, 100.0, "usd", False, 0),
@@ -163,11 +165,11 @@ def test_the_table_holds_contract_sizes_and_says_what_it_leaves_out() -> None:
         "NIL-USDT-SWAP",
         "row 7",
     }
-    assert page.next_query is None
+    assert page.next_request is None
 
 
 @pytest.mark.parametrize("body", [b"<html>", b"{}", b'{"code":"50011","msg":"Too Many Requests","data":[]}'])
 def test_a_body_that_is_no_table_is_an_error(body: bytes) -> None:
     """Another document, or the exchange's own error, raises ValueError."""
     with pytest.raises(ValueError, match=r"."):
-        Okx().parse_instruments(body)
+        Okx().parse_instruments(body, Okx.instruments_requests[0])

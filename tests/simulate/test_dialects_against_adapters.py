@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from monitor.adapters.adapter import Ack, Adapter, Instrument, Message, Pong, Skipped
+from monitor.adapters.adapter import Ack, Adapter, Instrument, Message, Pong, RestRequest, Skipped
 from monitor.adapters.binance_usdm import BinanceUsdm
 from monitor.adapters.bybit import Bybit
 from monitor.adapters.fleet import Fleet, FleetSettings
@@ -34,17 +34,16 @@ FALL = Scenario("fall", (Phase("calm", 0.3), Phase("long cascade", 3.4, push=-0.
 def instruments(dialect: Dialect) -> dict[str, Instrument]:
     """What the adapter makes of the exchange's REST answer, page by page."""
     adapter = ADAPTERS[dialect.venue]
-    query = dict(adapter.instruments_request.query)
+    request: RestRequest | None = adapter.instruments_requests[0]
     found: dict[str, Instrument] = {}
-    while True:
-        body = dialect.rest(adapter.instruments_request.path, query)
+    while request is not None:
+        body = dialect.rest(request.path, request.query)
         assert body is not None
-        page = adapter().parse_instruments(body)
+        page = adapter().parse_instruments(body, request)
         assert page.left_out == {}
         found |= {one.symbol: one for one in page.instruments}
-        if not page.next_query:
-            return found
-        query |= page.next_query
+        request = page.next_request
+    return found
 
 
 def entries(liquidations: Sequence[Liquidation]) -> list[Entry]:
