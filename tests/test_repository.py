@@ -58,7 +58,7 @@ def test_locks_are_exact_and_without_addresses(lock: Path) -> None:
     text = lock.read_text()
     assert "://" not in text
     blocks = re.split(r"\n(?=\S)", re.sub(r"^\s*#.*\n", "", text, flags=re.M).strip())
-    assert all(re.match(r"[\w.-]+(\[[\w,-]+\])?==[^\s;]+", block) and "--hash=sha256:" in block for block in blocks)
+    assert all(re.match(r"[\w.-]+(\[[\w, -]+\])?==[^\s;]+", block) and "--hash=sha256:" in block for block in blocks)
 
 
 @pytest.mark.parametrize(("lock", "groups"), [("runtime", []), ("dev", ["build", "dev"]), ("bench", ["bench"])])
