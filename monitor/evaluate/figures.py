@@ -1,0 +1,261 @@
+"""The figures of section 4.3 over many markets, each with its interval."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime
+from typing import Final, NamedTuple
+
+import msgspec
+import numpy as np
+
+from monitor.evaluate import intervals
+from monitor.evaluate.intervals import Estimate
+from monitor.evaluate.matching import Verdict
+from monitor.evaluate.outcomes import Exposure, Hit, Outcome
+from monitor.evaluate.tape import Floats
+from monitor.evaluate.truth import MARKET, MARKET_SHARE, Label
+from monitor.events import MICROS
+
+SEVERE: Final = 2
+WEEK_US: Final = 7 * 86_400 * MICROS
+
+Block = tuple[str, str, str]
+"""What is drawn as a whole: market, calendar week, and asset; all assets' events of a market-wide episode are one."""
+
+
+class Figures(msgspec.Struct, frozen=True):
+    """How one detector did. Times in seconds; rates a month of 30 days and asset.
+
+    Attributes:
+        name: the detector.
+        months: asset-months watched.
+        events: number of events, by severity in ``by_severity`` with the recall of each.
+        recall: found, of all events; ``severe`` of those of severity 2 and 3; ``waves`` of second waves.
+        carried: events without an alert of their own during which an older one was still up.
+        precision: alerts that found an event, of all alerts.
+        false: clean false alarms, their rate with the exact Poisson interval; ``drawn`` with the bootstrap's.
+        near_miss: alerts on near-misses, a rate; ``decoys`` those on decoys (they are false alarms as well), a count.
+        repeats: further alerts within an event that had been found.
+        delay: from onset to alert, median; ``delay_p90``; negative is before the onset.
+        to_peak: from alert to the worst minute of forced flow, median; ``to_low`` to the price's extreme.
+        before_peak: alerted before the peak, of those found.
+        printed: share of the forced notional printed at the alert, median; ``relief_printed`` at relief.
+        reentry: reliefs after which a cascade came again within half an hour.
+        changes: phase changes an episode, mean.
+    """
+
+    name: str
+    months: float
+    events: int
+    alerts: int
+    recall: Estimate
+    severe: Estimate
+    by_severity: dict[str, Estimate]
+    carried: int
+    precision: Estimate
+    false_alarms: int
+    false: Estimate
+    drawn: Estimate
+    near_miss: Estimate
+    decoys: int
+    repeats: int
+    waves: Estimate
+    delay: Estimate
+    delay_p90: Estimate
+    to_peak: Estimate
+    to_low: Estimate
+    before_peak: Estimate
+    printed: Estimate
+    relief_printed: Estimate
+    reentry: Estimate
+    changes: float | None
+
+
+def week_of(us: int) -> str:
+    """The ISO calendar week."""
+    year, week, _ = datetime.fromtimestamp(us // MICROS, UTC).isocalendar()
+    return f"{year}-W{week:02}"
+
+
+def event_block(exposure: Exposure, label: Label, labels: Sequence[Label]) -> Block:
+    """Where an event lies: with its asset, or with the market's where :data:`MARKET_SHARE` of the assets had one."""
+    same = {
+        other.asset
+        for other in labels
+        if other.onset_us <= label.end_us and label.onset_us <= other.end_us
+    }  # fmt: skip
+    wide = len(same) >= max(2.0, MARKET_SHARE * len(exposure.assets))
+    return exposure.world, week_of(label.onset_us), MARKET if wide else label.asset
+
+
+class Blocks:
+    """Sums over blocks, the same blocks for every detector, so that their differences are paired.
+
+    Args:
+        exposures: what was watched.
+        labelled: the events of each, in the same order.
+    """
+
+    def __init__(self, exposures: Sequence[Exposure], labelled: Sequence[Sequence[Label]]) -> None:
+        self.months: dict[Block, float] = {}
+        self.event_blocks: dict[tuple[str, Label], Block] = {}
+        for exposure, labels in zip(exposures, labelled, strict=True):
+            for week, months in _weeks(exposure):
+                for asset in exposure.assets:
+                    block = (exposure.world, week, asset)
+                    self.months[block] = self.months.get(block, 0.0) + months
+            for label in labels:
+                block = event_block(exposure, label, labels)
+                self.event_blocks[exposure.world, label] = block
+                self.months.setdefault(block, 0.0)
+        self._place = {block: place for place, block in enumerate(sorted(self.months))}
+        self.exposure = np.array([self.months[block] for block in self._place], np.float64)
+        self.weights = intervals.resamples(len(self._place))
+
+    def sums(self, counted: Sequence[Block]) -> Floats:
+        """How many of the given blocks each block is."""
+        sums = np.zeros(len(self._place))
+        for block in counted:
+            if block in self._place:
+                sums[self._place[block]] += 1
+        return sums
+
+    def lists(self, valued: Sequence[tuple[Block, float]]) -> list[list[float]]:
+        """Values by block."""
+        lists: list[list[float]] = [[] for _ in self._place]
+        for block, value in valued:
+            lists[self._place[block]].append(value)
+        return lists
+
+
+def _weeks(exposure: Exposure) -> Iterator[tuple[str, float]]:
+    """The months watched within each calendar week."""
+    at = exposure.first_us
+    monday_us = 4 * 86_400 * MICROS  # 1970-01-05 was a Monday
+    while at < exposure.last_us:
+        end = min(exposure.last_us, (at - monday_us) // WEEK_US * WEEK_US + WEEK_US + monday_us)
+        yield week_of(at), (end - at) / (30 * 86_400 * MICROS)
+        at = end
+
+
+class Placed(NamedTuple):
+    """An event and its block."""
+
+    block: Block
+    hit: Hit
+
+
+def placed(outcomes: Sequence[Outcome], blocks: Blocks) -> list[Placed]:
+    """All events with their blocks."""
+    return [
+        Placed(blocks.event_blocks[outcome.exposure.world, hit.label], hit)
+        for outcome in outcomes
+        for hit in outcome.hits
+    ]
+
+
+def found_shares(
+    outcomes: Sequence[Outcome], blocks: Blocks, wanted: Callable[[Hit], bool]
+) -> tuple[Floats, Floats]:  # fmt: skip
+    """Found events and all events by block, of those that are wanted."""
+    mine = [one for one in placed(outcomes, blocks) if wanted(one.hit)]
+    return blocks.sums([one.block for one in mine if one.hit.at_us is not None]), blocks.sums(
+        [one.block for one in mine]
+    )
+
+
+def false_by_block(outcomes: Sequence[Outcome], blocks: Blocks, verdicts: tuple[Verdict, ...]) -> Floats:
+    """Alarms with these verdicts by block."""
+    return blocks.sums([
+        (outcome.exposure.world, week_of(judged.alert.at_us), judged.alert.asset)
+        for outcome in outcomes
+        for judged in outcome.alarms
+        if judged.verdict in verdicts
+    ])  # fmt: skip
+
+
+def figures(name: str, outcomes: Sequence[Outcome], blocks: Blocks) -> Figures:
+    """All figures of one detector over many markets."""
+    events = placed(outcomes, blocks)
+    verdicts = [judged.verdict for outcome in outcomes for judged in outcome.alarms]
+    false_alarms = verdicts.count("false") + verdicts.count("decoy")
+    reliefs = [again for outcome in outcomes for again in outcome.reliefs]
+    changes = [count for outcome in outcomes for count in outcome.changes]
+    months = float(blocks.exposure.sum())
+
+    def share(wanted: Callable[[Hit], bool]) -> Estimate:
+        return intervals.ratio(blocks.weights, *found_shares(outcomes, blocks, wanted))
+
+    def rate(*kinds: Verdict) -> Estimate:
+        estimate = intervals.ratio(blocks.weights, false_by_block(outcomes, blocks, kinds), blocks.exposure)
+        return estimate._replace(n=sum(verdict in kinds for verdict in verdicts))
+
+    def of_severity(level: int) -> Estimate:
+        return share(lambda hit: hit.label.severity == level)
+
+    return Figures(
+        name, months, len(events), len(verdicts),
+        recall=share(lambda hit: True),
+        severe=share(lambda hit: hit.label.severity >= SEVERE),
+        by_severity={str(level): of_severity(level) for level in (1, 2, 3)},
+        carried=sum(one.hit.carried for one in events),
+        precision=Estimate(verdicts.count("found") / len(verdicts), n=len(verdicts)) if verdicts else Estimate(None),
+        false_alarms=false_alarms,
+        false=_poisson(false_alarms, months),
+        drawn=rate("false", "decoy"),
+        near_miss=rate("near_miss"),
+        decoys=verdicts.count("decoy"),
+        repeats=verdicts.count("repeat"),
+        waves=share(lambda hit: hit.wave),
+        **_times(events, blocks),
+        reentry=Estimate(sum(reliefs) / len(reliefs), n=len(reliefs)) if reliefs else Estimate(None),
+        changes=float(np.mean(changes)) if changes else None,
+    )  # fmt: skip
+
+
+def _poisson(count: int, months: float) -> Estimate:
+    if not months:
+        return Estimate(None)
+    low, high = intervals.poisson_interval(count)
+    return Estimate(count / months, low / months, high / months, count)
+
+
+def _times(events: Sequence[Placed], blocks: Blocks) -> dict[str, Estimate]:
+    """Delays and leads of the events that were found."""
+
+    def over(value: Callable[[Hit], float | None], statistic: Callable[[Floats], float] = _median) -> Estimate:
+        known = [(one.block, value(one.hit)) for one in events if one.hit.at_us is not None]
+        valued = [(block, number) for block, number in known if number is not None]
+        return intervals.of_values(blocks.weights, blocks.lists(valued), statistic)[0]
+
+    return {
+        "delay": over(delay),
+        "delay_p90": over(delay, _p90),
+        "to_peak": over(lambda hit: _seconds(hit.label.peak_us, hit)),
+        "to_low": over(lambda hit: _seconds(hit.label.extreme_us, hit)),
+        "before_peak": over(lambda hit: float((_seconds(hit.label.peak_us, hit) or 0.0) > 0), _mean),
+        "printed": over(lambda hit: hit.printed),
+        "relief_printed": over(lambda hit: hit.relief_printed),
+    }
+
+
+def delay(hit: Hit) -> float | None:
+    """Seconds from onset to alert."""
+    return None if hit.at_us is None else (hit.at_us - hit.label.onset_us) / MICROS
+
+
+def _seconds(until_us: int, hit: Hit) -> float | None:
+    return None if hit.at_us is None else (until_us - hit.at_us) / MICROS
+
+
+def _median(values: Floats) -> float:
+    return float(np.median(values))
+
+
+def _p90(values: Floats) -> float:
+    return float(np.quantile(values, 0.9))
+
+
+def _mean(values: Floats) -> float:
+    return float(np.mean(values))

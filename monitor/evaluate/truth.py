@@ -1,0 +1,139 @@
+"""What really happened: labelled episodes, from a simulated market's truth file or from the rule of ``labels.py``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Final, Literal
+
+import msgspec
+
+from monitor.errors import OperatorError
+from monitor.events import SIDES, Side
+
+Truth = Literal["event", "candidate", "near_miss", "hard_negative", "decoy"]
+SOUGHT: Final = frozenset({"event", "candidate"})
+"""What an alert should be there for."""
+
+MARKET: Final = "MARKET"
+LEADERS: Final = frozenset({"BTC", "ETH"})
+MARKET_SHARE: Final = 0.4
+"""An episode is the market's when a leader or this share of the assets is in one at the same time (section 3.5)."""
+
+
+class Label(msgspec.Struct, frozen=True, kw_only=True):
+    """One episode of one side of one asset.
+
+    Attributes:
+        type: ``event``; ``candidate`` where the price leg holds and no other leg could be tested and confirm it;
+            ``near_miss``; ``hard_negative``, a fall without forced flow; ``decoy``, forced flow without a fall.
+        asset: canonical base asset, or ``MARKET``.
+        direction: the side that died.
+        onset_us: first second of it.
+        peak_us: end of the worst minute of forced flow.
+        extreme_us: the price's low (for longs) or high.
+        end_us: from here on less than 2 % of the forced flow was still to come.
+        severity: 1 to 3; 0 for what is no event.
+        kind: the generator's word for it, such as ``flash`` or ``grind``.
+        drawdown_pct: depth, percent, positive.
+        endogenous_pct: the part of it that the feedback of forced orders made; None where nobody knows.
+        forced_usd: what was closed by force.
+        untested: legs of the rule that this recording cannot test.
+    """
+
+    type: Truth
+    asset: str
+    direction: Side
+    onset_us: int
+    peak_us: int
+    extreme_us: int
+    end_us: int
+    severity: int = 0
+    kind: str = ""
+    drawdown_pct: float = 0.0
+    endogenous_pct: float | None = None
+    forced_usd: float = 0.0
+    untested: tuple[str, ...] = ()
+
+    @property
+    def sought(self) -> bool:
+        """Whether an alert is right here."""
+        return self.type in SOUGHT
+
+
+class _Line(msgspec.Struct):
+    type: str
+
+
+_LINE: Final = msgspec.json.Decoder(_Line)
+_LABEL: Final = msgspec.json.Decoder(Label)
+
+
+def read_truth(path: Path) -> list[Label]:
+    """The labels of a truth file, by onset. Raises ``OperatorError`` with the line where one cannot be read."""
+    return parse_truth(path.read_bytes().splitlines(), str(path))
+
+
+def parse_truth(lines: Iterable[bytes], name: str) -> list[Label]:
+    """The labels in the lines of a truth file; the line of type ``world`` describes the market and is no label."""
+    labels = []
+    for number, line in enumerate(lines, 1):
+        try:
+            if _LINE.decode(line).type != "world":
+                labels.append(_LABEL.decode(line))
+        except msgspec.MsgspecError as error:
+            raise OperatorError(f"{name}:{number}: no label of a truth file: {error}") from None
+    return in_order(labels)
+
+
+def in_order(labels: Iterable[Label]) -> list[Label]:
+    """By onset, then asset and side, so that the order does not depend on how they were found."""
+    return sorted(labels, key=lambda label: (label.onset_us, label.asset, label.direction, label.type))
+
+
+def market_labels(labels: Sequence[Label], assets: int) -> list[Label]:
+    """Episodes of the market: times at which a leader or :data:`MARKET_SHARE` of ``assets`` are in an event.
+
+    Overlapping ones of a side are one; it begins with the first onset that makes it the market's.
+    """
+    found = []
+    for side in SIDES:
+        events = sorted(
+            (label for label in labels if label.sought and label.direction == side and label.asset != MARKET),
+            key=lambda label: label.onset_us,
+        )
+        for group in _overlapping(events):
+            names = {label.asset for label in group}
+            if names & LEADERS or len(names) >= max(2.0, MARKET_SHARE * assets):
+                found.append(_as_market(group, side))
+    return in_order(found)
+
+
+def _overlapping(events: Sequence[Label]) -> list[list[Label]]:
+    groups: list[list[Label]] = []
+    ends_us = 0
+    for label in events:
+        if groups and label.onset_us <= ends_us:
+            groups[-1].append(label)
+            ends_us = max(ends_us, label.end_us)
+        else:
+            groups.append([label])
+            ends_us = label.end_us
+    return groups
+
+
+def _as_market(group: Sequence[Label], side: Side) -> Label:
+    worst = max(group, key=lambda label: (label.forced_usd, label.drawdown_pct))
+    return Label(
+        type="event",
+        asset=MARKET,
+        direction=side,
+        onset_us=min(label.onset_us for label in group),
+        peak_us=worst.peak_us,
+        extreme_us=worst.extreme_us,
+        end_us=max(label.end_us for label in group),
+        severity=max(label.severity for label in group),
+        kind=f"{len({label.asset for label in group})} assets",
+        drawdown_pct=worst.drawdown_pct,
+        forced_usd=sum(label.forced_usd for label in group),
+    )

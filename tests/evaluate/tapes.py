@@ -1,0 +1,61 @@
+"""Hand-made tapes that the tests of this folder share: a price that falls in a straight line, forced orders, coins."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from itertools import count
+
+from monitor.evaluate.tape import Tape, Tapes
+from monitor.evaluate.truth import Label, Truth
+from monitor.events import MICROS, AnyEvent, Coverage, Liquidation, MarkPrice, OpenInterest, Side
+
+START = 1_700_006_400
+"""Seconds; a multiple of an hour."""
+_numbers = count()
+
+
+def mark(second: int, price: float, asset: str = "BTC", venue: str = "okx") -> MarkPrice:
+    """A mark price, so many seconds after the start."""
+    at = (START + second) * MICROS
+    return MarkPrice(venue, asset, asset, at, at, price)
+
+
+def forced(
+    second: int, usd: float, side: Side = "long", asset: str = "BTC", coverage: Coverage = "complete"
+) -> Liquidation:
+    """A forced order."""
+    at = (START + second) * MICROS
+    return Liquidation("okx", asset, asset, at, at, side, usd, coverage, f"{next(_numbers)}")
+
+
+def interest(second: int, coins: float, price: float = 100.0, venue: str = "okx") -> OpenInterest:
+    """An open interest of BTC."""
+    at = (START + second) * MICROS
+    return OpenInterest(venue, "BTC", "BTC", at, at, coins, coins * price)
+
+
+def tape(events: Iterable[AnyEvent], asset: str = "BTC") -> Tape:
+    """The asset's tape of events."""
+    tapes = Tapes()
+    tapes.add(sorted(events, key=lambda event: event.event_time_us))
+    return tapes.tape(asset)
+
+
+def fall(hours: int = 6, drop: float = 0.06, at: int = 3 * 3_600, length: int = 600) -> list[MarkPrice]:
+    """Prices every ten seconds: 100 until ``at``, then in ``length`` seconds down to 100 * (1 - drop), and there."""
+    prices = []
+    for second in range(0, hours * 3_600, 10):
+        done = min(1.0, max(0.0, (second - at) / length))
+        prices.append(mark(second, 100.0 * (1.0 - drop * done)))
+    return prices
+
+
+def label(
+    onset: int, end: int, asset: str = "BTC", direction: Side = "long", kind: Truth = "event", severity: int = 2
+) -> Label:  # fmt: skip
+    """A label between two seconds after the start; its peak and its low are in the middle."""
+    middle = (START + (onset + end) // 2) * MICROS
+    return Label(
+        type=kind, asset=asset, direction=direction, onset_us=(START + onset) * MICROS, peak_us=middle,
+        extreme_us=middle, end_us=(START + end) * MICROS, severity=severity,
+    )  # fmt: skip

@@ -1,0 +1,75 @@
+from __future__ import annotations
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from monitor.evaluate.tape import grid, rolling_max, rolling_sums
+from monitor.events import MICROS
+from tests.evaluate.tapes import START, forced, interest, mark, tape
+
+
+@given(st.lists(st.floats(-10, 10), min_size=1, max_size=60), st.integers(1, 20))
+def test_rolling_max_is_that_of_each_window(values: list[float], length: int) -> None:
+    """Every value is the maximum of the window that ends there, also where the window is not full."""
+    expected = [max(values[max(0, end - length + 1) : end + 1]) for end in range(len(values))]
+    assert rolling_max(np.array(values), length).tolist() == expected
+
+
+def test_rolling_sums_are_half_open() -> None:
+    """An order leaves a minute's sum exactly a minute after it came."""
+    times = np.array([10, 20, 70]) * MICROS
+    ends = np.array([9, 10, 69, 70, 80, 130]) * MICROS
+    sums = rolling_sums(times, np.array([1, 2, 4]), ends, 60 * MICROS)
+    assert sums.tolist() == [0, 1, 3, 6, 4, 0]
+
+
+def test_price_is_the_median_of_the_venues() -> None:
+    """One venue's mad price moves nothing; a venue that fell silent is left out while others speak."""
+    events = [
+        mark(0, 100.0, venue="a"),
+        mark(0, 102.0, venue="b"),
+        mark(1, 60.0, venue="c"),
+        mark(900, 90.0, venue="c"),
+    ]
+    at = (START + np.array([-1, 0, 1, 900])) * MICROS
+    prices = tape(events).price_at(at)
+    assert np.isnan(prices[0])
+    assert prices[1:].tolist() == [101.0, 100.0, 90.0]
+
+
+def test_price_of_a_tape_without_any_is_unknown() -> None:
+    """Forced orders alone say nothing of the price."""
+    lone = tape([forced(0, 1e6)])
+    assert np.isnan(lone.price_at(np.array([START * MICROS]))).all()
+    assert lone.stretches() == []
+
+
+def test_repeated_liquidations_count_once_and_hourly_totals_not_at_all() -> None:
+    """What is summed is what was closed, and only where a minute is known."""
+    order = forced(5, 2e6)
+    known = tape([mark(0, 100.0), order, order, forced(6, 9e6, coverage="aggregated"), forced(7, 1e6, "short")])
+    assert known.forced_usd("long", START * MICROS, (START + 60) * MICROS) == 2e6
+    assert known.forced_usd("long", START * MICROS, (START + 5) * MICROS) == 0.0
+    assert known.aggregated
+
+
+def test_open_interest_is_the_sum_over_venues() -> None:
+    """It is unknown until all of them were heard of."""
+    events = [interest(0, 10.0, venue="a"), interest(30, 5.0, venue="b"), interest(60, 8.0, venue="a")]
+    coins, usd = tape(events).interest_at((START + np.array([0, 30, 60])) * MICROS)
+    assert np.isnan(coins[0])
+    assert coins[1:].tolist() == [15.0, 13.0]
+    assert usd[1:].tolist() == [1500.0, 1300.0]
+
+
+def test_a_long_silence_ends_a_stretch() -> None:
+    """A recording of two days a year apart is two stretches."""
+    apart = tape([mark(0, 1.0), mark(60, 1.0), mark(86_400, 2.0), mark(86_460, 2.0)])
+    spans = [(start // MICROS - START, end // MICROS - START) for start, end in apart.stretches()]
+    assert spans == [(0, 60), (86_400, 86_460)]
+
+
+def test_grid_stays_within_its_ends() -> None:
+    """Full steps only."""
+    assert (grid(61 * MICROS, 185 * MICROS, 60) // MICROS).tolist() == [120, 180]
