@@ -11,7 +11,7 @@ from itertools import pairwise
 import pytest
 
 from monitor.adapters.adapter import Connection
-from monitor.adapters.fleet import Fleet, FleetSettings
+from monitor.adapters.fleet import Fleet, FleetSettings, wait_until
 from monitor.bus.memory import MemoryBus
 from monitor.events import Channel, Heartbeat, Trade
 from tests.adapters.exchange import FAST, VENUE, Exchange, LoopbackAdapter, Peer, Reader, by_symbol, now_us, plan
@@ -96,6 +96,13 @@ async def test_heartbeats_need_every_connection_of_the_channel() -> None:
         assert len(beats(Heartbeat)) == silenced
         pulse.set()
         await rig.reader.until(lambda: len(beats(Heartbeat)) > silenced)
+
+
+async def test_a_beat_is_not_due_before_the_clock_says_so() -> None:
+    """Where the loop wakes up a hair early the wait goes on: the beat belongs to the second that it closes."""
+    readings = [999_000, 999_700, 999_999, 1_000_002]
+    await wait_until(1_000_000, lambda: readings.pop(0))
+    assert not readings
 
 
 async def test_a_beat_never_overtakes_an_open_bar() -> None:
