@@ -21,6 +21,7 @@ ALIASES: Final = {"XBT": "BTC", "WBTC": "BTC", "CBBTC": "BTC"}
 _BUNDLES: Final = {"1000000": 1_000_000, "1M": 1_000_000, "100000": 100_000, "10000": 10_000, "1000": 1000}
 _PREFIX: Final = re.compile(r"(1000000|100000|10000|1000)(?=.*[^\d])(.+)|(1M)([A-Z]{3,})")
 _SUFFIX: Final = re.compile(r"(.*[^\d])(1000000|10000|1000)")
+_MONTH_CODE: Final = re.compile(r"(.+USD)[FGHJKMNQUVXZ]\d{2}")
 _EXPIRY: Final = re.compile(r"\d{6}|\d{1,2}[A-Z]{3}\d{2}")
 
 
@@ -54,8 +55,8 @@ def split_symbol(symbol: str) -> SymbolName:
     """Read a symbol of any of the dialects that the venues use.
 
     ``BTCUSDT``, ``1000PEPEUSDT``, ``BTCUSDT_230929`` and ``BTCUSD_PERP`` (Binance), ``BTCPERP``, ``BTC-26SEP25`` and
-    ``BTCUSDT-26SEP25`` (Bybit; the first two are settled in USDC), ``BTC-USDT-SWAP`` and ``BTC-USD_UM-SWAP`` (OKX),
-    ``ETHBTC`` (quoted in bitcoin).
+    ``BTCUSDT-26SEP25`` (Bybit; the first two are settled in USDC), ``BTCUSDZ25`` (Bybit and Bitget, coin-settled),
+    ``BTC-USDT-SWAP`` and ``BTC-USD_UM-SWAP`` (OKX), ``BTC_USDT`` (Gate), ``ETHBTC`` (quoted in bitcoin).
     """
     first, *rest = symbol.upper().split("-")
     head, _, tail = first.partition("_")
@@ -64,6 +65,10 @@ def split_symbol(symbol: str) -> SymbolName:
         return SymbolName(*split_base(head), rest[0].partition("_")[0], dated)
     if tail == "PERP" and head.endswith("USD"):
         return SymbolName(*split_base(head.removesuffix("USD")), "USD", dated)
+    if tail in USD_QUOTES or tail in OTHER_QUOTES:
+        return SymbolName(*split_base(head), tail, dated)
+    if coded := _MONTH_CODE.fullmatch(head):
+        head, dated = coded[1], True
     if not tail and head.endswith("PERP") and head != "PERP":
         return SymbolName(*split_base(head.removesuffix("PERP")), "USDC", dated)
     for quote in (*USD_QUOTES, *OTHER_QUOTES):

@@ -1,4 +1,7 @@
-"""Bybit v5 linear perpetuals (USDT and USDC): liquidations, public trades, tickers.
+"""Bybit v5 perpetuals, linear (USDT and USDC) and inverse: liquidations, public trades, tickers.
+
+Two categories on a path each, in one venue: a symbol quoted in USD itself is inverse. Linear sizes are base units. An
+inverse size is USD: a contract of 1 USD is the exchange's own unit, so both are readable without the instrument table.
 
 Liquidations (``allLiquidation.<symbol>``): every forced order, in batches each 500 ms. ``S`` is the side of the
 position that died (Buy: a long), unlike everywhere else. ``p`` is the bankruptcy price and no fill, so ``v`` times
@@ -9,21 +12,23 @@ Trades (``publicTrade.<symbol>``): ``S`` is the taker's side; a frame holds trad
 Tickers (``tickers.<symbol>``): a snapshot, then deltas that hold only what changed. An event is made of what a frame
 itself says: a mark price from each frame that has one, an open interest from each that has both amount and value (the
 value changes whenever the amount does, so they come together). ``openInterest`` counts both sides, and
-``singleOpenInterest`` one.
+``singleOpenInterest`` one. The amount is base units and the value USD, for inverse symbols the other way round: the
+documented snapshot of BTCUSD has 373,504,107 and 22,505.67 at a price of 16,596.
 
 Ids:
     liquidation ``bybit:<s>:<T>:<S>:<v>:<p>``, and ``#1``, ``#2`` … appended to further rows of one frame that are
     alike: such twins are two orders. A frame is the same on every socket, so the ids are too.
     trade: ``i``, which is a UUID of the exchange.
+
+Sources: github.com/bybit-exchange/docs (All Liquidation, Trade, Ticker, Get Instruments Info).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import ClassVar, Final, Literal
+from typing import ClassVar, Final
 
-import msgspec
-from msgspec import UNSET, UnsetType
+from msgspec import UNSET
 
 from monitor.adapters.adapter import (
     Ack,
@@ -36,20 +41,39 @@ from monitor.adapters.adapter import (
     Message,
     Pong,
     Refusal,
+    Request,
     RestRequest,
     coverage_at,
 )
-from monitor.adapters.plan import DENSE, carried_channels, chunked, request, shard
+from monitor.adapters.bybit_frames import (
+    INFO,
+    KNOWN_KEYS,
+    LIQUIDATION,
+    LIQUIDATIONS,
+    LISTED,
+    LOOSE,
+    PAGE,
+    TICKER,
+    TICKERS,
+    TRADE,
+    LiquidationRow,
+    Listed,
+    Loose,
+    Ticker,
+    TradeRow,
+    decode_trades,
+)
+from monitor.adapters.plan import DENSE, carried_channels, chunked, market_url, request, shard
 from monitor.adapters.rows import (
     TRADFI,
     UNREADABLE,
     Listing,
     Listings,
-    SoundNumber,
-    SoundTime,
     amount_fault,
+    amounts,
     decode_rows,
     find_fault,
+    listing_by_name,
     numbered,
     optional_float,
     optional_time_us,
@@ -61,10 +85,12 @@ from monitor.adapters.rows import (
     unknown_value,
     unreadable,
 )
-from monitor.assets import USD_QUOTES, split_base
+from monitor.assets import USD_QUOTES, split_base, split_symbol
 from monitor.events import Channel, Liquidation, MarkPrice, OpenInterest, Side, TakerSide, Trade
 
 VENUE: Final = "bybit"
+
+CATEGORIES: Final = ("linear", "inverse")
 
 TOPICS: Final[dict[Channel, str]] = {
     "liquidations": "allLiquidation.",
@@ -87,119 +113,6 @@ POSITION_SIDES: Final[dict[str, Side]] = {"Buy": "long", "Sell": "short"}
 TAKER_SIDES: Final[dict[str, TakerSide]] = {"Buy": "buy", "Sell": "sell"}
 TRADFI_TYPES: Final = frozenset({"stock", "commodity", "forex"})
 
-
-class TradeRow(msgspec.Struct, gc=False):
-    """One row of ``publicTrade``."""
-
-    T: int
-    S: str
-    v: float
-    p: float
-    i: str
-
-
-class SoundTrade(TradeRow, gc=False):
-    """A trade whose values need no further look."""
-
-    T: SoundTime
-    S: Literal["Buy", "Sell"]
-    v: SoundNumber
-    p: SoundNumber
-
-
-class LiquidationRow(msgspec.Struct, gc=False):
-    """One row of ``allLiquidation``."""
-
-    T: int
-    s: str
-    S: str
-    v: float
-    p: float
-
-
-class Ticker(msgspec.Struct, gc=False):
-    """``data`` of ``tickers``: in a delta, only what changed. Dated futures leave the funding fields empty."""
-
-    symbol: str
-    markPrice: float | UnsetType = UNSET
-    indexPrice: float | str | UnsetType = UNSET
-    fundingRate: float | str | UnsetType = UNSET
-    nextFundingTime: int | str = 0
-    openInterest: float | UnsetType = UNSET
-    openInterestValue: float | UnsetType = UNSET
-    singleOpenInterest: float | UnsetType = UNSET
-    singleOpenInterestValue: float | UnsetType = UNSET
-
-
-class Trades(msgspec.Struct, gc=False):
-    """A ``publicTrade`` frame; its rows repeat the topic's symbol, which is therefore read once."""
-
-    topic: str
-    data: list[SoundTrade]
-
-
-class Liquidations(msgspec.Struct, gc=False):
-    """An ``allLiquidation`` frame."""
-
-    data: list[LiquidationRow]
-
-
-class Tickers(msgspec.Struct, gc=False):
-    """A ``tickers`` frame."""
-
-    ts: int
-    data: Ticker
-
-
-class Loose(msgspec.Struct, gc=False):
-    """Any frame: a push has ``topic`` and ``data``, an answer has ``op``."""
-
-    topic: str = ""
-    ts: int = 0
-    data: msgspec.Raw = msgspec.Raw(b"[]")
-    op: str = ""
-    success: bool = True
-    ret_msg: str = ""
-    req_id: str = ""
-
-
-class Listed(msgspec.Struct):
-    """What an instrument says of itself."""
-
-    symbol: str
-    contractType: str
-    status: str
-    baseCoin: str
-    quoteCoin: str
-    launchTime: str = "0"
-    symbolType: str = ""
-
-
-class Page(msgspec.Struct, rename={"rows": "list"}):
-    """One page of instruments."""
-
-    rows: list[msgspec.Raw]
-    nextPageCursor: str = ""
-
-
-class InstrumentsInfo(msgspec.Struct):
-    """``GET /v5/market/instruments-info``."""
-
-    retCode: int
-    retMsg: str = ""
-    result: msgspec.Raw = msgspec.Raw(b"{}")
-
-
-_decode_trades: Final = msgspec.json.Decoder(Trades, strict=False).decode
-_LIQUIDATIONS: Final = msgspec.json.Decoder(Liquidations, strict=False)
-_TICKERS: Final = msgspec.json.Decoder(Tickers, strict=False)
-_TRADE: Final = msgspec.json.Decoder(TradeRow, strict=False)
-_LIQUIDATION: Final = msgspec.json.Decoder(LiquidationRow, strict=False)
-_TICKER: Final = msgspec.json.Decoder(Ticker, strict=False)
-_LOOSE: Final = msgspec.json.Decoder(Loose)
-_INFO: Final = msgspec.json.Decoder(InstrumentsInfo)
-_PAGE: Final = msgspec.json.Decoder(Page)
-_LISTED: Final = msgspec.json.Decoder(Listed)
 
 # The first bytes of a push as the exchange writes them; in any other layout a frame goes the longer way round.
 TRADES_HEAD: Final = b'{"topic":"publicTrade.'
@@ -230,47 +143,52 @@ class Bybit(Adapter):
         ),
     )
     counts_contracts: ClassVar[bool] = False
-    instruments_requests: ClassVar[tuple[RestRequest, ...]] = (
-        RestRequest("/v5/market/instruments-info", {"category": "linear", "limit": "1000"}, about="linear"),
+    instruments_requests: ClassVar[tuple[RestRequest, ...]] = tuple(
+        RestRequest("/v5/market/instruments-info", {"category": category, "limit": "1000"}, about=category)
+        for category in CATEGORIES
     )
+    known_keys: ClassVar[frozenset[str]] = KNOWN_KEYS
 
     def __init__(self, instruments: Mapping[str, Instrument] | None = None) -> None:
-        self._listings = Listings(self.venue, instruments, by_name=True)
+        self._listings = Listings(self.venue, instruments, by_name=True, naming=listing_of_name)
         self._plain = self._listings.plain.get
 
     def connections(
         self, symbols: Sequence[str], channels: Iterable[Channel], ws_url: str | None = None
     ) -> list[Connection]:
-        """Every socket carries all channels of its symbols, as many as the 21,000 characters allow."""
+        """Every socket carries all channels of its symbols, as many as the 21,000 characters allow; none has both."""
         carried = carried_channels(channels, tuple(TOPICS))
         prefixes = list(dict.fromkeys(TOPICS[channel] for channel in carried))
         # Quotes and a comma around each topic, in case they count.
         cost = {symbol: sum(len(prefix + symbol) + 3 for prefix in prefixes) for symbol in symbols}
         plans = []
-        for number, group in enumerate(shard(symbols, cost, ARGS_PER_CONNECTION) if carried else ()):
-            topics = [prefix + symbol for prefix in prefixes for symbol in group]
-            requests = tuple(
-                request({"op": "subscribe", "req_id": str(identifier), "args": args}, [str(identifier)])
-                for identifier, args in enumerate(chunked(topics, ARGS_PER_REQUEST), 1)
-            )
-            plans.append(
-                Connection(
-                    name=f"linear-{number}",
-                    url=ws_url or self.ws_url,
-                    requests=requests,
-                    channels=frozenset(carried),
-                    symbols=len(group),
-                    dense=frozenset(carried) & DENSE,
-                    keepalive=KEEPALIVE,
+        for category in CATEGORIES if carried else ():
+            members = [symbol for symbol in symbols if self._category(symbol) == category]
+            for number, group in enumerate(shard(members, cost, ARGS_PER_CONNECTION)):
+                topics = [prefix + symbol for prefix in prefixes for symbol in group]
+                plans.append(
+                    Connection(
+                        name=f"{category}-{number}",
+                        url=market_url(ws_url or self.ws_url, category, CATEGORIES),
+                        requests=subscriptions(topics),
+                        channels=frozenset(carried),
+                        symbols=len(group),
+                        dense=frozenset(carried) & DENSE,
+                        keepalive=KEEPALIVE,
+                    )
                 )
-            )
         return plans
+
+    def _category(self, symbol: str) -> str:
+        """The market of a symbol, by its listing; linear where there is none."""
+        listing = self._listings[symbol]
+        return "inverse" if listing is not None and listing[3] else "linear"
 
     def parse(self, frame: bytes, received_us: int) -> list[Message]:
         """Read one frame."""
         try:
             if frame[:TRADES_HEAD_SIZE] == TRADES_HEAD:
-                push = _decode_trades(frame)
+                push = decode_trades(frame)
                 symbol = push.topic[SYMBOL_AT:]
                 plain = self._plain(symbol)
                 if plain is None:
@@ -295,10 +213,10 @@ class Bybit(Adapter):
                     )
                 return trades
             if frame.startswith(TICKERS_HEAD):
-                tickers = _TICKERS.decode(frame)
+                tickers = TICKERS.decode(frame)
                 return self._ticker(tickers.data, tickers.ts, received_us, frame)
             if frame.startswith(LIQUIDATIONS_HEAD):
-                return self._liquidations(_LIQUIDATIONS.decode(frame).data, received_us, frame)
+                return self._liquidations(LIQUIDATIONS.decode(frame).data, received_us, frame)
         except UNREADABLE:
             return self._any(frame, received_us)
         return self._any(frame, received_us)
@@ -308,7 +226,7 @@ class Bybit(Adapter):
         listing = self._listings[symbol]
         if listing is None:
             return [reject(VENUE, symbol_fault(symbol), received_us, frame) for _ in rows]
-        asset, units, _, _, _ = listing
+        asset = listing[0]
         messages: list[Message] = []
         for row in rows:
             side = TAKER_SIDES.get(row.S)
@@ -316,9 +234,7 @@ class Bybit(Adapter):
                 messages.append(reject(VENUE, unknown_value("taker side", row.S), received_us, frame))
                 continue
             time_us = row.T * 1000
-            price = row.p / units
-            quantity = row.v * units
-            usd = row.p * row.v
+            price, quantity, usd = amounts(listing, row.p, row.v)
             if fault := find_fault(time_us, received_us, price=price, quantity=quantity, notional=usd):
                 messages.append(reject(VENUE, fault, received_us, frame))
                 continue
@@ -328,7 +244,7 @@ class Bybit(Adapter):
     def _any(self, frame: bytes, received_us: int) -> list[Message]:
         """Read a frame of any kind, row by row."""
         try:
-            loose = _LOOSE.decode(frame)
+            loose = LOOSE.decode(frame)
         except UNREADABLE as error:
             quoted = quote_constants(frame)
             if quoted is not None:
@@ -336,13 +252,13 @@ class Bybit(Adapter):
             return [reject(VENUE, unreadable(error), received_us, frame)]
         kind, _, symbol = loose.topic.partition(".")
         if kind == "allLiquidation":
-            rows, faults = decode_rows(raw_rows(loose.data), _LIQUIDATION)
+            rows, faults = decode_rows(raw_rows(loose.data), LIQUIDATION)
             messages = self._liquidations(rows, received_us, frame)
         elif kind == "publicTrade":
-            trades, faults = decode_rows(raw_rows(loose.data), _TRADE)
+            trades, faults = decode_rows(raw_rows(loose.data), TRADE)
             messages = self._trades(symbol, trades, received_us, frame)
         elif kind == "tickers":
-            tickers, faults = decode_rows([loose.data], _TICKER)
+            tickers, faults = decode_rows([loose.data], TICKER)
             messages = [message for ticker in tickers for message in self._ticker(ticker, loose.ts, received_us, frame)]
         else:
             return [self._reply(loose, received_us, frame)]
@@ -361,11 +277,9 @@ class Bybit(Adapter):
             if side is None:
                 messages.append(reject(VENUE, unknown_value("position side", row.S), received_us, frame))
                 continue
-            asset, units, _, _, prefix = listing
+            asset, _, _, _, prefix = listing
             time_us = row.T * 1000
-            price = row.p / units
-            quantity = row.v * units
-            usd = row.p * row.v
+            price, quantity, usd = amounts(listing, row.p, row.v)
             fault = find_fault(time_us, received_us, price=price, quantity=quantity, notional=usd)
             if fault:
                 messages.append(reject(VENUE, fault, received_us, frame))
@@ -430,7 +344,9 @@ class Bybit(Adapter):
     def _open_interest(
         self, symbol: str, amount: float, usd: float, listing: Listing, time_us: int, received_us: int, frame: bytes
     ) -> Message:
-        asset, units, _, _, _ = listing
+        asset, units, _, inverse, _ = listing
+        if inverse:
+            amount, usd = usd, amount
         quantity = amount * units
         # Zero is an open interest: that of an instrument listed a moment ago.
         fault = (
@@ -453,12 +369,12 @@ class Bybit(Adapter):
         return reject(VENUE, ("malformed", "neither a push nor an answer"), received_us, frame)
 
     def parse_instruments(self, body: bytes, request: RestRequest) -> InstrumentPage:
-        """Read ``/v5/market/instruments-info``: linear perpetuals."""
-        answer = _INFO.decode(body)
+        """Read ``/v5/market/instruments-info``: perpetuals of one category."""
+        answer = INFO.decode(body)
         if answer.retCode != 0:
             raise ValueError(f"bybit answers {answer.retCode}: {answer.retMsg}")
-        page = _PAGE.decode(answer.result)
-        rows, faults = decode_rows(page.rows, _LISTED)
+        page = PAGE.decode(answer.result)
+        rows, faults = decode_rows(page.rows, LISTED)
         left_out = {f"row {number}": detail for number, (_, detail) in faults}
         instruments = []
         for row in rows:
@@ -468,8 +384,18 @@ class Bybit(Adapter):
             asset, units = split_base(row.baseCoin)
             onboard_us = optional_time_us(row.launchTime)
             trading = row.status == "Trading"
+            inverse = row.contractType == "InversePerpetual"
             instruments.append(
-                Instrument(row.symbol, asset, units, 1.0, "base", trading, 0 if onboard_us is UNSET else onboard_us)
+                Instrument(
+                    row.symbol,
+                    asset,
+                    units,
+                    1.0,  # base unit or USD: either is what the exchange counts in
+                    "usd" if inverse else "base",
+                    trading,
+                    0 if onboard_us is UNSET else onboard_us,
+                    product="inverse" if inverse else "linear",
+                )
             )
         cursor = page.nextPageCursor
         further = request._replace(query={**request.query, "cursor": cursor}) if cursor else None
@@ -482,6 +408,23 @@ def unsuitable(row: Listed) -> str:
         return f"quoted in {row.quoteCoin}, which is no US dollar"
     if row.symbolType in TRADFI_TYPES:
         return TRADFI
-    if row.contractType != "LinearPerpetual":
+    if row.contractType not in ("LinearPerpetual", "InversePerpetual"):
         return f"dated ({row.contractType}): its price is not the perpetual's"
     return ""
+
+
+def listing_of_name(venue: str, symbol: str) -> Listing | None:
+    """The listing read off a symbol: quoted in USD itself it is inverse, in a stablecoin linear."""
+    listing = listing_by_name(venue, symbol)
+    if listing is None or split_symbol(symbol).quote != "USD":
+        return listing
+    asset, units, size, _, prefix = listing
+    return asset, units, size, True, prefix
+
+
+def subscriptions(topics: Sequence[str]) -> tuple[Request, ...]:
+    """The requests that subscribe a socket's topics; each is acknowledged by its number."""
+    return tuple(
+        request({"op": "subscribe", "req_id": str(identifier), "args": args}, [str(identifier)])
+        for identifier, args in enumerate(chunked(topics, ARGS_PER_REQUEST), 1)
+    )

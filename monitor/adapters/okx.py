@@ -55,6 +55,7 @@ from monitor.adapters.rows import (
     SoundNumber,
     SoundTime,
     amount_fault,
+    amounts,
     decode_rows,
     find_fault,
     numbered,
@@ -559,14 +560,6 @@ def unsuitable(row: Listed) -> str:
     if not 0.0 < row.ctVal * row.ctMult < inf:
         return f"contract size {row.ctVal} times {row.ctMult}"
     return ""
-
-
-def amounts(listing: Listing, price: float, contracts: float) -> tuple[float, float, float]:
-    """Price of one coin, coins, and USD of a number of contracts; a price of zero gives no coins."""
-    _, units, size, inverse, _ = listing
-    if inverse:
-        return price / units, contracts * size / (price or inf) * units, contracts * size
-    return price / units, contracts * size * units, price * contracts * size
 
 
 def argument(channel: str, symbol: str) -> dict[str, str]:

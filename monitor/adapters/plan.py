@@ -46,6 +46,15 @@ def shard(symbols: Sequence[str], cost: Mapping[str, int], budget: int) -> Itera
         yield group
 
 
+def market_url(url: str, market: str, markets: Iterable[str]) -> str:
+    """The address of one of a venue's markets: the path's last part, if it names one of ``markets``, exchanged.
+
+    An address that names none (a simulation's) serves all of them.
+    """
+    head, slash, last = url.rpartition("/")
+    return f"{head}{slash}{market}" if last in markets else url
+
+
 def request(content: Mapping[str, object], acks: Iterable[str]) -> Request:
     """A request frame as compact JSON."""
     return Request(json.dumps(content, separators=(",", ":"), ensure_ascii=False), tuple(acks))

@@ -7,7 +7,7 @@ each row and say what is wrong with it.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from math import inf, isfinite
 from typing import Annotated, Final, TypeVar
 
@@ -69,6 +69,10 @@ def listing_by_name(venue: str, symbol: str) -> Listing | None:
     return name.asset, float(name.units), 1.0, False, f"{venue}:{symbol}:"
 
 
+ByName = Callable[[str, str], Listing | None]
+"""Reads the listing of a venue's symbol off its name; None where that cannot be."""
+
+
 class Listings(dict[str, Listing | None]):
     """Listings by symbol; what is not in it is None, or with ``by_name`` read off the symbol once.
 
@@ -77,10 +81,17 @@ class Listings(dict[str, Listing | None]):
             them, and their trades need neither units nor cases: the hot loops look here first.
     """
 
-    def __init__(self, venue: str, instruments: Mapping[str, Instrument] | None, by_name: bool) -> None:
+    def __init__(
+        self,
+        venue: str,
+        instruments: Mapping[str, Instrument] | None,
+        by_name: bool,
+        naming: ByName = listing_by_name,
+    ) -> None:
         super().__init__()
         self._venue = venue
         self._by_name = by_name and instruments is None
+        self._naming = naming
         self.plain: dict[str, tuple[str, float]] = {}
         for symbol, instrument in (instruments or {}).items():
             self._add(symbol, listing_of(venue, instrument))
@@ -92,10 +103,18 @@ class Listings(dict[str, Listing | None]):
             self.plain[symbol] = asset, size
 
     def __missing__(self, symbol: str) -> Listing | None:
-        listing = listing_by_name(self._venue, symbol) if self._by_name else None
+        listing = self._naming(self._venue, symbol) if self._by_name else None
         if listing is not None:
             self._add(symbol, listing)
         return listing
+
+
+def amounts(listing: Listing, price: float, contracts: float) -> tuple[float, float, float]:
+    """Price of one coin, coins, and USD of a number of contracts; a price of zero gives no coins."""
+    _, units, size, inverse, _ = listing
+    if inverse:
+        return price / units, contracts * size / (price or inf) * units, contracts * size
+    return price / units, contracts * size * units, price * contracts * size
 
 
 def number_fault(name: str, value: float) -> Fault | None:
@@ -203,6 +222,11 @@ def quote_constants(frame: bytes) -> bytes | None:
         return json.dumps(content).encode() if found else None
     except UNREADABLE:
         return None
+
+
+def keys(*lines: str) -> frozenset[str]:
+    """The words of all lines: for :attr:`monitor.adapters.adapter.Adapter.known_keys`."""
+    return frozenset(word for line in lines for word in line.split())
 
 
 def optional_float(text: str | float | msgspec.UnsetType, floor: float = -inf) -> float | msgspec.UnsetType:

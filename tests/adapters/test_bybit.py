@@ -112,14 +112,37 @@ def test_the_table_comes_in_pages_and_says_what_it_leaves_out() -> None:
     body = {"retCode": 0, "retMsg": "OK", "result": {"category": "linear", "list": rows, "nextPageCursor": "a%3D"}}
     page = Bybit().parse_instruments(json.dumps(body).encode(), Bybit.instruments_requests[0])
     assert page.instruments == [
-        Instrument("BTCUSDT", "BTC", 1, 1.0, "base", True, 1585526400000000),
-        Instrument("SHIB1000USDT", "SHIB", 1000, 1.0, "base", False, 0),
+        Instrument("BTCUSDT", "BTC", 1, 1.0, "base", True, 1585526400000000, "linear"),
+        Instrument("SHIB1000USDT", "SHIB", 1000, 1.0, "base", False, 0, "linear"),
     ]
     assert set(page.left_out) == {"BTC-26SEP25", "TSLAUSDT", "BTCEUR", "row 5"}
     assert page.next_request is not None
     assert page.next_request.query == {"category": "linear", "limit": "1000", "cursor": "a%3D"}
     body["result"] = {"list": [], "nextPageCursor": ""}
     assert Bybit().parse_instruments(json.dumps(body).encode(), Bybit.instruments_requests[0]).next_request is None
+
+
+def test_inverse_symbols_are_a_table_and_sockets_of_their_own() -> None:
+    """Their contract is a dollar; they are on the path `inverse`, of the exchange and of a simulation alike."""
+    rows = [
+        listed("BTCUSD", "BTC", quoteCoin="USD", contractType="InversePerpetual"),
+        listed("BTCUSDZ25", "BTC", quoteCoin="USD", contractType="InverseFutures"),
+    ]
+    body = json.dumps({"retCode": 0, "result": {"category": "inverse", "list": rows}}).encode()
+    assert [request.query["category"] for request in Bybit.instruments_requests] == ["linear", "inverse"]
+    page = Bybit().parse_instruments(body, Bybit.instruments_requests[1])
+    assert page.instruments == [Instrument("BTCUSD", "BTC", 1, 1.0, "usd", True, 1585526400000000, "inverse")]
+    assert set(page.left_out) == {"BTCUSDZ25"}
+
+    for adapter in (Bybit(), Bybit({one.symbol: one for one in page.instruments})):
+        first, second = adapter.connections(["BTCUSD", "ETHUSDT"], ["liquidations", "trades"])
+        assert (first.name, first.url) == ("linear-0", "wss://stream.bybit.com/v5/public/linear")
+        assert (second.name, second.url) == ("inverse-0", "wss://stream.bybit.com/v5/public/inverse")
+        assert json.loads(second.requests[0].frame)["args"] == ["allLiquidation.BTCUSD", "publicTrade.BTCUSD"]
+    plans = Bybit().connections(["BTCUSD", "ETHUSDT"], ["trades"], "ws://127.0.0.1:1/v5/public/linear")
+    assert [plan.url for plan in plans] == ["ws://127.0.0.1:1/v5/public/linear", "ws://127.0.0.1:1/v5/public/inverse"]
+    plans = Bybit().connections(["BTCUSD", "ETHUSDT"], ["trades"], "ws://127.0.0.1:1/any")
+    assert {plan.url for plan in plans} == {"ws://127.0.0.1:1/any"}
 
 
 @pytest.mark.parametrize("body", [b"<html>", b"{}", b'{"retCode":10006,"retMsg":"Too many visits!"}'])

@@ -7,7 +7,7 @@ import json
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.adapters.plan import carried_channels, chunked, request, shard
+from monitor.adapters.plan import carried_channels, chunked, market_url, request, shard
 from monitor.events import Channel
 
 OFFERED: tuple[Channel, ...] = ("liquidations", "mark_price", "trades")
@@ -41,3 +41,10 @@ def test_chunks_and_requests() -> None:
     made = request({"op": "subscribe", "args": ["币"]}, iter(["1"]))
     assert made.frame == '{"op":"subscribe","args":["币"]}'
     assert (json.loads(made.frame)["op"], made.acks) == ("subscribe", ("1",))
+
+
+def test_an_address_that_names_a_market_leads_to_the_others() -> None:
+    """Only the last part is exchanged, and only where it is a market's name."""
+    markets = ("linear", "inverse")
+    assert market_url("ws://127.0.0.1:1/v5/public/linear", "inverse", markets) == "ws://127.0.0.1:1/v5/public/inverse"
+    assert market_url("ws://127.0.0.1:1/linear/x", "inverse", markets) == "ws://127.0.0.1:1/linear/x"

@@ -11,6 +11,7 @@ from monitor.adapters.rows import (
     Listings,
     amount_fault,
     find_fault,
+    keys,
     numbered,
     optional_float,
     optional_time_us,
@@ -89,3 +90,8 @@ def test_fields_that_may_be_empty() -> None:
     assert [optional_float(x) for x in (UNSET, "", "nan", "-0.5", 2.0)] == [UNSET, UNSET, UNSET, -0.5, 2.0]
     assert optional_float("0", 0.0) is UNSET
     assert [optional_time_us(x) for x in ("", 0, "1764000000000")] == [UNSET, UNSET, NOW_US]
+
+
+def test_known_keys_are_the_words_of_all_lines() -> None:
+    """A word that stands in two lines is one key."""
+    assert keys("a b", "b c") == {"a", "b", "c"}

@@ -1,0 +1,135 @@
+"""Bybit's frames and answers, as typed decoding reads them; what their fields mean stands in :mod:`.bybit`."""
+
+from __future__ import annotations
+
+from typing import Final, Literal
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from monitor.adapters.rows import SoundNumber, SoundTime, keys
+
+
+class TradeRow(msgspec.Struct, gc=False):
+    """One row of ``publicTrade``."""
+
+    T: int
+    S: str
+    v: float
+    p: float
+    i: str
+
+
+class SoundTrade(TradeRow, gc=False):
+    """A trade whose values need no further look."""
+
+    T: SoundTime
+    S: Literal["Buy", "Sell"]
+    v: SoundNumber
+    p: SoundNumber
+
+
+class LiquidationRow(msgspec.Struct, gc=False):
+    """One row of ``allLiquidation``."""
+
+    T: int
+    s: str
+    S: str
+    v: float
+    p: float
+
+
+class Ticker(msgspec.Struct, gc=False):
+    """``data`` of ``tickers``: in a delta, only what changed. Dated futures leave the funding fields empty."""
+
+    symbol: str
+    markPrice: float | UnsetType = UNSET
+    indexPrice: float | str | UnsetType = UNSET
+    fundingRate: float | str | UnsetType = UNSET
+    nextFundingTime: int | str = 0
+    openInterest: float | UnsetType = UNSET
+    openInterestValue: float | UnsetType = UNSET
+    singleOpenInterest: float | UnsetType = UNSET
+    singleOpenInterestValue: float | UnsetType = UNSET
+
+
+class Trades(msgspec.Struct, gc=False):
+    """A ``publicTrade`` frame; its rows repeat the topic's symbol, which is therefore read once."""
+
+    topic: str
+    data: list[SoundTrade]
+
+
+class Liquidations(msgspec.Struct, gc=False):
+    """An ``allLiquidation`` frame."""
+
+    data: list[LiquidationRow]
+
+
+class Tickers(msgspec.Struct, gc=False):
+    """A ``tickers`` frame."""
+
+    ts: int
+    data: Ticker
+
+
+class Loose(msgspec.Struct, gc=False):
+    """Any frame: a push has ``topic`` and ``data``, an answer has ``op``."""
+
+    topic: str = ""
+    ts: int = 0
+    data: msgspec.Raw = msgspec.Raw(b"[]")
+    op: str = ""
+    success: bool = True
+    ret_msg: str = ""
+    req_id: str = ""
+
+
+class Listed(msgspec.Struct):
+    """What an instrument says of itself."""
+
+    symbol: str
+    contractType: str
+    status: str
+    baseCoin: str
+    quoteCoin: str
+    launchTime: str = "0"
+    symbolType: str = ""
+
+
+class Page(msgspec.Struct, rename={"rows": "list"}):
+    """One page of instruments."""
+
+    rows: list[msgspec.Raw]
+    nextPageCursor: str = ""
+
+
+class InstrumentsInfo(msgspec.Struct):
+    """``GET /v5/market/instruments-info``."""
+
+    retCode: int
+    retMsg: str = ""
+    result: msgspec.Raw = msgspec.Raw(b"{}")
+
+
+decode_trades: Final = msgspec.json.Decoder(Trades, strict=False).decode
+LIQUIDATIONS: Final = msgspec.json.Decoder(Liquidations, strict=False)
+TICKERS: Final = msgspec.json.Decoder(Tickers, strict=False)
+TRADE: Final = msgspec.json.Decoder(TradeRow, strict=False)
+LIQUIDATION: Final = msgspec.json.Decoder(LiquidationRow, strict=False)
+TICKER: Final = msgspec.json.Decoder(Ticker, strict=False)
+LOOSE: Final = msgspec.json.Decoder(Loose)
+INFO: Final = msgspec.json.Decoder(InstrumentsInfo)
+PAGE: Final = msgspec.json.Decoder(Page)
+LISTED: Final = msgspec.json.Decoder(Listed)
+
+KNOWN_KEYS: Final = keys(
+    "topic type ts cs data op success ret_msg req_id conn_id args retCode",  # envelope and answers
+    "T s S v p L i BT RPI seq mP iP mIv iv",  # rows of liquidations and trades; the last four are options'
+    "symbol tickDirection price24hPcnt lastPrice prevPrice24h highPrice24h lowPrice24h prevPrice1h",
+    "markPrice indexPrice openInterest openInterestValue singleOpenInterest singleOpenInterestValue turnover24h volume24h",
+    "nextFundingTime fundingRate fundingIntervalHour fundingCap bid1Price bid1Size ask1Price ask1Size",
+    "deliveryTime basisRate deliveryFeeRate predictedDeliveryPrice basis basisRateYear",  # dated futures
+    "preOpenPrice preQty curPreListingPhase preListingPhase",  # before listing
+)
+"""Every key that the documented frames of both categories have."""
