@@ -127,7 +127,8 @@ KNOWN_KEYS: Final = keys(
     "topic type ts cs data op success ret_msg req_id conn_id args retCode",  # envelope and answers
     "T s S v p L i BT RPI seq mP iP mIv iv",  # rows of liquidations and trades; the last four are options'
     "symbol tickDirection price24hPcnt lastPrice prevPrice24h highPrice24h lowPrice24h prevPrice1h",
-    "markPrice indexPrice openInterest openInterestValue singleOpenInterest singleOpenInterestValue turnover24h volume24h",
+    "markPrice indexPrice openInterest openInterestValue singleOpenInterest singleOpenInterestValue",
+    "turnover24h volume24h",
     "nextFundingTime fundingRate fundingIntervalHour fundingCap bid1Price bid1Size ask1Price ask1Size",
     "deliveryTime basisRate deliveryFeeRate predictedDeliveryPrice basis basisRateYear",  # dated futures
     "preOpenPrice preQty curPreListingPhase preListingPhase",  # before listing
