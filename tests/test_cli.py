@@ -101,13 +101,13 @@ def test_run_loads_settings_and_starts_the_role(stand_in: Callable[..., Calls], 
     assert logging.getLogger().level == logging.ERROR
 
 
-def test_a_role_that_is_not_there_yet_is_refused_in_words(tmp_path: Path) -> None:
-    """The notifier has a name in the settings and no module: one line says so."""
+def test_a_notifier_without_anybody_to_page_is_refused_in_words(tmp_path: Path) -> None:
+    """One line names the keys that would give it somebody."""
     config = tmp_path / "c.yaml"
     config.write_text("bus: {kind: kafka}\n")
     result = invoke("run", "--config", str(config), "--role", "notifier")
     assert result.exit_code == 1
-    assert "notifier is not there yet: choose one of all, collector, detector" in result.stderr
+    assert "nobody to page: set notifier.pagerduty.routing_key_file" in result.stderr
 
 
 def test_run_takes_the_config_and_role_it_is_told(

@@ -16,7 +16,7 @@ from aiokafka import AIOKafkaConsumer
 from aiokafka.abc import ConsumerRebalanceListener
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 from aiokafka.errors import KafkaError
-from aiokafka.structs import ConsumerRecord, TopicPartition
+from aiokafka.structs import ConsumerRecord, OffsetAndMetadata, TopicPartition
 
 from monitor.bus import codec
 from monitor.bus.kafka_client import KafkaConnection, explain_start, verify
@@ -211,6 +211,19 @@ class KafkaSubscriber(ConsumerRebalanceListener):
         """Read on from ``offset``, whatever the group committed."""
         self._consumer.seek(self._topic_partition(partition), offset)
 
+    async def ends(self, partitions: Iterable[Partition]) -> dict[Partition, int]:
+        """The offsets behind the last record of each.
+
+        Raises:
+            BusError: the brokers do not tell.
+        """
+        wanted = {self._topic_partition(each): each for each in partitions}
+        try:
+            found = await self._consumer.end_offsets(list(wanted)) if wanted else {}
+        except KafkaError as error:
+            raise self._explain(error) from error
+        return {each: found[where] for where, each in wanted.items()}
+
     def pause(self, partitions: Iterable[Partition]) -> None:
         """Read nothing of these until :meth:`resume`; what is not assigned to this member is passed over."""
         mine = self._consumer.assignment()
@@ -221,14 +234,19 @@ class KafkaSubscriber(ConsumerRebalanceListener):
         mine = self._consumer.assignment()
         self._consumer.resume(*(mine & {self._topic_partition(each) for each in partitions}))
 
-    async def commit(self, offsets: Mapping[Partition, int]) -> None:
-        """Remember in the group that everything below these offsets is dealt with.
+    async def commit(self, offsets: Mapping[Partition, int], notes: Mapping[Partition, str] | None = None) -> None:
+        """Remember in the group that everything below these offsets is dealt with, with a note for each partition.
 
         Raises:
             BusError: the partitions belong to another member by now, or Kafka refuses.
         """
         try:
-            await self._consumer.commit({self._topic_partition(key): offset for key, offset in offsets.items()})
+            await self._consumer.commit(
+                {
+                    self._topic_partition(key): OffsetAndMetadata(offset, (notes or {}).get(key, ""))
+                    for key, offset in offsets.items()
+                }
+            )
         except KafkaError as error:
             raise self._explain(error) from error
 

@@ -20,6 +20,7 @@ from monitor.adapters.fleet import FleetStats
 from monitor.adapters.stats import AGE_BOUNDS_US, SessionStats, total
 from monitor.bus.ports import Partition
 from monitor.cascade.view import AssetView, DetectorView, Histogram
+from monitor.delivery.paging.notifier import NotifierStats
 from monitor.events import MICROS, Phase
 
 PREFIX: Final = "cascade_"
@@ -42,6 +43,7 @@ class Snapshot(NamedTuple):
         lag: records still to be read, by topic and partition.
         instruments_age_s: age of the contract data by venue, seconds.
         loop_lag_s: by how much the event loop was late, seconds.
+        notifiers: one for each channel that pages.
     """
 
     detector: DetectorView | None = None
@@ -50,6 +52,7 @@ class Snapshot(NamedTuple):
     lag: Mapping[Partition, int] = {}
     instruments_age_s: Mapping[str, float] = {}
     loop_lag_s: float = 0.0
+    notifiers: Sequence[NotifierStats] = ()
 
 
 class MonitorCollector(Collector):
@@ -109,6 +112,7 @@ class MonitorCollector(Collector):
             ("venue",),
             [((fleet.venue,), float(fleet.folding)) for fleet in snapshot.fleets],
         )
+        yield from _notifiers(snapshot.notifiers)
         if snapshot.detector is not None:
             yield from self._detector(snapshot.detector)
         if snapshot.decision_latency is not None:
@@ -213,6 +217,49 @@ def _connections(sessions: Sequence[SessionStats]) -> Iterator[Metric]:
         "When the connection last brought events; 0 for never.",
         labels,
         [((stats.venue, stats.connection), stats.last_message_us / MICROS) for stats in sessions],
+    )
+
+
+def _notifiers(notifiers: Sequence[NotifierStats]) -> Iterator[Metric]:
+    if not notifiers:
+        return
+    one = ("channel",)
+    yield _counter(
+        "pages",
+        "Pages that the channel accepted.",
+        ("channel", "action"),
+        [((n.channel, action), count) for n in notifiers for action, count in n.accepted.items()],
+    )
+    yield _counter(
+        "page_failures",
+        "Tries to page that failed; all but `refused` are repeated.",
+        ("channel", "reason"),
+        [((n.channel, reason), count) for n in notifiers for reason, count in n.failures.items()],
+    )
+    yield _gauge("pages_pending", "Pages not accepted yet.", one, [((n.channel,), n.pending) for n in notifiers])
+    yield _gauge(
+        "notifier_last_read_timestamp_seconds",
+        "When the notifier last read signals or the heartbeats among them; 0 for never.",
+        one,
+        [((n.channel,), n.read_us / MICROS) for n in notifiers],
+    )
+    yield _counter(
+        "notifier_save_failures",
+        "Times that what was paged could not be kept.",
+        one,
+        [((n.channel,), n.save_failures) for n in notifiers],
+    )
+    yield _gauge(
+        "episode_paged",
+        "1 while the channel has the episode's incident open.",
+        ("channel", "asset", "direction"),
+        [((n.channel, *scope), 1.0) for n in notifiers for scope in sorted(n.open)],
+    )
+    yield _histogram(
+        "page_latency_seconds",
+        "Sending of a signal to the acceptance of its page.",
+        one,
+        [((n.channel,), n.latency) for n in notifiers],
     )
 
 

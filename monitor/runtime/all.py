@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import NamedTuple
 
@@ -16,6 +16,7 @@ from monitor.bus.topics import MARKET_TOPICS, SIGNALS
 from monitor.cascade.detector import Detector
 from monitor.delivery.http import Check, HttpServer, routes
 from monitor.delivery.metrics import MonitorCollector, Snapshot, exposition, registry
+from monitor.delivery.paging.notifier import Notifier
 from monitor.delivery.pulse import Pulse
 from monitor.delivery.signals import SignalLines, output
 from monitor.errors import OperatorError
@@ -23,6 +24,7 @@ from monitor.runtime import state_file
 from monitor.runtime.clock import monotonic_us, wall_clock_us
 from monitor.runtime.collecting import Collecting, collecting
 from monitor.runtime.decider import Decider
+from monitor.runtime.notifying import local_notifiers
 from monitor.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -80,9 +82,10 @@ async def monitoring(
         if settings.delivery.signals_output is not None:
             stream = stack.enter_context(output(settings.delivery.signals_output))
             lines = SignalLines(bus.subscriber([SIGNALS]), stream)
+        notifiers = local_notifiers(settings.notifier, bus, detector, clock)
         metrics = registry(
             MonitorCollector(
-                lambda: pulse.ask(lambda: _snapshot(bus, decider, at_work, pulse, clock)),
+                lambda: pulse.ask(lambda: _snapshot(bus, decider, at_work, notifiers, pulse, clock)),
                 settings.enabled_venues,
                 settings.delivery.assets,
                 settings.delivery.max_assets,
@@ -93,6 +96,7 @@ async def monitoring(
         )
         server = stack.enter_context(HttpServer(settings.delivery.host, settings.delivery.port, table))
         work = [at_work.collector.run(), decider.run(), pulse.run(), *([lines.run()] if lines else [])]
+        work += [notifier.run() for notifier in notifiers]
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(coroutine) for coroutine in work]
             try:
@@ -105,7 +109,12 @@ async def monitoring(
 
 
 def _snapshot(
-    bus: MemoryBus, decider: Decider, at_work: Collecting, pulse: Pulse, clock: Callable[[], int]
+    bus: MemoryBus,
+    decider: Decider,
+    at_work: Collecting,
+    notifiers: Sequence[Notifier],
+    pulse: Pulse,
+    clock: Callable[[], int],
 ) -> Snapshot:
     fleets = [venue.fleet for venue in at_work.collector.stats() if venue.fleet is not None]
     return Snapshot(
@@ -115,6 +124,7 @@ def _snapshot(
         {Partition("memory", 0): bus.waiting},
         at_work.instruments_age_s(clock()),
         pulse.lag_s,
+        [notifier.stats() for notifier in notifiers],
     )
 
 

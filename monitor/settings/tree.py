@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Final, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
 from monitor.adapters.link import LinkSettings
@@ -14,24 +14,13 @@ from monitor.bus.memory import HIGH_WATER
 from monitor.bus.topics import PARTITIONS
 from monitor.cascade.settings import DetectorSettings
 from monitor.events import Channel
+from monitor.settings.notifier import NotifierSettings
+from monitor.settings.section import Section, split_commas
 
 Role = Literal["all", "collector", "detector", "notifier"]
 
 ENV_PREFIX: Final = "CASCADE_"
 ENV_DELIMITER: Final = "__"
-
-
-class Section(BaseModel):
-    """A group of keys: unknown ones are refused, and nothing changes after loading."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-def _split_commas(value: object) -> object:
-    """``a,b`` as it stands in an environment variable is the list of both."""
-    if isinstance(value, str) and value != "all":
-        return [part.strip() for part in value.split(",") if part.strip()]
-    return value
 
 
 class VenueSettings(Section):
@@ -57,7 +46,7 @@ class VenueSettings(Section):
         None, pattern=r"^https?://[^\s@]+$", description="The same for the REST address of the instrument data."
     )
 
-    split_commas = field_validator("symbols", "channels", mode="before")(_split_commas)
+    split = field_validator("symbols", "channels", mode="before")(split_commas)
 
     @field_validator("symbols", "channels")
     @classmethod
@@ -222,7 +211,7 @@ class DeliverySettings(Section):
         description="Detector's state with role `all`, so that a restart goes on; empty starts anew each time.",
     )
 
-    split_commas = field_validator("assets", mode="before")(_split_commas)
+    split = field_validator("assets", mode="before")(split_commas)
 
 
 class LogSettings(Section):
@@ -258,6 +247,7 @@ class Settings(BaseSettings):
     bus: BusSettings = Field(BusSettings(), description="What carries records from stage to stage.")
     detector: DetectorSettings = Field(DetectorSettings(), description="How a cascade is recognised.")
     delivery: DeliverySettings = Field(DeliverySettings(), description="What goes out.")
+    notifier: NotifierSettings = Field(NotifierSettings(), description="Who is paged, and about what.")
     log: LogSettings = Field(LogSettings(), description="What is said on standard error.")
 
     @classmethod

@@ -1,0 +1,227 @@
+"""From settings to notifiers at work, one a channel; and role ``notifier`` on Kafka."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Final
+
+import msgspec
+import uvloop
+
+from monitor.bus.kafka_client import KafkaConnection
+from monitor.bus.kafka_errors import BusError
+from monitor.bus.kafka_subscriber import KafkaSubscriber
+from monitor.bus.kafka_transactions import committed
+from monitor.bus.memory import MemoryBus
+from monitor.bus.ports import Partition
+from monitor.bus.topics import SIGNALS
+from monitor.cascade.detector import Detector
+from monitor.delivery.http import Check, HttpServer, routes
+from monitor.delivery.metrics import MonitorCollector, Snapshot, exposition, registry
+from monitor.delivery.paging.channel import Channel
+from monitor.delivery.paging.messages import Links, pagerduty, slack, webhook
+from monitor.delivery.paging.notifier import Notifier
+from monitor.delivery.pulse import Pulse
+from monitor.errors import OperatorError
+from monitor.runtime import state_file
+from monitor.runtime.clock import monotonic_us, wall_clock_us
+from monitor.settings import Settings
+from monitor.settings.notifier import NotifierSettings
+
+log = logging.getLogger(__name__)
+
+NOTE_BYTES: Final = 4000
+"""Kafka refuses an offset's metadata above 4096 bytes (``offset.metadata.max.bytes``)."""
+
+
+def channels(settings: NotifierSettings) -> list[Channel]:
+    """The channels that are configured."""
+    links = Links(settings.dashboard_url, settings.runbook_url, settings.replay_command)
+    found = []
+    if settings.pagerduty.routing_key is not None:
+        key = settings.pagerduty.routing_key.get_secret_value().strip()
+        found.append(Channel("pagerduty", settings.pagerduty.url, pagerduty(key, links), key))
+    if settings.webhook.url is not None:
+        found.append(Channel("webhook", settings.webhook.url.get_secret_value().strip(), webhook(links)))
+    if settings.slack.url is not None:
+        found.append(Channel("slack", settings.slack.url.get_secret_value().strip(), slack(links)))
+    return found
+
+
+class FileProgress:
+    """Open incidents in a local file, for one process without Kafka; there is nothing to read again there."""
+
+    def __init__(self, path: Path | None) -> None:
+        self._path = path
+        self._kept = b""
+
+    def load(self) -> bytes:
+        """The incidents that were open; empty where there is no file. Raises ``OperatorError`` if it cannot be read."""
+        if self._path is None or not self._path.exists():
+            return b""
+        try:
+            self._kept = self._path.read_bytes()
+        except OSError as error:
+            raise OperatorError(f"{self._path}: what was paged cannot be read: {error}; move the file away") from None
+        return self._kept
+
+    async def save(self, offsets: Mapping[Partition, int], states: Mapping[Partition, bytes]) -> None:
+        """Replace the file where anything changed."""
+        state = next(iter(states.values()))
+        if self._path is not None and state != self._kept:
+            await asyncio.to_thread(state_file.save, self._path, state)
+            self._kept = state
+
+
+class KafkaProgress:
+    """Offsets of the channel's own group, with the open incidents of each partition as the offset's metadata."""
+
+    def __init__(self, subscriber: KafkaSubscriber) -> None:
+        self._subscriber = subscriber
+
+    async def save(self, offsets: Mapping[Partition, int], states: Mapping[Partition, bytes]) -> None:
+        """Commit. Raises ``OSError`` where the brokers refuse."""
+        try:
+            await self._subscriber.commit(offsets, {where: _note(state) for where, state in states.items()})
+        except BusError as error:
+            raise OSError(str(error)) from error
+
+
+def _note(state: bytes) -> str:
+    """The newest incidents that fit; a hundred a partition do."""
+    if len(state) <= NOTE_BYTES:
+        return state.decode()
+    pages = msgspec.json.decode(state, type=list[msgspec.Raw])
+    while len(msgspec.json.encode(pages)) > NOTE_BYTES:
+        del pages[0]
+    log.error("more incidents are open in a partition than its offset can hold; the oldest will not be resolved")
+    return msgspec.json.encode(pages).decode()
+
+
+def local_notifiers(
+    settings: NotifierSettings, bus: MemoryBus, detector: Detector, clock: Callable[[], int]
+) -> list[Notifier]:
+    """The notifiers of role ``all``. Incidents whose episode ended while nobody looked are resolved at once.
+
+    Raises:
+        OperatorError: what was paged before cannot be read.
+    """
+    assets = None if settings.assets == "all" else settings.assets
+    running = {view.episode_id for view in detector.view().assets if view.episode_id is not None}
+    notifiers = []
+    for channel in channels(settings):
+        path = settings.state_file
+        progress = FileProgress(path and path.with_name(f"{path.name}.{channel.name}"))
+        notifier = Notifier(channel, bus.subscriber([SIGNALS]), progress, clock, assets)
+        try:
+            notifier.restore(Partition(SIGNALS.name, 0), progress.load())
+        except ValueError as error:
+            raise OperatorError(
+                f"{path}.{channel.name}: what was paged cannot be read: {error}; move the file away"
+            ) from None
+        notifier.end_all_but(running)
+        notifiers.append(notifier)
+    return notifiers
+
+
+class GroupNotifier:
+    """One channel of role ``notifier``: a group of its own, so that a channel that is down holds up no other.
+
+    Raises:
+        OperatorError: Kafka cannot be used as it is.
+    """
+
+    def __init__(self, channel: Channel, settings: Settings, clock: Callable[[], int]) -> None:
+        kafka = settings.bus.kafka
+        self._connection = KafkaConnection.from_settings(kafka)
+        self._group = f"{settings.notifier.group}-{channel.name}"
+        self._subscriber = KafkaSubscriber(
+            self._connection,
+            [SIGNALS],
+            group=self._group,
+            start_at="latest",  # a new channel pages what happens, not what did
+            on_assigned=self._assigned,
+            on_revoked=self._revoked,
+        )
+        assets = None if settings.notifier.assets == "all" else settings.notifier.assets
+        self.notifier = Notifier(channel, self._subscriber, KafkaProgress(self._subscriber), clock, assets)
+
+    async def run(self) -> None:
+        """Page until cancelled."""
+        await self._subscriber.start()
+        await self.notifier.run()
+
+    async def _assigned(self, partitions: frozenset[Partition]) -> None:
+        found = await committed(self._connection, self._group, partitions)
+        for partition, (_, note) in found.items():
+            self.notifier.restore(partition, (note or "").encode())
+        # Kept at once, so that what comes now is read again if this process dies before it could page.
+        for partition, end in (await self._subscriber.ends(partitions - found.keys())).items():
+            self._subscriber.seek(partition, end)
+            self.notifier.begin(partition, end)
+        log.info("%s reads %d partitions of the signals", self._group, len(partitions))
+
+    async def _revoked(self, partitions: frozenset[Partition]) -> None:
+        self.notifier.forget(partitions)
+
+    def lags(self) -> Mapping[Partition, int]:
+        """Signals still to be read, by partition."""
+        return self._subscriber.lags()
+
+
+def run(settings: Settings) -> int:
+    """Page until cancelled; what ``cascade-monitor run`` does with role ``notifier``."""
+    uvloop.run(_watch(settings))
+    return 0
+
+
+async def _watch(settings: Settings) -> None:
+    async with notifying(settings) as url:
+        log.info("paging by %s; metrics at %s/metrics", ", ".join(c.name for c in channels(settings.notifier)), url)
+        await asyncio.Event().wait()
+
+
+@asynccontextmanager
+async def notifying(settings: Settings, clock: Callable[[], int] = wall_clock_us) -> AsyncIterator[str]:
+    """Notifiers at work while the context lasts; gives the address of the metrics.
+
+    Raises:
+        OperatorError: no channel is configured, or Kafka cannot be used as it is.
+        OSError: the metrics port is taken.
+    """
+    configured = channels(settings.notifier)
+    if not configured:
+        raise OperatorError(
+            "role notifier has nobody to page: set notifier.pagerduty.routing_key_file, notifier.webhook.url_file or "
+            "notifier.slack.url_file"
+        )
+    members = [GroupNotifier(channel, settings, clock) for channel in configured]
+    pulse = Pulse(monotonic_us)
+
+    def snapshot() -> Snapshot:
+        lag = members[0].lags()
+        return Snapshot(lag=lag, loop_lag_s=pulse.lag_s, notifiers=[member.notifier.stats() for member in members])
+
+    metrics = registry(MonitorCollector(lambda: pulse.ask(snapshot)))
+    table = routes(lambda: exposition(metrics), lambda: pulse.alive, lambda: [pulse.ask(lambda: check(members))])
+    with HttpServer(settings.delivery.host, settings.delivery.port, table) as server:
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(member.run()) for member in members]
+            tasks.append(group.create_task(pulse.run()))
+            try:
+                yield server.url
+            finally:
+                for task in tasks:
+                    task.cancel()
+                await asyncio.wait(tasks)
+
+
+def check(members: list[GroupNotifier]) -> Check:
+    """Whether every page was taken."""
+    waiting = {stats.channel: stats.pending for stats in (member.notifier.stats() for member in members)}
+    late = [f"{channel}: {pending} pages wait" for channel, pending in waiting.items() if pending]
+    return Check("pages", not late, "; ".join(late) or "every page was accepted")

@@ -1,0 +1,172 @@
+"""Signals on the bus become pages on a channel: at least once, in order, and none forgotten by a restart."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager
+
+import pytest
+
+from monitor.bus.memory import MemoryBus
+from monitor.bus.ports import Partition
+from monitor.bus.topics import SIGNALS
+from monitor.delivery.paging.channel import Channel
+from monitor.delivery.paging.messages import Links, pagerduty
+from monitor.delivery.paging.notifier import Notifier
+from tests.delivery.paging.events_api import Answer, EventsApi
+from tests.delivery.paging.signals import T0, market, signal
+from tests.delivery.paging.test_channel import Naps
+from tests.delivery.paging.test_pages import EPISODE
+
+HERE = Partition(SIGNALS.name, 0)
+NOW_US = T0 + 10_000_000
+
+
+class Kept:
+    """Progress in memory; fails as often as it is told to."""
+
+    def __init__(self, failures: int = 0) -> None:
+        self.offsets: dict[Partition, int] = {}
+        self.states: dict[Partition, bytes] = {}
+        self.failures = failures
+
+    async def save(self, offsets: Mapping[Partition, int], states: Mapping[Partition, bytes]) -> None:
+        """Keep, or fail."""
+        if self.failures:
+            self.failures -= 1
+            raise OSError("disk full")
+        self.offsets, self.states = dict(offsets), dict(states)
+
+
+@pytest.fixture
+def api() -> Iterator[EventsApi]:
+    """A running stand-in."""
+    with EventsApi() as running:
+        yield running
+
+
+def notifier(api: EventsApi, bus: MemoryBus, kept: Kept, sleep: Naps | None = None) -> Notifier:
+    """A notifier of the stand-in."""
+    channel = Channel("pagerduty", api.url, pagerduty("K", Links()), "K", sleep or Naps())
+    return Notifier(channel, bus.subscriber([SIGNALS]), kept, lambda: NOW_US)
+
+
+@asynccontextmanager
+async def running(work: Notifier) -> AsyncIterator[None]:
+    """The notifier at work."""
+    task = asyncio.create_task(work.run())
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.wait([task])
+        assert task.cancelled()
+
+
+async def accepted(api: EventsApi, count: int) -> list[tuple[str, str]]:
+    """Action and key of what the stand-in took, once there is so much."""
+    await asyncio.to_thread(api.wait_for, count)
+    return [(event["event_action"], event["dedup_key"]) for event in api.accepted]
+
+
+async def until(condition: object, within_s: float = 10.0) -> None:
+    """Wait for a condition that is called."""
+    assert callable(condition)
+    async with asyncio.timeout(within_s):
+        while not condition():  # noqa: ASYNC110  # what is waited for has no event
+            await asyncio.sleep(0.01)
+
+
+async def test_an_episode_is_paged_and_resolved(api: EventsApi) -> None:
+    """Trigger, update and resolve arrive once each, with the same key; what was read is remembered."""
+    bus, kept = MemoryBus(), Kept()
+    work = notifier(api, bus, kept)
+    async with running(work):
+        bus.write(EPISODE)
+        key = "BTC-long-20251124T160000Z"
+        assert await accepted(api, 3) == [("trigger", key), ("trigger", key), ("resolve", key)]
+        await until(lambda: kept.offsets == {HERE: 8})
+    assert kept.states == {HERE: b"[]"}
+    assert work.stats().accepted == {"trigger": 1, "update": 1, "resolve": 1}
+    assert sum(work.stats().latency.counts) == 3
+
+
+async def test_a_restart_between_trigger_and_resolve_still_resolves(api: EventsApi) -> None:
+    """A notifier that goes on from what another kept sends the resolve, and no second trigger."""
+    bus, kept = MemoryBus(), Kept()
+    async with running(notifier(api, bus, kept)):
+        bus.write(EPISODE[:3])
+        await accepted(api, 1)
+        await until(lambda: kept.states)
+    second = notifier(api, bus, kept)
+    second.restore(HERE, kept.states[HERE])
+    async with running(second):
+        bus.write(EPISODE[3:4] + EPISODE[7:])
+        assert [action for action, _ in await accepted(api, 2)] == ["trigger", "resolve"]
+
+
+async def test_nothing_is_remembered_while_a_page_waits(api: EventsApi) -> None:
+    """Killed amid an outage, the next one reads the signal again: so its offset is not kept before it is accepted."""
+    api.answers = [Answer(503)] * 3
+    bus, kept = MemoryBus(), Kept()
+
+    class Watch(Naps):
+        async def __call__(self, seconds: float) -> None:
+            await super().__call__(seconds)
+            assert not kept.offsets
+            assert work.stats().pending == 1
+            assert not work.stats().open
+
+    work = notifier(api, bus, kept, Watch())
+    async with running(work):
+        bus.write(EPISODE[:2])
+        await accepted(api, 1)
+        await until(lambda: kept.offsets == {HERE: 2})
+    assert list(work.stats().open) == [("BTC", "long")]
+    assert work.stats().failures["server"] == 3
+
+
+async def test_pages_keep_their_order_behind_one_that_waits(api: EventsApi) -> None:
+    """The market's page that came second is sent second."""
+    api.answers = [Answer(500)]
+    bus = MemoryBus()
+    async with running(notifier(api, bus, Kept())):
+        bus.write([signal(2, "cascade", "building"), market(3, "cascade", "calm")])
+        keys = [key for _, key in await accepted(api, 2)]
+    assert [key.partition("-")[0] for key in keys] == ["BTC", "MARKET"]
+
+
+async def test_a_refused_page_does_not_stop_the_next(api: EventsApi) -> None:
+    """A 400 costs its page alone, and its incident is not shown as open."""
+    api.answers = [Answer(400)]
+    bus = MemoryBus()
+    work = notifier(api, bus, Kept())
+    async with running(work):
+        bus.write([signal(2, "cascade", "building"), market(3, "cascade", "calm")])
+        assert [key.partition("-")[0] for _, key in await accepted(api, 1)] == ["MARKET"]
+        await until(lambda: list(work.stats().open) == [("MARKET", "long")])
+
+
+async def test_a_failed_save_is_counted_and_tried_again(api: EventsApi) -> None:
+    """A full disk does not stop the pages."""
+    bus, kept = MemoryBus(), Kept(failures=1)
+    work = notifier(api, bus, kept)
+    async with running(work):
+        bus.write(EPISODE[:2])
+        await accepted(api, 1)
+        await until(lambda: work.stats().save_failures == 1)
+        bus.write(EPISODE[7:])
+        await until(lambda: kept.offsets == {HERE: 3})
+
+
+async def test_partitions_of_another_are_his_to_page(api: EventsApi) -> None:
+    """What waits of a partition that went is not sent; what was open there is not shown."""
+    bus = MemoryBus()
+    work = notifier(api, bus, Kept())
+    work.restore(HERE, b'[["BTC-long-20251124T160000Z",2]]')
+    work.end_all_but([])
+    assert work.stats().pending == 1
+    work.forget([HERE])
+    assert (work.stats().pending, list(work.stats().open)) == (0, [])
+    await work.channel.close()

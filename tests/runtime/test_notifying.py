@@ -1,0 +1,103 @@
+"""From settings to channels, and what role ``all`` keeps of its pages between two runs."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from monitor.bus.memory import MemoryBus
+from monitor.cascade.detector import Detector
+from monitor.errors import OperatorError
+from monitor.runtime.notifying import NOTE_BYTES, FileProgress, _note, channels, local_notifiers
+from monitor.settings.notifier import NotifierSettings
+from tests.delivery.paging.events_api import EventsApi
+from tests.delivery.paging.signals import T0
+from tests.delivery.paging.test_notifier import HERE, accepted, running, until
+from tests.delivery.paging.test_pages import EPISODE
+
+OPEN = b'[["BTC-long-20251124T160000Z",2]]'
+
+
+@pytest.fixture
+def api() -> Iterator[EventsApi]:
+    """A running stand-in."""
+    with EventsApi() as running_api:
+        yield running_api
+
+
+def settings(api: EventsApi, folder: Path, **more: Any) -> NotifierSettings:
+    """Settings that page the stand-in."""
+    pagerduty = {"routing_key": "K", "url": api.url}
+    return NotifierSettings.model_validate({"pagerduty": pagerduty, "state_file": str(folder / "state")} | more)
+
+
+async def test_every_channel_that_is_configured_is_there(api: EventsApi) -> None:
+    """PagerDuty, webhook and chat; none of them without its key or address."""
+    every = {"pagerduty": {"routing_key": "K"}, "webhook": {"url": api.url}, "slack": {"url": "https://chat.example/x"}}
+    found = channels(NotifierSettings.model_validate(every))
+    assert [channel.name for channel in found] == ["pagerduty", "webhook", "slack"]
+    assert channels(NotifierSettings()) == []
+    for channel in found:
+        await channel.close()
+
+
+async def test_a_page_in_one_process_is_resolved_by_the_next(api: EventsApi, tmp_path: Path) -> None:
+    """The open incident is in the file; its episode does not run any more at the next start, so it is resolved."""
+    bus = MemoryBus()
+    (first,) = local_notifiers(settings(api, tmp_path), bus, Detector(), lambda: T0)
+    async with running(first):
+        bus.write(EPISODE[:2])
+        await accepted(api, 1)
+        await until(lambda: (tmp_path / "state.pagerduty").exists())
+    assert (tmp_path / "state.pagerduty").read_bytes() == OPEN
+    (second,) = local_notifiers(settings(api, tmp_path), MemoryBus(), Detector(), lambda: T0)
+    async with running(second):
+        key = "BTC-long-20251124T160000Z"
+        assert await accepted(api, 2) == [("trigger", key), ("resolve", key)]
+
+
+async def test_only_the_assets_asked_for_page(api: EventsApi, tmp_path: Path) -> None:
+    """`assets` reaches the notifier."""
+    bus = MemoryBus()
+    (work,) = local_notifiers(settings(api, tmp_path, assets="ETH"), bus, Detector(), lambda: T0)
+    async with running(work):
+        bus.write(EPISODE)
+        await until(lambda: bus.waiting == 0)
+        await asyncio.sleep(0.05)
+    assert api.tries == []
+
+
+async def test_a_damaged_file_stops_the_start_in_words(api: EventsApi, tmp_path: Path) -> None:
+    """Half a state must not pass for no open incident."""
+    (tmp_path / "state.pagerduty").write_bytes(OPEN[:9])
+    with pytest.raises(OperatorError, match=r"state\.pagerduty: what was paged cannot be read.*move the file away"):
+        local_notifiers(settings(api, tmp_path), MemoryBus(), Detector(), lambda: T0)
+
+
+def test_a_file_that_cannot_be_read_stops_the_start_in_words(tmp_path: Path) -> None:
+    """A folder in its place, say."""
+    with pytest.raises(OperatorError, match="move the file away"):
+        FileProgress(tmp_path).load()
+
+
+async def test_without_a_file_nothing_is_kept() -> None:
+    """An empty setting forgets."""
+    progress = FileProgress(None)
+    await progress.save({HERE: 1}, {HERE: OPEN})
+    assert progress.load() == b""
+
+
+def test_more_incidents_than_an_offset_holds_lose_the_oldest(caplog: pytest.LogCaptureFixture) -> None:
+    """The newest stay, and the log says what was lost."""
+    pages = [[f"ASSET{number}-long-20251124T160000Z", number] for number in range(200)]
+    kept = json.loads(_note(json.dumps(pages, separators=(",", ":")).encode()))
+    assert kept[-1] == pages[-1]
+    assert len(json.dumps(kept, separators=(",", ":"))) <= NOTE_BYTES
+    assert len(kept) > 80
+    assert "will not be resolved" in caplog.text
+    assert _note(OPEN) == OPEN.decode()
