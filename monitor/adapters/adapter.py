@@ -31,6 +31,7 @@ class Instrument(msgspec.Struct, frozen=True):
         product: the venue's own word for the market that it belongs to (``inverse``, ``coin-futures``), empty where
             the venue has one market.
         key: what frames call it where that is not the symbol (a market number), else empty.
+        dated: a future with a last day: its liquidations and trades are the asset's, its mark price is not.
     """
 
     symbol: str
@@ -42,6 +43,7 @@ class Instrument(msgspec.Struct, frozen=True):
     onboard_us: int = 0
     product: str = ""
     key: str = ""
+    dated: bool = False
 
 
 NO_QUERY: Final[Mapping[str, str]] = MappingProxyType({})

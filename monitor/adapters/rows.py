@@ -79,6 +79,7 @@ class Listings(dict[str, Listing | None]):
     Attributes:
         plain: asset and contract size by symbol, of linear contracts of single coins alone. That is nearly all of
             them, and their trades need neither units nor cases: the hot loops look here first.
+        dated: the symbols that are dated futures, by their instrument or their name.
     """
 
     def __init__(
@@ -93,14 +94,19 @@ class Listings(dict[str, Listing | None]):
         self._by_name = by_name and instruments is None
         self._naming = naming
         self.plain: dict[str, tuple[str, float]] = {}
+        self.dated: set[str] = set()
         for symbol, instrument in (instruments or {}).items():
             self._add(symbol, listing_of(venue, instrument))
+            if instrument.dated:
+                self.dated.add(symbol)
 
     def _add(self, symbol: str, listing: Listing) -> None:
         self[symbol] = listing
         asset, units, size, inverse, _ = listing
         if units == 1.0 and not inverse:
             self.plain[symbol] = asset, size
+        if split_symbol(symbol).dated:
+            self.dated.add(symbol)
 
     def __missing__(self, symbol: str) -> Listing | None:
         listing = self._naming(self._venue, symbol) if self._by_name else None
