@@ -154,7 +154,8 @@ class Fleet:
                 self._launch(group, plan)
                 continue
             session.intake.adapter = self._adapter
-            if session.plan != plan:
+            # Who remembers what its socket said cannot take over newer instruments: its successor on a fresh one can.
+            if session.plan != plan or session.intake.socket_reader() is not None:
                 session.move_to(plan)
         log.info("%s: %d symbols on %d connections", self.venue, len(self._symbols), len(plans))
 

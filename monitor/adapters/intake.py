@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from monitor.adapters.adapter import Adapter, Control, Message, Skipped
+from monitor.adapters.adapter import Adapter, Control, Message, Reader, Skipped
 from monitor.adapters.bars import TradeOverlap
 from monitor.adapters.outlet import Outlet
 from monitor.adapters.staleness import Pulse
@@ -22,7 +22,7 @@ class Intake:
     """Reads the frames of one connection, whichever socket they come on.
 
     Attributes:
-        adapter: reads the frames; may be replaced at any time by one with newer instruments.
+        adapter: reads the frames, or makes who does; may be replaced at any time by one with newer instruments.
         stats: what is counted.
     """
 
@@ -35,7 +35,12 @@ class Intake:
         self._on_frame = on_frame
         self._overlap: TradeOverlap | None = None
 
-    def take(self, frame: bytes, received_us: int, pulse: Pulse) -> Sequence[Control]:
+    def socket_reader(self) -> Reader | None:
+        """Who reads a fresh socket to its end; None where that is whatever :attr:`adapter` is in force."""
+        reader = self.adapter.reader()
+        return None if reader is self.adapter else reader
+
+    def take(self, frame: bytes, received_us: int, pulse: Pulse, reader: Reader | None = None) -> Sequence[Control]:
         """Publish what a frame holds; returns its control messages."""
         stats = self.stats
         stats.frames += 1
@@ -43,7 +48,7 @@ class Intake:
         pulse.frame_us = received_us
         if self._on_frame is not None:
             self._on_frame(stats.venue, stats.connection, received_us, frame)
-        messages = self.adapter.parse(frame, received_us)
+        messages = (reader or self.adapter).parse(frame, received_us)
         for message in messages:
             if type(message) is not Trade:
                 return self._sort(messages, received_us, pulse)

@@ -126,6 +126,7 @@ class Link:
         self._dial_slot = dial_slot
         self._retiring = asyncio.Event()
         self._pinged_us = 0
+        self._refused = ""
         self.pulse = Pulse(plan.dense, plan.stale_after_s, clock())
         self.subscription = Subscription(plan.requests)
         self.ready_us = 0
@@ -193,11 +194,12 @@ class Link:
 
     async def _read(self, socket: ClientConnection) -> None:
         intake, pulse, clock, recv = self._intake, self.pulse, self._clock, socket.recv
+        reader = intake.socket_reader()
         try:
             while True:
                 frame = await recv(decode=False)
                 received_us = clock()
-                for control in intake.take(frame, received_us, pulse):
+                for control in intake.take(frame, received_us, pulse, reader):
                     await self._obey(socket, control)
                 if not self.ready_us:
                     self._check_ready(received_us)
@@ -233,11 +235,15 @@ class Link:
             await _send(socket, control.reply)
         elif isinstance(control, Refusal):
             self.subscription.refused(control.key)
+            self._refused = control.detail
             self._owner.link_refused(self, control)
-            if self.subscription.refused_entirely:
-                raise LinkEnded("refused", f"every subscription was refused: {control.detail}")
+            self._check_refused()
         elif isinstance(control, Notice):
             self._owner.link_noticed(self, control)
+
+    def _check_refused(self) -> None:
+        if self.subscription.refused_entirely:
+            raise LinkEnded("refused", f"every subscription was refused: {self._refused}")
 
     async def _subscribe(self, socket: ClientConnection) -> None:
         loop = asyncio.get_running_loop()
@@ -288,6 +294,7 @@ class Link:
             if missing:
                 self._owner.link_missed(self, missing)
                 raise LinkEnded("ack_timeout", f"not acknowledged: {', '.join(missing)}")
+            self._check_refused()
             self._check_ready(now_us)
             heard_us = self.pulse.silent_since(now_us)
             if heard_us is not None:

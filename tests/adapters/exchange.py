@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from http import HTTPStatus
 from types import TracebackType
 from typing import Any, ClassVar, Self, TypeVar
 
 import orjson
 from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
+from websockets.http11 import Request as HttpRequest
+from websockets.http11 import Response
 
 from monitor.adapters.adapter import (
     Ack,
@@ -98,19 +101,31 @@ Script = Callable[[Peer], Awaitable[None]]
 
 
 class Exchange:
-    """Runs ``script`` for every client; the socket closes when the script returns."""
+    """Runs ``script`` for every client; the socket closes when the script returns.
 
-    def __init__(self, script: Script) -> None:
+    The first ``refused`` handshakes are answered with HTTP 429.
+    """
+
+    def __init__(self, script: Script, refused: int = 0) -> None:
         self.script = script
+        self.refused = refused
+        self.dialled_s: list[float] = []
         self.peers: list[Peer] = []
         self.faults: list[BaseException] = []
         self._server: Server | None = None
 
     async def __aenter__(self) -> Self:
         self._server = await serve(
-            self._serve, "127.0.0.1", 0, compression=None, ping_interval=None, close_timeout=0.2, max_size=2**25
-        )
+            self._serve, "127.0.0.1", 0, process_request=self._admit,
+            compression=None, ping_interval=None, close_timeout=0.2, max_size=2**25,
+        )  # fmt: skip
         return self
+
+    def _admit(self, socket: ServerConnection, request: HttpRequest) -> Response | None:
+        self.dialled_s.append(time.monotonic())
+        if len(self.dialled_s) > self.refused:
+            return None
+        return socket.respond(HTTPStatus.TOO_MANY_REQUESTS, "too many requests\n")
 
     async def __aexit__(
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None

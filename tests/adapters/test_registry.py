@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from monitor.adapters.adapter import Ack, Notice, Ping, Pong, Refusal, Skipped
 from monitor.adapters.registry import ADAPTERS, adapter_named
 from monitor.events import Event, Reject
-from tests.adapters.cases import ALL_CASES, compact
+from tests.adapters.cases import ALL_CASES, cases_of, compact
+from tests.adapters.dialects import dialect_of
 
 KINDS = (Event, Reject, Ack, Refusal, Pong, Ping, Notice, Skipped)
 json_values = st.recursive(
@@ -82,3 +83,11 @@ def test_monstrous_frames_are_rejected(venue: str, frame: bytes) -> None:
     messages = ADAPTERS[venue]().parse(frame, 0)
     assert [type(message) for message in messages] == [Reject]
     assert all(len(message.sample) <= 2048 for message in messages if isinstance(message, Reject))
+
+
+@pytest.mark.parametrize("venue", ADAPTERS)
+def test_an_adapter_has_frames_and_a_dialect(venue: str) -> None:
+    """An adapter without hand-written frames, or which the conformance suite cannot speak to, is not finished."""
+    assert cases_of(venue)
+    assert dialect_of(venue).venue == venue
+    assert set(dialect_of(venue).symbols) <= set(dialect_of(venue).instruments)
