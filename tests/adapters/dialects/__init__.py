@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import importlib
+from typing import Final
 
 from monitor.adapters.registry import ADAPTERS
 from tests.adapters.dialects.base import Dialect
+
+PENDING: Final = frozenset({"bitget"})
+"""Adapters that were there before the suite and still have no dialect; to be emptied, never to grow."""
 
 
 def dialect_of(venue: str) -> type[Dialect]:

@@ -14,8 +14,11 @@ class Bybit(Dialect):
     """v5 public."""
 
     venue: ClassVar[str] = "bybit"
-    symbols: ClassVar[tuple[str, ...]] = ("BTCUSDT",)
-    instruments: ClassVar[Mapping[str, Instrument]] = {"BTCUSDT": Instrument("BTCUSDT", "BTC", 1, 1.0, "base")}
+    symbols: ClassVar[tuple[str, ...]] = ("BTCUSDT", "BTCUSD")
+    instruments: ClassVar[Mapping[str, Instrument]] = {
+        "BTCUSDT": Instrument("BTCUSDT", "BTC", 1, 1.0, "base", product="linear"),
+        "BTCUSD": Instrument("BTCUSD", "BTC", 1, 1.0, "usd", product="inverse"),
+    }
 
     def _reply(self, asked: str, success: bool, message: str, operation: str = "subscribe") -> Frame:
         identifier = fields(asked).get("req_id", "")
