@@ -164,6 +164,47 @@ def demo(ctx: click.Context, headless: bool) -> None:
     ctx.exit(import_module("monitor.demo").run(headless=headless))
 
 
+@cli.command(hidden=True)  # until its row is in the README
+@click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True, help="The same seed, the same bytes.")
+@click.option("--days", type=click.FloatRange(min=0, min_open=True), default=30.0, show_default=True, help="Length.")
+@click.option("--assets", type=click.IntRange(1, 50), default=8, show_default=True, help="How many follow the market.")
+@click.option("--out", required=True, type=click.Path(file_okay=False, path_type=Path), help="Directory to write to.")
+@click.option(
+    "--scale",
+    type=click.FloatRange(min=0, min_open=True),
+    default=1.0,
+    show_default=True,
+    help="Multiplies every asset's open interest: with 0.001 the first is a coin a thousand times smaller than BTC.",
+)
+@click.option(
+    "--throttle",
+    type=click.Choice(["mixed", "all-latest", "all-largest", "none"]),
+    default="mixed",
+    show_default=True,
+    help="How venues show forced orders.",
+)
+@click.option("--feedback/--no-feedback", default=True, help="Whether forced orders move the price.")
+@click.option("--outages/--no-outages", default=True, help="Whether venues fail.")
+@click.option("--decoys/--no-decoys", default=True, help="Whether there is what only looks like a cascade.")
+@click.option(
+    "--hawkes",
+    type=click.FloatRange(0, 1, max_open=True),
+    default=0.0,
+    show_default=True,
+    help="Share of forced orders set off by others.",
+)
+@click.option("--quiet", is_flag=True, help="No progress and no summary.")
+@click.pass_context
+def simulate(ctx: click.Context, /, out: Path, quiet: bool, **options: Any) -> None:
+    """Write a simulated market's events and the exact truth about its cascades.
+
+    `replay` reads the events; docs/simulator.md describes the files.
+    """
+    from monitor.simulate.world.settings import WorldSettings
+
+    ctx.exit(import_module("monitor.simulate.world.write").run(WorldSettings(**options), out, quiet=quiet))
+
+
 @cli.command()
 @click.argument("name", required=False)
 @click.option("--asyncapi", is_flag=True, help="Print the topics as an AsyncAPI 3 document instead.")

@@ -1,0 +1,114 @@
+"""One asset of a world, from its outside to its orders."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Final, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from monitor.events import MICROS
+from monitor.simulate.world.feedback import SEGMENT_S, Course, Feedback, Lone, Setting
+from monitor.simulate.world.mishaps import lone_liquidations
+from monitor.simulate.world.orders import Orders, orders
+from monitor.simulate.world.outside import followed, paths
+from monitor.simulate.world.settings import DAY_S, AssetSpec, Venue, WorldSettings
+
+Floats = npt.NDArray[np.float64]
+Float32s = npt.NDArray[np.float32]
+
+TURNOVER: Final = (0.5, 1.1)
+"""Open interest as a share of the average daily volume (section 4.6)."""
+CROWDING_TAU_D: Final = 3.0
+CROWDING_SPREAD: Final = 0.25
+"""How much more one side holds than the other: days long, now longs, now shorts."""
+
+
+class Leader(NamedTuple):
+    """What the followers take from the leader: its log prices without and with forced orders."""
+
+    outside: Floats
+    endogenous: Floats
+
+
+class AssetMarket(NamedTuple):
+    """One asset's whole course; log prices are relative to the start and one value a second.
+
+    Attributes:
+        spec: the asset.
+        turnover: open interest as a share of the average daily volume.
+        log_price: with forced orders.
+        endogenous: what forced orders, the leader's among them, did to it: E is its negative.
+        sigma: usual standard deviation of a second's return.
+        open_interest: share of the usual one at the start of each segment of five minutes.
+        forced: forced orders of each second as a share of the usual open interest: sparse, (seconds, longs, shorts).
+        orders: the forced orders.
+        lone: those that died alone.
+    """
+
+    spec: AssetSpec
+    turnover: float
+    log_price: Float32s
+    endogenous: Float32s
+    sigma: Float32s
+    open_interest: Floats
+    orders: Orders
+    lone: Sequence[Lone]
+
+    @property
+    def volume_usd(self) -> float:
+        """Average daily volume over all venues."""
+        return self.spec.open_interest_usd / self.turnover
+
+    def forced_usd(self, side: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+        """Seconds in which a side was liquidated, and the exact micro-USD in each."""
+        mine = self.orders.side == side
+        seconds, first = np.unique(self.orders.time_us[mine] // MICROS, return_index=True)
+        if not len(seconds):
+            return seconds, seconds
+        return seconds, np.add.reduceat(self.orders.micro_usd[mine], first)
+
+
+def run(
+    settings: WorldSettings,
+    index: int,
+    specs: Sequence[AssetSpec],
+    venues: Sequence[Venue],
+    leader: Leader | None,
+    tick: Callable[[], None],
+) -> tuple[AssetMarket, Leader]:
+    """Let one asset go through the world; the leader (``None``) first, and what it hands on to the others."""
+    spec = specs[index]
+    own = paths(settings, index, spec, specs[0])
+    outside, taken = own.log_price, np.zeros(1)
+    if leader is not None:
+        outside = outside + spec.beta * followed(leader.outside)
+        taken = spec.beta * followed(leader.endogenous)
+    rng = np.random.default_rng([settings.seed, 7, index])
+    turnover = float(rng.uniform(*TURNOVER))
+    lone = lone_liquidations(settings, index)
+    setting = Setting(outside + taken, own.sigma, spec.sigma_d, turnover, _targets(rng, settings), lone)
+    course: Course = Feedback(setting, rng, feedback=settings.feedback).run(tick)
+    endogenous = taken + course.endogenous
+    log_price = (outside + endogenous).astype(np.float32)
+    market = AssetMarket(
+        spec, turnover, log_price, endogenous.astype(np.float32), own.sigma.astype(np.float32), course.open_interest,
+        orders(settings, index, spec, venues, course, log_price, lone), lone,
+    )  # fmt: skip
+    return market, Leader(outside, endogenous)
+
+
+def _targets(rng: np.random.Generator, settings: WorldSettings) -> tuple[Floats, Floats]:
+    """Open interest of longs and shorts by segment: crowded now on one side, now on the other."""
+    segments = settings.seconds // SEGMENT_S
+    keep = math.exp(-SEGMENT_S / (CROWDING_TAU_D * DAY_S))
+    draws = (CROWDING_SPREAD * math.sqrt(1 - keep * keep) * rng.standard_normal(segments)).tolist()
+    level = CROWDING_SPREAD * float(rng.standard_normal())
+    levels = []
+    for draw in draws:
+        level = keep * level + draw
+        levels.append(level)
+    tilt = np.exp(np.array(levels))
+    return tilt, 1 / tilt
