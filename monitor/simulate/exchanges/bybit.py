@@ -187,14 +187,15 @@ class Bybit(Dialect):
         return encode({**content, "req_id": identifier, "op": operation})
 
     def rest(self, path: str, query: Mapping[str, str]) -> bytes | None:
-        """``instruments-info``, by pages."""
-        if path != "/v5/market/instruments-info" or query.get("category") != "linear":
+        """``instruments-info``, by pages; nothing inverse is traded here."""
+        category = query.get("category")
+        if path != "/v5/market/instruments-info" or category not in ("linear", "inverse"):
             return None
         start, limit = int(query.get("cursor") or 0), int(query.get("limit") or DEFAULT_PAGE)
-        listings = list(self.listings.values())
+        listings = list(self.listings.values()) if category == "linear" else []
         page = [self._instrument(listing) for listing in listings[start : start + limit]]
         cursor = str(start + limit) if start + limit < len(listings) else ""
-        result = {"category": "linear", "list": page, "nextPageCursor": cursor}
+        result = {"category": category, "list": page, "nextPageCursor": cursor}
         return encode({"retCode": 0, "retMsg": "OK", "result": result, "retExtInfo": {}, "time": self.now_ms})
 
     def _instrument(self, listing: Listing) -> dict[str, Any]:

@@ -134,5 +134,8 @@ def test_rest_pages(dialect: Bybit) -> None:
     assert [row["baseCoin"] for row in result["list"] + rest["list"]][-2:] == ["DOGE", "1000PEPE"]
     assert (len(result["list"]), len(rest["list"]), rest["nextPageCursor"]) == (4, 2, "")
     assert result["list"][0]["lotSizeFilter"]["qtyStep"] == "0.001"
+    inverse = dialect.rest(path, {"category": "inverse"})
+    assert inverse is not None
+    assert json.loads(inverse)["result"]["list"] == []
     assert dialect.rest(path, {"category": "option"}) is None
     assert dialect.rest("/v5/market/time", query) is None
