@@ -35,6 +35,8 @@ _DECODERS: Final[dict[str, msgspec.json.Decoder[Record]]] = {
 
 encode: Final = _encoder.encode
 """The JSON of any record but a :class:`Reject`, whose bytes are the frame's own (:func:`encode_reject`)."""
+encode_into: Final = _encoder.encode_into
+"""The same into a bytearray, which then holds nothing else."""
 
 
 def headers(topic: Topic) -> list[tuple[str, bytes]]:
