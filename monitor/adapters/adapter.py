@@ -133,6 +133,7 @@ SkipReason = Literal[
     "not_executed",  # a forced order that is new or partly filled: only the filled one is counted
     "backlog",  # a row from before the subscription: it belongs to a reported gap
     "other_market",  # a row of another of the exchange's markets in a merged stream
+    "off_book",  # a block trade, an assignment, a position closed against its counterpart: no order took a price
 ]
 
 
@@ -147,8 +148,15 @@ Control = Ack | Refusal | Pong | Ping | Notice | Skipped
 Message = AnyEvent | Reject | Control
 
 
+NOW_S: Final = "@now_s@"
+"""Stands in a frame, as a JSON string, for the time of its sending: seconds since the Unix epoch, as a number."""
+
+
 class Request(NamedTuple):
-    """A frame to send after connecting, and the acknowledgements that it must bring (each key once)."""
+    """A frame to send after connecting, and the acknowledgements that it must bring (each key once).
+
+    A :data:`NOW_S` in the frame is replaced when it is sent, as it is in a :class:`Keepalive`.
+    """
 
     frame: str
     acks: tuple[str, ...]

@@ -12,7 +12,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, WebSocketException
 from websockets.frames import CloseCode
 
-from monitor.adapters.adapter import Ack, Connection, Control, Keepalive, Notice, Ping, Refusal
+from monitor.adapters.adapter import NOW_S, Ack, Connection, Control, Keepalive, Notice, Ping, Refusal
 from monitor.adapters.intake import Intake
 from monitor.adapters.staleness import Pulse
 from monitor.adapters.stats import EndReason
@@ -251,7 +251,7 @@ class Link:
             if index:
                 await asyncio.sleep(self.plan.request_interval_s)
             self.subscription.sending(request, loop.time() + self._settings.ack_timeout_s)
-            await _send(socket, request.frame)
+            await _send(socket, stamped(request.frame, self._clock()))
             self.pulse.since_us = self._clock()
         self._check_ready(self._clock())
 
@@ -267,7 +267,7 @@ class Link:
             if self.pulse.frame_us >= self._pinged_us:
                 self._pinged_us = self._clock()
             if keepalive.frame:
-                await _send(socket, keepalive.frame)
+                await _send(socket, stamped(keepalive.frame, self._clock()))
             else:
                 await self._protocol_ping(socket)
 
@@ -306,6 +306,11 @@ class Link:
     async def _await_retirement(self, socket: ClientConnection) -> None:
         await self._retiring.wait()
         await socket.close()
+
+
+def stamped(frame: str, now_us: int) -> str:
+    """The frame with the time of its sending where it asks for it."""
+    return frame.replace(f'"{NOW_S}"', str(now_us // MICROS)) if NOW_S in frame else frame
 
 
 async def _send(socket: ClientConnection, frame: str) -> None:

@@ -9,12 +9,14 @@ from monitor.adapters.adapter import Adapter
 from monitor.adapters.binance_usdm import BinanceUsdm
 from monitor.adapters.bitget import Bitget
 from monitor.adapters.bybit import Bybit
+from monitor.adapters.gate import Gate
 from monitor.adapters.okx import Okx
 
 ADAPTERS: Final[dict[str, type[Adapter]]] = {
     BinanceUsdm.venue: BinanceUsdm,
     Bitget.venue: Bitget,
     Bybit.venue: Bybit,
+    Gate.venue: Gate,
     Okx.venue: Okx,
 }
 

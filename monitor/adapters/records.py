@@ -1,0 +1,256 @@
+"""From a row's values, in its exchange's own units, to a record, or to a reject that says what is wrong with them.
+
+For adapters that read row by row: a few hundred rows a second, where the calls for each of them cost nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import ClassVar, Final, Generic, NamedTuple, TypeVar
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from monitor.adapters.adapter import Adapter, CoverageEra, Instrument, Message, Skipped, coverage_at
+from monitor.adapters.rows import (
+    UNREADABLE,
+    ByName,
+    Fault,
+    Listing,
+    Listings,
+    amount_fault,
+    amounts,
+    decode_rows,
+    find_fault,
+    listing_by_name,
+    optional_float,
+    quote_constants,
+    raw_rows,
+    reject,
+    symbol_fault,
+    unknown_value,
+    unreadable,
+)
+from monitor.events import Liquidation, MarkPrice, OpenInterest, PriceKind, Reject, Side, TakerSide, Trade
+
+Row = TypeVar("Row")
+
+TAKER_SIDES: Final[dict[str, TakerSide]] = {"buy": "buy", "sell": "sell"}
+CLOSED_BY: Final[dict[str, Side]] = {"sell": "long", "buy": "short"}
+"""The position that an order closes, by the order's side."""
+OPPOSITE: Final[dict[str, str]] = {"buy": "sell", "sell": "buy"}
+
+
+class Receipt(NamedTuple):
+    """A frame, and when it was read; 0 where that is not known."""
+
+    received_us: int
+    frame: bytes
+
+
+class Fill(NamedTuple):
+    """A trade, or an order that closed a position, as the exchange counts.
+
+    Attributes:
+        symbol: the venue's own.
+        side: of the taker or the closing order: ``buy`` or ``sell`` in any case, or whatever the exchange wrote.
+        price: of one of the symbol's base units.
+        size: in contracts.
+        time_us: when it happened.
+        id: tells it apart within the symbol.
+    """
+
+    symbol: str
+    side: str
+    price: float
+    size: float
+    time_us: int
+    id: str
+
+
+class Mark(NamedTuple):
+    """A mark price with what comes along; prices of one of the symbol's base units."""
+
+    symbol: str
+    price: float
+    time_us: int
+    index_price: float | str | UnsetType = UNSET
+    rate: float | str | UnsetType = UNSET
+    next_us: int | UnsetType = UNSET
+
+
+class Shape(Generic[Row]):
+    """Reads an array of rows at once, or one by one where one of them is bad."""
+
+    def __init__(self, row: type[Row]) -> None:
+        self._all = msgspec.json.Decoder(list[row], strict=False)  # type: ignore[valid-type]
+        self._one = msgspec.json.Decoder(row, strict=False)
+
+    def rows(self, raw: msgspec.Raw) -> tuple[list[Row], list[Fault]]:
+        """The rows of an array, or the one row that is no array; what is wrong with the bad ones."""
+        try:
+            return self._all.decode(raw), []
+        except UNREADABLE:
+            rows, faults = decode_rows(raw_rows(raw), self._one)
+            return rows, [fault for _, fault in faults]
+
+
+class Records:
+    """Makes the records of one venue."""
+
+    def __init__(self, venue: str, listings: Listings, eras: Sequence[CoverageEra] = (), remedy: str = "") -> None:
+        """``remedy`` is added where a symbol is not known."""
+        self.venue = venue
+        self.listings = listings
+        self._eras = eras
+        self._remedy = remedy
+
+    def refuse(self, fault: Fault, receipt: Receipt) -> Reject:
+        """A reject of a row."""
+        return reject(self.venue, fault, receipt.received_us, receipt.frame)
+
+    def unknown_channel(self, channel: str, receipt: Receipt) -> Reject:
+        """A push that nobody asked for."""
+        return self.refuse(("unknown_channel", f"channel {channel[:64]!r}"), receipt)
+
+    def malformed(self, receipt: Receipt) -> Reject:
+        """A frame of no documented shape."""
+        return self.refuse(("malformed", "neither a push nor an answer"), receipt)
+
+    def unknown_symbol(self, symbol: str, receipt: Receipt) -> Reject:
+        """Nothing is known of a symbol."""
+        reason, detail = symbol_fault(symbol)
+        return self.refuse((reason, detail + self._remedy if reason == "unknown_symbol" else detail), receipt)
+
+    def each(
+        self, raw: msgspec.Raw, shape: Shape[Row], read: Callable[[Row, Receipt], Iterable[Message]], receipt: Receipt
+    ) -> list[Message]:
+        """What the rows of an array give; the bad ones are refused one by one."""
+        rows, faults = shape.rows(raw)
+        messages = [message for row in rows for message in read(row, receipt)]
+        messages.extend(self.refuse(fault, receipt) for fault in faults)
+        return messages
+
+    def _judged(self, fill: Fill, receipt: Receipt) -> tuple[Listing, float, float, float] | Reject:
+        """Listing, price, coins and USD of a fill, or what is wrong with it."""
+        listing = self.listings[fill.symbol]
+        if listing is None:
+            return self.unknown_symbol(fill.symbol, receipt)
+        price, coins, usd = amounts(listing, fill.price, fill.size)
+        if fault := find_fault(fill.time_us, receipt.received_us, price=price, quantity=coins, notional=usd):
+            return self.refuse(fault, receipt)
+        return listing, price, coins, usd
+
+    def trade(self, fill: Fill, receipt: Receipt) -> Trade | Reject:
+        """A trade by its taker's side."""
+        judged = self._judged(fill, receipt)
+        if isinstance(judged, Reject):
+            return judged
+        listing, price, coins, usd = judged
+        side = TAKER_SIDES.get(fill.side.lower())
+        if side is None:
+            return self.refuse(unknown_value("taker side", fill.side), receipt)
+        return Trade(
+            self.venue, fill.symbol, listing[0], fill.time_us, receipt.received_us, side, price, coins, usd, 1, fill.id
+        )
+
+    def liquidation(self, fill: Fill, kind: PriceKind, receipt: Receipt) -> Liquidation | Reject:
+        """A liquidation by its closing order's side; its id begins with venue and symbol."""
+        judged = self._judged(fill, receipt)
+        if isinstance(judged, Reject):
+            return judged
+        listing, price, coins, usd = judged
+        side = CLOSED_BY.get(fill.side.lower())
+        if side is None:
+            return self.refuse(unknown_value("order side", fill.side), receipt)
+        return Liquidation(
+            self.venue,
+            fill.symbol,
+            listing[0],
+            fill.time_us,
+            receipt.received_us,
+            side,
+            usd,
+            coverage_at(self._eras, fill.time_us),
+            listing[4] + fill.id,
+            coins,
+            price,
+            kind,
+        )
+
+    def mark(self, mark: Mark, receipt: Receipt) -> MarkPrice | Reject | Skipped:
+        """A mark price; that of a dated future is not its asset's."""
+        listing = self.listings[mark.symbol]
+        if listing is None:
+            return self.unknown_symbol(mark.symbol, receipt)
+        if mark.symbol in self.listings.dated:
+            return Skipped("other_market", 1)
+        asset, units, _, _, _ = listing
+        price = mark.price / units
+        if fault := find_fault(mark.time_us, receipt.received_us, mark_price=price):
+            return self.refuse(fault, receipt)
+        index = optional_float(mark.index_price, 0.0)
+        return MarkPrice(
+            self.venue,
+            mark.symbol,
+            asset,
+            mark.time_us,
+            receipt.received_us,
+            price,
+            index if index is UNSET else index / units,
+            optional_float(mark.rate),
+            mark.next_us,
+        )
+
+    def open_interest(
+        self, symbol: str, size: float, price: float, time_us: int, receipt: Receipt
+    ) -> OpenInterest | Reject | Skipped:
+        """Open interest of one side from contracts, by the price at that time; zero is one, of a new instrument."""
+        listing = self.listings[symbol]
+        if listing is None:
+            return self.unknown_symbol(symbol, receipt)
+        if symbol in self.listings.dated:
+            return Skipped("other_market", 1)
+        _, coins, usd = amounts(listing, price, size)
+        fault = amount_fault("open_interest", size) or find_fault(time_us, receipt.received_us, price=price)
+        if fault := fault or amount_fault("open_interest", coins) or amount_fault("value", usd):
+            return self.refuse(fault, receipt)
+        return OpenInterest(self.venue, symbol, listing[0], time_us, receipt.received_us, coins, usd)
+
+
+class RowAdapter(Adapter):
+    """An adapter that reads row by row with :class:`Records`; its :meth:`read` may fail on what is no JSON."""
+
+    by_name: ClassVar[bool] = True
+    """Whether a symbol tells its unit, so that it can be read without the instrument table."""
+
+    def __init__(self, instruments: Mapping[str, Instrument] | None = None) -> None:
+        blind = instruments is None and self.counts_contracts
+        remedy = ": sizes are contracts, so give the contract sizes with --instruments" if blind else ""
+        self._listings = Listings(self.venue, instruments, by_name=self.by_name, naming=self.naming())
+        self._records = Records(self.venue, self._listings, self.eras, remedy)
+
+    def naming(self) -> ByName:
+        """How a listing is read off a symbol."""
+        return listing_by_name
+
+    def parse(self, frame: bytes, received_us: int) -> list[Message]:
+        """Read one frame."""
+        receipt = Receipt(received_us, frame)
+        try:
+            return self.read(receipt)
+        except UNREADABLE as error:
+            quoted = quote_constants(frame)
+            if quoted is not None:
+                return self.parse(quoted, received_us)
+            return [self._records.refuse(unreadable(error), receipt)]
+
+    def read(self, receipt: Receipt) -> list[Message]:
+        """What a frame holds. Raises ``ValueError`` or ``RecursionError`` where it is no JSON of a known shape."""
+        raise NotImplementedError
+
+
+def of_kind(messages: Iterable[Message], channel: str) -> list[Message]:
+    """The messages that belong to a channel that is filled after a gap, with what could not be read."""
+    wanted = Liquidation if channel == "liquidations" else Trade
+    return [message for message in messages if isinstance(message, wanted | Reject)]
