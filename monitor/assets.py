@@ -22,6 +22,9 @@ _BUNDLES: Final = {"1000000": 1_000_000, "1M": 1_000_000, "100000": 100_000, "10
 _PREFIX: Final = re.compile(r"(1000000|100000|10000|1000)(?=.*[^\d])(.+)|(1M)([A-Z]{3,})")
 _SUFFIX: Final = re.compile(r"(.*[^\d])(1000000|10000|1000)")
 _MONTH_CODE: Final = re.compile(r"(.+USD)[FGHJKMNQUVXZ]\d{2}")
+_KRAKEN: Final = re.compile(r"(?:PI|PF|FI|FF)_([A-Z0-9]+USD)(?:_(\d{6}))?")
+_BITFINEX: Final = re.compile(r"T([A-Z0-9]+)F0:([A-Z0-9]+)F0")
+_HTX_DATED: Final = re.compile(r"([A-Z]+)\d{6}")
 _EXPIRY: Final = re.compile(r"\d{6}|\d{1,2}[A-Z]{3}\d{2}")
 
 
@@ -56,11 +59,22 @@ def split_symbol(symbol: str) -> SymbolName:
 
     ``BTCUSDT``, ``1000PEPEUSDT``, ``BTCUSDT_230929`` and ``BTCUSD_PERP`` (Binance), ``BTCPERP``, ``BTC-26SEP25`` and
     ``BTCUSDT-26SEP25`` (Bybit; the first two are settled in USDC), ``BTCUSDZ25`` (Bybit and Bitget, coin-settled),
-    ``BTC-USDT-SWAP`` and ``BTC-USD_UM-SWAP`` (OKX), ``BTC_USDT`` (Gate), ``ETHBTC`` (quoted in bitcoin).
+    ``BTC-USDT-SWAP`` and ``BTC-USD_UM-SWAP`` (OKX), ``BTC_USDT`` (Gate), ``BTC-PERPETUAL`` and
+    ``BTC_USDC-PERPETUAL`` (Deribit), ``PI_XBTUSD`` and ``FI_XBTUSD_261225`` (Kraken), ``BTC-USDT`` and ``BTC261225``
+    (HTX), ``tBTCF0:USTF0`` (Bitfinex), ``BTC-USD`` (dYdX), ``ETHBTC`` (quoted in bitcoin).
     """
-    first, *rest = symbol.upper().split("-")
+    upper = symbol.upper()
+    if found := _BITFINEX.fullmatch(upper):
+        return SymbolName(*split_base(found[1]), "USDT" if found[2] == "UST" else found[2])
+    if found := _KRAKEN.fullmatch(upper):
+        return SymbolName(*split_base(found[1].removesuffix("USD")), "USD", dated=bool(found[2]))
+    if found := _HTX_DATED.fullmatch(upper):
+        return SymbolName(*split_base(found[1]), "USD", dated=True)
+    first, *rest = upper.split("-")
     head, _, tail = first.partition("_")
     dated = any(_EXPIRY.fullmatch(part) for part in (tail, *rest))
+    if rest == ["PERPETUAL"]:
+        return SymbolName(*split_base(head), tail or "USD")
     if rest and not _EXPIRY.fullmatch(rest[0]):
         return SymbolName(*split_base(head), rest[0].partition("_")[0], dated)
     if tail == "PERP" and head.endswith("USD"):

@@ -215,12 +215,13 @@ class GivenSize(msgspec.Struct, forbid_unknown_fields=True):
 
     contract_size: Annotated[float, msgspec.Meta(gt=0.0, lt=1e18)]
     contract_value_currency: Literal["base", "usd"]
+    key: str = ""
 
 
 def read_instruments(path: Path) -> dict[str, Instrument]:
     """Read the ``--instruments`` file: ``{"SYMBOL": {"contract_size": …, "contract_value_currency": "base"|"usd"}}``.
 
-    Assets are read off the symbols' names.
+    Assets are read off the symbols' names. A venue that numbers its markets (Lighter) needs ``"key": "<number>"`` too.
 
     Raises:
         OperatorError: the file cannot be read or is not that.
@@ -232,9 +233,9 @@ def read_instruments(path: Path) -> dict[str, Instrument]:
     instruments = {}
     for symbol, size in given.items():
         name = split_symbol(symbol)
-        if not name.is_usd:
+        if name.quote and not name.is_usd:
             raise OperatorError(f"{path}: {symbol}: not quoted in US dollars")
         instruments[symbol] = Instrument(
-            symbol, name.asset, name.units, size.contract_size, size.contract_value_currency
+            symbol, name.asset, name.units, size.contract_size, size.contract_value_currency, key=size.key
         )
     return instruments

@@ -9,6 +9,8 @@ from monitor.adapters.adapter import Adapter
 from monitor.adapters.binance_usdm import BinanceUsdm
 from monitor.adapters.bitget import Bitget
 from monitor.adapters.bybit import Bybit
+from monitor.adapters.coinbase_intl import CoinbaseIntl
+from monitor.adapters.deribit import Deribit
 from monitor.adapters.gate import Gate
 from monitor.adapters.okx import Okx
 
@@ -16,6 +18,8 @@ ADAPTERS: Final[dict[str, type[Adapter]]] = {
     BinanceUsdm.venue: BinanceUsdm,
     Bitget.venue: Bitget,
     Bybit.venue: Bybit,
+    CoinbaseIntl.venue: CoinbaseIntl,
+    Deribit.venue: Deribit,
     Gate.venue: Gate,
     Okx.venue: Okx,
 }
