@@ -1,8 +1,9 @@
 """Recordings: raw frames as they came, or event records, as JSON lines, plain or gzip.
 
 A recording of raw frames holds all that is needed to play it again: lines of the channel ``instruments`` hold the REST
-answers with the contract sizes, lines of the channel ``feeds`` the collector's own gap and heartbeat events (their JSON
-is the frame), all others the frames of the sockets, in the order in which they were received.
+answers with the contract sizes, lines of the channel ``feeds`` the collector's own gap and heartbeat events and those
+that it asked for by REST (their JSON is the frame), all others the frames of the sockets, in the order in which they
+were received.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ from monitor.events import (
 )
 
 FEEDS: Final = "feeds"
-"""Channel of the collector's own events in a recording."""
+"""Channel of the events that no frame holds in a recording."""
 
 INSTRUMENTS: Final = "instruments"
 """Channel of REST instrument answers in a recording."""
@@ -104,8 +105,8 @@ class Recorder:
             self._file.flush()
             self._flushed_us = received_us
 
-    def event(self, event: Gap | Heartbeat) -> None:
-        """Write one of the collector's own events."""
+    def event(self, event: AnyEvent) -> None:
+        """Write an event that no frame holds: the collector's own, or one that it has asked for."""
         self.frame(event.venue, FEEDS, event.receive_time_us, msgspec.json.encode(event))
 
     def instruments(self, venue: str, received_us: int, body: bytes) -> None:

@@ -10,12 +10,14 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from monitor.adapters.adapter import Adapter, Connection
+from monitor.adapters.asking import Asking, AskingSettings, AskingStats
 from monitor.adapters.backoff import Backoff
 from monitor.adapters.bars import BAR_US, OverloadSwitch, TradeMode
 from monitor.adapters.dialing import DialGate
 from monitor.adapters.intake import OnFrame
 from monitor.adapters.outlet import OnEvent, Outlet
 from monitor.adapters.rejects import RejectGate
+from monitor.adapters.rest import RestClient
 from monitor.adapters.session import Session, SessionSettings
 from monitor.adapters.stats import SessionStats, total
 from monitor.bus.ports import Publisher
@@ -34,6 +36,7 @@ class FleetSettings:
         calm_s: how long the bus must have had room before single trades are published again.
         dial_interval_s: at least this between two dials; 300 in five minutes is the strictest known limit (Binance).
         heartbeat_s: how often a channel that is alive says so.
+        asking: what is asked for by REST.
         rejects_per_s, rejects_burst: how many rejects are published; all are counted.
     """
 
@@ -42,15 +45,17 @@ class FleetSettings:
     calm_s: float = 30.0
     dial_interval_s: float = 1.0
     heartbeat_s: float = 1.0
+    asking: AskingSettings = field(default_factory=AskingSettings)
     rejects_per_s: float = 5.0
     rejects_burst: int = 50
 
 
 class FleetStats(NamedTuple):
-    """A venue now: its connections, their sum, and what the venue's outlet counted.
+    """A venue now: its connections, the sum of all that it brings, and what the venue's outlet counted.
 
     ``folding`` says whether trades go out as bars; ``switched_to_bars`` and ``switched_to_each`` count the switches
-    made by overload and by calm; ``rejects_suppressed`` were counted but not published.
+    made by overload and by calm; ``rejects_suppressed`` were counted but not published. ``asking`` is what REST brings,
+    None where it is not asked.
     """
 
     venue: str
@@ -60,6 +65,7 @@ class FleetStats(NamedTuple):
     switched_to_bars: int
     switched_to_each: int
     rejects_suppressed: int
+    asking: AskingStats | None = None
 
 
 async def wait_until(due_us: int, clock: Callable[[], int]) -> None:
@@ -85,7 +91,8 @@ class Fleet:
         rng: source of all jitter.
         ws_url: another address than the exchange's own (simulations).
         on_frame: sees every frame before it is parsed.
-        on_event: sees every gap and heartbeat.
+        on_event: sees every gap and heartbeat, and every event that came by REST.
+        rest: asks by REST; None asks nothing.
     """
 
     def __init__(
@@ -101,6 +108,7 @@ class Fleet:
         ws_url: str | None = None,
         on_frame: OnFrame | None = None,
         on_event: OnEvent | None = None,
+        rest: RestClient | None = None,
     ) -> None:
         self.venue = adapter.venue
         self._adapter = adapter
@@ -114,6 +122,10 @@ class Fleet:
         self._switch = OverloadSwitch(settings.trades, settings.calm_s, self.venue)
         gate = RejectGate(settings.rejects_per_s, settings.rejects_burst)
         self.outlet = Outlet(publisher, self._switch, gate, clock, on_event)
+        self._asking: Asking | None = None
+        if rest is not None:
+            self._asking = Asking(rest, adapter, symbols, self._channels, self.outlet, clock, settings.asking)
+            self.outlet.on_gap = self._asking.note
         self._dial_slot = DialGate(settings.dial_interval_s)
         self._stats: dict[str, SessionStats] = {}
         self._sessions: dict[str, Session] = {}
@@ -128,6 +140,8 @@ class Fleet:
                 self._reconcile(group)
                 group.create_task(self._beat(), name=f"{self.venue} heartbeat")
                 group.create_task(self._flush_bars(), name=f"{self.venue} bars")
+                if self._asking is not None:
+                    group.create_task(self._asking.run(), name=f"{self.venue} rest")
         finally:
             self._group = None
             self._sessions.clear()
@@ -138,6 +152,8 @@ class Fleet:
         """Go on with newer instruments and other symbols; connections whose plan is the same are not touched."""
         self._adapter = adapter
         self._symbols = tuple(symbols)
+        if self._asking is not None:
+            self._asking.update(adapter, symbols)
         if self._group is not None:
             self._reconcile(self._group)
 
@@ -214,8 +230,14 @@ class Fleet:
         for session in self._sessions.values():
             session.refresh_gauges()
         connections = list(self._stats.values())
+        whole = total(self.venue, connections)
+        connected = whole.connected
+        asking = self._asking.stats() if self._asking is not None else None
+        if asking is not None:
+            whole.add(asking.events)
+            whole.connected = connected  # sockets alone
         switch = self._switch
         return FleetStats(
-            self.venue, connections, total(self.venue, connections),
-            switch.folding, switch.to_bars, switch.to_each, self.outlet.gate.suppressed,
+            self.venue, connections, whole,
+            switch.folding, switch.to_bars, switch.to_each, self.outlet.gate.suppressed, asking,
         )  # fmt: skip

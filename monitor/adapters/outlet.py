@@ -9,8 +9,12 @@ from monitor.adapters.rejects import RejectGate
 from monitor.bus.ports import Publisher
 from monitor.events import AnyEvent, Gap, Heartbeat, Reject, Trade
 
-OnEvent = Callable[[Gap | Heartbeat], None]
-"""Sees the collector's own events, so that a recording of frames can be played with them."""
+OnEvent = Callable[[AnyEvent], None]
+"""Sees the events that no frame of a socket holds, so that a recording of frames can be played with them: the
+collector's own, and those that were asked for."""
+
+OnGap = Callable[[Gap], None]
+"""Sees the gaps, to fill them."""
 
 
 class Outlet:
@@ -21,10 +25,13 @@ class Outlet:
         switch: whether trades are folded now.
         gate: the limit on published rejects.
         clock: the machine's time in microseconds.
-        on_event: sees every gap and heartbeat as it is published.
+        on_event: sees every gap and heartbeat as it is published, and every event that was asked for.
+
+    Attributes:
+        on_gap: sees every gap after it is published; None where nobody fills gaps.
     """
 
-    __slots__ = ("_clock", "_on_event", "_publisher", "folder", "gate", "switch")
+    __slots__ = ("_clock", "_on_event", "_publisher", "folder", "gate", "on_gap", "switch")
 
     def __init__(
         self,
@@ -37,6 +44,7 @@ class Outlet:
         self._publisher = publisher
         self._clock = clock
         self._on_event = on_event
+        self.on_gap: OnGap | None = None
         self.switch = switch
         self.gate = gate
         self.folder = TradeFolder()
@@ -55,6 +63,18 @@ class Outlet:
     def announce(self, events: Sequence[Gap | Heartbeat]) -> None:
         """Publish what the collector itself says of the venue's channels."""
         self._publisher.write(events)
+        self._show(events)
+        if self.on_gap is not None:
+            for event in events:
+                if type(event) is Gap:
+                    self.on_gap(event)
+
+    def publish_asked(self, events: Sequence[AnyEvent]) -> None:
+        """As :meth:`publish`, for events that came by REST."""
+        self._show(events)
+        self.publish(events)
+
+    def _show(self, events: Sequence[AnyEvent]) -> None:
         if self._on_event is not None:
             for event in events:
                 self._on_event(event)

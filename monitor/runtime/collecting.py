@@ -11,10 +11,12 @@ from typing import NamedTuple
 
 import uvloop
 
+from monitor.adapters.asking import AskingSettings
 from monitor.adapters.fleet import FleetSettings
 from monitor.adapters.instruments import InstrumentStore
 from monitor.adapters.link import LinkSettings
 from monitor.adapters.registry import adapter_named
+from monitor.adapters.rest import Rest
 from monitor.adapters.session import SessionSettings
 from monitor.bus.kafka_client import KafkaConnection
 from monitor.bus.kafka_publisher import KafkaPublisher
@@ -67,12 +69,13 @@ def collecting(settings: Settings, publisher: Publisher, clock: Callable[[], int
         path.parent.mkdir(parents=True, exist_ok=True)
         recorder = Recorder(path)
     try:
-        store = InstrumentStore(
-            settings.collector.instruments_cache, clock, on_body=recorder.instruments if recorder else None
-        )
+        rest = Rest()
+        tap = recorder.instruments if recorder else None
+        store = InstrumentStore(settings.collector.instruments_cache, clock, tap, rest)
         link = LinkSettings(max_frame_bytes=settings.collector.max_frame_bytes, hold_s=settings.collector.hold_s)
         session = SessionSettings(link=link)
-        fleet = FleetSettings(session=session, trades=settings.collector.trades)
+        asking = AskingSettings(history=settings.collector.history, backfill=settings.collector.backfill)
+        fleet = FleetSettings(session=session, trades=settings.collector.trades, asking=asking)
         collector = Collector(
             CollectorSettings(watched_venues(settings), fleet),
             publisher,
@@ -81,6 +84,7 @@ def collecting(settings: Settings, publisher: Publisher, clock: Callable[[], int
             rng=random.Random(),  # noqa: S311  # jitter that keeps collectors from dialling in step
             on_frame=recorder.frame if recorder else None,
             on_event=recorder.event if recorder else None,
+            rest=rest,
         )
         yield Collecting(collector, store)
     finally:

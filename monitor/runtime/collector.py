@@ -6,6 +6,7 @@ import asyncio
 import logging
 import random
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
@@ -14,6 +15,7 @@ from monitor.adapters.backoff import Backoff
 from monitor.adapters.fleet import Fleet, FleetSettings, FleetStats
 from monitor.adapters.intake import OnFrame
 from monitor.adapters.outlet import OnEvent
+from monitor.adapters.rest import Rest
 from monitor.bus.ports import Publisher
 from monitor.errors import OperatorError
 from monitor.events import Channel
@@ -142,8 +144,9 @@ class Collector:
         load: gives a venue's instruments.
         clock: the machine's time in microseconds.
         rng: source of all jitter.
-        on_frame, on_event: see every frame before it is parsed, and every gap and heartbeat: a recorder's ``frame``
-            and ``event``.
+        on_frame, on_event: see every frame before it is parsed, and every event that no frame holds: a recorder's
+            ``frame`` and ``event``.
+        rest: asks the venues by REST, with the budget that ``load`` shares; None asks for nothing but instruments.
     """
 
     def __init__(
@@ -156,6 +159,7 @@ class Collector:
         rng: random.Random,
         on_frame: OnFrame | None = None,
         on_event: OnEvent | None = None,
+        rest: Rest | None = None,
     ) -> None:
         self._settings = settings
         self._publisher = publisher
@@ -164,6 +168,7 @@ class Collector:
         self._rng = rng
         self._on_frame = on_frame
         self._on_event = on_event
+        self._rest = rest
         self._collected = [_Collected(venue) for venue in settings.venues]
 
     async def run(self) -> None:
@@ -172,7 +177,7 @@ class Collector:
         Raises:
             ExceptionGroup: of ``OperatorError`` when a venue trades none of its configured symbols.
         """
-        async with asyncio.TaskGroup() as group:
+        async with self._rest or nullcontext(), asyncio.TaskGroup() as group:
             for collected in self._collected:
                 group.create_task(self._collect(collected), name=f"collect {collected.venue.adapter.venue}")
 
@@ -184,10 +189,11 @@ class Collector:
         venue = collected.venue
         collected.instruments = await self._loaded(collected)
         collected.symbols = resolve_symbols(venue, collected.instruments)
+        rest = self._rest.client(venue.adapter, venue.rest_url) if self._rest is not None else None
         fleet = Fleet(
             venue.adapter(collected.instruments), collected.symbols, venue.channels, self._publisher,
             self._settings.fleet, clock=self._clock, rng=self._rng, ws_url=venue.ws_url, on_frame=self._on_frame,
-            on_event=self._on_event,
+            on_event=self._on_event, rest=rest,
         )  # fmt: skip
         collected.fleet = fleet
         async with asyncio.TaskGroup() as group:

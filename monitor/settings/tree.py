@@ -81,6 +81,16 @@ class CollectorSettings(Section):
         description="A socket that is not read for this long because the bus is full is closed, seconds, and what it "
         "would have brought is a gap: exchanges cut slow readers after 20 s or more, and drop some of it before.",
     )
+    history: bool = Field(
+        True,
+        description="Load the open interest of the last thirty days at the start, where an exchange keeps it, so that "
+        "the long windows are warm on the first day; spread over minutes by the exchange's REST budget.",
+    )
+    backfill: bool = Field(
+        True,
+        description="Ask by REST for what a gap hid, where the exchange keeps it; the gap is then told again as "
+        "backfilled.",
+    )
     record_path: Path | None = Field(
         None, description="Write raw frames here while running (`.gz` compresses); empty records nothing."
     )

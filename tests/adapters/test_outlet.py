@@ -6,7 +6,7 @@ from monitor.adapters.bars import OverloadSwitch
 from monitor.adapters.outlet import Outlet
 from monitor.adapters.rejects import RejectGate
 from monitor.bus.memory import MemoryBus
-from monitor.events import Gap, Heartbeat, Liquidation, Reject, Trade
+from monitor.events import AnyEvent, Gap, Heartbeat, Liquidation, Reject, Trade
 from tests.adapters.exchange import VENUE, Reader, trade
 
 
@@ -75,7 +75,7 @@ async def test_bars_are_published_by_event_time_timer_and_flush() -> None:
 
 async def test_gaps_and_heartbeats_are_shown_to_the_recorder() -> None:
     """What the collector itself says is published and shown, in order; market events are not shown."""
-    bus, seen = MemoryBus(), list[Gap | Heartbeat]()
+    bus, seen = MemoryBus(), list[AnyEvent]()
     outlet = Outlet(bus.publisher(), OverloadSwitch("each", 1.0, VENUE), RejectGate(1.0, 1), Clock(), seen.append)
     reader = Reader(bus)
     gap = Gap(VENUE, "*", "*", 9, 9, "trades", 5, 9, "stale")
