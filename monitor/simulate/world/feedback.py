@@ -31,7 +31,7 @@ EXECUTION_S: Final = 4.0
 POSITION_LIFE_S: Final = 12 * 3_600.0
 RETURN_S: Final = 12 * 3_600.0
 """Time constant with which open interest that was lost by force comes back."""
-IMPACT: Final = 22.0
+IMPACT: Final = 30.0
 """Standard deviations of a day that a day's volume of forced orders moves a full order book by."""
 TRANSIENT_S: Final = 60.0
 LASTING_S: Final = 9_000.0
@@ -114,7 +114,9 @@ class Feedback:
         self._impact = IMPACT * setting.sigma_d * setting.turnover if feedback else 0.0
         self._per_s_bp = setting.turnover * 1e4
         first = setting.targets[0][0], setting.targets[1][0]
-        self._books = tuple(LeverageRing(side, float(target), rng) for side, target in zip(SIDES, first, strict=True))
+        self._books = tuple(
+            LeverageRing(side, float(target), setting.sigma_d, rng) for side, target in zip(SIDES, first, strict=True)
+        )
         self._queue = [0.0, 0.0]
         self._transient = self._lasting = 0.0
         self._depth = 1.0

@@ -16,24 +16,26 @@ Floats = npt.NDArray[np.float64]
 
 RING: Final = 4_096
 """Bins of the ring: a factor of 7.7 in price. What is still there once the price has gone round closed days ago."""
-TOPPED_UP: Final = 1.5
-"""Median distance to death over that of the nominal leverage: most margin is shared between positions."""
+TOPPED_UP: Final = 2.0
+"""Median distance to death over that of the nominal leverage: most margin is shared between positions ..."""
+REFERENCE_SIGMA: Final = 0.024
+"""... where a day's standard deviation is this; in wilder coins people take less leverage, in proportion."""
 QUANTILES: Final = 400
 """Positions that a leverage's distances are made of."""
 FARTHEST: Final = 0.6
 """No position dies further away than this; beyond, it is as good as unlevered."""
 NEAREST: Final = 4
 """... and none opens nearer to its death than this many bins."""
-SEED_SPREAD: Final = 0.02
 SEED_ROUNDS: Final = 200
 SWEPT: Final = 10
 """The first book was opened at prices spread like a day's, and what the last hours would have killed is gone."""
 
 
-def kernel(side: Side) -> Floats:
+def kernel(side: Side, sigma_d: float) -> Floats:
     """How new positions lie, by bins from the price, the usual mix of leverage in each; sums to 1."""
     normal = [NormalDist().inv_cdf((step + 0.5) / QUANTILES) for step in range(QUANTILES)]
-    distance = TOPPED_UP * (1 / LEVERAGES[:, None] - MAINTENANCE) * np.exp(MARGIN_SPREAD * np.array(normal))
+    topped_up = TOPPED_UP * sigma_d / REFERENCE_SIGMA
+    distance = topped_up * (1 / LEVERAGES[:, None] - MAINTENANCE) * np.exp(MARGIN_SPREAD * np.array(normal))
     distance = np.minimum(distance, FARTHEST)
     logs = -np.log1p(-distance) if side == "long" else np.log1p(distance)
     bins = np.maximum(NEAREST, np.floor(logs / BIN).astype(np.int64))
@@ -53,15 +55,15 @@ class LeverageRing:
         open: sum of all positions.
     """
 
-    def __init__(self, side: Side, target: float, rng: np.random.Generator) -> None:
+    def __init__(self, side: Side, target: float, sigma_d: float, rng: np.random.Generator) -> None:
         self.open = 0.0
         self.sign = -1 if side == "long" else 1
         self.frontier = 0
-        self._kernel = kernel(side)
+        self._kernel = kernel(side, sigma_d)
         self._offsets = self.sign * np.arange(len(self._kernel))
         self._bins: Floats = np.zeros(RING)
         self._scale = 1.0
-        for entry in rng.normal(0.0, SEED_SPREAD, SEED_ROUNDS).tolist():
+        for entry in rng.normal(0.0, 0.8 * sigma_d, SEED_ROUNDS).tolist():
             self.add(math.floor(entry / BIN), target / SEED_ROUNDS)
         self.frontier = -self.sign * (RING // 2 - 1)
         self.cross(self.sign * SWEPT)

@@ -31,8 +31,8 @@ OWN_SHOCKS_PER_MONTH: Final = 3.0
 """... of one asset alone: a fourth of alts' shocks came without the leader's at most (section 1.3)."""
 SMALLEST: Final = 0.008
 TAIL: Final = 2.0
-LARGEST: Final = 0.15
-"""Shocks are Pareto(2) from 0.8 % on; a month of the last years held none above 15 % from outside alone."""
+LARGEST: Final = 0.10
+"""Shocks are Pareto(2) from 0.8 % on; a month of the last years held none above 10 % from outside alone."""
 SHORTEST_S: Final = 20.0
 LONGEST_S: Final = 5_400.0
 GRINDS_PER_MONTH: Final = 1.5

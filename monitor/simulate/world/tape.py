@@ -1,7 +1,7 @@
 """One asset's events: forced orders as the feeds show them, marks, open interest and trade bars.
 
 Nothing is shown more often than it says something: marks come every second and bars every ten while the price moves or
-orders flow, and otherwise at the calm rate. Exchanges push the same numbers every second; a month of that is of no use.
+orders flow, and otherwise at a calm rate. Exchanges push the same numbers every second; a month of that is of no use.
 """
 
 from __future__ import annotations
@@ -25,13 +25,15 @@ Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
 
-ABNORMAL: Final = 4.0
-"""A one-minute move by this many usual standard deviations is worth a mark each second ..."""
-FLOWING: Final = 1.5e-3
-"""... and so is a minute in which this share of the open interest was liquidated; the usual minute has a tenth."""
+UNEASY: Final = (2.5, 5e-4)
+STRESSED: Final = (5.0, 2e-3)
+"""A one-minute move by this many usual standard deviations, or a minute in which this share of the open interest was
+liquidated: marks come every :data:`UNEASY_MARK_S` seconds, or each second and bars of ten. The usual minute of forced
+orders holds a twentieth of the lower share."""
+UNEASY_MARK_S: Final = 10
 BEFORE_S: Final = 30
-AFTER_S: Final = 60
-"""The fine rate begins this long before and ends this long after: nothing is missed for having been coarse."""
+AFTER_S: Final = 30
+"""A finer rate begins this long before and ends this long after: nothing is missed for having been coarse."""
 TREMBLE: Final = 5e-5
 """Marks differ between venues by half a basis point, and by a tenth of the last ten seconds' move."""
 SPOT_FOLLOWS: Final = 0.8
@@ -50,20 +52,24 @@ class Arrival(NamedTuple):
     event: AnyEvent
 
 
-def active(market: AssetMarket, deviations: Sequence[Deviation], index: int) -> Flags:
-    """Seconds at the fine rate."""
+def rates(market: AssetMarket, deviations: Sequence[Deviation], index: int) -> npt.NDArray[np.int8]:
+    """What each second is worth: 0 where nothing happens, 1 where it is uneasy, 2 where it is stressed."""
     path = market.log_price
-    flags = np.zeros(len(path), np.bool_)
-    flags[60:] = np.abs(path[60:] - path[:-60]) > ABNORMAL * math.sqrt(60) * market.sigma[60:]
+    moves = np.zeros(len(path))
+    moves[60:] = np.abs(path[60:] - path[:-60]) / (math.sqrt(60) * market.sigma[60:])
+    usd = np.zeros(len(path))
     for side in range(2):
         seconds, micros = market.forced_usd(side)
-        usd = np.zeros(len(path))
-        usd[seconds] = micros / MICROS
-        flags |= _trailing(usd, 60) > FLOWING * market.spec.open_interest_usd
-    for one in deviations:
-        if one.asset == index:
-            flags[one.start : one.end + 1] = True
-    return np.asarray(_trailing(flags.astype(np.int64), BEFORE_S + AFTER_S, BEFORE_S) > 0)
+        usd[seconds] += micros / MICROS
+    flow = _trailing(usd, 60) / market.spec.open_interest_usd
+    found = np.zeros(len(path), np.int8)
+    for move, share in (UNEASY, STRESSED):
+        flags = (moves > move) | (flow > share)
+        for one in deviations:
+            if one.asset == index:  # a bad price is shown, and so is that it was one
+                flags[one.start : one.end + 1] = True
+        found += _trailing(flags.astype(np.int64), BEFORE_S + AFTER_S, BEFORE_S) > 0
+    return found
 
 
 def _trailing(values: npt.NDArray[np.generic], window: int, ahead: int = 0) -> Floats:
@@ -100,7 +106,7 @@ class Tape:
         self._venues = venues
         self._outages = [[outage for outage in outages if outage.venue == venue] for venue in range(len(venues))]
         self._deviations = [one for one in deviations if one.asset in (None, index)]
-        self._active = active(market, self._deviations, index)
+        self._rates = rates(market, self._deviations, index)
         self.symbol = f"{market.spec.name}USDT"
         self._decimals = max(0, 5 - math.floor(math.log10(market.spec.price)))
 
@@ -120,8 +126,8 @@ class Tape:
         return kept, (self._settings.start_us + received[kept]).tolist()
 
     def _fine(self, first: int, last: int) -> Flags:
-        """Segments in which there is a second at the fine rate."""
-        return np.asarray(self._active[first:last].reshape(-1, SEGMENT_S).any(axis=1))
+        """Segments in which there is a stressed second."""
+        return np.asarray((self._rates[first:last] > 1).reshape(-1, SEGMENT_S).any(axis=1))
 
     def _price(self, log_price: npt.NDArray[np.floating]) -> list[float]:
         prices: list[float] = np.round(
@@ -161,7 +167,8 @@ class Tape:
     def _marks(self, rng: np.random.Generator, venue: int, first: int, last: int) -> Iterator[Arrival]:
         market, start = self._market, self._settings.start_us
         seconds = np.arange(first, last)
-        seconds = seconds[self._active[first:last] | (seconds % self._settings.calm_mark_s == 0)]
+        every = np.array((self._settings.calm_mark_s, UNEASY_MARK_S, 1))[self._rates[first:last]]
+        seconds = seconds[seconds % every == 0]
         moved = np.abs(market.log_price[seconds] - market.log_price[np.maximum(0, seconds - 10)])
         off = (TREMBLE + 0.1 * moved) * rng.standard_normal(len(seconds))
         for one in self._deviations:
