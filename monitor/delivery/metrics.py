@@ -44,6 +44,7 @@ class Snapshot(NamedTuple):
         instruments_age_s: age of the contract data by venue, seconds.
         loop_lag_s: by how much the event loop was late, seconds.
         notifiers: one for each channel that pages.
+        state_saved_us: when the detector's state was last kept, of several the oldest; 0 where none is.
     """
 
     detector: DetectorView | None = None
@@ -53,6 +54,7 @@ class Snapshot(NamedTuple):
     instruments_age_s: Mapping[str, float] = {}
     loop_lag_s: float = 0.0
     notifiers: Sequence[NotifierStats] = ()
+    state_saved_us: int = 0
 
 
 class MonitorCollector(Collector):
@@ -113,6 +115,13 @@ class MonitorCollector(Collector):
             [((fleet.venue,), float(fleet.folding)) for fleet in snapshot.fleets],
         )
         yield from _notifiers(snapshot.notifiers)
+        if snapshot.state_saved_us:
+            yield _gauge(
+                "state_saved_timestamp_seconds",
+                "When the detector's state was last kept; of several shares the oldest.",
+                (),
+                [((), snapshot.state_saved_us / MICROS)],
+            )
         if snapshot.detector is not None:
             yield from self._detector(snapshot.detector)
         if snapshot.decision_latency is not None:

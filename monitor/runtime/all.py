@@ -125,6 +125,7 @@ def _snapshot(
         at_work.instruments_age_s(clock()),
         pulse.lag_s,
         [notifier.stats() for notifier in notifiers],
+        decider.saved_us,
     )
 
 

@@ -38,6 +38,10 @@ class Decider:
         publisher: takes the signals.
         clock: the machine's time in microseconds.
         path: state file, None to keep none.
+
+    Attributes:
+        saved_us: when the state was last kept, or the start; 0 where none is.
+        save_failures: how often that failed.
     """
 
     def __init__(
@@ -55,7 +59,8 @@ class Decider:
         self._path = path
         # One thread, so that a save that was interrupted is over before the last one begins.
         self._writer = ThreadPoolExecutor(1, "state")
-        self._saved_us = clock()
+        self._save_due_us = clock() + SAVE_S * MICROS
+        self.saved_us = clock() if path is not None else 0
         self._latencies = [0] * (len(BOUNDS_S) + 1)
         self._latency_sum = 0.0
         self.save_failures = 0
@@ -85,7 +90,7 @@ class Decider:
         if batches:
             await self._subscriber.commit({batch.partition: batch.next_offset for batch in batches})
         changed = any(signal.phase != signal.previous_phase for signal in signals)
-        if changed or self._clock() - self._saved_us >= SAVE_S * MICROS:
+        if changed or self._clock() >= self._save_due_us:
             await self._save()
 
     def _stamp(self, signals: Sequence[Signal]) -> None:
@@ -104,10 +109,12 @@ class Decider:
     async def _save(self) -> None:
         if self._path is None:
             return
-        self._saved_us = self._clock()
+        self._save_due_us = self._clock() + SAVE_S * MICROS
         try:
             loop = asyncio.get_running_loop()
             await loop.run_in_executor(self._writer, state_file.save, self._path, self.detector.snapshot())
         except OSError:
             self.save_failures += 1
             log.exception("%s: the detector's state cannot be saved; going on without", self._path)
+        else:
+            self.saved_us = self._clock()

@@ -170,6 +170,10 @@ class Member:
             min((view.second for view in views), default=0),
         )  # fmt: skip
 
+    def kept_us(self) -> int:
+        """When the share that waited longest was last kept; 0 without shares."""
+        return min((worker.kept_us for worker in self.workers.values() if worker.share is not None), default=0)
+
     def ready(self) -> Check:
         """Whether every share is restored."""
         restored = sum(worker.share is not None for worker in self.workers.values())
@@ -191,6 +195,7 @@ async def detecting(settings: Settings, clock: Callable[[], int] = wall_clock_us
     def snapshot() -> Snapshot:
         return Snapshot(
             member.view(), member.counters.latency, lag=member.subscriber.lags(), loop_lag_s=pulse.lag_s,
+            state_saved_us=member.kept_us(),
         )  # fmt: skip
 
     metrics = registry(MonitorCollector(lambda: pulse.ask(snapshot), (), delivery.assets, delivery.max_assets))

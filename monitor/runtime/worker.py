@@ -105,6 +105,7 @@ class Worker:
 
     Attributes:
         share: the share while it is owned and restored, else None.
+        kept_us: when its state was last kept, or taken up; 0 before.
     """
 
     def __init__(
@@ -121,6 +122,7 @@ class Worker:
         self._stopping = False
         self._held: set[str] = set()
         self._taken_up_us = 0
+        self.kept_us = 0
         self._prefix = f"{place.group}/{name}/".encode()
 
     def put(self, batch: Batch) -> None:
@@ -168,6 +170,7 @@ class Worker:
                 self._taken_up_us = place.clock()
                 await writer.start()
                 self.share = await self._restored()
+                self.kept_us = place.clock()
                 self._read_on(self.share)
                 await self._work(writer, self.share)
             except OwnershipLostError as error:
@@ -221,10 +224,10 @@ class Worker:
             await asyncio.sleep(max(0.0, COMMIT_S - (loop.time() - began)))
             period = self._period(began)
             if period != kept:  # in a transaction of its own: the second's signals do not wait for it
-                await self._commit(writer, share, Step([], self._kept(share), closed))
+                await self._keep(writer, share, closed)
                 kept = period
         if warm:
-            await self._commit(writer, share, Step([], self._kept(share), closed))
+            await self._keep(writer, share, closed)
 
     def _period(self, now_s: float) -> int:
         """Number of the snapshot period that ``now_s`` lies in."""
@@ -236,11 +239,13 @@ class Worker:
         await writer.commit(step.records, offsets, str(step.closed))
         self._counters.committed(step, self._place.clock())
 
-    def _kept(self, share: Share) -> list[Outgoing]:
-        return [
+    async def _keep(self, writer: TransactionalWriter, share: Share, closed: int) -> None:
+        records = [
             Outgoing(SNAPSHOTS, self._home, self._prefix + name.encode(), value)
             for name, value in share.snapshot().items()
         ]
+        await self._commit(writer, share, Step([], records, closed))
+        self.kept_us = self._place.clock()
 
 
 __all__ = ["COMMON", "Counters", "Place", "Worker"]

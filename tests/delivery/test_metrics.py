@@ -17,6 +17,7 @@ from monitor.bus.ports import Partition
 from monitor.cascade.view import AssetView, DetectorView, Histogram
 from monitor.delivery.http import HttpServer, routes
 from monitor.delivery.metrics import MonitorCollector, Snapshot, exposition, registry
+from monitor.delivery.paging.notifier import NotifierStats
 from monitor.delivery.pulse import Pulse
 from monitor.events import WindowTotals
 
@@ -219,7 +220,33 @@ FULL = Snapshot(
     fleets=[fleet(), fleet("okx")],
     lag={Partition("market.trades.v1", 0): 1},
     instruments_age_s={"okx": 1.0},
+    notifiers=[
+        NotifierStats(
+            "pagerduty",
+            {"trigger": 1},
+            {"server": 2},
+            1,
+            [("BTC", "long")],
+            3_000_000,
+            Histogram((3.0,), (1, 0), 0.5),
+            0,
+        )
+    ],
+    state_saved_us=5_000_000,
 )
+
+
+def test_pages_and_kept_state_are_shown() -> None:
+    """What was accepted, what failed, what waits, which incidents are open, and when state was last kept."""
+    samples = scrape(FULL)
+    assert value(samples, "pages_total", channel="pagerduty", action="trigger") == 1
+    assert value(samples, "page_failures_total", channel="pagerduty", reason="server") == 2
+    assert value(samples, "pages_pending", channel="pagerduty") == 1
+    assert value(samples, "episode_paged", channel="pagerduty", asset="BTC", direction="long") == 1
+    assert value(samples, "notifier_last_read_timestamp_seconds", channel="pagerduty") == 3
+    assert value(samples, "page_latency_seconds_bucket", channel="pagerduty", le="3") == 1
+    assert value(samples, "state_saved_timestamp_seconds") == 5
+    assert value(scrape(Snapshot()), "state_saved_timestamp_seconds") is None
 
 
 def test_text_is_conventional() -> None:

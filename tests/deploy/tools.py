@@ -1,0 +1,33 @@
+"""Prometheus' and Alertmanager's own tools, from Debian's packages."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+ROOT: Final = Path(__file__).parents[2]
+PROMETHEUS: Final = ROOT / "deploy" / "prometheus"
+ALERTMANAGER: Final = ROOT / "deploy" / "alertmanager"
+
+
+def tool(name: str, package: str) -> str:
+    """Where a tool is; skips, or fails where real parts are required, if it is not installed."""
+    found = shutil.which(name)
+    if found is None:
+        missing = f"{name} is not installed (Debian: {package})"
+        if os.environ.get("CASCADE_REQUIRE_REAL") == "1":
+            pytest.fail(missing)
+        pytest.skip(missing)
+    return found
+
+
+def said(*command: str | Path) -> str:
+    """Run a tool; what it said, which must have been successful."""
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout + done.stderr
