@@ -244,6 +244,19 @@ def health(ctx: click.Context, url: str, timeout: float) -> None:
 
 
 @cli.command()
+@config_option
+@click.option("--page", is_flag=True, help="Also send a test page to every channel, and resolve it.")
+@click.pass_context
+def doctor(ctx: click.Context, config: Path | None, page: bool) -> None:
+    """Say what is wrong before a run does.
+
+    Looks at the settings, the folders, each exchange, the clock, Kafka and the pagers; exit status 1 if any is wrong.
+    """
+    settings = _settings(config, {})
+    ctx.exit(import_module("monitor.doctor").run(settings, str(config or "defaults"), page=page))
+
+
+@cli.command()
 @click.argument("parts", nargs=-1, type=click.Choice(["decode", "windows", "replay", "kafka", "latency"]))
 @click.option(
     "--frames", type=click.IntRange(min=100), default=100_000, show_default=True, help="How many to generate."

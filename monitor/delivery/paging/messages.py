@@ -16,6 +16,8 @@ from monitor.report import usd
 Body = dict[str, Any]
 Render = Callable[[Page], Body]
 
+TEST: Final = "TEST-"
+"""How the key of a test page begins."""
 SUMMARY_LENGTH: Final = 1024
 """PagerDuty cuts longer summaries (Events API v2)."""
 SOURCE: Final = "cascade-monitor"
@@ -57,6 +59,8 @@ def _filled(text: str, values: Mapping[str, str]) -> str:
 def summary(page: Page) -> str:
     """One line that says what, how bad, how sure and since when."""
     signal = page.signal
+    if signal is None and page.episode_id.startswith(TEST):
+        return f"{page.episode_id}: a test of the way to people, and no cascade"
     if signal is None:
         return f"over: {page.episode_id} ended while nobody watched"
     side = "longs" if signal.direction == "long" else "shorts"
