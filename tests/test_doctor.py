@@ -16,11 +16,11 @@ from monitor.doctor import clock, exchange, writable
 from monitor.settings.tree import VenueSettings
 from monitor.simulate.arena import Arena
 from monitor.simulate.scenario import CALM
-from tests.adapters.test_instruments import Answer as RestAnswer
-from tests.adapters.test_instruments import Server, server
+from tests.adapters.rest_server import Answer as RestAnswer
+from tests.adapters.rest_server import RestServer, rest_server
 from tests.delivery.paging.events_api import Answer, EventsApi
 
-__all__ = ["server"]
+__all__ = ["rest_server"]
 
 KEY = "a1b2c3d4" * 4
 
@@ -59,11 +59,11 @@ async def test_an_exchange_that_answers_is_well() -> None:
         (RestAnswer(200, b"{}"), "gives no instruments"),
     ],
 )
-async def test_an_exchange_that_refuses_is_named(server: Server, answer: RestAnswer, words: str) -> None:
+async def test_an_exchange_that_refuses_is_named(rest_server: RestServer, answer: RestAnswer, words: str) -> None:
     """By status, and where the answer is none."""
-    server.answers = [answer]
+    rest_server.answers = [answer]
     async with httpx.AsyncClient(trust_env=False) as client:
-        (finding,) = await exchange(client, Bybit, VenueSettings(rest_url=server.url))
+        (finding,) = await exchange(client, Bybit, VenueSettings(rest_url=rest_server.url))
     assert not finding.ok
     assert words in f"{finding.detail}; {finding.remedy}"
 
