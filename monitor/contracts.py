@@ -13,7 +13,7 @@ from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from monitor.events import Channel, Coverage, GapReason, Phase, PriceKind, Side, TakerSide
+from monitor.events import Channel, Coverage, GapReason, Phase, PriceKind, Reason, Side, TakerSide
 
 DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 
@@ -162,6 +162,25 @@ class SignalCoverage(Contract):
         le=1,
         description="Share of the liquidated USD from complete feeds; below 1 the sums are floors.",
     )
+    seen_share: float = Field(1.0, ge=0, le=1, description="Share of the forced flow whose feeds are up.")
+    saturation: dict[str, float] = Field(
+        {}, description="By venue of one report a second, share of the last minute's seconds that had one."
+    )
+
+
+class CorrectedUsd(Contract):
+    """USD with what throttled feeds hide, as an interval."""
+
+    low: Usd
+    mid: Usd
+    high: Usd | None = Field(description="Null where the feeds are at their limit and nothing bounds what they hide.")
+
+
+class CorrectedTotals(Contract):
+    """Corrected USD by the side that was liquidated."""
+
+    long: CorrectedUsd
+    short: CorrectedUsd
 
 
 class Signal(Contract):
@@ -190,6 +209,14 @@ class Signal(Contract):
         default=[],
         description="What limits the decision, in words: still warming up, a feed degraded, hourly data "
         "only. Added after version 1 of the record; absent means none.",
+    )
+    wave: Count = Field(0, description="Which wave of the episode it is: how often it came to a cascade so far.")
+    degraded: bool = Field(False, description="Whether less than half of the forced flow can be seen.")
+    reason: Reason = Field(
+        "flow_and_price", description="`price_only` where no liquidations can be seen and the price decides alone."
+    )
+    liquidated_usd_corrected: CorrectedTotals | None = Field(
+        None, description="Since the start, with an estimate of what throttled feeds hide; beside `liquidated_usd`."
     )
 
 

@@ -205,14 +205,37 @@ class SignalCoverage(msgspec.Struct):
         venues_in_gap: venues that were disconnected or stale at the time.
         complete_share: share of the episode's liquidated USD that came from complete feeds; a sum with less than 1
             is a floor.
+        seen_share: share of the forced flow that could be seen, by the venues whose feeds are up.
+        saturation: by venue of one report a second, share of the last minute's seconds that had one.
     """
 
     venues_seen: list[str]
     venues_in_gap: list[str]
     complete_share: float
+    seen_share: float = 1.0
+    saturation: dict[str, float] = {}
+
+
+class CorrectedUsd(msgspec.Struct, frozen=True):
+    """USD with what throttled feeds hide: low, middle and high estimate; ``high`` is None where it has no bound."""
+
+    low: float
+    mid: float
+    high: float | None
+
+
+class CorrectedTotals(msgspec.Struct, frozen=True):
+    """Corrected USD by the side that was liquidated."""
+
+    long: CorrectedUsd
+    short: CorrectedUsd
+
+
+NOT_CORRECTED: Final = CorrectedTotals(CorrectedUsd(0.0, 0.0, 0.0), CorrectedUsd(0.0, 0.0, 0.0))
 
 
 Phase = Literal["calm", "building", "cascade", "relief"]
+Reason = Literal["flow_and_price", "price_only"]
 
 
 class Signal(msgspec.Struct, tag_field="type", tag="signal"):
@@ -235,6 +258,10 @@ class Signal(msgspec.Struct, tag_field="type", tag="signal"):
     evidence: list[Evidence]
     coverage: SignalCoverage
     notes: list[str] = []
+    wave: int = 0
+    degraded: bool = False
+    reason: Reason = "flow_and_price"
+    liquidated_usd_corrected: CorrectedTotals = NOT_CORRECTED
 
 
 class Closed(msgspec.Struct, tag_field="type", tag="closed"):

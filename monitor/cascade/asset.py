@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from collections.abc import Mapping
+from typing import Any, Final, NamedTuple
 
+from monitor.cascade.corrected import Minute
 from monitor.cascade.scope import Scope
 from monitor.cascade.score import Item
 from monitor.cascade.seen import Seen
 from monitor.cascade.settings import DetectorSettings
+from monitor.cascade.sight import Feeds
+from monitor.cascade.throttle import THROTTLED, Throttle
 from monitor.cascade.windows import Windows
 from monitor.events import (
     MICROS,
@@ -17,7 +21,6 @@ from monitor.events import (
     OpenInterest,
     Side,
     Signal,
-    SignalCoverage,
     Trade,
     TradeBar,
     micro_usd,
@@ -25,8 +28,11 @@ from monitor.events import (
 
 VOLUME_WINDOWS: Final = {"1m": 60}
 VOLUME_RISE: Final = 26.0
-"""Points that a score can gain while nothing comes where trades are seen, 13 of 33 of the flow's 66: they too may leave
+"""Points that a score can gain while nothing comes where trades are seen, 13 of 33 of the flow's 62: they too may leave
 the minute first."""
+
+
+NONE: Final[Mapping[str, Any]] = {}
 
 
 class Flown(NamedTuple):
@@ -41,7 +47,22 @@ class Flown(NamedTuple):
 
 
 class Summary(NamedTuple):
-    """What one asset tells the market once a second in which anything happened; ``venues`` are its liquidations'."""
+    """What one asset tells the market once a second in which anything happened.
+
+    Attributes:
+        asset: which.
+        second: the closed second.
+        flown: its liquidations.
+        price: its last mark.
+        stressed: whether its flow or price is far from normal.
+        in_cascade: by side whether it is in a cascade ...
+        venues: where its liquidations were seen.
+        building: ... or building.
+        open_interest_usd: 0 where it is not known.
+        hidden: by window what its saturated feeds hide, micro-USD by side.
+        minute: at a minute's end what that minute hid.
+        saturation: by venue; see :class:`monitor.events.SignalCoverage`.
+    """
 
     asset: str
     second: int
@@ -50,6 +71,11 @@ class Summary(NamedTuple):
     stressed: bool
     in_cascade: tuple[bool, bool]
     venues: tuple[str, ...]
+    building: tuple[bool, bool] = (False, False)
+    open_interest_usd: float = 0.0
+    hidden: Mapping[str, tuple[int, int]] = NONE
+    minute: Minute | None = None
+    saturation: Mapping[str, float] = NONE
 
 
 class Asset(Scope):
@@ -62,6 +88,8 @@ class Asset(Scope):
         self.open_interest: dict[str, tuple[float, float, int]] = {}  # by venue: base units, USD, second
         self.funding: dict[str, float] = {}
         self.coverages: dict[str, Coverage] = {}
+        self.throttles: dict[tuple[str, str], Throttle] = {}  # by venue and symbol
+        self._hid = False  # whether the market was last told of anything hidden
         self._buy_lanes: dict[str, int] = {}  # first of a venue's two lanes; the next one holds sells
         self._flown: list[Flown] = []
 
@@ -72,8 +100,27 @@ class Asset(Scope):
         coverage = event.coverage
         self.coverages[event.venue] = coverage
         complete, aggregated = coverage == "complete", coverage == "aggregated"
+        if coverage in THROTTLED:
+            self._throttle(event, coverage, second, micros)
         self.liquidated(event.venue, event.side, second, micros, event.orders, complete=complete, aggregated=aggregated)
         self._flown.append(Flown(second, event.side, micros, event.orders, complete, aggregated))
+
+    def _throttle(self, event: Liquidation, coverage: Coverage, second: int, micros: int) -> None:
+        key = (event.venue, event.symbol)
+        throttle = self.throttles.get(key)
+        if throttle is None:
+            throttle = self.throttles[key] = Throttle(largest=coverage == "largest_per_second")
+        throttle.advance(self.opened)
+        throttle.add(second, event.side, micros)
+
+    def _correct(self, second: int) -> None:
+        """Bring what throttled feeds hide up to date."""
+        live = {key: throttle for key, throttle in self.throttles.items() if not throttle.empty}
+        if live or self.corrected.saturation:
+            for throttle in live.values():
+                throttle.advance(second)
+            self.corrected.measure(second, live)
+            self.flow.hide(self.corrected.windows)
 
     def trade(self, event: Trade) -> None:
         """Take a trade into the taker volume."""
@@ -109,16 +156,29 @@ class Asset(Scope):
         """Take an open interest."""
         second = event.event_time_us // MICROS
         self.open_interest[event.venue] = (event.open_interest, event.open_interest_usd, second)
+        self.flow.expect(self.open_interest_usd)
 
     def open(self, second: int) -> None:
         """Make ``second`` the one that events fall into, so that adding them is quick."""
         super().open(second)
         self.volume.advance(second)
 
-    def close(self, second: int, coverage: SignalCoverage) -> list[Signal]:
+    def close(self, second: int, feeds: Feeds) -> list[Signal]:
         """Close a second; see :meth:`monitor.cascade.scope.Scope.close`."""
         self.volume.advance(second)
-        return super().close(second, coverage)
+        return super().close(second, feeds)
+
+    @property
+    def open_interest_usd(self) -> float:
+        """Open interest over all venues, USD; 0 where none is known."""
+        return sum(usd for _, usd, _ in self.open_interest.values())
+
+    def _venues(self, feeds: Feeds) -> set[str]:
+        """Where liquidations of it were seen, and where it has a price and their channel beats."""
+        return {*self.flow.sources, *(venue for venue in self.price.venues if venue in feeds.beating)}
+
+    def _interest_by_venue(self) -> dict[str, float]:
+        return {venue: usd for venue, (_, usd, _) in self.open_interest.items()}
 
     def taker_usd(self, side: Side) -> float:
         """Taker volume of the last minute in the direction in which ``side`` is closed, on venues with liquidations."""
@@ -143,12 +203,21 @@ class Asset(Scope):
     def summary(self) -> Summary | None:
         """What the market must know of the second just closed; None if nothing of it is new."""
         flown, self._flown = tuple(self._flown), []
-        cascade = (self.phases[0].state.phase == "cascade", self.phases[1].state.phase == "cascade")
+        states = [phases.state for phases in self.phases]
+        cascade = (states[0].phase == "cascade", states[1].phase == "cascade")
+        building = (states[0].phase == "building", states[1].phase == "building")
         stressed = self.stressed_second == self.second
-        turned = any(phases.state.since == self.second for phases in self.phases)
-        if not flown and not stressed and not any(cascade) and not turned and self.price.second != self.second:
+        turned = any(state.since == self.second for state in states)
+        corrected = self.corrected
+        minute = corrected.minute if self.second % 60 == 59 and corrected.saturation else None
+        hid, self._hid = self._hid, bool(corrected.windows)
+        new = flown or stressed or turned or any(cascade) or minute is not None or hid or self._hid
+        if not new and self.price.second != self.second:
             return None
-        return Summary(self.name, self.second, flown, self.price.last, stressed, cascade, tuple(self.flow.sources))
+        return Summary(
+            self.name, self.second, flown, self.price.last, stressed, cascade, tuple(self.flow.sources), building,
+            self.open_interest_usd, corrected.windows, minute, corrected.by_venue,
+        )  # fmt: skip
 
     def coverage_ratio(self) -> float | None:
         """Share of the last day's liquidated USD that complete feeds showed; None where there was none."""
@@ -164,7 +233,8 @@ class Asset(Scope):
         return super().state() | {
             "seen": self.seen.state(),
             "volume": self.volume.state(), "open_interest": self.open_interest, "funding": self.funding,
-            "coverages": self.coverages, "flown": self._flown, "buy_lanes": self._buy_lanes,
+            "coverages": self.coverages, "flown": self._flown, "buy_lanes": self._buy_lanes, "hid": self._hid,
+            "throttles": [(*key, throttle.state()) for key, throttle in self.throttles.items()],
         }  # fmt: skip
 
     def load(self, state: dict) -> None:  # type: ignore[type-arg]
@@ -175,4 +245,6 @@ class Asset(Scope):
         self._buy_lanes = state["buy_lanes"]
         self.open_interest = {venue: tuple(kept) for venue, kept in state["open_interest"].items()}
         self.funding, self.coverages = state["funding"], state["coverages"]
+        self._hid = state["hid"]
+        self.throttles = {(venue, symbol): Throttle.restore(kept) for venue, symbol, kept in state["throttles"]}
         self._flown = [Flown(*kept) for kept in state["flown"]]

@@ -19,6 +19,7 @@ from monitor.cascade.flow import SIDE_INDEX
 from monitor.cascade.market import Market
 from monitor.cascade.scope import EpisodeSummary, Scope, episode_id
 from monitor.cascade.settings import DetectorSettings
+from monitor.cascade.sight import Feeds
 from monitor.cascade.view import AssetView, DetectorView
 from monitor.events import (
     MICROS,
@@ -28,7 +29,6 @@ from monitor.events import (
     MarkPrice,
     OpenInterest,
     Signal,
-    SignalCoverage,
     Trade,
     TradeBar,
     VolatilityIndex,
@@ -39,7 +39,7 @@ _ENCODER: Final = msgspec.msgpack.Encoder()
 
 LATE_S: Final = 2
 """Liquidations that arrive this long after their event time are late: Bybit's batches take half a second."""
-FORMAT: Final = 1
+FORMAT: Final = 2
 """Version of the snapshot; another one is refused, because state that is half understood decides wrongly."""
 SILENT_S: Final = 5
 """A venue whose liquidation channel sent heartbeats and stopped for this long is in a gap."""
@@ -118,13 +118,12 @@ class Detector:
         return limit
 
     def _close(self, second: int) -> list[Signal]:
-        silent = sorted(venue for venue, at in self._heartbeats.items() if second - at > SILENT_S)
+        feeds = feeds_at(self._heartbeats, second)
         signals: list[Signal] = []
         minute_ends = second % 60 == 59
         for asset in list(self._awake.values()):
             if asset.active or (minute_ends and asset.awake):
-                self.changed[asset.name] = None
-                signals += asset.close(second, SignalCoverage(self._venues(asset.flow.sources), silent, 0.0))
+                signals += asset.close(second, feeds)
                 self.changed[asset.name] = None
                 summary = asset.summary()
                 if summary is not None:
@@ -135,7 +134,7 @@ class Detector:
             for summary in self.take_summaries():
                 self.market.take(summary)
             if self.market.active or (minute_ends and self.market.awake):
-                signals += self.market.close(second, SignalCoverage(self._venues(self.market.venues), silent, 0.0))
+                signals += self.market.close(second, feeds)
         for signal in signals:
             self.signals_by_phase[signal.phase] += 1
         return signals
@@ -143,10 +142,6 @@ class Detector:
     def heartbeats(self) -> dict[str, int]:
         """By venue the second of the last one on its liquidation channel."""
         return dict(self._heartbeats)
-
-    def _venues(self, seen: Iterable[str]) -> list[str]:
-        """Venues whose liquidations were seen, or would have been."""
-        return sorted({*seen, *self._heartbeats})
 
     def take_summaries(self) -> list[Summary]:
         """What the assets told the market since the last call."""
@@ -212,7 +207,7 @@ class Detector:
     def view(self) -> DetectorView:
         """A copy of what a screen or a metrics endpoint shows."""
         liquidated = [sum(asset.totals[index] for asset in self.assets.values()) / MICROS for index in range(2)]
-        silent = sorted(venue for venue, at in self._heartbeats.items() if self.second - at > SILENT_S)
+        silent = feeds_at(self._heartbeats, self.second).silent
         return DetectorView(
             [asset_view(scope) for scope in self._scopes()],
             dict(self.signals_by_phase), self.liquidations, (liquidated[0], liquidated[1]),
@@ -285,6 +280,11 @@ class Detector:
         self._awake = {name: self.assets[name] for name in state["awake"]}
         if self.market is not None and state["market"] is not None:
             self.market.load(state["market"])
+
+
+def feeds_at(heartbeats: Mapping[str, int], second: int) -> Feeds:
+    """The venues' liquidation channels as of a second, by the second of each one's last heartbeat."""
+    return Feeds(heartbeats.keys(), sorted(venue for venue, at in heartbeats.items() if second - at > SILENT_S))
 
 
 def asset_view(scope: Scope) -> AssetView:

@@ -1,7 +1,10 @@
 """One scope's liquidations: rolling sums by source and side, and what is normal for them.
 
 A source is a venue where the scope is an asset, and an asset where the scope is the market. What is normal is learned
-minute by minute, and not at all while a cascade lasts.
+minute by minute, has the shape of the day and the week, and is not learned at all while a cascade lasts.
+
+Sums are what was reported. What throttled feeds hide (:mod:`monitor.cascade.throttle`) is kept beside them, and counts
+in a ratio only where a feed is saturated: corrected sums are noisier, and in calm there is nothing to correct.
 """
 
 from __future__ import annotations
@@ -14,11 +17,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from monitor.cascade.settings import DetectorSettings
+from monitor.cascade.shape import Shape
 from monitor.cascade.surprise import Surprise
 from monitor.cascade.windows import WINDOWS, Windows
 from monitor.events import MICROS, SIDES, Side, WindowTotals
 
 SIDE_INDEX: Final[Mapping[Side, int]] = {"long": 0, "short": 1}
+
+DAY_MINUTES: Final = 1_440
 
 PRIOR_SCALE: Final = 1.5
 PRIOR_TAIL: Final = 2.2
@@ -30,7 +36,16 @@ times the normal, an hour 6 times (on 2025-10-10 it was 226 times)."""
 PRIOR_MINUTES: Final = 60
 """The assumed rate weighs as much as this many measured minutes."""
 PRIOR_RATE: Final = 0.1
-"""Assumed normal minute, as a share of the floor."""
+"""Assumed normal minute, as a share of the floor, where no open interest says better."""
+PRIOR_TURNOVER: Final = 0.005
+"""Share of the open interest that is closed by force on a normal day, both sides together."""
+SHAPE_SHRINK: Final = 1_000
+"""Minutes of an hour of the day (17 days) after which its own mean counts as much as the market's profile: liquidations
+come in lumps, a factor from fewer is noise."""
+SHAPE_MINUTES: Final = 28 * DAY_MINUTES
+"""Empty minutes before the last four weeks no longer matter to the day's shape."""
+LOWEST_RATE: Final = 1e-3
+"""USD a minute below which no rate falls, so that ratios to it stay finite."""
 BREADTH_RATIO: Final = 5.0
 """A source is stressed when its minute holds this many times its own normal plus its share of the floor ..."""
 BREADTH_FLOOR: Final = 0.2
@@ -52,8 +67,9 @@ class Flow:
     """
 
     __slots__ = (
-        "_baseline", "_minute", "_minutes", "_names", "_priors", "_source_rates", "_sources", "_surprise",
-        "aggregated", "fine", "floor_usd", "rates", "table", "windows",
+        "_baseline", "_hour", "_minute", "_minutes", "_names", "_priors", "_source_rates", "_sources", "_surprise",
+        "_surprises", "aggregated", "factor", "fine", "floor_usd", "hidden", "last", "order_rate", "rates", "shape",
+        "table", "windows",
     )  # fmt: skip
 
     def __init__(self, floor_usd: float, settings: DetectorSettings, steadiness: float = 1.0) -> None:
@@ -61,9 +77,16 @@ class Flow:
         self.floor_usd = floor_usd
         self.fine = False  # whether any record was finer than an hour: otherwise short windows know nothing
         self.aggregated = False  # whether any was not
-        self.rates = [PRIOR_RATE * floor_usd] * 2  # normal USD a minute by side
+        self.rates = [PRIOR_RATE * floor_usd] * 2  # normal USD a minute by side, without the day's shape
+        self.shape = Shape(power=1, shrink=SHAPE_SHRINK, per_day=60)
+        self.order_rate = 0.0  # normal orders a minute, both sides
+        self.last = 0  # the last second that had an order
+        self.factor = 1.0  # of the current hour
+        self.hidden: dict[str, tuple[int, int]] = {}  # by window what saturated feeds hide of each side, micro-USD
         self.table: dict[str, tuple[Pair, Pair]] = {}
         self._baseline = settings.baseline
+        self._hour = 0  # that the factor is of
+        self._surprises: list[dict[str, float] | None] = [None, None]  # by side, until the sums change
         self._minutes = 0  # learned so far
         self._minute = 0  # number of the last minute seen, learned or not; 0 before there was anything to learn
         self._sources: dict[str, int] = {}  # first lane of each source
@@ -98,28 +121,59 @@ class Flow:
             self.windows.add(lane, second - 1, micros, orders, HOUR_S)
         else:
             self.fine = True
+            self.last = max(self.last, second)
             self.windows.add(lane, second, micros, orders)
+
+    def expect(self, open_interest_usd: float) -> None:
+        """Take the open interest as the measure of a normal minute, as long as none was learned."""
+        if self._minutes == 0:
+            self.rates = [PRIOR_TURNOVER * open_interest_usd / (2 * DAY_MINUTES)] * 2
+            self._surprises = [None, None]
 
     def close(self, second: int) -> None:
         """Fold what came, make ``second`` the current one and take the sums."""
         self.windows.advance(second)
-        self.table = self.windows.by_side()
+        table = self.windows.by_side()
+        if table is not self.table:
+            self.table = table
+            self._surprises = [None, None]
+        if second // HOUR_S != self._hour:
+            self._hour = second // HOUR_S
+            self._reshape()
+
+    def _reshape(self) -> None:
+        self.factor = self.shape.factor(self._hour)
+        self._surprises = [None, None]
+
+    def hide(self, hidden: dict[str, tuple[int, int]]) -> None:
+        """Take what saturated feeds hide at present, by window and side, micro-USD."""
+        if hidden != self.hidden:
+            self.hidden = hidden
+            self._surprises = [None, None]
 
     def usd(self, window: str, side: Side) -> float:
-        """Liquidated USD of one side within a window, as of the last :meth:`close`."""
+        """Liquidated USD of one side within a window as reported, as of the last :meth:`close`."""
         return self.table[window][0][SIDE_INDEX[side]] / MICROS if self.table else 0.0
+
+    def corrected_usd(self, window: str, side: Side) -> float:
+        """The same with what saturated feeds hide."""
+        index = SIDE_INDEX[side]
+        if not self.table:
+            return 0.0
+        amount = self.table[window][0][index]
+        return (amount + self.hidden[window][index] if window in self.hidden else amount) / MICROS
 
     def orders(self, window: str) -> int:
         """Forced orders of both sides within a window."""
         return sum(self.table[window][1]) if self.table else 0
 
     def normal(self, window: str, side: Side) -> float:
-        """Normal USD of one side within a window."""
-        return self.rates[SIDE_INDEX[side]] * WINDOWS[window] / 60
+        """Normal USD of one side within a window at this time of the day."""
+        return self.rates[SIDE_INDEX[side]] * self.factor * WINDOWS[window] / 60
 
     def ratio(self, window: str, side: Side, limit_usd: float | None = None) -> float:
         """USD within a window over the normal, the floor added to both; ``limit_usd`` replaces the sum if lower."""
-        usd = self.usd(window, side)
+        usd = self.corrected_usd(window, side)
         if limit_usd is not None:
             usd = min(usd, limit_usd)
         return (usd + self.floor_usd) / (self.normal(window, side) + self.floor_usd)
@@ -130,7 +184,21 @@ class Flow:
 
     def surprises(self, side: Side, limit: Callable[[str, Side], float | None]) -> dict[str, float]:
         """Surprise of every judged window, decades; ``limit`` gives the most that may count of a window's sum."""
-        return {window: self.surprise(window, side, limit(window, side)) for window in self._priors}
+        index = SIDE_INDEX[side]
+        kept = self._surprises[index]
+        if kept is None:
+            kept = self._surprises[index] = {
+                window: self.surprise(window, side, limit(window, side)) for window in self._priors
+            }
+        return kept
+
+    def silent_for(self, second: int) -> int:
+        """Seconds since the last order."""
+        return second - self.last
+
+    def expected_orders(self, second: int) -> float:
+        """Orders that a normal market would have shown since the last one."""
+        return self.order_rate * self.factor * self.silent_for(second) / 60
 
     def stressed_sources(self, side: Side) -> int:
         """How many sources have a minute far above their own normal."""
@@ -162,34 +230,61 @@ class Flow:
         Minutes in which nothing was closed (the scope slept) count as empty ones.
         """
         empty = minute - self._minute - 1 if self._minute else 0
-        self._minute = minute if self.fine else 0  # before anything fine came, an empty minute is an unknown one
-        if not learn or not self.fine:
+        known = self.fine or self.aggregated
+        self._minute = minute if known else 0  # before anything came, an empty minute is an unknown one
+        if not learn or not known:
+            return
+        if not self.fine:
+            self._learn_coarse(max(0, empty) + 1)
             return
         if empty > 0:
-            self._learn_empty(empty)
+            self._learn_empty(minute - empty, empty)
         self._learn()
 
     def _learn(self) -> None:
-        keep = self._keep(1)
-        winsor = self._baseline.winsor
+        keep, winsor, floor = self._keep(1), self._baseline.winsor, self.floor_usd
+        orders = min(self.orders("1m"), winsor * (self.order_rate + 1.0))
+        self.order_rate = keep * self.order_rate + (1.0 - keep) * orders
+        seen, before = 0.0, sum(self.rates)
         for side, index in SIDE_INDEX.items():
             rate = self.rates[index]
-            counted = min(self.usd("1m", side), winsor * (rate + self.floor_usd))
-            self.rates[index] = keep * rate + (1.0 - keep) * counted
+            counted = min(self.usd("1m", side), winsor * (rate * self.factor + floor))
+            seen += counted
+            self.rates[index] = max(LOWEST_RATE, keep * rate + (1.0 - keep) * counted / self.factor)
             for window, surprise in self._surprise[index].items():
                 surprise.observe(self.ratio(window, side) if self.usd(window, side) else 0.0)
-        limit = winsor * (self._source_rates + BREADTH_FLOOR * self.floor_usd)
-        seen = np.minimum(self.windows.sums("1m") / MICROS, limit)
-        self._source_rates = keep * self._source_rates + (1.0 - keep) * seen
+        self.shape.learn(self._minute // 60, min(winsor, seen / before))
+        limit = winsor * (self._source_rates + BREADTH_FLOOR * floor)
+        counted_by_source = np.minimum(self.windows.sums("1m") / MICROS, limit)
+        self._source_rates = keep * self._source_rates + (1.0 - keep) * counted_by_source
+        self._surprises = [None, None]
 
-    def _learn_empty(self, minutes: int) -> None:
+    def _learn_coarse(self, minutes: int) -> None:
+        """Learn from totals of an hour: each minute of it is taken to be a sixtieth."""
+        keep = self._keep(minutes)
+        for side, index in SIDE_INDEX.items():
+            rate = self.rates[index]
+            counted = min(self.usd("1h", side) / 60, self._baseline.winsor * (rate * self.factor + self.floor_usd / 60))
+            self.rates[index] = max(LOWEST_RATE, keep * rate + (1.0 - keep) * counted / self.factor)
+            if "1h" in self._surprise[index]:
+                self._surprise[index]["1h"].observe(self.ratio("1h", side), minutes)
+        self._surprises = [None, None]
+
+    def _learn_empty(self, first: int, minutes: int) -> None:
         """Learn minutes in which every judged window was empty, all at once."""
         keep = self._keep(minutes)
-        self.rates = [keep * rate for rate in self.rates]
+        self.rates = [max(LOWEST_RATE, keep * rate) for rate in self.rates]
         self._source_rates *= keep
+        self.order_rate *= keep
         for surprises in self._surprise:
             for surprise in surprises.values():
                 surprise.observe(0.0, minutes)
+        at, last = max(first, first + minutes - SHAPE_MINUTES), first + minutes
+        while at < last:
+            of_hour = min(last, at - at % 60 + 60) - at
+            self.shape.learn(at // 60, 0.0, of_hour)
+            at += of_hour
+        self._reshape()
 
     def _keep(self, minutes: int) -> float:
         """What is left of the rates' weight after as many more minutes: a plain mean until a half-life was seen."""
@@ -214,6 +309,8 @@ class Flow:
         """What a snapshot keeps."""
         return {
             "windows": self.windows.state(), "fine": self.fine, "aggregated": self.aggregated, "rates": self.rates,
+            "shape": self.shape.state(), "factor": self.factor, "hour": self._hour, "hidden": self.hidden,
+            "order_rate": self.order_rate, "last": self.last,
             "minutes": self._minutes, "minute": self._minute, "sources": self._sources,
             "source_rates": self._source_rates.tolist(),
             "surprise": [{name: kept.state() for name, kept in side.items()} for side in self._surprise],
@@ -225,6 +322,10 @@ class Flow:
         self.fine, self.aggregated, self.rates = state["fine"], state["aggregated"], state["rates"]
         self._minutes, self._minute, self._sources = state["minutes"], state["minute"], state["sources"]
         self._names = list(self._sources)
+        self.order_rate, self.last = state["order_rate"], state["last"]
+        self.shape.load(state["shape"])
+        self.factor, self._hour = state["factor"], state["hour"]
+        self.hidden = {window: (kept[0], kept[1]) for window, kept in state["hidden"].items()}
         self._source_rates = np.array(state["source_rates"], np.float64)
         for surprises, side in zip(self._surprise, state["surprise"], strict=True):
             for name, surprise in surprises.items():

@@ -5,7 +5,8 @@
                             ▼  └─────────┘ a new wave of the same episode
 
 Upward moves are quick, downward ones slow, so that an episode neither flaps nor ends before it is over: relief needs
-both a price that has stopped and forced flow that has slowed.
+both a price that has stopped and forced flow that has slowed. A price has stopped when it came back by a part of its
+move, or when it stood still for several times as long: many a crash does not come back.
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ RECENT_S: Final = 3
 """Seconds that are looked at for a rise ..."""
 RECENT_NEEDED: Final = 2
 """... of which this many must agree: one second may be an outlier."""
+RENEWED: Final = 0.5
+"""Share of the episode's worst minute from which on forced flow in relief is a new wave without a new extreme."""
 DOWNWARD: Final = frozenset({("building", "calm"), ("cascade", "relief"), ("relief", "calm")})
 """Changes that wait for the shortest stay in a phase."""
 
@@ -31,7 +34,8 @@ class Observation(NamedTuple):
     Attributes:
         second: the second that closed.
         score: 0 to 100.
-        flow_points: the liquidations' part of it: a day's fall outlasts every cascade, so calm looks at these alone.
+        forced: whether liquidations are part of it (or cannot be seen): a day's fall outlasts every cascade, so
+            episodes begin and end by these.
         floors_met: whether the cascade's absolute floors hold.
         price: in the direction of the move, so that a larger one is further along: minus the price for longs.
         reference: the same for the best price of the last hour: where the move began.
@@ -40,11 +44,12 @@ class Observation(NamedTuple):
         pace_surprise: how surprising that is, decades; 0 where the window is not judged.
         quiet_ratio: its quiet window over the normal one.
         allowed: whether a cascade may be called at all (the market needs breadth or a leader).
+        saturated: whether a feed is at its limit, so that nobody knows whether the pace has slowed.
     """
 
     second: int
     score: float
-    flow_points: float
+    forced: bool
     floors_met: bool
     price: float | None
     reference: float | None
@@ -53,6 +58,7 @@ class Observation(NamedTuple):
     pace_surprise: float
     quiet_ratio: float
     allowed: bool = True
+    saturated: bool = False
 
 
 class Episode(msgspec.Struct):
@@ -112,10 +118,9 @@ class Phases:
         state.second = seen.second
         state.recent = [(at, points) for at, points in state.recent if at > seen.second - RECENT_S]
         state.recent.append((seen.second, seen.score if seen.allowed and seen.floors_met else 0.0))
-        forced = seen.flow_points >= settings.calm_points
-        high = forced and seen.score >= settings.building_score
+        high = seen.forced and seen.score >= settings.building_score
         state.high_since = (state.high_since or seen.second) if high else 0
-        state.low_since = 0 if forced else (state.low_since or seen.second)
+        state.low_since = 0 if seen.forced else (state.low_since or seen.second)
         if state.episode is not None:
             self._follow(state.episode, seen)
         after = self._next(seen)
@@ -163,6 +168,8 @@ class Phases:
 
     def _from_relief(self, seen: Observation) -> Phase:
         state, settings = self.state, self._settings
+        if seen.pace_usd >= RENEWED * state.worst_pace_usd > 0 and self._reached(settings.fast_score):
+            return "cascade"
         if seen.price is not None and state.wave_mark is not None and seen.allowed and seen.floors_met:
             beyond = seen.price - state.wave_mark > settings.wave_sigma * seen.move_unit
             if beyond and seen.pace_surprise >= settings.wave_surprise:
@@ -175,19 +182,24 @@ class Phases:
         return sum(points >= threshold for _, points in self.state.recent) >= RECENT_NEEDED
 
     def _stopped(self, seen: Observation) -> bool:
-        """The price has made no new extreme for long enough, and came back by enough."""
+        """The price has made no new extreme for long enough, and came back by enough or stood still for longer."""
         state, settings = self.state, self._settings
         if seen.price is None or state.extreme is None or state.reference is None or state.episode is None:
             return False
         since_onset = settings.extreme_fraction * (seen.second - state.episode.started)
         wait = min(max(since_onset, settings.extreme_min_seconds), settings.extreme_max_seconds)
+        still = seen.second - state.extreme_at
         rebound = settings.rebound * (state.extreme - state.reference)
-        return seen.second - state.extreme_at >= wait and state.extreme - seen.price >= rebound
+        return still >= wait and (state.extreme - seen.price >= rebound or still >= settings.standstill * wait)
 
     def _slowed(self, seen: Observation) -> bool:
         """Forced flow is far below the episode's worst minute, and falling."""
         state = self.state
-        return seen.pace_usd <= self._settings.pace * state.worst_pace_usd and state.fast <= state.slow
+        return (
+            not seen.saturated
+            and seen.pace_usd <= self._settings.pace * state.worst_pace_usd
+            and state.fast <= state.slow
+        )
 
     def _average(self, seen: Observation) -> None:
         state = self.state

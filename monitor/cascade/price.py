@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from statistics import median
 from typing import Any, Final, NamedTuple
 
 from monitor.cascade.extremes import Extremes
+from monitor.cascade.shape import Shape
 from monitor.cascade.surprise import Surprise
 from monitor.cascade.windows import WINDOWS
 from monitor.events import SIDES, Side
 
+HOUR_S: Final = 3_600
 DAY_S: Final = 86_400
 FRESH_S: Final = 600
 """A venue's mark counts in the median for this long, seconds; recordings of five-minute candles still do."""
@@ -26,8 +28,13 @@ RETURN_S: Final = 300
 """The normal volatility is learned from returns over this many seconds."""
 PRIOR_RETURNS: Final = 144
 """The assumed volatility weighs as much as this many measured returns: half a day."""
-VOLATILITY_HALF_LIFE: Final = 7 * DAY_S // RETURN_S
-"""Returns after which one counts half: a week."""
+VOLATILITY_HALF_LIFE: Final = 10 * DAY_S // RETURN_S
+"""Returns after which one counts half: ten days, the mean age of thirty. A denominator of a day or an hour makes the
+worst day look normal."""
+SHAPE_SHRINK: Final = 200
+"""Returns of an hour of the day (17 days) after which its own volatility counts as much as the market's profile."""
+SHAPED: Final = 14_400
+"""Windows up to this many seconds have the volatility of their hour; longer ones average over the day."""
 LOWEST_VOLATILITY: Final = 0.004
 """Of a day. Pegged coins move less; a basis point must not look like a crash."""
 WINSOR: Final = 25.0
@@ -54,20 +61,29 @@ STILL: Final = Move("5m", 0.0, 0.0, 0.0)
 class Price:
     """Marks of one asset, folded once a second into their median over venues.
 
-    All moves are ratios (0.05 is 5 %). ``sigma`` is the standard deviation of a day's return in quiet times.
+    All moves are ratios (0.05 is 5 %). ``sigma`` is the standard deviation of a day's return in quiet times. What is
+    normal is learned late and not at all from the hour before an episode: a fall that ends in one was no quiet time.
+
+    Args:
+        daily_volatility: assumed until it is measured.
+        move_windows: names of the judged windows.
+        lag_s: how late returns and moves are learned, seconds.
     """
 
     __slots__ = (
-        "_anchor", "_dirty", "_marks", "_move_surprise", "_moves", "_returns", "_step", "_steps",
-        "judged", "last", "second", "sigma", "variance", "windows",
+        "_anchor", "_dirty", "_hour", "_lag_s", "_late_moves", "_late_returns", "_marks", "_move_surprise", "_moves",
+        "_returns", "_step", "_steps", "_units", "judged", "last", "second", "shape", "sigma", "variance", "windows",
     )  # fmt: skip
 
-    def __init__(self, daily_volatility: float, move_windows: Sequence[str]) -> None:
+    def __init__(self, daily_volatility: float, move_windows: Sequence[str], lag_s: int = 0) -> None:
         self.last: float | None = None
         self.second = 0  # of the last change
         self.variance = daily_volatility**2 * RETURN_S / DAY_S
         self.sigma = daily_volatility
         self.judged: dict[Side, Move] = dict.fromkeys(SIDES, STILL)  # as of the last closed second
+        self.shape = Shape(power=2, shrink=SHAPE_SHRINK, per_day=12)  # of the variance
+        self._hour = 0  # that the units are of
+        self._units: dict[str, float] = {}  # by window one standard deviation of its return at this time of the day
         self._marks: dict[str, tuple[float, int]] = {}
         self._dirty = False
         self.windows = tuple(move_windows)
@@ -77,6 +93,10 @@ class Price:
         self._steps: deque[tuple[int, float]] = deque()  # (step, squared return)
         self._anchor: tuple[int, float] | None = None  # second and price that the next five-minute return starts at
         self._returns = 0
+        self._lag_s = lag_s
+        self._late_moves: deque[tuple[int, list[float]]] = deque()  # second, deviations of each window and side
+        self._late_returns: deque[tuple[int, float]] = deque()  # second, squared return
+        self._measure()
 
     def mark(self, venue: str, second: int, price: float) -> None:
         """Take a venue's mark price; one that is older than its last changes nothing."""
@@ -85,10 +105,20 @@ class Price:
             self._marks[venue] = (price, second)
             self._dirty = True
 
+    @property
+    def venues(self) -> Collection[str]:
+        """Where it has a price."""
+        return self._marks.keys()
+
     def close(self, second: int, learn: bool) -> None:
         """Close a second: fold the marks into one price, and learn what is normal if ``learn``."""
         if self.last is not None:
             self._close_step(second, self.last)  # before the marks: the step began with the price that was
+        if second // HOUR_S != self._hour:
+            self._hour = second // HOUR_S
+            self._measure()
+        elif not self._dirty:
+            return
         if self._dirty:
             self._dirty = False
             newest = max(at for _, at in self._marks.values())
@@ -97,16 +127,39 @@ class Price:
             self.second = second
             for extremes in self._moves.values():
                 extremes.push(second, price)
-            self._learn_return(second, price, learn)
-        if self.last is not None:
-            for side in SIDES:
-                self.judged[side] = self._judge(side)
+            self._take_return(second, price, learn)
+        if not learn and (self._late_moves or self._late_returns):
+            self._late_moves.clear()
+            self._late_returns.clear()
+        self._judge()
 
-    def _judge(self, side: Side) -> Move:
-        """The most surprising move against a side."""
-        surprises = {window: self._move_surprise[window].of(self.deviations(window, side)) for window in self.windows}
-        worst = max(surprises, key=surprises.__getitem__)
-        return Move(worst, self.move(worst, side), surprises[worst], surprises[self.windows[0]])
+    def _measure(self) -> None:
+        """Take the standard deviations of the current hour."""
+        of_hour = math.sqrt(self.shape.factor(self._hour))
+        self._units = {
+            window: self.sigma * math.sqrt(length / DAY_S) * (of_hour if length <= SHAPED else 1.0)
+            for window, length in WINDOWS.items()
+        }
+
+    def _judge(self) -> None:
+        """Find the most surprising move against each side."""
+        last = self.last
+        if last is None:
+            return
+        for side in SIDES:
+            worst, fast = STILL, 0.0
+            for window in self.windows:
+                extremes = self._moves[window]
+                move = 1.0 - last / extremes.high if side == "long" else last / extremes.low - 1.0
+                deviations = move / self._units[window]
+                if deviations <= MOVE_SCALE:
+                    continue
+                surprise = self._move_surprise[window].of(deviations)
+                if window == self.windows[0]:
+                    fast = surprise
+                if surprise > worst.surprise:
+                    worst = Move(window, move, surprise, 0.0)
+            self.judged[side] = worst._replace(fast_surprise=fast)
 
     def _close_step(self, second: int, price: float) -> None:
         step = second // STEP_S
@@ -120,7 +173,8 @@ class Price:
             while self._steps and self._steps[0][0] <= step - STEPS:
                 self._steps.popleft()
 
-    def _learn_return(self, second: int, price: float, learn: bool) -> None:
+    def _take_return(self, second: int, price: float, learn: bool) -> None:
+        """Make a return of five minutes, and learn those that are old enough."""
         if self._anchor is None:
             self._anchor = (second, price)
             return
@@ -128,12 +182,21 @@ class Price:
         if elapsed < RETURN_S:
             return
         if learn and elapsed < DAY_S:
-            squared = math.log(price / self._anchor[1]) ** 2 * RETURN_S / elapsed
-            self._returns += 1
-            gain = max(1.0 - 2.0 ** (-1.0 / VOLATILITY_HALF_LIFE), 1.0 / (PRIOR_RETURNS + self._returns))
-            self.variance += gain * (min(squared, WINSOR * self.variance) - self.variance)
-            self.sigma = max(LOWEST_VOLATILITY, math.sqrt(self.variance * DAY_S / RETURN_S))
+            self._late_returns.append((second, math.log(price / self._anchor[1]) ** 2 * RETURN_S / elapsed))
         self._anchor = (second, price)
+        while self._late_returns and self._late_returns[0][0] <= second - self._lag_s:
+            self._learn_return(*self._late_returns.popleft())
+
+    def _learn_return(self, second: int, squared: float) -> None:
+        hour = second // HOUR_S
+        factor = self.shape.factor(hour)
+        self._returns += 1
+        gain = max(1.0 - 2.0 ** (-1.0 / VOLATILITY_HALF_LIFE), 1.0 / (PRIOR_RETURNS + self._returns))
+        ratio = min(squared / self.variance, WINSOR * factor)
+        self.shape.learn(hour, ratio)
+        self.variance *= 1.0 + gain * (ratio / factor - 1.0)
+        self.sigma = max(LOWEST_VOLATILITY, math.sqrt(self.variance * DAY_S / RETURN_S))
+        self._measure()
 
     def move(self, window: str, side: Side) -> float:
         """How far the price stands below the window's high (``long``) or above its low (``short``), as a ratio."""
@@ -151,11 +214,11 @@ class Price:
 
     def deviations(self, window: str, side: Side) -> float:
         """The move in standard deviations of the window's return."""
-        return self.move(window, side) / (self.sigma * math.sqrt(WINDOWS[window] / DAY_S))
+        return self.move(window, side) / self._units[window]
 
     def normal_move(self, window: str) -> float:
-        """One standard deviation of the window's return: the baseline that evidence is held against."""
-        return self.sigma * math.sqrt(WINDOWS[window] / DAY_S)
+        """One standard deviation of the window's return at this time: the baseline that evidence is held against."""
+        return self._units[window]
 
     def volatility_ratio(self) -> float:
         """Realised volatility of the last five minutes over the normal one of five minutes."""
@@ -164,16 +227,19 @@ class Price:
             realised += math.log(self.last / self._step[1]) ** 2  # the step that is still running
         return math.sqrt(realised) / self.normal_move("5m")
 
-    def learn_minute(self) -> None:
-        """Learn what moves a quiet minute shows, on both sides alike."""
-        for window, surprise in self._move_surprise.items():
-            surprise.observe(self.deviations(window, "long"))
-            surprise.observe(self.deviations(window, "short"))
+    def learn_minute(self, second: int) -> None:
+        """Take what moves a quiet minute shows, on both sides alike, and learn those that are old enough."""
+        moves = [self.deviations(window, side) for window in self.windows for side in SIDES]
+        self._late_moves.append((second, moves))
+        while self._late_moves and self._late_moves[0][0] <= second - self._lag_s:
+            for index, deviations in enumerate(self._late_moves.popleft()[1]):
+                self._move_surprise[self.windows[index // 2]].observe(deviations)
 
     def state(self) -> dict[str, object]:
         """What a snapshot keeps."""
         return {
-            "judged": self.judged,
+            "late_moves": list(self._late_moves), "late_returns": list(self._late_returns), "names": self.windows,
+            "judged": self.judged, "shape": self.shape.state(), "hour": self._hour,
             "last": self.last, "second": self.second, "variance": self.variance, "sigma": self.sigma,
             "marks": self._marks, "dirty": self._dirty,
             "moves": {name: extremes.state() for name, extremes in self._moves.items()},
@@ -186,6 +252,12 @@ class Price:
         self.last, self.second = state["last"], state["second"]
         self.variance, self.sigma = state["variance"], state["sigma"]
         self.judged = {side: Move(*kept) for side, kept in state["judged"].items()}
+        if tuple(state["names"]) == self.windows:
+            self._late_moves = deque((at, moves) for at, moves in state["late_moves"])
+        self._late_returns = deque((at, squared) for at, squared in state["late_returns"])
+        self.shape.load(state["shape"])
+        self._hour = state["hour"]
+        self._measure()
         self._marks = {venue: (price, at) for venue, (price, at) in state["marks"].items()}
         self._dirty = state["dirty"]
         for name, extremes in self._moves.items():

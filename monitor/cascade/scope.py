@@ -7,11 +7,14 @@ from typing import Final
 
 import msgspec
 
+from monitor.cascade import sight
+from monitor.cascade.corrected import Corrected
 from monitor.cascade.flow import SIDE_INDEX, Flow
 from monitor.cascade.phases import Observation, Phases, PhaseState
 from monitor.cascade.price import Price
-from monitor.cascade.score import NOTHING, Item, Score, score
+from monitor.cascade.score import BLIND, DEGRADED, NOTHING, Item, Score, score
 from monitor.cascade.settings import DetectorSettings
+from monitor.cascade.sight import Feeds
 from monitor.events import MICROS, SIDES, Phase, Side, SideTotals, Signal, SignalCoverage, WindowTotals
 
 SHOWN: Final = ("10s", "1m", "5m", "1h", "24h")
@@ -26,16 +29,27 @@ MOVE_ZERO: Final = 2.0
 MOVE_FULL: Final = 4.0
 """The same for the move of the price. Lower than the flow's: a move of once in 100 minutes is common, and says
 something only beside forced flow; full points at once in 10,000 minutes (a week)."""
+BLIND_MOVE_ZERO: Final = 3.0
+BLIND_MOVE_FULL: Final = 6.0
+"""Where the price decides alone it must be rarer: a cascade's 60 points are then once in 63,000 minutes (44 days)."""
+VOLATILITY_ZERO: Final = 2.0
+VOLATILITY_FULL: Final = 6.0
+"""Realised over normal volatility of five minutes; on calm days 1 in 100 minutes is above 3."""
 SEVERE_SCORE: Final = 75.0
 EXTREME_SCORE: Final = 90.0
 """Worst score of an episode from which on its severity is 2 and 3."""
-RISE: Final = 13.2
-"""Points that a score can gain while nothing comes, 5 of 25 of the flow's 66: the other side may leave the five minutes
-of its one-sidedness first."""
+RISE: Final = 14.0
+"""Points that a score can gain while nothing comes, 5 of 25 of the flow's 62: the other side may leave the five minutes
+of its one-sidedness first; and a little for the hour that changes."""
 STRESSED: Final = 3.0
 """Decades of flow or price surprise from which on a scope counts as stressed in the market's breadth."""
 ONE_SIDED_ORDERS: Final = 10
 """One-sidedness of fewer orders in five minutes is chance."""
+SATURATED: Final = 0.9
+"""Share of seconds with a report from which on a feed of one a second is at its limit."""
+COARSE: Final = 4.0
+"""Floors of totals that come by the hour, over those of five minutes."""
+COARSE_WINDOW: Final = "1h"
 
 
 class EpisodeSummary(msgspec.Struct):
@@ -73,23 +87,30 @@ class Scope:
         self.settings = settings
         self.scale = scale
         self.flow = Flow(settings.floors.floor_usd * scale, settings, steadiness)
-        self.price = Price(settings.baseline.daily_volatility, settings.judged.move_windows)
+        self.price = self._new_price()
         self.phases = [Phases(settings.phases) for _ in SIDES]
         self.scores: list[Score] = [NOTHING, NOTHING]
         self.totals = [0, 0]  # liquidated micro-USD by side since the start
         self.complete_total = 0  # of these, from feeds that show everything
         self.closed_totals: tuple[int, int, int] = (0, 0, 0)  # the three above when the last second closed
         self.episode_totals = [(0, 0, 0), (0, 0, 0)]  # the same before the first sign of the side's episode
+        self.corrected = Corrected()
         self.finished: list[EpisodeSummary] = []
         self.second = 0  # last closed
         self.stressed_second = 0
         self.frozen_since = 0
         self.stressed_until = 0
+        self.seen_since = 0  # the first second closed
+        self.seen_share = 1.0  # of the flow, as of the last second that was judged
         self.changed = False  # anything new since the last closed second
         self.learning = False  # anything new since the last minute's end
         self.lasting = False  # seconds must close though nothing is new
         self.holding = False  # a judged window was not empty at the last minute's end
         self.opened = 0  # the second that windows take events of
+
+    def _new_price(self) -> Price:
+        baseline = self.settings.baseline
+        return Price(baseline.daily_volatility, self.settings.judged.move_windows, 60 * baseline.lag_minutes)
 
     # What comes in
 
@@ -129,31 +150,53 @@ class Scope:
         """
         return self.learning or self.changed or self.lasting or self.holding or self.frozen_since > 0
 
-    def close(self, second: int, coverage: SignalCoverage) -> list[Signal]:
+    def close(self, second: int, feeds: Feeds) -> list[Signal]:
         """Close a second: all that arrived before its end is in. Returns the signals that it leads to."""
         self.second = second
+        self.seen_since = self.seen_since or second
         self.changed = False
         self.price.close(second, self._learning(second))
         self.flow.close(second)
-        signals = []
-        for side in SIDES:
-            signals += self._close_side(side, second, coverage)
+        self._correct(second)
+        signals: list[Signal] = []
+        self.lasting = self.flow.windows.waiting
+        judged = [side for side in SIDES if not self._quiet(side)]
+        if judged:
+            self.seen_share = self._seen_share(feeds)
+            for side in judged:
+                signals += self._close_side(side, second, feeds)
+                self.lasting = self.lasting or self._lasts(side)
         self.closed_totals = (self.totals[0], self.totals[1], self.complete_total)
-        self.lasting = self.flow.windows.waiting or any(self._lasts(side) for side in SIDES)
         if second % 60 == 59:
-            learn = self._learning(second) and not any(phases.state.high_since for phases in self.phases)
-            self.flow.learn(second // 60, learn=learn)
-            if learn and self.price.second > second - 60:
-                self.price.learn_minute()
-            self.learning = False
-            self.holding = not self.flow.empty
+            self._close_minute(second)
         return signals
+
+    def _quiet(self, side: Side) -> bool:
+        """Whether this second can neither begin nor change anything of a side, so that it need not be judged."""
+        index = SIDE_INDEX[side]
+        state = self.phases[index].state
+        if state.phase != "calm" or state.high_since or self._speaks(side):
+            return False
+        if self.price.judged[side].surprise > (BLIND_MOVE_ZERO if self.blind else MOVE_ZERO):
+            return False
+        self.scores[index] = NOTHING
+        return True
+
+    def _close_minute(self, second: int) -> None:
+        learn = self._learning(second) and not any(phases.state.high_since for phases in self.phases)
+        self.flow.learn(second // 60, learn=learn)
+        if learn and self.price.second > second - 60:
+            self.price.learn_minute(second)
+        self.learning = False
+        self.holding = not self.flow.empty
+
+    def _correct(self, second: int) -> None:
+        """Bring what throttled feeds hide up to date."""
 
     def _lasts(self, side: Side) -> bool:
         """Whether a side is in a phase, or may come into one though nothing is new."""
         state, scored = self.phases[SIDE_INDEX[side]].state, self.scores[SIDE_INDEX[side]]
-        counts = self.flow.usd("5m", side) >= self.flow.floor_usd
-        near = counts and scored.points + self._rise >= self.settings.phases.building_score
+        near = self._speaks(side) and scored.points + self._rise >= self.settings.phases.building_score
         return near or state.phase != "calm" or state.high_since > 0
 
     @property
@@ -170,7 +213,32 @@ class Scope:
             self.frozen_since = 0
         return not self.frozen_since or second - self.frozen_since >= 3600 * baseline.thaw_after_hours
 
-    def _close_side(self, side: Side, second: int, coverage: SignalCoverage) -> list[Signal]:
+    def _speaks(self, side: Side) -> bool:
+        """Whether there is enough liquidated of a side to say anything."""
+        flow = self.flow
+        if flow.fine:
+            return flow.corrected_usd("5m", side) >= flow.floor_usd
+        return flow.aggregated and flow.usd(COARSE_WINDOW, side) >= COARSE * flow.floor_usd
+
+    def _seen_share(self, feeds: Feeds) -> float:
+        """Share of the flow that can be seen at present."""
+        flow, second = self.flow, self.second
+        venues = self._venues(feeds)
+        return sight.coverage(
+            venues, feeds.silent, self._interest_by_venue(),
+            unwatched=not venues and second - self.seen_since >= sight.UNWATCHED_S,
+            dead=not feeds.beating and flow.fine and flow.silent_for(second) >= sight.DEAD_S
+            and flow.expected_orders(second) >= sight.DEAD_ORDERS,
+        )  # fmt: skip
+
+    def _venues(self, feeds: Feeds) -> set[str]:
+        """Venues whose liquidations are seen, or would be."""
+        raise NotImplementedError
+
+    def _interest_by_venue(self) -> dict[str, float]:
+        return {}
+
+    def _close_side(self, side: Side, second: int, feeds: Feeds) -> list[Signal]:
         index = SIDE_INDEX[side]
         phases = self.phases[index]
         flow_surprise = self._flow_surprise(side)
@@ -182,9 +250,10 @@ class Scope:
         state = phases.state
         if state.high_since == second and (state.episode is None or state.episode.started == second):
             self.episode_totals[index] = self.closed_totals
+            self.corrected.begin(side)
         if state.phase == "calm" and not changed:
             return []
-        signal = self._signal(side, second, phases.state, scored, coverage, changed=changed)
+        signal = self._signal(side, second, phases.state, scored, feeds, changed=changed)
         if state.phase == "calm":
             self.finished.append(self._summary(side, state))
             phases.forget_episode()
@@ -192,10 +261,10 @@ class Scope:
 
     def _flow_surprise(self, side: Side) -> dict[str, float]:
         """Surprise of each judged window that can be judged; empty below the floor."""
-        flow = self.flow
-        if not flow.fine or flow.usd("5m", side) < flow.floor_usd:
+        if not self._speaks(side):
             return {}
-        return flow.surprises(side, self._limit)
+        surprises = self.flow.surprises(side, self._limit)
+        return surprises if self.flow.fine else {COARSE_WINDOW: surprises.get(COARSE_WINDOW, 0.0)}
 
     def _limit(self, window: str, side: Side) -> float | None:
         """The most that may count of a window's sum; None for all of it."""
@@ -205,11 +274,17 @@ class Scope:
         """Whether a cascade may be called."""
         return True
 
+    @property
+    def blind(self) -> bool:
+        """Whether no liquidations could be seen when last judged: the price decides alone."""
+        return self.seen_share < BLIND
+
     def _score(self, side: Side, flow_surprise: dict[str, float]) -> Score:
         price_items = self._price_items(side)
         if not flow_surprise and not any(item.share for item in price_items):
             return NOTHING
-        return score(self._flow_items(side, flow_surprise), price_items)
+        flow_items = self._flow_items(side, flow_surprise)
+        return score(flow_items, price_items, self._confirming_items(side), coverage=self.seen_share)
 
     def _flow_items(self, side: Side, surprise: dict[str, float]) -> list[Item]:
         if not surprise:
@@ -217,16 +292,17 @@ class Scope:
         flow = self.flow
         worst = max(surprise, key=lambda window: surprise[window])
         items = [
-            Item(f"liquidated_usd_{worst}", flow.usd(worst, side), flow.normal(worst, side), surprise[worst],
+            Item(f"liquidated_usd_{worst}", flow.corrected_usd(worst, side), flow.normal(worst, side), surprise[worst],
                  SURPRISE_ZERO, SURPRISE_FULL, 20),
         ]  # fmt: skip
-        mine, other = flow.usd("5m", side), flow.usd("5m", "short" if side == "long" else "long")
+        span = "5m" if flow.fine else COARSE_WINDOW
+        mine, other = flow.usd(span, side), flow.usd(span, "short" if side == "long" else "long")
         share = mine / (mine + other)
-        strength = 2 * share - 1 if flow.orders("5m") >= ONE_SIDED_ORDERS else 0.0
-        items.append(Item("one_sided_share_5m", share, 0.5, strength, 0.4, 0.9, 5))
-        if len(flow.sources) > 1:
+        strength = 2 * share - 1 if flow.orders(span) >= ONE_SIDED_ORDERS or not flow.fine else 0.0
+        items.append(Item(f"one_sided_share_{span}", share, 0.5, strength, 0.4, 0.9, 5))
+        if len(flow.sources) > 1 and flow.fine:
             stressed = float(flow.stressed_sources(side))
-            items.append(Item(self._breadth_name, stressed, 0.0, stressed, 1, 3, 7))
+            items.append(Item(self._breadth_name, stressed, 0.0, stressed, 1, min(3, len(flow.sources)), 7))
         return items
 
     _breadth_name = "venues_stressed"
@@ -237,16 +313,20 @@ class Scope:
             return []
         worst = price.judged[side]
         ratio = price.volatility_ratio()
+        zero, full = (BLIND_MOVE_ZERO, BLIND_MOVE_FULL) if self.blind else (MOVE_ZERO, MOVE_FULL)
         return [
-            Item(f"move_{worst.window}", worst.ratio, price.normal_move(worst.window), worst.surprise,
-                 MOVE_ZERO, MOVE_FULL, 16),
-            Item("volatility_ratio_5m", ratio, 1.0, ratio, 2, 6, 5),
-        ]  # fmt: skip
+            Item(f"move_{worst.window}", worst.ratio, price.normal_move(worst.window), worst.surprise, zero, full, 16),
+            Item("volatility_ratio_5m", ratio, 1.0, ratio, VOLATILITY_ZERO, VOLATILITY_FULL, 5),
+        ]
+
+    def _confirming_items(self, side: Side) -> list[Item]:
+        """What leverage, contagion and context say."""
+        return []
 
     def _observe(self, side: Side, second: int, scored: Score, surprise: dict[str, float]) -> Observation:
         flow, price = self.flow, self.price
         sign = -1.0 if side == "long" else 1.0
-        floors, judged, limits = self.settings.floors, self.settings.judged, self.settings.phases
+        judged, limits = self.settings.judged, self.settings.phases
         pace_surprise = surprise.get(judged.pace_window, 0.0)
         # Breadth is dear, and asked for only where the answer can matter.
         asked = scored.points >= min(limits.cascade_score, limits.fast_score) or pace_surprise >= limits.wave_surprise
@@ -254,21 +334,32 @@ class Scope:
         return Observation(
             second=second,
             score=scored.points,
-            flow_points=scored.flow_points,
-            floors_met=flow.usd("5m", side) >= floors.cascade_usd * self.scale
-            and flow.orders("5m") >= floors.cascade_orders,
+            forced=scored.points >= limits.blind_score if self.blind else scored.flow >= limits.calm_share,
+            floors_met=self._floors_met(side),
             price=None if last is None else sign * last,
             reference=None if last is None else sign * price.reference(side),
             move_unit=0.0 if last is None else price.normal_move("1h") * last,
-            pace_usd=flow.usd(judged.pace_window, side),
+            pace_usd=flow.corrected_usd(judged.pace_window, side),
             pace_surprise=pace_surprise,
             quiet_ratio=flow.ratio(judged.quiet_window, side) if flow.table else 1.0,
             allowed=asked and self._allowed(side, second),
+            saturated=self.corrected.saturation >= SATURATED,
         )
+
+    def _floors_met(self, side: Side) -> bool:
+        """Whether a cascade is more than dust."""
+        flow, floors = self.flow, self.settings.floors
+        if self.blind:
+            return True
+        least = floors.cascade_usd * self.scale
+        if not flow.fine:
+            return flow.usd(COARSE_WINDOW, side) >= COARSE * least
+        many = flow.orders("5m") >= floors.cascade_orders or self.corrected.saturation >= SATURATED
+        return many and flow.corrected_usd("5m", side) >= least
 
     # What goes out
 
-    def _signal(self, side: Side, second: int, state: PhaseState, scored: Score, coverage: SignalCoverage, *,
+    def _signal(self, side: Side, second: int, state: PhaseState, scored: Score, feeds: Feeds, *,
                 changed: bool) -> Signal:  # fmt: skip
         episode = state.episode
         if episode is None:  # pragma: no cover - update() makes one with every phase but calm
@@ -294,9 +385,16 @@ class Scope:
             liquidated_usd=self._since_start(side),
             windows=self._windows(),
             evidence=scored.evidence,
-            coverage=msgspec.structs.replace(coverage, complete_share=self._complete_share(side)),
+            coverage=SignalCoverage(
+                sorted({*self._venues(feeds), *feeds.beating}), feeds.silent, self._complete_share(side),
+                round(self.seen_share, 4), self.corrected.by_venue,
+            ),
             notes=self._notes(),
-        )
+            wave=episode.waves,
+            degraded=self.seen_share < DEGRADED,
+            reason="price_only" if self.blind else "flow_and_price",
+            liquidated_usd_corrected=self.corrected.since(side, self._since_start(side)),
+        )  # fmt: skip
 
     def _since_start(self, side: Side) -> SideTotals:
         before = self.episode_totals[SIDE_INDEX[side]]
@@ -318,6 +416,10 @@ class Scope:
 
     def _notes(self) -> list[str]:
         notes = []
+        if self.blind:
+            notes.append("price_only: no liquidations can be seen, the price decides alone")
+        elif self.seen_share < DEGRADED:
+            notes.append(f"degraded: feeds with {1 - self.seen_share:.0%} of the flow cannot be seen")
         if self.flow.learned_minutes < 60 * self.settings.baseline.warmup_hours:
             notes.append("warmup: what is normal here is not known well yet")
         if self.flow.aggregated:
@@ -368,6 +470,7 @@ class Scope:
         return {
             "flow": self.flow.state(), "price": self.price.state(),
             "phases": [phases.state for phases in self.phases], "scores": self.scores,
+            "corrected": self.corrected.state(), "seen_since": self.seen_since, "seen_share": self.seen_share,
             "totals": self.totals, "complete_total": self.complete_total, "closed_totals": self.closed_totals,
             "episode_totals": self.episode_totals, "lasting": self.lasting, "holding": self.holding,
             "finished": self.finished, "opened": self.opened, "second": self.second,
@@ -381,6 +484,8 @@ class Scope:
         self.price.load(state["price"])
         self.phases = [Phases(self.settings.phases, msgspec.convert(kept, PhaseState)) for kept in state["phases"]]
         self.scores = [msgspec.convert(kept, Score) for kept in state["scores"]]
+        self.corrected.load(state["corrected"])
+        self.seen_since, self.seen_share = state["seen_since"], state["seen_share"]
         self.totals, self.complete_total = state["totals"], state["complete_total"]
         self.closed_totals = tuple(state["closed_totals"])
         self.episode_totals = [tuple(kept) for kept in state["episode_totals"]]

@@ -28,6 +28,12 @@ class BaselineSettings(_Frozen):
     frozen_after_minutes: PositiveInt = Field(
         30, description="Learning stays frozen for this long after a phase other than calm, minutes."
     )
+    lag_minutes: int = Field(
+        60,
+        ge=0,
+        description="Moves and returns of the price are learned this late, minutes, and not at all when a phase other "
+        "than calm begins before: the hour that led to it was no quiet one.",
+    )
     thaw_after_hours: PositiveFloat = Field(
         6, description="Learn again after this long a freeze, hours: by then it is a new normal."
     )
@@ -86,12 +92,15 @@ class PhaseSettings(_Frozen):
     building_seconds: PositiveInt = Field(10, description="... held for this long, seconds.")
     cascade_score: float = Field(60, ge=0, le=100, description="building -> cascade at this score in 2 of 3 seconds.")
     fast_score: float = Field(75, ge=0, le=100, description="calm -> cascade at this score in 2 of 3 seconds.")
-    calm_points: float = Field(
-        12,
+    calm_share: float = Field(
+        0.18,
         ge=0,
-        le=100,
-        description="An episode begins only with this many of its points from liquidations, and ends when they give "
-        "fewer (a day's fall of the price outlasts every cascade) ...",
+        le=1,
+        description="An episode begins only when liquidations give this share of their points, and ends when they "
+        "give less (a day's fall of the price outlasts every cascade) ...",
+    )
+    blind_score: float = Field(
+        25, ge=0, le=100, description="... or, where no liquidations can be seen, when the score is below this ..."
     )
     building_calm_seconds: PositiveInt = Field(900, description="... for this long, from building, seconds.")
     extreme_fraction: PositiveFloat = Field(
@@ -100,7 +109,10 @@ class PhaseSettings(_Frozen):
     )
     extreme_min_seconds: PositiveInt = Field(120, description="... but at least this long ...")
     extreme_max_seconds: PositiveInt = Field(900, description="... and at most this long, seconds,")
-    rebound: PositiveFloat = Field(0.15, description="and a rebound of this fraction of the episode's move.")
+    rebound: PositiveFloat = Field(0.15, description="and a rebound of this fraction of the episode's move,")
+    standstill: PositiveFloat = Field(
+        3, ge=1, description="or, without one, after this many times as long: many a crash does not come back."
+    )
     pace: PositiveFloat = Field(
         0.25,
         description="Pace has slowed when the pace window holds at most this fraction of the episode's worst one",

@@ -18,6 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 Integers = NDArray[np.int64]
+BySide = dict[str, tuple[tuple[int, int], tuple[int, int]]]
+"""By window amounts and counts, each of both sides."""
 
 WINDOWS: Final[Mapping[str, int]] = {
     "1s": 1,
@@ -193,7 +195,7 @@ class Windows:
         # Of other seconds, by second and span: amount and count by lane, sparse because such a second has few.
         self._others: dict[tuple[int, int], dict[int, list[int]]] = {}
         self._sums: Integers = np.zeros((len(windows), 2, 0), np.int64)
-        self._by_side: list[list[list[int]]] | None = None  # until the sums change
+        self._by_side: BySide | None = None  # until the sums change
         self._levels: list[_Level] = []
         self._place: dict[str, int] = {}  # of each window's sums, by name, ascending by length
         for bucket_s, shortest, longest in (
@@ -308,20 +310,20 @@ class Windows:
         """Order counts of a window by lane."""
         return self._sums[self._place[window], 1, : len(self._lanes)]
 
-    def by_side(self) -> dict[str, tuple[tuple[int, int], tuple[int, int]]]:
+    def by_side(self) -> BySide:
         """Amounts and counts of every window, summed over the even lanes and over the odd ones.
 
         For callers that give each source two neighbouring lanes, one a side:
-        ``{"1m": ((long amount, short amount), (long count, short count))}``.
+        ``{"1m": ((long amount, short amount), (long count, short count))}``. The same object until a sum changes.
         """
         if self._by_side is None:
             used = len(self._lanes) // 2
             pairs = self._sums[:, :, : 2 * used].reshape(len(self._sums), 2, used, 2)
-            self._by_side = pairs.sum(axis=2).tolist()
-        return {
-            name: ((amounts[0], amounts[1]), (counts[0], counts[1]))
-            for name, (amounts, counts) in zip(self._place, self._by_side, strict=True)
-        }
+            self._by_side = {
+                name: ((amounts[0], amounts[1]), (counts[0], counts[1]))
+                for name, (amounts, counts) in zip(self._place, pairs.sum(axis=2).tolist(), strict=True)
+            }
+        return self._by_side
 
     def sum(self, window: str, lane: int) -> int:
         """One lane's amount."""

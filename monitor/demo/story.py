@@ -15,7 +15,7 @@ WARMUP_S: Final = 1_800
 """Half an hour of calm that the detector learns from before the story begins."""
 
 DETECTOR: Final = DetectorSettings(
-    baseline=BaselineSettings(frozen_after_minutes=1, warmup_hours=WARMUP_S / 3600),
+    baseline=BaselineSettings(frozen_after_minutes=1, lag_minutes=1, warmup_hours=WARMUP_S / 3600),
     judged=JudgedSettings(
         flow_windows=("5s", "10s", "30s"), move_windows=("30s", "1m"), pace_window="5s", quiet_window="10s"
     ),

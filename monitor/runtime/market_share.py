@@ -11,11 +11,11 @@ from monitor.bus.merge import Position
 from monitor.bus.ports import Batch
 from monitor.bus.topics import SUMMARIES
 from monitor.cascade.asset import Summary
-from monitor.cascade.detector import SILENT_S, asset_view
+from monitor.cascade.detector import asset_view, feeds_at
 from monitor.cascade.market import Market
 from monitor.cascade.settings import DetectorSettings
 from monitor.cascade.view import AssetView
-from monitor.events import Closed, Signal, SignalCoverage
+from monitor.events import Closed, Signal
 from monitor.runtime.share import COMMON, Step, after, outgoing
 
 _SUMMARIES = msgspec.json.Decoder(list[Summary])
@@ -116,8 +116,7 @@ class MarketShare:
         if not (market.active or (second % 60 == 59 and market.awake)):
             return []
         beats = self._beats[told]
-        silent = sorted(venue for venue, at in beats.items() if second - at > SILENT_S)
-        return market.close(second, SignalCoverage(sorted({*market.venues, *beats}), silent, 0.0))
+        return market.close(second, feeds_at(beats, second))
 
     def positions(self) -> Mapping[str, Position]:
         """How far the partitions' words are in the state."""

@@ -14,6 +14,7 @@ import msgspec
 from monitor.cascade.asset import Asset
 from monitor.cascade.detector import Detector
 from monitor.cascade.settings import DetectorSettings, PhaseSettings
+from monitor.cascade.sight import NO_FEEDS
 from monitor.events import (
     MICROS,
     AnyEvent,
@@ -31,6 +32,7 @@ from monitor.events import (
 START = 1_700_006_400
 """A multiple of an hour, so that every ring's bucket begins here."""
 NO_COVERAGE = SignalCoverage([], [], 0.0)
+"""What signals are compared without."""
 BRISK = DetectorSettings(
     phases=PhaseSettings(relief_calm_seconds=120, building_calm_seconds=60),
 )
@@ -159,7 +161,7 @@ def close_every_second(asset: Asset, events: Iterable[AnyEvent], until: int) -> 
         arrived = until if event is None else event.receive_time_us // MICROS
         while second and second < arrived:
             asset.open(second)
-            signals += asset.close(second, NO_COVERAGE)
+            signals += asset.close(second, NO_FEEDS)
             second += 1
         second = arrived
         asset.open(second)

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from monitor.cascade.asset import Asset
 from monitor.cascade.detector import Detector
 from monitor.cascade.settings import DetectorSettings
+from monitor.cascade.sight import NO_FEEDS
 from monitor.events import MICROS, AnyEvent, TradeBar
 from tests.cascade.scenarios import (
     BRISK,
@@ -43,11 +44,11 @@ def test_forced_share_is_of_the_takers_that_go_the_same_way() -> None:
             "bybit", "BTCUSDT", "BTC", end, end, 100_000, 100.0, 100.0, 100.0, 100.0, 10, 20, 1_000.0, 200_000.0, 5
         )
     )
-    asset.close(START, NO_COVERAGE)
+    asset.close(START, NO_FEEDS)
     assert (asset.taker_usd("long"), asset.taker_usd("short")) == (500_000.0, 701_000.0)
     evidence = {found.feature: found for found in asset.scores[0].evidence}
     assert evidence["forced_share_1m"].value == 0.2
-    asset.close(START + 60, NO_COVERAGE)
+    asset.close(START + 60, NO_FEEDS)
     assert asset.taker_usd("long") == 0.0
 
 
@@ -57,7 +58,7 @@ def test_a_share_cannot_be_more_than_all() -> None:
     asset.open(START)
     asset.liquidation(liquidation(START, 100_000.0))
     asset.trade(trade(START, 10.0, "sell"))
-    asset.close(START, NO_COVERAGE)
+    asset.close(START, NO_FEEDS)
     assert next(found.value for found in asset.scores[0].evidence if found.feature == "forced_share_1m") == 1.0
 
 
@@ -66,11 +67,11 @@ def test_nothing_new_is_not_told() -> None:
     asset = Asset("BTC", DetectorSettings())
     asset.open(START)
     asset.mark_price(mark(START, 100.0))
-    asset.close(START, NO_COVERAGE)
+    asset.close(START, NO_FEEDS)
     told = asset.summary()
     assert told is not None
     assert (told.price, told.flown, told.in_cascade) == (100.0, (), (False, False))
-    asset.close(START + 1, NO_COVERAGE)
+    asset.close(START + 1, NO_FEEDS)
     assert asset.summary() is None
 
 
@@ -81,7 +82,7 @@ def test_coverage_is_the_complete_feeds_share_of_the_day() -> None:
     asset.open(START)
     asset.liquidation(liquidation(START, 300.0))
     asset.liquidation(liquidation(START, 100.0, venue="okx", coverage="largest_per_second"))
-    asset.close(START, NO_COVERAGE)
+    asset.close(START, NO_FEEDS)
     assert asset.coverage_ratio() == 0.75
 
 
@@ -170,7 +171,8 @@ def test_the_baseline_does_not_learn_from_a_cascade() -> None:
 
 def test_a_freeze_of_six_hours_thaws() -> None:
     """A market that stays as it became is a new normal: it is learned though the episode lasts."""
-    asset = Asset("BTC", BRISK)
+    endless = BRISK.model_copy(update={"phases": BRISK.phases.model_copy(update={"standstill": 1e6})})
+    asset = Asset("BTC", endless)
     events = [event for event in crash() if event.receive_time_us < (START + 720) * MICROS]
     close_every_second(asset, events, START + 720)
     assert asset.phases[0].state.phase == "cascade"
@@ -178,11 +180,11 @@ def test_a_freeze_of_six_hours_thaws() -> None:
     learned = asset.flow.learned_minutes
     second = START + 720
     while second < frozen + 6 * 3_600:
-        asset.close(second, NO_COVERAGE)
+        asset.close(second, NO_FEEDS)
         second += 1
     assert asset.flow.learned_minutes == learned
     for later in range(second, second + 120):
-        asset.close(later, NO_COVERAGE)
+        asset.close(later, NO_FEEDS)
     assert asset.flow.learned_minutes > learned
     assert asset.phases[0].state.phase == "cascade"
 

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from monitor.cascade.detector import FORMAT, LATE_S, Detector
 from monitor.cascade.settings import DetectorSettings, JudgedSettings
+from monitor.cascade.sight import NO_FEEDS
 from monitor.cascade.windows import WINDOWS
 from monitor.events import (
     MICROS,
@@ -28,7 +29,6 @@ from monitor.events import (
 )
 from tests.cascade.scenarios import (
     BRISK,
-    NO_COVERAGE,
     START,
     burst,
     crash,
@@ -148,9 +148,9 @@ def test_a_window_ends_where_it_says() -> None:
     """An order counts in a minute's window for sixty closed seconds and not in the next."""
     detector, _ = play([liquidation(START, 1_000.0)])
     asset = detector.assets["BTC"]
-    asset.close(START + 59, NO_COVERAGE)
+    asset.close(START + 59, NO_FEEDS)
     assert asset.flow.usd("1m", "long") == 1_000.0
-    asset.close(START + 60, NO_COVERAGE)
+    asset.close(START + 60, NO_FEEDS)
     assert asset.flow.usd("1m", "long") == 0.0
 
 

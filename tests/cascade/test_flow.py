@@ -46,7 +46,7 @@ def test_before_anything_came_there_is_nothing() -> None:
     made = flow()
     assert made.largest_source("1m", "long") == ("", 0.0)
     assert (made.usd("1m", "long"), made.orders("1m"), made.by_source("1m")) == (0.0, 0, {})
-    assert made.normal("1h", "short") == 60 * PRIOR_RATE * FLOOR
+    assert made.normal("1h", "short") == 60 * PRIOR_RATE * FLOOR * made.factor
     assert made.empty
 
 
@@ -71,18 +71,18 @@ def test_the_floor_is_on_both_sides_of_a_ratio() -> None:
     made = flow()
     add(made, START, 500_000)
     made.close(START)
-    normal = PRIOR_RATE * FLOOR
+    normal = PRIOR_RATE * FLOOR * made.factor
     assert math.isclose(made.ratio("1m", "long"), 550_000 / (normal + FLOOR))
     assert math.isclose(made.ratio("1m", "long", 50_000), 100_000 / (normal + FLOOR))
     assert math.isclose(made.ratio("1m", "long", 9e9), 550_000 / (normal + FLOOR))
 
 
 def test_the_rate_is_a_plain_mean_at_first() -> None:
-    """The assumed rate weighs as much as an hour; what was measured is averaged in."""
+    """The assumed rate weighs as much as an hour; what was measured, over its hour's factor, is averaged in."""
     made = flow()
     minutes(made, 0, [11_000.0] * 30)
     prior = PRIOR_RATE * FLOOR
-    expected = (PRIOR_MINUTES * prior + 30 * 11_000) / (PRIOR_MINUTES + 30)
+    expected = (PRIOR_MINUTES * prior + 30 * 11_000 / made.factor) / (PRIOR_MINUTES + 30)
     assert math.isclose(made.rates[0], expected, rel_tol=1e-12)
     assert math.isclose(made.rates[1], PRIOR_MINUTES * prior / (PRIOR_MINUTES + 30), rel_tol=1e-12)
     assert made.learned_minutes == 30
@@ -103,7 +103,8 @@ def test_a_minute_far_above_normal_is_cut() -> None:
     made = flow()
     rate = made.rates[0]
     minutes(made, 0, [1e9])
-    expected = rate + (5 * (rate + FLOOR) - rate) / (PRIOR_MINUTES + 1)
+    cut = 5 * (rate * made.factor + FLOOR) / made.factor
+    expected = rate + (cut - rate) / (PRIOR_MINUTES + 1)
     assert math.isclose(made.rates[0], expected, rel_tol=1e-12)
 
 
@@ -118,13 +119,15 @@ def test_nothing_is_learned_while_frozen() -> None:
     assert made.learned_minutes == 5
 
 
-def test_a_feed_of_hourly_totals_teaches_nothing() -> None:
-    """What stands for an hour says nothing about a minute; it is in the long windows alone."""
+def test_hourly_totals_teach_a_sixtieth_of_them() -> None:
+    """What stands for an hour is in the long windows alone, and a minute of it is taken to be a sixtieth."""
     made = flow()
     made.add("coinalyze", "long", START + 3_600, 7_000_000, 3, aggregated=True)
     made.close(START + 3_600)
     made.learn(START // 60 + 60, learn=True)
-    assert (made.aggregated, made.fine, made.learned_minutes) == (True, False, 0)
+    assert (made.aggregated, made.fine, made.learned_minutes) == (True, False, 1)
+    prior, minute = PRIOR_RATE * FLOOR, 7 / 60 / made.factor
+    assert math.isclose(made.rates[0], prior + (minute - prior) / (PRIOR_MINUTES + 1))
     assert (made.usd("1m", "long"), made.usd("24h", "long")) == (0.0, 7.0)
 
 

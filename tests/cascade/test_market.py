@@ -7,10 +7,10 @@ import pytest
 from monitor.cascade.asset import Flown, Summary
 from monitor.cascade.market import ACTIVE_S, STRESS_S, Market
 from monitor.cascade.settings import DetectorSettings, MarketSettings
+from monitor.cascade.sight import NO_FEEDS
 from monitor.events import MICROS, AnyEvent, Side
 from tests.cascade.scenarios import (
     BRISK,
-    NO_COVERAGE,
     START,
     burst,
     crash,
@@ -39,7 +39,7 @@ def closed(*summaries: Summary, settings: DetectorSettings | None = None) -> Mar
     market = Market(settings or DetectorSettings())
     for summary in summaries:
         market.take(summary)
-    market.close(START, NO_COVERAGE)
+    market.close(START, NO_FEEDS)
     return market
 
 
@@ -67,10 +67,10 @@ def test_many_coins_at_once_are_a_market_cascade() -> None:
 
 
 def test_the_same_dollars_of_few_coins_are_none() -> None:
-    """Below five active assets breadth means nothing, and without a leader's cascade the market only builds."""
+    """Below five assets, BTC among them, breadth means nothing: without a leader's cascade the market only builds."""
     events = [*ramp(START, 600, 100.0, 100.0, step=5), *ramp(START + 601, 119, 100.0, 94.0)]
-    for coin in COINS[:4]:
-        events += burst(START + 601, 119, 75_000.0, asset=coin)
+    for coin in COINS[:3]:
+        events += burst(START + 601, 119, 100_000.0, asset=coin)
     _, signals = play(in_order(events), BRISK)
     assert [signal.phase for signal in turns(signals, "MARKET")] == ["building"]
 
@@ -122,7 +122,7 @@ def test_the_markets_price_is_the_first_leaders() -> None:
     assert (market.leader, market.price.last) == ("ETH", 2_000.0)
     market.take(told("BTC", price=50_000.0, second=START + 1))
     market.take(told("ETH", price=1_000.0, second=START + 1))
-    market.close(START + 1, NO_COVERAGE)
+    market.close(START + 1, NO_FEEDS)
     assert (market.leader, market.price.last) == ("BTC", 50_000.0)
     assert market.price.move("24h", "short") == market.price.move("24h", "long") == 0.0
     assert market.price.volatility_ratio() == 0.0

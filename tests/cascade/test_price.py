@@ -74,7 +74,7 @@ def test_moves_are_judged_in_deviations_of_their_window() -> None:
     """Five minutes move by the day's volatility times the root of their share of it; the worst window counts."""
     shown = price()
     follow(shown, {0: 100.0, 10: 99.0}, 10)
-    normal = 0.03 * math.sqrt(300 / 86_400)
+    normal = 0.03 * math.sqrt(300 / 86_400 * shown.shape.factor(START // 3_600))
     assert math.isclose(shown.normal_move("5m"), normal)
     assert math.isclose(shown.deviations("5m", "long"), 0.01 / normal)
     judged = shown.judged["long"]
@@ -120,7 +120,8 @@ def test_volatility_is_learned_from_five_minute_returns() -> None:
     shown = price()
     variance = 0.03**2 * 300 / 86_400
     follow(shown, {0: 100.0, 300: 100.1}, 300, learn=True)
-    learned = variance + (math.log(1.001) ** 2 - variance) / (PRIOR_RETURNS + 1)
+    factor = Price(0.03, WINDOW_NAMES).shape.factor(START // 3_600)
+    learned = variance + (math.log(1.001) ** 2 / factor - variance) / (PRIOR_RETURNS + 1)
     assert math.isclose(shown.variance, learned)
     assert math.isclose(shown.sigma, math.sqrt(learned * 288))
     follow(shown, {600: 50.0}, 600, learn=True)
@@ -156,7 +157,8 @@ def test_quiet_minutes_teach_what_moves_are_normal() -> None:
     follow(shown, {0: 100.0, 10: 99.5}, 10)
     before = shown.judged["long"].surprise
     for _ in range(5_000):
-        shown.learn_minute()
+        shown.learn_minute(START + 59)
+    shown.mark("bybit", START + 11, 99.5)
     shown.close(START + 11, learn=True)
     assert shown.judged["long"].surprise < 0.5 < before
 

@@ -32,12 +32,12 @@ def test_one_order_is_no_episode() -> None:
 
 
 def test_a_crash_of_the_price_alone_does_not_build() -> None:
-    """6 % in two minutes without liquidations stays below 35 points and gives no signal."""
+    """6 % in two minutes without liquidations: all of the price's points, 25 of 65, and no signal."""
     events = [event for event in crash() if not isinstance(event, Liquidation)]
     until = START + 720
     detector, signals = play([event for event in events if event.event_time_us <= until * MICROS], BRISK, until)
     assert signals == []
-    assert 25 < detector.assets["BTC"].scores[0].points < 35
+    assert detector.assets["BTC"].scores[0].points == 38.46
 
 
 def test_liquidations_without_a_move_only_build() -> None:
@@ -155,17 +155,45 @@ def test_signals_warn_while_normal_is_not_known() -> None:
     assert [signal.notes for signal in signals if signal.notes] == []
 
 
-def test_hourly_totals_alone_alarm_nobody() -> None:
-    """Totals of an hour, however large, are in the long windows alone and give no points."""
+def test_hourly_totals_without_a_move_alarm_nobody() -> None:
+    """Totals of an hour are in the long windows alone; with a price that stands still they only build."""
     events = in_order([
-        *ramp(START, 7_200, 100.0, 80.0, step=300),
+        *ramp(START, 7_200, 100.0, 100.0, step=300),
         liquidation(START + 3_600, 9e9, coverage="aggregated"),
         liquidation(START + 7_200, 9e9, coverage="aggregated"),
     ])  # fmt: skip
     detector, signals = play(events, BRISK)
-    assert signals == []
+    assert {signal.phase for signal in signals} == {"building"}
+    assert max(signal.risk_score for signal in signals) == 49.0
     table = detector.assets["BTC"].flow.table
     assert (table["5m"][0][0], table["24h"][0][0]) == (0, 18 * 10**15)
+
+
+def test_hourly_totals_and_a_fall_are_a_cascade_at_the_hours_end() -> None:
+    """Where nothing finer is known, the hour's total decides when it comes, and the signal says so."""
+    quiet = [liquidation(START + 3_600 * hour, 50_000.0, coverage="aggregated") for hour in range(1, 13)]
+    end = START + 13 * 3_600
+    events = in_order([
+        *ramp(START, 12 * 3_600, 100.0, 100.0, step=300),
+        *ramp(START + 12 * 3_600 + 60, 3_540, 100.0, 90.0, step=60),
+        *quiet,
+        liquidation(end, 40_000_000.0, coverage="aggregated"),
+    ])  # fmt: skip
+    _, signals = play(events, BRISK, end + 5)
+    [called] = [signal for signal in turns(signals) if signal.phase == "cascade"]
+    assert end * MICROS <= called.event_time_us <= (end + 3) * MICROS
+    assert "10s" not in called.windows
+    assert any(note.startswith("aggregated") for note in called.notes)
+
+
+def test_a_price_alone_decides_where_no_liquidations_can_be_seen() -> None:
+    """After a day of prices without any liquidation or heartbeat, 6 % in two minutes is a cascade, and says why."""
+    crashed = [event for event in crash(START + 90_000) if not isinstance(event, Liquidation)]
+    _, signals = play(in_order([*ramp(START, 89_940, 100.0, 100.0, step=60), *crashed]), BRISK)
+    called = [signal for signal in turns(signals) if signal.phase == "cascade"]
+    assert [signal.reason for signal in called] == ["price_only"]
+    assert all(signal.degraded and signal.coverage.seen_share == 0.0 for signal in signals)
+    assert any(note.startswith("price_only") for note in called[0].notes)
 
 
 def test_episodes_lists_running_ones_last() -> None:

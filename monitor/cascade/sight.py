@@ -1,0 +1,56 @@
+"""Which exchanges can be seen: what the absence of liquidations means."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import Final, NamedTuple
+
+UNWATCHED_S: Final = 24 * 3_600
+"""A price that was followed for as long without a liquidation or a heartbeat of their channel on any exchange is not
+watched for them: a recording of prices alone. Until then nothing is concluded from silence."""
+DEAD_S: Final = 1_800
+DEAD_ORDERS: Final = 50.0
+"""A tape without heartbeats has ended when it was silent for half an hour in which a normal market would have shown
+this many orders (chance of that: none)."""
+
+
+class Feeds(NamedTuple):
+    """The exchanges' liquidation channels as of a second.
+
+    Attributes:
+        beating: venues that ever sent a heartbeat on it.
+        silent: those of them whose heartbeats stopped, sorted.
+    """
+
+    beating: Collection[str]
+    silent: list[str]
+
+
+NO_FEEDS: Final = Feeds((), [])
+
+
+def coverage(
+    venues: Collection[str], silent: Collection[str], interest: Mapping[str, float], *, unwatched: bool, dead: bool
+) -> float:
+    """Share of an asset's forced flow that can be seen now, 0 to 1.
+
+    Args:
+        venues: where it trades and liquidations are, or were, seen.
+        silent: venues whose liquidation channel is down.
+        interest: open interest by venue, USD; the weights, where every venue has one, else all weigh the same.
+        unwatched: whether prices alone were followed for long.
+        dead: whether a tape without heartbeats has ended.
+
+    Example:
+        >>> coverage({"bybit", "okx"}, ["okx"], {"bybit": 3e9, "okx": 1e9}, unwatched=False, dead=False)
+        0.75
+        >>> coverage((), [], {}, unwatched=True, dead=False)
+        0.0
+    """
+    if dead or unwatched:
+        return 0.0
+    if not venues:
+        return 1.0
+    weighted = all(interest.get(venue, 0.0) > 0 for venue in venues)
+    weights = {venue: interest[venue] if weighted else 1.0 for venue in venues}
+    return sum(weight for venue, weight in weights.items() if venue not in silent) / sum(weights.values())
