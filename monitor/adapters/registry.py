@@ -12,6 +12,7 @@ from monitor.adapters.bybit import Bybit
 from monitor.adapters.coinbase_intl import CoinbaseIntl
 from monitor.adapters.deribit import Deribit
 from monitor.adapters.gate import Gate
+from monitor.adapters.kraken import Kraken
 from monitor.adapters.okx import Okx
 
 ADAPTERS: Final[dict[str, type[Adapter]]] = {
@@ -21,6 +22,7 @@ ADAPTERS: Final[dict[str, type[Adapter]]] = {
     CoinbaseIntl.venue: CoinbaseIntl,
     Deribit.venue: Deribit,
     Gate.venue: Gate,
+    Kraken.venue: Kraken,
     Okx.venue: Okx,
 }
 
