@@ -63,6 +63,8 @@ def watched_venues(settings: Settings) -> tuple[WatchedVenue, ...]:
 @contextmanager
 def collecting(settings: Settings, publisher: Publisher, clock: Callable[[], int]) -> Iterator[Collecting]:
     """A collector as configured; the recorder, if one is configured, is closed at the end."""
+    if settings.collector.trades == "bars" and settings.bus.kind == "kafka":
+        log.warning("collector.trades is bars: with a second collector of the same venue, trades would count twice")
     path = settings.collector.record_path
     recorder = None
     if path is not None:

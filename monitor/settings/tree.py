@@ -62,7 +62,8 @@ class CollectorSettings(Section):
     trades: Literal["each", "bars"] = Field(
         "each",
         description="Publish every trade, or 100 ms bars a symbol. Each, because nothing is lost; bars carry all "
-        "markets at a tenth of the records. While the bus is full, trades go out as bars in any case.",
+        "markets at a tenth of the records. While the bus is full, trades go out as bars in any case. Bars have no "
+        "ids: what two collectors of a venue publish as bars counts twice.",
     )
     instruments_cache: Path = Field(
         Path("state/instruments"),

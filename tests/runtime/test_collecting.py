@@ -14,7 +14,7 @@ from monitor.recording import RawFrame
 from monitor.runtime.collecting import collecting, watched_venues
 from monitor.runtime.collector import VenueStats, WatchedVenue
 from monitor.settings import Settings
-from monitor.settings.tree import CollectorSettings, VenueSettings
+from monitor.settings.tree import BusSettings, CollectorSettings, VenueSettings
 from monitor.simulate.arena import Arena
 from monitor.simulate.scenario import CALM
 
@@ -52,6 +52,19 @@ async def test_instruments_are_recorded_and_their_age_is_known(tmp_path: Path) -
     (line,) = path.read_bytes().splitlines()  # complete, because the recorder was closed
     frame = msgspec.json.decode(line, type=RawFrame)
     assert (frame.venue, frame.channel, frame.receive_time_us) == ("bybit", "instruments", clock())
+
+
+@pytest.mark.parametrize(("kind", "trades", "warned"), [
+    ("kafka", "bars", True), ("kafka", "each", False), ("memory", "bars", False),
+])  # fmt: skip
+def test_bars_on_kafka_are_warned_of(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, kind: str, trades: str, warned: bool
+) -> None:
+    """Where a second collector could be at work, the start says that copies of bars cannot be told from others."""
+    chosen = CollectorSettings(instruments_cache=tmp_path, trades=trades)
+    asked = settings(tmp_path).model_copy(update={"collector": chosen, "bus": BusSettings(kind=kind)})
+    with collecting(asked, MemoryBus().publisher(), clock):
+        assert ("trades would count twice" in caplog.text) is warned
 
 
 def test_without_a_record_path_nothing_is_recorded(tmp_path: Path) -> None:
