@@ -6,6 +6,8 @@ from difflib import get_close_matches
 from typing import Final
 
 from monitor.adapters.adapter import Adapter
+from monitor.adapters.aster import Aster
+from monitor.adapters.binance_coinm import BinanceCoinm
 from monitor.adapters.binance_usdm import BinanceUsdm
 from monitor.adapters.bitget import Bitget
 from monitor.adapters.bybit import Bybit
@@ -17,6 +19,8 @@ from monitor.adapters.okx import Okx
 
 ADAPTERS: Final[dict[str, type[Adapter]]] = {
     BinanceUsdm.venue: BinanceUsdm,
+    BinanceCoinm.venue: BinanceCoinm,
+    Aster.venue: Aster,
     Bitget.venue: Bitget,
     Bybit.venue: Bybit,
     CoinbaseIntl.venue: CoinbaseIntl,

@@ -14,6 +14,7 @@ class BinanceUsdm(Dialect):
     """Combined streams of ``/market``."""
 
     venue: ClassVar[str] = "binance-usdm"
+    tag: ClassVar[int] = 1
     symbols: ClassVar[tuple[str, ...]] = ("BTCUSDT",)
     instruments: ClassVar[Mapping[str, Instrument]] = {"BTCUSDT": Instrument("BTCUSDT", "BTC", 1, 1.0, "base")}
 
@@ -34,7 +35,7 @@ class BinanceUsdm(Dialect):
         return self._stream(
             "@aggTrade",
             {"e": "aggTrade", "E": time_ms, "s": self.symbol, "a": number, "p": price, "q": "0.5", "nq": "0.5",
-             "f": number, "l": number, "T": time_ms, "m": False, "st": 1},
+             "f": number, "l": number, "T": time_ms, "m": False, "st": self.tag},
         )  # fmt: skip
 
     def mark(self, number: int, time_ms: int) -> Frame:
@@ -43,7 +44,7 @@ class BinanceUsdm(Dialect):
         return self._stream(
             "@markPrice@1s",
             {"e": "markPriceUpdate", "E": time_ms, "s": self.symbol, "p": price, "i": price, "P": price,
-             "r": "0.0001", "T": time_ms + 3_600_000, "st": 1},
+             "r": "0.0001", "T": time_ms + 3_600_000, "st": self.tag},
         )  # fmt: skip
 
     def liquidation(self, number: int, time_ms: int, side: Side) -> Frame:
@@ -53,7 +54,7 @@ class BinanceUsdm(Dialect):
             "p": f"{price_of(number) * 0.996:.2f}", "ap": f"{price_of(number):.2f}", "X": "FILLED", "l": "1.000",
             "z": "1.000", "T": time_ms,
         }  # fmt: skip
-        return self._stream("@forceOrder", {"e": "forceOrder", "E": time_ms, "o": order, "st": 1})
+        return self._stream("@forceOrder", {"e": "forceOrder", "E": time_ms, "o": order, "st": self.tag})
 
     def rate_limited(self) -> Frame | None:
         """More than ten messages a second."""

@@ -1,0 +1,347 @@
+"""Binance's dialect, which USD-M, COIN-M and Aster speak: forced orders, aggregated trades, mark prices.
+
+Liquidations (``forceOrder``): at most the latest order per symbol and second, so sums are a floor. ``o.S`` is the
+closing order's side: SELL closes a long. Executed is ``z`` (cumulative filled) at ``ap`` (average fill); ``p`` is the
+order's limit, 0.4 % away. Only FILLED orders count: an order that is partly filled comes again with its full ``z``.
+
+Trades (``aggTrade``): ``m`` true means the buyer was the maker, so the taker sold. ``f`` to ``l`` are the fills' ids,
+some of which may have been skipped, so their number is at most ``l - f + 1``.
+Mark price: ``P`` is the estimated settlement price and no rate; ``r`` is the funding rate, ``T`` the next funding.
+
+Quantities are base units, or contracts of a number of USD where the adapter counts those. Since 2026-06-30 Binance's
+merged streams carry rows of both its markets, tagged ``st`` 1 (USD-M) and 2 (COIN-M): a row that bears another tag than
+the adapter's is skipped, one that bears none is the adapter's own.
+
+Open interest is REST alone (:mod:`monitor.adapters.binance_rest`).
+
+Ids:
+    liquidation ``<venue>:<s>:<S>:<T>:<q>:<p>``: there is no order id; this tuple is the order's own.
+    trade ``<a>``: the aggregate id, which counts up by one per symbol. It says enough beside venue and symbol, and the
+    prefix would take a twentieth of the time of a frame.
+
+Sources: developers.binance.com (Liquidation Order Streams, Aggregate Trade Streams, Mark Price Stream, Important
+WebSocket Change Notice); doc comments of the npm package @binance/derivatives-trading-usds-futures 38.1.1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import ClassVar, Final
+
+import msgspec
+from msgspec import UNSET
+
+from monitor.adapters.adapter import (
+    Ack,
+    Adapter,
+    Connection,
+    Instrument,
+    InstrumentPage,
+    Message,
+    Poll,
+    Refusal,
+    RestPage,
+    RestRequest,
+    Skipped,
+    coverage_at,
+)
+from monitor.adapters.binance_frames import (
+    COIN_M,
+    COMBINED,
+    COMBINED_CONTRACTS,
+    KNOWN_KEYS,
+    LOOSE,
+    PUSH,
+    REPLY,
+    USD_M,
+    AggTrade,
+    ForceOrder,
+    MarkPriceUpdate,
+    Order,
+    Push,
+    SoundTrade,
+    untagged,
+)
+from monitor.adapters.binance_rest import (
+    Paths,
+    instruments_in,
+    interest_history,
+    interest_polls,
+    messages_in,
+    trades_between,
+)
+from monitor.adapters.plan import DENSE, carried_channels, chunked, request
+from monitor.adapters.rows import (
+    UNREADABLE,
+    Listing,
+    Listings,
+    amounts,
+    decode_rows,
+    find_fault,
+    listing_by_name,
+    optional_float,
+    optional_time_us,
+    quote_constants,
+    raw_array,
+    raw_rows,
+    reject,
+    symbol_fault,
+    unknown_value,
+    unreadable,
+)
+from monitor.assets import split_symbol
+from monitor.events import Channel, Liquidation, MarkPrice, PriceKind, Side, TakerSide, Trade
+
+STREAMS: Final[dict[Channel, str]] = {
+    "liquidations": "@forceOrder",
+    "mark_price": "@markPrice@1s",
+    "trades": "@aggTrade",
+}
+"""Stream suffix per channel, in the order of subscribing. Open interest is REST only here."""
+
+STREAMS_PER_CONNECTION: Final = 200
+"""The most careful of the published limits; others report 1024."""
+
+STREAMS_PER_REQUEST: Final = 50
+"""Keeps a SUBSCRIBE frame below 2 kB."""
+
+MAX_AGE_S: Final = 84_600.0
+"""23.5 h: the exchange cuts every connection at 24 h."""
+
+UNEXECUTED: Final = frozenset(
+    {"NEW", "PARTIALLY_FILLED", "CANCELED", "EXPIRED", "EXPIRED_IN_MATCH", "REJECTED", "NEW_INSURANCE", "NEW_ADL"}
+)
+"""Documented order states other than FILLED."""
+
+SIDES: Final[dict[str, Side]] = {"SELL": "long", "BUY": "short"}
+AVERAGE: Final[PriceKind] = "average_fill"
+LIMIT: Final[PriceKind] = "order"
+
+
+class Binance(Adapter):
+    """What the three venues share; see :class:`monitor.adapters.adapter.Adapter`."""
+
+    paths: ClassVar[Paths]
+    market_tag: ClassVar[int] = USD_M
+    """The ``st`` of this market's rows."""
+    request_interval_s: ClassVar[float] = 0.2
+    rest_weight_per_minute: ClassVar[int] = 1200
+    """Half of what the exchange allows an address."""
+    known_keys: ClassVar[frozenset[str]] = KNOWN_KEYS
+
+    def __init__(self, instruments: Mapping[str, Instrument] | None = None) -> None:
+        self._listings = Listings(
+            self.venue, instruments, by_name=not self.counts_contracts, naming=listing_of_base_units
+        )
+        self._plain = self._listings.plain.get
+        self._decode = (COMBINED_CONTRACTS if self.counts_contracts else COMBINED).decode
+        self._blind = instruments is None and self.counts_contracts
+
+    def connections(
+        self, symbols: Sequence[str], channels: Iterable[Channel], ws_url: str | None = None
+    ) -> list[Connection]:
+        """Every socket carries all channels of its symbols, at most 200 streams."""
+        carried = carried_channels(channels, tuple(STREAMS))
+        if not carried:
+            return []
+        plans = []
+        for number, group in enumerate(chunked(symbols, STREAMS_PER_CONNECTION // len(carried))):
+            streams = [symbol.lower() + STREAMS[channel] for channel in carried for symbol in group]
+            requests = tuple(
+                request({"method": "SUBSCRIBE", "params": params, "id": identifier}, [str(identifier)])
+                for identifier, params in enumerate(chunked(streams, STREAMS_PER_REQUEST), 1)
+            )
+            plans.append(
+                Connection(
+                    name=f"market-{number}",
+                    url=ws_url or self.ws_url,
+                    requests=requests,
+                    channels=frozenset(carried),
+                    symbols=len(group),
+                    dense=frozenset(carried) & DENSE,
+                    request_interval_s=self.request_interval_s,
+                    max_age_s=MAX_AGE_S,
+                )
+            )
+        return plans
+
+    def parse(self, frame: bytes, received_us: int) -> list[Message]:
+        """Read one frame, wrapped by the combined endpoint or bare."""
+        try:
+            data = self._decode(frame).data
+        except UNREADABLE as error:
+            return self._unusual(frame, received_us, error)
+        if type(data) is SoundTrade:
+            # Nearly every frame: no calls but the record's own, no look at what is usual. What this leaves is judged
+            # number by number in read_trade, at twice the time.
+            plain = self._plain(symbol := data.s)
+            time_us = data.T * 1000
+            if plain is not None and time_us <= received_us:
+                price = data.p
+                quantity = data.q
+                side: TakerSide = "sell" if data.m else "buy"
+                fills = data.l - data.f + 1
+                usd = price * quantity
+                id_ = str(data.a)
+                return [
+                    Trade(self.venue, symbol, plain[0], time_us, received_us, side, price, quantity, usd, fills, id_)
+                ]
+        if isinstance(data, list):
+            return [self._message(row, received_us, frame) for row in data]
+        return [self._message(data, received_us, frame)]
+
+    def _message(self, row: Push, received_us: int, frame: bytes) -> Message:
+        """What one row says."""
+        if row.st not in (0, self.market_tag):
+            if row.st in (USD_M, COIN_M):
+                return Skipped("other_market", 1)
+            return reject(self.venue, unknown_value("market tag", str(row.st)), received_us, frame)
+        if type(row) is ForceOrder:
+            return self._liquidation(row.o, received_us, frame)
+        if type(row) is MarkPriceUpdate:
+            return self._mark_price(row, received_us, frame)
+        return self.read_trade(row, received_us, frame)  # type: ignore[arg-type]
+
+    def read_trade(self, row: AggTrade, received_us: int, frame: bytes) -> Message:
+        """A trade that :meth:`parse` would not have, judged number by number."""
+        listing = self._listings[row.s]
+        if listing is None:
+            return self._unknown(row.s, received_us, frame)
+        asset = listing[0]
+        time_us = row.T * 1000
+        price, quantity, usd = amounts(listing, row.p, row.q)
+        fills = row.l - row.f + 1
+        if fault := find_fault(time_us, received_us, price=price, quantity=quantity, notional=usd):
+            return reject(self.venue, fault, received_us, frame)
+        side: TakerSide = "sell" if row.m else "buy"
+        return Trade(self.venue, row.s, asset, time_us, received_us, side, price, quantity, usd, fills, str(row.a))
+
+    def _liquidation(self, order: Order, received_us: int, frame: bytes) -> Message:
+        if order.st not in (0, self.market_tag):
+            return Skipped("other_market", 1)
+        if order.X in UNEXECUTED:
+            return Skipped("not_executed", 1)
+        side = SIDES.get(order.S)
+        listing = self._listings[order.s]
+        if listing is None:
+            return self._unknown(order.s, received_us, frame)
+        if side is None or order.X != "FILLED":
+            unknown = unknown_value("order side and status", f"{order.S} {order.X}")
+            return reject(self.venue, unknown, received_us, frame)
+        # An average of zero means that the exchange does not know it; the limit is then the nearest thing.
+        given, kind = (order.p, LIMIT) if order.ap == 0.0 else (order.ap, AVERAGE)
+        asset, _, _, _, prefix = listing
+        time_us = order.T * 1000
+        price, quantity, usd = amounts(listing, given, order.z)
+        if fault := find_fault(time_us, received_us, price=price, quantity=quantity, usd=usd):
+            return reject(self.venue, fault, received_us, frame)
+        return Liquidation(
+            self.venue,
+            order.s,
+            asset,
+            time_us,
+            received_us,
+            side,
+            usd,
+            coverage_at(self.eras, time_us),
+            f"{prefix}{order.S}:{order.T}:{order.q!r}:{order.p!r}",
+            quantity,
+            price,
+            kind,
+        )
+
+    def _mark_price(self, row: MarkPriceUpdate, received_us: int, frame: bytes) -> Message:
+        listing = self._listings[row.s]
+        if listing is None:
+            return self._unknown(row.s, received_us, frame)
+        asset, units, _, _, _ = listing
+        time_us = row.E * 1000
+        price = row.p / units
+        if fault := find_fault(time_us, received_us, mark_price=row.p, unit_price=price):
+            return reject(self.venue, fault, received_us, frame)
+        index = optional_float(row.i, 0.0)
+        return MarkPrice(
+            self.venue,
+            row.s,
+            asset,
+            time_us,
+            received_us,
+            price,
+            index if index is UNSET else index / units,
+            optional_float(row.r),
+            optional_time_us(row.T),
+        )
+
+    def _unknown(self, symbol: str, received_us: int, frame: bytes) -> Message:
+        """Nothing is known of a symbol; with the remedy where no instrument data were given at all."""
+        reason, detail = symbol_fault(symbol)
+        if self._blind and reason == "unknown_symbol":
+            detail += ": sizes are contracts, so give the contract sizes with --instruments"
+        return reject(self.venue, (reason, detail), received_us, frame)
+
+    def _unusual(self, frame: bytes, received_us: int, error: Exception) -> list[Message]:
+        """Read what is no push of well-formed rows: answers, bare rows, rows of which one is bad, garbage."""
+        try:
+            loose = LOOSE.decode(frame)
+        except UNREADABLE:
+            rows = raw_array(frame)
+        else:
+            if loose.data is UNSET and loose.e is UNSET:
+                return [self._reply(frame, received_us)]
+            rows = [msgspec.Raw(frame)] if loose.data is UNSET else raw_rows(loose.data)
+        if rows is None:
+            quoted = quote_constants(frame)
+            if quoted is not None:
+                return self.parse(quoted, received_us)
+            return [reject(self.venue, unreadable(error), received_us, frame)]
+        pushes, faults = decode_rows(rows, PUSH)
+        messages = [self._message(push, received_us, frame) for push in pushes]
+        messages.extend(
+            reject(self.venue, untagged(fault, rows[number]), received_us, frame) for number, fault in faults
+        )
+        return messages
+
+    def _reply(self, frame: bytes, received_us: int) -> Message:
+        """The answer to a request."""
+        try:
+            reply = REPLY.decode(frame)
+        except UNREADABLE as error:
+            return reject(self.venue, unreadable(error), received_us, frame)
+        key = "" if reply.id is None else str(reply.id)
+        if reply.error is not UNSET:
+            return Refusal(key, f"{reply.error.code}: {reply.error.msg}")
+        if reply.code is not UNSET:
+            return Refusal(key, f"{reply.code}: {reply.msg}")
+        if key and reply.result is not UNSET:
+            return Ack(key)
+        return reject(self.venue, ("malformed", "neither data nor an answer"), received_us, frame)
+
+    def parse_instruments(self, body: bytes, request: RestRequest) -> InstrumentPage:
+        """Read ``exchangeInfo``: perpetuals in US dollars."""
+        return instruments_in(body, self.counts_contracts)
+
+    def polls(self, symbols: Sequence[str], channels: Iterable[Channel]) -> Sequence[Poll]:
+        """Open interest, symbol by symbol, as often as the budget allows."""
+        if "open_interest" not in channels:
+            return ()
+        return interest_polls(self.paths, symbols, self.rest_weight_per_minute)
+
+    def history(self, symbols: Sequence[str], now_us: int) -> Sequence[RestRequest]:
+        """Open interest by the hour, where the exchange keeps it."""
+        return interest_history(self.paths, symbols, now_us)
+
+    def backfill(self, channel: Channel, symbols: Sequence[str], from_us: int, to_us: int) -> Sequence[RestRequest]:
+        """Aggregated trades of a gap; forced orders are not kept."""
+        return trades_between(self.paths, symbols, from_us, to_us) if channel == "trades" else ()
+
+    def parse_rest(self, request: RestRequest, body: bytes, received_us: int) -> RestPage:
+        """Read an answer of any of the three."""
+        return messages_in(self, self.paths, self._listings, request, body, received_us)
+
+
+def listing_of_base_units(venue: str, symbol: str) -> Listing | None:
+    """The listing read off a name, where quantities are base units: not of what is quoted in USD itself.
+
+    Those are COIN-M's, of contracts.
+    """
+    return None if split_symbol(symbol).quote == "USD" else listing_by_name(venue, symbol)
