@@ -31,7 +31,7 @@ EXECUTION_S: Final = 4.0
 POSITION_LIFE_S: Final = 12 * 3_600.0
 RETURN_S: Final = 12 * 3_600.0
 """Time constant with which open interest that was lost by force comes back."""
-IMPACT: Final = 30.0
+IMPACT: Final = 40.0
 """Standard deviations of a day that a day's volume of forced orders moves a full order book by."""
 TRANSIENT_S: Final = 60.0
 LASTING_S: Final = 9_000.0
@@ -43,7 +43,7 @@ THINNEST: Final = 0.1
 THINNING_S: Final = 3.0
 RECOVERY_S: Final = 400.0
 """... in seconds; it comes back in minutes (section 4.6)."""
-BARGAIN: Final = 0.3
+BARGAIN: Final = 0.15
 """Buyers step in: impact is halved once forced orders have moved the price by this many standard deviations of a day.
 Linear impact alone has no end short of the last position, which no recorded cascade shows."""
 DUST: Final = 2e-8

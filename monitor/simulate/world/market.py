@@ -27,10 +27,11 @@ CROWDING_SPREAD: Final = 0.25
 
 
 class Leader(NamedTuple):
-    """What the followers take from the leader: its log prices without and with forced orders."""
+    """What the followers take from the leader: its log price without forced orders, what they added, and its sigma."""
 
     outside: Floats
     endogenous: Floats
+    sigma: Floats
 
 
 class AssetMarket(NamedTuple):
@@ -82,22 +83,23 @@ def run(
     """Let one asset go through the world; the leader (``None``) first, and what it hands on to the others."""
     spec = specs[index]
     own = paths(settings, index, spec, specs[0])
-    outside, taken = own.log_price, np.zeros(1)
+    outside, taken, sigma = own.log_price, np.zeros(1), own.sigma
     if leader is not None:
         outside = outside + spec.beta * followed(leader.outside)
         taken = spec.beta * followed(leader.endogenous)
+        sigma = np.hypot(spec.beta * leader.sigma, sigma)
     rng = np.random.default_rng([settings.seed, 7, index])
     turnover = float(rng.uniform(*TURNOVER))
     lone = lone_liquidations(settings, index)
-    setting = Setting(outside + taken, own.sigma, spec.sigma_d, turnover, _targets(rng, settings), lone)
+    setting = Setting(outside + taken, sigma, spec.sigma_d, turnover, _targets(rng, settings), lone)
     course: Course = Feedback(setting, rng, feedback=settings.feedback).run(tick)
     endogenous = taken + course.endogenous
     log_price = (outside + endogenous).astype(np.float32)
     market = AssetMarket(
-        spec, turnover, log_price, endogenous.astype(np.float32), own.sigma.astype(np.float32), course.open_interest,
+        spec, turnover, log_price, endogenous.astype(np.float32), sigma.astype(np.float32), course.open_interest,
         orders(settings, index, spec, venues, course, log_price, lone), lone,
     )  # fmt: skip
-    return market, Leader(outside, endogenous)
+    return market, Leader(outside, endogenous, sigma)
 
 
 def _targets(rng: np.random.Generator, settings: WorldSettings) -> tuple[Floats, Floats]:

@@ -67,7 +67,7 @@ class Paths(NamedTuple):
 
     Attributes:
         log_price: relative to the start; for a follower without what it takes from the leader.
-        sigma: usual standard deviation of a second's return at that time, without spells.
+        sigma: usual standard deviation of a second's return at that time, without spells; a follower's own part.
     """
 
     log_price: Floats
@@ -167,7 +167,7 @@ def paths(settings: WorldSettings, index: int, asset: AssetSpec, leader: AssetSp
         alone = [shock._replace(size=shock.size * asset.sigma_d / leader.sigma_d)
                  for shock in shocks(rng, seconds, OWN_SHOCKS_PER_MONTH, 0.0)]  # fmt: skip
         returns += delivered(alone, seconds)
-    return Paths(np.cumsum(returns), asset.sigma_d * np.repeat(noise, MINUTE_S))
+    return Paths(np.cumsum(returns), own * np.repeat(noise, MINUTE_S))
 
 
 def followed(leader: Floats) -> Floats:

@@ -25,11 +25,11 @@ Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
 
-UNEASY: Final = (2.5, 5e-4)
-STRESSED: Final = (5.0, 2e-3)
+UNEASY: Final = (4.0, 1e-3)
+STRESSED: Final = (6.0, 3e-3)
 """A one-minute move by this many usual standard deviations, or a minute in which this share of the open interest was
 liquidated: marks come every :data:`UNEASY_MARK_S` seconds, or each second and bars of ten. The usual minute of forced
-orders holds a twentieth of the lower share."""
+orders holds a fortieth of the lower share."""
 UNEASY_MARK_S: Final = 10
 BEFORE_S: Final = 30
 AFTER_S: Final = 30
