@@ -18,7 +18,7 @@ documented snapshot of BTCUSD has 373,504,107 and 22,505.67 at a price of 16,596
 Ids:
     liquidation ``bybit:<s>:<T>:<S>:<v>:<p>``, and ``#1``, ``#2`` … appended to further rows of one frame that are
     alike: such twins are two orders. A frame is the same on every socket, so the ids are too.
-    trade: ``i``, which is a UUID of the exchange.
+    trade: ``i``, which is a UUID of the exchange; ``execId`` of REST.
 
 Sources: github.com/bybit-exchange/docs (All Liquidation, Trade, Ticker, Get Instruments Info).
 """
@@ -42,30 +42,37 @@ from monitor.adapters.adapter import (
     Pong,
     Refusal,
     Request,
+    RestPage,
     RestRequest,
     coverage_at,
 )
 from monitor.adapters.bybit_frames import (
-    INFO,
     KNOWN_KEYS,
     LIQUIDATION,
     LIQUIDATIONS,
-    LISTED,
     LOOSE,
-    PAGE,
     TICKER,
     TICKERS,
     TRADE,
     LiquidationRow,
-    Listed,
     Loose,
     Ticker,
     TradeRow,
     decode_trades,
 )
+from monitor.adapters.bybit_rest import (
+    MARK_PRICES,
+    RECENT_TRADES,
+    instruments_in,
+    interest_at,
+    interest_in,
+    prices_of_a_month,
+    trades_between,
+    trades_in,
+)
 from monitor.adapters.plan import DENSE, carried_channels, chunked, market_url, request, shard
+from monitor.adapters.records import Receipt, Records
 from monitor.adapters.rows import (
-    TRADFI,
     UNREADABLE,
     Listing,
     Listings,
@@ -85,7 +92,7 @@ from monitor.adapters.rows import (
     unknown_value,
     unreadable,
 )
-from monitor.assets import USD_QUOTES, split_base, split_symbol
+from monitor.assets import split_symbol
 from monitor.events import Channel, Liquidation, MarkPrice, OpenInterest, Side, TakerSide, Trade
 
 VENUE: Final = "bybit"
@@ -111,7 +118,6 @@ KEEPALIVE: Final = Keepalive('{"op":"ping"}', interval_s=18.0, timeout_s=10.0)
 
 POSITION_SIDES: Final[dict[str, Side]] = {"Buy": "long", "Sell": "short"}
 TAKER_SIDES: Final[dict[str, TakerSide]] = {"Buy": "buy", "Sell": "sell"}
-TRADFI_TYPES: Final = frozenset({"stock", "commodity", "forex"})
 
 
 # The first bytes of a push as the exchange writes them; in any other layout a frame goes the longer way round.
@@ -147,11 +153,14 @@ class Bybit(Adapter):
         RestRequest("/v5/market/instruments-info", {"category": category, "limit": "1000"}, about=category)
         for category in CATEGORIES
     )
+    rest_weight_per_minute: ClassVar[int] = 1200
+    """A request weighs 1; the exchange allows an address 600 in five seconds."""
     known_keys: ClassVar[frozenset[str]] = KNOWN_KEYS
 
     def __init__(self, instruments: Mapping[str, Instrument] | None = None) -> None:
         self._listings = Listings(self.venue, instruments, by_name=True, naming=listing_of_name)
         self._plain = self._listings.plain.get
+        self._records = Records(self.venue, self._listings)
 
     def connections(
         self, symbols: Sequence[str], channels: Iterable[Channel], ws_url: str | None = None
@@ -370,47 +379,34 @@ class Bybit(Adapter):
 
     def parse_instruments(self, body: bytes, request: RestRequest) -> InstrumentPage:
         """Read ``/v5/market/instruments-info``: perpetuals of one category."""
-        answer = INFO.decode(body)
-        if answer.retCode != 0:
-            raise ValueError(f"bybit answers {answer.retCode}: {answer.retMsg}")
-        page = PAGE.decode(answer.result)
-        rows, faults = decode_rows(page.rows, LISTED)
-        left_out = {f"row {number}": detail for number, (_, detail) in faults}
-        instruments = []
-        for row in rows:
-            if reason := unsuitable(row):
-                left_out[row.symbol] = reason
-                continue
-            asset, units = split_base(row.baseCoin)
-            onboard_us = optional_time_us(row.launchTime)
-            trading = row.status == "Trading"
-            inverse = row.contractType == "InversePerpetual"
-            instruments.append(
-                Instrument(
-                    row.symbol,
-                    asset,
-                    units,
-                    1.0,  # base unit or USD: either is what the exchange counts in
-                    "usd" if inverse else "base",
-                    trading,
-                    0 if onboard_us is UNSET else onboard_us,
-                    product="inverse" if inverse else "linear",
-                )
-            )
-        cursor = page.nextPageCursor
-        further = request._replace(query={**request.query, "cursor": cursor}) if cursor else None
-        return InstrumentPage(instruments, left_out, further)
+        return instruments_in(body, request)
 
+    def history(self, symbols: Sequence[str], now_us: int) -> Sequence[RestRequest]:
+        """Open interest by the hour; the prices come first."""
+        return [one for symbol in symbols for one in prices_of_a_month(self._category(symbol), symbol, now_us)]
 
-def unsuitable(row: Listed) -> str:
-    """Why an instrument is not watched; empty when it is."""
-    if row.quoteCoin not in USD_QUOTES:
-        return f"quoted in {row.quoteCoin}, which is no US dollar"
-    if row.symbolType in TRADFI_TYPES:
-        return TRADFI
-    if row.contractType not in ("LinearPerpetual", "InversePerpetual"):
-        return f"dated ({row.contractType}): its price is not the perpetual's"
-    return ""
+    def backfill(self, channel: Channel, symbols: Sequence[str], from_us: int, to_us: int) -> Sequence[RestRequest]:
+        """The latest trades of each symbol, of which those of the gap are taken; liquidations are not kept."""
+        if channel != "trades":
+            return ()
+        return [trades_between(self._category(symbol), symbol, from_us, to_us) for symbol in symbols]
+
+    def parse_rest(self, request: RestRequest, body: bytes, received_us: int) -> RestPage:
+        """Read trades, prices or open interest."""
+        if request.path == RECENT_TRADES:
+            symbol, rows, faults = trades_in(request, body)
+            messages = self._trades(symbol, rows, received_us, body)
+            messages.extend(reject(VENUE, fault, received_us, body) for fault in faults)
+            return RestPage(messages)
+        if request.path == MARK_PRICES:
+            return RestPage([], interest_at(request, body))
+        symbol, interests, faults = interest_in(request, body)
+        receipt = Receipt(received_us, body)
+        messages = [
+            self._records.open_interest(symbol, row.amount, row.price, row.time_ms * 1000, receipt) for row in interests
+        ]
+        messages.extend(reject(VENUE, fault, received_us, body) for fault in faults)
+        return RestPage(messages)
 
 
 def listing_of_name(venue: str, symbol: str) -> Listing | None:

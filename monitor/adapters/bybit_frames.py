@@ -85,33 +85,6 @@ class Loose(msgspec.Struct, gc=False):
     req_id: str = ""
 
 
-class Listed(msgspec.Struct):
-    """What an instrument says of itself."""
-
-    symbol: str
-    contractType: str
-    status: str
-    baseCoin: str
-    quoteCoin: str
-    launchTime: str = "0"
-    symbolType: str = ""
-
-
-class Page(msgspec.Struct, rename={"rows": "list"}):
-    """One page of instruments."""
-
-    rows: list[msgspec.Raw]
-    nextPageCursor: str = ""
-
-
-class InstrumentsInfo(msgspec.Struct):
-    """``GET /v5/market/instruments-info``."""
-
-    retCode: int
-    retMsg: str = ""
-    result: msgspec.Raw = msgspec.Raw(b"{}")
-
-
 decode_trades: Final = msgspec.json.Decoder(Trades, strict=False).decode
 LIQUIDATIONS: Final = msgspec.json.Decoder(Liquidations, strict=False)
 TICKERS: Final = msgspec.json.Decoder(Tickers, strict=False)
@@ -119,9 +92,6 @@ TRADE: Final = msgspec.json.Decoder(TradeRow, strict=False)
 LIQUIDATION: Final = msgspec.json.Decoder(LiquidationRow, strict=False)
 TICKER: Final = msgspec.json.Decoder(Ticker, strict=False)
 LOOSE: Final = msgspec.json.Decoder(Loose)
-INFO: Final = msgspec.json.Decoder(InstrumentsInfo)
-PAGE: Final = msgspec.json.Decoder(Page)
-LISTED: Final = msgspec.json.Decoder(Listed)
 
 KNOWN_KEYS: Final = keys(
     "topic type ts cs data op success ret_msg req_id conn_id args retCode",  # envelope and answers

@@ -1,0 +1,93 @@
+"""Bybit's REST: the latest trades, and open interest of a month with the prices of its hours."""
+
+from __future__ import annotations
+
+import itertools
+import json
+
+import pytest
+
+from monitor.adapters.adapter import Instrument
+from monitor.adapters.bybit import Bybit
+from monitor.events import OpenInterest, Reject, Trade
+from tests.adapters.reference import NOW_MS, NOW_US
+
+HOUR_MS = 3_600_000
+ADAPTER = Bybit(
+    {
+        "BTCUSDT": Instrument("BTCUSDT", "BTC", 1, 1.0, "base", product="linear"),
+        "BTCUSD": Instrument("BTCUSD", "BTC", 1, 1.0, "usd", product="inverse"),
+    }
+)
+
+
+def answer(*rows: object) -> bytes:
+    """What REST answers."""
+    return json.dumps({"retCode": 0, "retMsg": "OK", "result": {"category": "linear", "list": rows}}).encode()
+
+
+def test_trades_of_a_gap_are_those_of_the_latest_that_lie_in_it() -> None:
+    """They have the socket's ids, in USD for inverse symbols; what is outside the gap or bad stays out."""
+    assert ADAPTER.backfill("liquidations", ["BTCUSDT"], 0, NOW_US) == ()
+    linear, inverse = ADAPTER.backfill("trades", ["BTCUSDT", "BTCUSD"], NOW_US - 1_000_000, NOW_US)
+    assert linear.query == {"category": "linear", "symbol": "BTCUSDT", "limit": "1000"}
+    assert inverse.query["category"] == "inverse"
+    row = {"execId": "2100", "symbol": "BTCUSDT", "price": "40000", "size": "0.5", "side": "Buy", "isBlockTrade": False}
+    times = (NOW_MS, NOW_MS - 1, NOW_MS - 1_000, NOW_MS - 1_001)
+    body = answer(*(row | {"time": str(time_ms)} for time_ms in times), row | {"time": "x"})
+    messages = ADAPTER.parse_rest(linear, body, NOW_US).messages
+    read = [message for message in messages if isinstance(message, Trade)]
+    assert [(trade.event_time_us, trade.taker_side, trade.notional_usd, trade.id) for trade in read] == [
+        (NOW_US - 1_000, "buy", 20_000.0, "2100"), (NOW_US - 1_000_000, "buy", 20_000.0, "2100"),
+    ]  # fmt: skip
+    assert [message.reason for message in messages if isinstance(message, Reject)] == ["malformed"]
+    body = answer(row | {"symbol": "BTCUSD", "size": "400", "side": "Sell", "time": str(NOW_MS - 1)})
+    (trade,) = ADAPTER.parse_rest(inverse, body, NOW_US).messages
+    assert isinstance(trade, Trade)
+    assert (trade.symbol, trade.taker_side, trade.quantity, trade.notional_usd) == ("BTCUSD", "sell", 0.01, 400.0)
+
+
+def test_a_month_is_asked_by_the_hour_in_four_parts() -> None:
+    """The parts meet without a gap and hold no more rows than an answer has."""
+    requests = ADAPTER.history(["BTCUSDT"], NOW_US)
+    spans = [(int(request.query["start"]), int(request.query["end"])) for request in requests]
+    assert len(spans) == 4
+    assert all((end - begin) // HOUR_MS == 179 for begin, end in spans)
+    assert all(later[0] - earlier[1] == HOUR_MS for earlier, later in itertools.pairwise(spans))
+    assert spans[-1][1] == NOW_MS // HOUR_MS * HOUR_MS
+    assert spans[-1][1] - spans[0][0] == 719 * HOUR_MS
+
+
+@pytest.mark.parametrize(
+    ("symbol", "amount", "coins", "usd"), [("BTCUSDT", "50", 50.0, 2e6), ("BTCUSD", "2000000", 50.0, 2e6)]
+)
+def test_open_interest_of_the_past_takes_the_price_at_its_hour(
+    symbol: str, amount: str, coins: float, usd: float
+) -> None:
+    """Prices come first, at which an hour opened; an hour without one is refused."""
+    first = ADAPTER.history([symbol], NOW_US)[-1]
+    hour_ms = int(first.query["end"])
+    page = ADAPTER.parse_rest(first, answer([str(hour_ms), "40000", "41000", "39000", "39500"], ["x"]), NOW_US)
+    assert page.messages == []
+    second = page.next_request
+    assert second is not None
+    assert second.path == "/v5/market/open-interest"
+    assert second.query["symbol"] == symbol
+    assert (second.query["intervalTime"], second.query["endTime"]) == ("1h", str(hour_ms))
+    rows = [
+        {"openInterest": amount, "timestamp": str(hour_ms)},
+        {"openInterest": amount, "timestamp": str(hour_ms - HOUR_MS)},
+        {"timestamp": "1"},
+    ]
+    messages = ADAPTER.parse_rest(second, answer(*rows), NOW_US).messages
+    assert messages[0] == OpenInterest("bybit", symbol, "BTC", hour_ms * 1000, NOW_US, coins, usd)
+    assert [message.reason for message in messages if isinstance(message, Reject)] == ["not_positive", "malformed"]
+
+
+@pytest.mark.parametrize("body", [b"<html>", b"{}", b'{"retCode":10006,"retMsg":"Too many visits!"}'])
+def test_a_body_that_is_no_answer_is_an_error(body: bytes) -> None:
+    """Another document, or the exchange's own error, raises ValueError."""
+    (trades,) = ADAPTER.backfill("trades", ["BTCUSDT"], 0, NOW_US)
+    for request in (trades, ADAPTER.history(["BTCUSDT"], NOW_US)[0]):
+        with pytest.raises(ValueError, match=r"."):
+            ADAPTER.parse_rest(request, body, NOW_US)
