@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import base64
+import binascii
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import BinaryIO, TextIO
+from typing import BinaryIO, Final, TextIO
 
 import msgspec
 
@@ -15,6 +17,9 @@ from monitor.errors import OperatorError
 from monitor.events import Event, Reject
 
 Write = Callable[[bytes], object]
+
+GZIP_BASE64: Final = b"H4sI"
+"""How base64 of any gzip begins, and no JSON."""
 
 
 def run(venue: str, instruments: Path | None, frames: BinaryIO, out: BinaryIO, err: TextIO) -> int:
@@ -43,7 +48,7 @@ def decode(lines: Iterable[bytes], adapter: Adapter, out: Write, err: Write) -> 
     """Turn raw frames, one per line, into event records, one JSON object per line.
 
     Args:
-        lines: the frames; an empty line is none.
+        lines: the frames; an empty line is none. A compressed frame is a line of base64.
         adapter: the exchange that sent them. The time of receipt is not known, so it is 0 in every event and no event
             is too old or too far ahead.
         out: takes each event's line.
@@ -57,7 +62,7 @@ def decode(lines: Iterable[bytes], adapter: Adapter, out: Write, err: Write) -> 
     reader = adapter.reader()
     status = 0
     for number, line in enumerate(lines, 1):
-        frame = line.strip()
+        frame = plain_frame(line.strip())
         for message in reader.parse(frame, 0) if frame else ():
             if isinstance(message, Event):
                 out(encode(message) + b"\n")
@@ -65,3 +70,13 @@ def decode(lines: Iterable[bytes], adapter: Adapter, out: Write, err: Write) -> 
                 status = 1
                 err(encode({"line": number, "error": f"{message.reason}: {message.detail}"}) + b"\n")
     return status
+
+
+def plain_frame(line: bytes) -> bytes:
+    """The bytes of a frame that was written as base64 because it is compressed; any other line is the frame itself."""
+    if not line.startswith(GZIP_BASE64):
+        return line
+    try:
+        return base64.b64decode(line, validate=True)
+    except binascii.Error:
+        return line

@@ -17,6 +17,11 @@ import msgspec
 import pytest
 
 from monitor import contracts
+from monitor.adapters.adapter import Instrument, Message
+from monitor.adapters.adapter import Reader as SocketReader
+from monitor.adapters.bybit import Bybit as BybitAdapter
+from monitor.adapters.instruments import InstrumentTable
+from monitor.adapters.registry import ADAPTERS
 from monitor.cascade.detector import Detector
 from monitor.errors import OperatorError
 from monitor.events import AnyEvent, Heartbeat, Liquidation, MarkPrice, Side, Trade, micro_usd
@@ -347,3 +352,45 @@ def test_standard_input_is_read_as_bytes(monkeypatch: pytest.MonkeyPatch, printe
     out, _ = printed(Path("-"))
     assert json.loads(out)["events"] == len(list(read(io.BytesIO(content))))
     assert lines(out)[-1]["type"] == "summary"
+
+
+class Rememberer(BybitAdapter):
+    """Frames depend on what their socket said before: this one counts them."""
+
+    def reader(self) -> SocketReader:
+        """A reader of one socket's own."""
+        return Counting()
+
+
+class Counting:
+    """Numbers the frames of its socket."""
+
+    def __init__(self) -> None:
+        self.frames = 0
+
+    def parse(self, frame: bytes, received_us: int) -> list[Message]:
+        """A mark price that is the frame's number."""
+        self.frames += 1
+        return [MarkPrice("bybit", "X", "X", received_us, received_us, float(self.frames))]
+
+
+def test_sockets_are_read_apart_until_their_instruments_change(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each connection of a recording has its reader; the same instruments again keep it, others begin anew."""
+    monkeypatch.setitem(ADAPTERS, "bybit", Rememberer)
+    frames = FrameReader()
+
+    def number(channel: str) -> float:
+        (event,) = frames.events(RawFrame("bybit", channel, 1, "{}"))
+        assert isinstance(event, MarkPrice)
+        return event.mark_price
+
+    def learn(size: float) -> None:
+        table = InstrumentTable("bybit", {"X": Instrument("X", "X", 1, size, "base")}, {}, 1)
+        assert frames.events(RawFrame("bybit", INSTRUMENTS, 1, msgspec.json.encode(table).decode())) == []
+
+    learn(1.0)
+    assert [number("linear-0"), number("linear-1"), number("linear-0")] == [1.0, 1.0, 2.0]
+    learn(1.0)
+    assert number("linear-0") == 3.0
+    learn(2.0)
+    assert number("linear-0") == 1.0

@@ -17,9 +17,10 @@ from monitor.adapters.dialing import DialGate
 from monitor.adapters.intake import OnFrame
 from monitor.adapters.outlet import OnEvent, Outlet
 from monitor.adapters.rejects import RejectGate
-from monitor.adapters.rest import RestClient
+from monitor.adapters.rest import RestClient, locator
 from monitor.adapters.session import Session, SessionSettings
 from monitor.adapters.stats import SessionStats, total
+from monitor.adapters.watch import Watch, WatchStats
 from monitor.bus.ports import Publisher
 from monitor.events import ALL, MICROS, Channel, Heartbeat
 
@@ -55,7 +56,7 @@ class FleetStats(NamedTuple):
 
     ``folding`` says whether trades go out as bars; ``switched_to_bars`` and ``switched_to_each`` count the switches
     made by overload and by calm; ``rejects_suppressed`` were counted but not published. ``asking`` is what REST brings,
-    None where it is not asked.
+    None where it is not asked; ``watch`` says whether the feed can be believed.
     """
 
     venue: str
@@ -66,6 +67,7 @@ class FleetStats(NamedTuple):
     switched_to_each: int
     rejects_suppressed: int
     asking: AskingStats | None = None
+    watch: WatchStats | None = None
 
 
 async def wait_until(due_us: int, clock: Callable[[], int]) -> None:
@@ -122,6 +124,8 @@ class Fleet:
         self._switch = OverloadSwitch(settings.trades, settings.calm_s, self.venue)
         gate = RejectGate(settings.rejects_per_s, settings.rejects_burst)
         self.outlet = Outlet(publisher, self._switch, gate, clock, on_event)
+        self._watch = Watch(self.venue, adapter.known_keys)
+        self._rest = rest
         self._asking: Asking | None = None
         if rest is not None:
             self._asking = Asking(rest, adapter, symbols, self._channels, self.outlet, clock, settings.asking)
@@ -179,7 +183,8 @@ class Fleet:
         stats = self._stats.setdefault(plan.name, SessionStats(self.venue, plan.name))
         session = Session(
             plan, self._adapter, self.outlet, self._settings.session,
-            clock=self._clock, rng=self._rng, stats=stats, dial_slot=self._dial_slot, on_frame=self._on_frame,
+            clock=self._clock, rng=self._rng, stats=stats, dial_slot=self._dial_slot,
+            locate=locator(self._adapter, self._rest), on_frame=self._on_frame, watch=self._watch,
         )  # fmt: skip
         self._sessions[plan.name] = session
         task = group.create_task(self._supervise(session), name=f"{self.venue} {plan.name}")
@@ -208,10 +213,18 @@ class Fleet:
         while True:
             await wait_until(self._clock() // interval_us * interval_us + interval_us, self._clock)
             alive = self.alive_channels()
+            self._look_after()
             if alive:
                 self.outlet.flush()  # a beat says that all was published: an open bar must not lag behind it
                 now_us = self._clock()
                 self.outlet.announce([Heartbeat(self.venue, ALL, ALL, now_us, now_us, channel) for channel in alive])
+
+    def _look_after(self) -> None:
+        """Tell the watch how each connection does."""
+        now_us = self._clock()
+        for name, session in self._sessions.items():
+            self._watch.connection(name, session.alive, session.last_end, now_us)
+        self._watch.forget(set(self._sessions))
 
     def alive_channels(self) -> list[Channel]:
         """The channels that every connection carrying them sees: one dead shard silences the channel's beat."""
@@ -239,5 +252,5 @@ class Fleet:
         switch = self._switch
         return FleetStats(
             self.venue, connections, whole,
-            switch.folding, switch.to_bars, switch.to_each, self.outlet.gate.suppressed, asking,
+            switch.folding, switch.to_bars, switch.to_each, self.outlet.gate.suppressed, asking, self._watch.stats(),
         )  # fmt: skip

@@ -10,6 +10,7 @@ from monitor.adapters.bars import TradeOverlap
 from monitor.adapters.outlet import Outlet
 from monitor.adapters.staleness import Pulse
 from monitor.adapters.stats import KIND_NAMES, SessionStats
+from monitor.adapters.watch import Watch
 from monitor.events import AnyEvent, Reject, Trade
 
 TRADE: Final = KIND_NAMES[Trade]
@@ -26,13 +27,23 @@ class Intake:
         stats: what is counted.
     """
 
-    __slots__ = ("_on_frame", "_outlet", "_overlap", "adapter", "stats")
+    __slots__ = ("_due_us", "_on_frame", "_outlet", "_overlap", "_watch", "adapter", "stats")
 
-    def __init__(self, adapter: Adapter, outlet: Outlet, stats: SessionStats, on_frame: OnFrame | None = None) -> None:
+    def __init__(
+        self,
+        adapter: Adapter,
+        outlet: Outlet,
+        stats: SessionStats,
+        on_frame: OnFrame | None = None,
+        watch: Watch | None = None,
+    ) -> None:
+        """``watch`` judges whether the feed can be believed."""
         self.adapter = adapter
         self.stats = stats
         self._outlet = outlet
         self._on_frame = on_frame
+        self._watch = watch
+        self._due_us = watch.due_us if watch is not None else None
         self._overlap: TradeOverlap | None = None
 
     def socket_reader(self) -> Reader | None:
@@ -49,6 +60,9 @@ class Intake:
         if self._on_frame is not None:
             self._on_frame(stats.venue, stats.connection, received_us, frame)
         messages = (reader or self.adapter).parse(frame, received_us)
+        due_us = self._due_us
+        if due_us is not None and messages and received_us >= due_us.get(type(messages[0]), 0):
+            self._watch.look(type(messages[0]), frame, received_us)  # type: ignore[union-attr]  # it gave the dates
         for message in messages:
             if type(message) is not Trade:
                 return self._sort(messages, received_us, pulse)
@@ -77,6 +91,8 @@ class Intake:
             else:
                 controls.append(message)  # type: ignore[arg-type]  # what is left
         if events:
+            if self._watch is not None:
+                self._watch.events(events)
             self._publish(events, received_us)
         return controls
 
@@ -89,6 +105,8 @@ class Intake:
     def reject(self, reject: Reject) -> None:
         """Count a reject and publish it as far as the rate allows."""
         self.stats.rejects[reject.reason] += 1
+        if self._watch is not None:
+            self._watch.rejected(reject)
         self._outlet.reject(reject)
 
     @property

@@ -96,6 +96,15 @@ async def no_wait() -> None:
     """Dial at once."""
 
 
+Locate = Callable[[str], Awaitable[str]]
+"""``await locate(url)``: where to dial instead of a plan's address. Raises ``OSError`` where that cannot be known."""
+
+
+async def as_planned(url: str) -> str:
+    """Dial the plan's address."""
+    return url
+
+
 class Link:
     """One socket of one plan; :meth:`run` lives it, :meth:`retire` ends it without loss.
 
@@ -117,8 +126,10 @@ class Link:
         settings: LinkSettings,
         clock: Callable[[], int],
         dial_slot: Callable[[], Awaitable[None]] = no_wait,
+        locate: Locate = as_planned,
     ) -> None:
         self.plan = plan
+        self._locate = locate
         self._intake = intake
         self._owner = owner
         self._settings = settings
@@ -167,7 +178,7 @@ class Link:
     async def _dial(self) -> ClientConnection:
         settings = self._settings
         return await connect(
-            self.plan.url,
+            await self._locate(self.plan.url),
             compression=None,  # inflating costs as much as parsing; exchanges send plain frames when not asked
             max_size=settings.max_frame_bytes,
             max_queue=settings.max_queue,

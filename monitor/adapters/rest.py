@@ -52,7 +52,7 @@ Sleep = Callable[[float], Awaitable[None]]
 T = TypeVar("T")
 
 
-class RestError(Exception):
+class RestError(OSError):
     """One request failed; ``pause_s`` is how long the exchange asks to be left alone."""
 
     def __init__(self, detail: str, pause_s: float = 0.0) -> None:
@@ -194,6 +194,21 @@ class RestClient:
             return parse(response.content)
         except UNREADABLE as error:
             raise RestError(f"{url}: {error}") from error
+
+
+def locator(adapter: Adapter, client: RestClient | None) -> Callable[[str], Awaitable[str]]:
+    """Where to dial instead of a plan's address: what the venue says, for those that must be asked before each dial.
+
+    The result raises :class:`RestError`.
+    """
+    request = adapter.token_request
+
+    async def locate(url: str) -> str:
+        if request is None or client is None:
+            return url
+        return await client.fetch(request, lambda answer: adapter.dial_url(url, answer))
+
+    return locate
 
 
 class Rest:

@@ -19,9 +19,10 @@ from typing import Final, NamedTuple, NoReturn
 from monitor.adapters.adapter import Adapter, Connection, Notice, Refusal
 from monitor.adapters.backoff import Backoff
 from monitor.adapters.intake import Intake, OnFrame
-from monitor.adapters.link import Ending, Link, LinkSettings, no_wait
+from monitor.adapters.link import Ending, Link, LinkSettings, Locate, as_planned, no_wait
 from monitor.adapters.outlet import Outlet
 from monitor.adapters.stats import EndReason, SessionStats
+from monitor.adapters.watch import Watch
 from monitor.events import ALL, Gap, GapReason, Reject
 
 log = logging.getLogger(__name__)
@@ -87,7 +88,12 @@ class Session:
         rng: source of all jitter.
         stats: counters to go on with.
         dial_slot: awaited before every dial, to stay within the venue's connect limit.
+        locate: awaited before every dial, for exchanges whose sockets need a fresh address.
         on_frame: sees every frame before it is parsed.
+        watch: judges whether the venue's feed can be believed.
+
+    Attributes:
+        last_end: why the last socket ended or was replaced, None before.
     """
 
     def __init__(
@@ -101,17 +107,21 @@ class Session:
         rng: random.Random,
         stats: SessionStats | None = None,
         dial_slot: Callable[[], Awaitable[None]] = no_wait,
+        locate: Locate = as_planned,
         on_frame: OnFrame | None = None,
+        watch: Watch | None = None,
     ) -> None:
         self.plan = plan
         self.stats = stats or SessionStats(adapter.venue, plan.name)
-        self.intake = Intake(adapter, outlet, self.stats, on_frame)
+        self.intake = Intake(adapter, outlet, self.stats, on_frame, watch)
+        self.last_end: EndReason | None = None
         self._outlet = outlet
         self._settings = settings
         self._clock = clock
         self._rng = rng
         self._backoff = Backoff(rng, settings.backoff_base_s, settings.backoff_cap_s, settings.healthy_s)
         self._dial_slot = dial_slot
+        self._locate = locate
         self._running: list[_Running] = []
         self._wake = asyncio.Event()
         self._unseen: Unseen | None = None
@@ -165,7 +175,7 @@ class Session:
 
     def _start(self, group: asyncio.TaskGroup) -> _Running:
         self.stats.dials += 1
-        link = Link(self.plan, self.intake, self, self._settings.link, self._clock, self._dial_slot)
+        link = Link(self.plan, self.intake, self, self._settings.link, self._clock, self._dial_slot, self._locate)
         task = group.create_task(link.run(), name=f"{self.stats.venue} {self.plan.name}")
         task.add_done_callback(lambda _: self._wake.set())
         running = _Running(link, task, asyncio.get_running_loop().time(), self._rotation_age_s())
@@ -245,6 +255,7 @@ class Session:
 
     def _ended(self, running: _Running, ending: Ending) -> float:
         self.stats.reconnects[ending.reason] += 1
+        self.last_end = ending.reason
         self._running.remove(running)
         if ending.reason == "oversized":
             self.intake.reject(Reject(self.stats.venue, "oversized", ending.detail, self._clock()))

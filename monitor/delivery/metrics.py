@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from itertools import accumulate
 from typing import Final, NamedTuple
 
 from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.core import Metric
 from prometheus_client.registry import Collector
 
 from monitor import __version__
@@ -20,10 +19,11 @@ from monitor.adapters.fleet import FleetStats
 from monitor.adapters.stats import AGE_BOUNDS_US, SessionStats, total
 from monitor.bus.ports import Partition
 from monitor.cascade.view import AssetView, DetectorView, Histogram
+from monitor.delivery.families import Rows, counter, gauge, histogram
+from monitor.delivery.feed_metrics import asking_metrics, watch_metrics
 from monitor.delivery.paging.notifier import NotifierStats
 from monitor.events import MICROS, Phase
 
-PREFIX: Final = "cascade_"
 OTHER: Final = "other"
 """Label of everything beyond the assets that have series of their own."""
 
@@ -82,25 +82,25 @@ class MonitorCollector(Collector):
     def collect(self) -> Iterator[Metric]:
         """All families of one scrape."""
         snapshot = self._take()
-        yield _gauge(
+        yield gauge(
             "build_info",
             "Version of the monitor that runs.",
             ("version", "python"),
             [((__version__, platform.python_version()), 1.0)],
         )
-        yield _gauge(
+        yield gauge(
             "event_loop_lag_seconds",
             "How late the event loop was at worst in the last 30 s.",
             (),
             [((), snapshot.loop_lag_s)],
         )
-        yield _gauge(
+        yield gauge(
             "instruments_age_seconds",
             "Age of the venue's contract data.",
             ("venue",),
             [((venue,), age) for venue, age in snapshot.instruments_age_s.items()],
         )
-        yield _gauge(
+        yield gauge(
             "consumer_lag_records",
             "Records that wait to be read.",
             ("topic", "partition"),
@@ -108,7 +108,9 @@ class MonitorCollector(Collector):
         )
         yield from _connections([stats for fleet in snapshot.fleets for stats in fleet.connections])
         yield from _venues(self._by_venue(snapshot.fleets))
-        yield _gauge(
+        yield from watch_metrics(snapshot.fleets, self._venues)
+        yield from asking_metrics(snapshot.fleets)
+        yield gauge(
             "trade_bars_active",
             "1 while the venue's trades are folded into bars.",
             ("venue",),
@@ -116,7 +118,7 @@ class MonitorCollector(Collector):
         )
         yield from _notifiers(snapshot.notifiers)
         if snapshot.state_saved_us:
-            yield _gauge(
+            yield gauge(
                 "state_saved_timestamp_seconds",
                 "When the detector's state was last kept; of several shares the oldest.",
                 (),
@@ -125,7 +127,7 @@ class MonitorCollector(Collector):
         if snapshot.detector is not None:
             yield from self._detector(snapshot.detector)
         if snapshot.decision_latency is not None:
-            yield _histogram(
+            yield histogram(
                 "decision_latency_seconds",
                 "End of the market second that a signal decides on to its sending.",
                 (),
@@ -137,7 +139,7 @@ class MonitorCollector(Collector):
         return list(totals.values())
 
     def _detector(self, view: DetectorView) -> Iterator[Metric]:
-        yield _counter(
+        yield counter(
             "signals",
             "Signals sent, by the phase they say.",
             ("phase",),
@@ -152,8 +154,8 @@ class MonitorCollector(Collector):
             ),
         ):
             venues = dict.fromkeys([*self._venues, *counts])
-            yield _counter(name, help_text, ("venue",), [((venue,), counts.get(venue, 0)) for venue in venues])
-        yield _gauge(
+            yield counter(name, help_text, ("venue",), [((venue,), counts.get(venue, 0)) for venue in venues])
+        yield gauge(
             "decided_timestamp_seconds",
             "Market time that the detector has reached; time() minus this is how far it is behind.",
             (),
@@ -185,43 +187,15 @@ def exposition(collected: CollectorRegistry) -> bytes:
     return generate_latest(collected)
 
 
-Rows = Iterable[tuple[Sequence[str], float]]
-
-
-def _gauge(name: str, help_text: str, labels: Sequence[str], rows: Rows) -> GaugeMetricFamily:
-    family = GaugeMetricFamily(PREFIX + name, help_text, labels=labels)
-    for values, value in rows:
-        family.add_metric(values, value)
-    return family
-
-
-def _counter(name: str, help_text: str, labels: Sequence[str], rows: Rows) -> CounterMetricFamily:
-    """A counter; the exposition adds ``_total`` to its name."""
-    family = CounterMetricFamily(PREFIX + name, help_text, labels=labels)
-    for values, value in rows:
-        family.add_metric(values, value)
-    return family
-
-
-def _histogram(
-    name: str, help_text: str, labels: Sequence[str], rows: Iterable[tuple[Sequence[str], Histogram]]
-) -> HistogramMetricFamily:
-    family = HistogramMetricFamily(PREFIX + name, help_text, labels=labels)
-    for values, histogram in rows:
-        bounds = [*(f"{bound:g}" for bound in histogram.bounds), "+Inf"]
-        family.add_metric(values, list(zip(bounds, accumulate(histogram.counts), strict=True)), histogram.sum)
-    return family
-
-
 def _connections(sessions: Sequence[SessionStats]) -> Iterator[Metric]:
     labels = ("venue", "connection")
-    yield _gauge(
+    yield gauge(
         "feed_connected",
         "1 while the connection is open and subscribed.",
         labels,
         [((stats.venue, stats.connection), stats.connected) for stats in sessions],
     )
-    yield _gauge(
+    yield gauge(
         "feed_last_message_timestamp_seconds",
         "When the connection last brought events; 0 for never.",
         labels,
@@ -233,38 +207,38 @@ def _notifiers(notifiers: Sequence[NotifierStats]) -> Iterator[Metric]:
     if not notifiers:
         return
     one = ("channel",)
-    yield _counter(
+    yield counter(
         "pages",
         "Pages that the channel accepted.",
         ("channel", "action"),
         [((n.channel, action), count) for n in notifiers for action, count in n.accepted.items()],
     )
-    yield _counter(
+    yield counter(
         "page_failures",
         "Tries to page that failed; all but `refused` are repeated.",
         ("channel", "reason"),
         [((n.channel, reason), count) for n in notifiers for reason, count in n.failures.items()],
     )
-    yield _gauge("pages_pending", "Pages not accepted yet.", one, [((n.channel,), n.pending) for n in notifiers])
-    yield _gauge(
+    yield gauge("pages_pending", "Pages not accepted yet.", one, [((n.channel,), n.pending) for n in notifiers])
+    yield gauge(
         "notifier_last_read_timestamp_seconds",
         "When the notifier last read signals or the heartbeats among them; 0 for never.",
         one,
         [((n.channel,), n.read_us / MICROS) for n in notifiers],
     )
-    yield _counter(
+    yield counter(
         "notifier_save_failures",
         "Times that what was paged could not be kept.",
         one,
         [((n.channel,), n.save_failures) for n in notifiers],
     )
-    yield _gauge(
+    yield gauge(
         "episode_paged",
         "1 while the channel has the episode's incident open.",
         ("channel", "asset", "direction"),
         [((n.channel, *scope), 1.0) for n in notifiers for scope in sorted(n.open)],
     )
-    yield _histogram(
+    yield histogram(
         "page_latency_seconds",
         "Sending of a signal to the acceptance of its page.",
         one,
@@ -274,44 +248,44 @@ def _notifiers(notifiers: Sequence[NotifierStats]) -> Iterator[Metric]:
 
 def _venues(venues: Sequence[SessionStats]) -> Iterator[Metric]:
     one, by_reason = ("venue",), ("venue", "reason")
-    yield _counter("frames_received", "Frames received.", one, [((v.venue,), v.frames) for v in venues])
-    yield _counter(
+    yield counter("frames_received", "Frames received.", one, [((v.venue,), v.frames) for v in venues])
+    yield counter(
         "frames_rejected",
         "Frames, or rows of them, that could not be read.",
         by_reason,
         [((v.venue, reason), count) for v in venues for reason, count in v.rejects.items()],
     )
-    yield _counter(
+    yield counter(
         "events_received",
         "Market events read, before trades are folded.",
         ("venue", "type"),
         [((v.venue, kind), count) for v in venues for kind, count in v.events.items()],
     )
-    yield _counter(
+    yield counter(
         "rows_skipped",
         "Rows that were read and rightly make no event.",
         by_reason,
         [((v.venue, reason), count) for v in venues for reason, count in v.skipped.items()],
     )
-    yield _counter(
+    yield counter(
         "feed_reconnects",
         "Connections that ended or were replaced.",
         by_reason,
         [((v.venue, reason), count) for v in venues for reason, count in v.reconnects.items()],
     )
-    yield _counter(
+    yield counter(
         "feed_gap_seconds",
         "Time that could not be seen, summed over connections.",
         one,
         [((v.venue,), v.gap_us / MICROS) for v in venues],
     )
-    yield _counter(
+    yield counter(
         "feed_refusals",
         "Subscriptions refused and errors reported by the venue.",
         one,
         [((v.venue,), v.refusals) for v in venues],
     )
-    yield _counter(
+    yield counter(
         "feed_crashes",
         "Sessions that failed by a fault of the monitor and were restarted.",
         one,
@@ -325,9 +299,9 @@ def _venues(venues: Sequence[SessionStats]) -> Iterator[Metric]:
             ((v.venue, "short"), v.liquidated_short_micro_usd / MICROS),
         )
     ]
-    yield _counter("liquidated_usd", "Liquidated as the venue shows it.", ("venue", "side"), liquidated)
+    yield counter("liquidated_usd", "Liquidated as the venue shows it.", ("venue", "side"), liquidated)
     bounds_s = [bound / MICROS for bound in AGE_BOUNDS_US]
-    yield _histogram(
+    yield histogram(
         "event_age_seconds",
         "Exchange time to receipt of a frame's first event.",
         one,
@@ -337,7 +311,7 @@ def _venues(venues: Sequence[SessionStats]) -> Iterator[Metric]:
 
 def _assets(own: Sequence[AssetView], rest: Sequence[AssetView]) -> Iterator[Metric]:
     yield from _decisions(own, rest)
-    yield _gauge(
+    yield gauge(
         "liquidated_usd",
         "Liquidated within the window; `other` is the sum of the rest.",
         ("asset", "side", "window"),
@@ -346,25 +320,25 @@ def _assets(own: Sequence[AssetView], rest: Sequence[AssetView]) -> Iterator[Met
     interest = [((view.asset,), view.open_interest_usd) for view in own]
     if rest:
         interest.append(((OTHER,), sum(view.open_interest_usd or 0.0 for view in rest)))
-    yield _gauge(
+    yield gauge(
         "open_interest_usd",
         "Open interest, one side.",
         ("asset",),
         [(labels, value) for labels, value in interest if value is not None],
     )
-    yield _gauge(
+    yield gauge(
         "mark_price_usd",
         "Last mark price.",
         ("asset",),
         [((view.asset,), view.price) for view in own if view.price is not None],
     )
-    yield _gauge(
+    yield gauge(
         "drawdown_ratio",
         "Fall from the window's high, as a share of it.",
         ("asset", "window"),
         [((view.asset, window), value) for view in own for window, value in view.drawdown_by_window.items()],
     )
-    yield _gauge(
+    yield gauge(
         "feed_coverage_ratio",
         "Share of the liquidated USD that complete feeds show.",
         ("asset",),
@@ -379,8 +353,8 @@ def _decisions(own: Sequence[AssetView], rest: Sequence[AssetView]) -> Iterator[
     if rest:
         risks.append(((OTHER,), max(view.risk_score for view in rest)))
         phases.append((OTHER, max((view.phase for view in rest), key=PHASES.index)))
-    yield _gauge("risk_score", "How near a cascade is, 0 to 100; `other` is the worst of the rest.", ("asset",), risks)
-    yield _gauge(
+    yield gauge("risk_score", "How near a cascade is, 0 to 100; `other` is the worst of the rest.", ("asset",), risks)
+    yield gauge(
         "phase",
         "1 for the phase in force, else 0; `other` is the worst of the rest.",
         ("asset", "phase"),
@@ -393,7 +367,7 @@ def _decisions(own: Sequence[AssetView], rest: Sequence[AssetView]) -> Iterator[
         for asset in (name or view.asset,)
         if view.episode_id is not None
     }
-    yield _gauge(
+    yield gauge(
         "episode_active",
         "1 while an episode lasts, absent otherwise.",
         ("asset", "direction", "severity"),

@@ -51,6 +51,12 @@ class Stage:
         """What numbers are spoken as: a dense channel where there is one."""
         self.started_ms = time.time_ns() // 1_000_000
 
+    async def locate(self, url: str) -> str:
+        """Where the exchange sends a client that asks for an address."""
+        if self.adapter.token_request is None:
+            return url
+        return self.adapter.dial_url(url, self.dialect(self.plan).token(url))
+
     def time_ms(self, number: int) -> int:
         """When a number happened."""
         return self.started_ms + number
@@ -130,7 +136,9 @@ class Rig:
         self.stage = stage
         self.plan = stage.plan._replace(url=url, **changes)
         outlet = Outlet(bus.publisher(), OverloadSwitch("each", 30.0, "test"), RejectGate(5.0, 10), now_us)
-        self.session = Session(self.plan, stage.adapter, outlet, settings, clock=now_us, rng=random.Random(7))
+        self.session = Session(
+            self.plan, stage.adapter, outlet, settings, clock=now_us, rng=random.Random(7), locate=stage.locate
+        )
         self.stats = self.session.stats
 
     def numbers(self) -> list[int]:

@@ -205,3 +205,43 @@ async def test_no_channel_beats_without_sessions() -> None:
     rig = Rig("ws://127.0.0.1:1/", "A", QUICK, LoopbackAdapter())
     assert rig.fleet.alive_channels() == []
     assert rig.fleet.stats().connections == []
+
+
+async def test_sockets_that_are_cut_together_are_dialled_one_after_another() -> None:
+    """Thirty sockets cut at once do not come back at once: the exchange's limit on dials holds for all of them."""
+    settings = dataclasses.replace(QUICK, dial_interval_s=0.03)
+    async with Exchange(by_symbol) as exchange, running(exchange.url, [f"S{n}" for n in range(30)], settings) as rig:
+        await rig.reader.until(lambda: rig.fleet.stats().total.connected == 30)
+        for peer in tuple(exchange.peers):
+            peer.socket.transport.abort()
+        await rig.reader.until(lambda: rig.fleet.stats().total.dials == 60)
+        await rig.reader.until(lambda: rig.fleet.stats().total.connected == 30)
+    redialled = sorted(exchange.dialled_s)[30:]
+    assert len(redialled) == 30
+    assert redialled[-1] - redialled[0] >= 0.8 * 29 * settings.dial_interval_s
+
+
+class Rememberer(LoopbackAdapter):
+    """Frames depend on what their socket said before, so each socket has a reader of its own."""
+
+    def reader(self) -> LoopbackAdapter:
+        """One that remembers."""
+        return LoopbackAdapter(self.instruments)
+
+
+async def test_who_remembers_what_a_socket_said_is_replaced_with_it() -> None:
+    """Newer instruments reach a reader of a socket's own by a fresh socket, without a gap."""
+    async with Exchange(by_symbol) as exchange, running(exchange.url, "A", adapter=Rememberer()) as rig:
+        await rig.reader.until(lambda: rig.fleet.stats().total.connected == 1)
+        rig.fleet.update(Rememberer(), "A")
+        await rig.reader.until(lambda: rig.fleet.stats().total.reconnects["replan"] == 1)
+    assert rig.fleet.stats().total.gaps == 0
+
+
+async def test_a_fleet_says_what_is_down() -> None:
+    """A venue whose socket cannot be opened is not up."""
+    async with running("ws://127.0.0.1:1/", "A") as rig:
+        await rig.reader.until(lambda: rig.fleet.stats().total.reconnects["dial_failed"] > 1)
+        watch = rig.fleet.stats().watch
+    assert watch is not None
+    assert not watch.up

@@ -726,3 +726,28 @@ async def test_cancelled_in_the_middle_of_a_gap_tells_it() -> None:
     gap = rig.reader.of(Gap)[0]
     assert gap.from_us == rig.reader.of(Trade)[0].receive_time_us
     assert gap.to_us > gap.from_us
+
+
+async def test_the_exchange_is_asked_for_an_address_before_every_dial() -> None:
+    """A fresh address for each socket; where it cannot be had, that is a dial that failed, and it is tried again."""
+    asked: list[str] = []
+
+    async def script(peer: Peer) -> None:
+        await peer.acknowledge()
+        await peer.trade(peer.number)
+        if peer.number:
+            await peer.chatter(10)
+
+    async with Exchange(script) as exchange:
+
+        async def locate(url: str) -> str:
+            asked.append(url)
+            if len(asked) == 1:
+                raise OSError("no token today")
+            return f"{exchange.url}?token={len(asked)}"
+
+        async with running(plan("ws://127.0.0.1:1/"), locate=locate) as rig:
+            await rig.reader.until(lambda: 10 in rig.trade_ids())
+    assert rig.stats.reconnects["dial_failed"] == 1
+    assert asked == ["ws://127.0.0.1:1/"] * 3
+    assert [peer.socket.request.path for peer in exchange.peers if peer.socket.request] == ["/?token=2", "/?token=3"]

@@ -1,0 +1,145 @@
+"""Whether one venue's feed can be believed: what has changed in its format, whether its sides make sense, what is down.
+
+Fed by the venue's intakes; nothing here is on the path of a frame that holds trades alone but one comparison.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from typing import Final, NamedTuple
+
+from monitor.adapters.drift import Drift, DriftKind, Finding
+from monitor.adapters.side_check import SideCheck, SideStats
+from monitor.adapters.stats import EndReason
+from monitor.events import AnyEvent, Liquidation, MarkPrice, Reject
+
+log = logging.getLogger(__name__)
+
+REMEDY: Final[dict[EndReason, str]] = {
+    "dial_failed": "nobody answers at this address: check DNS, the network, a firewall or the region from which you "
+    "dial; if others reach the exchange, its address has moved (see its notices, then set venues.{venue}.ws_url)",
+    "closed": "the exchange closes the socket: it may be in maintenance, or has banned this address for dialling or "
+    "subscribing too much",
+    "ack_timeout": "it connects but does not answer subscriptions: the protocol or the path may have changed",
+    "refused": "every subscription is refused: channels or symbols may have been renamed",
+    "stale": "it connects and confirms, but nothing comes: the streams may have moved to another path, as those of "
+    "Binance did on 2026-04-23",
+    "unanswered": "it does not answer pings: the path between is broken, or the exchange hangs",
+    "oversized": "its frames are larger than collector.max_frame_bytes",
+    "overflow": "the bus does not take what comes: look at the broker or at the reader behind the memory bus",
+}
+"""What to check, by the reason for which sockets end."""
+
+DOWN_AFTER_S: Final = 30.0
+"""A connection that has not been whole for so long is told: twice the slowest sign of life, and within the minute."""
+
+
+class Down(NamedTuple):
+    """A connection that sees nothing: which, why its last socket ended, since when."""
+
+    connection: str
+    reason: str
+    since_us: int
+
+
+class WatchStats(NamedTuple):
+    """What the watch knows.
+
+    Attributes:
+        up: whether every connection of the venue sees what it should.
+        down: those that do not, longer than :data:`DOWN_AFTER_S`.
+        drift: findings of changed formats by kind, each time one is met.
+        findings: the first of each.
+        side: the test of the liquidations' sides.
+    """
+
+    up: bool
+    down: Sequence[Down]
+    drift: dict[DriftKind, int]
+    findings: Sequence[Finding]
+    side: SideStats
+
+
+class Watch:
+    """One venue's watch; :attr:`due_us` is looked at by the intakes."""
+
+    __slots__ = ("_down", "_drift", "_failing_us", "_known", "_side", "_told_side", "venue")
+
+    def __init__(self, venue: str, known_keys: frozenset[str]) -> None:
+        self.venue = venue
+        self._drift = Drift(known_keys)
+        self._side = SideCheck()
+        self._told_side = False
+        self._known = False
+        self._failing_us: dict[str, int] = {}
+        self._down: dict[str, Down] = {}
+
+    @property
+    def due_us(self) -> dict[type, int] | None:
+        """When to :meth:`look` at the next frame of a kind, 0 where it is missing; None where nothing is looked at."""
+        return self._drift.due_us if self._drift.known else None
+
+    def look(self, kind: type, frame: bytes, now_us: int) -> None:
+        """Look for what is new in a frame."""
+        for finding in self._drift.look(kind, frame, now_us):
+            self._tell(finding)
+
+    def rejected(self, reject: Reject) -> None:
+        """Look at what could not be read."""
+        finding = self._drift.rejected(reject)
+        if finding is not None:
+            self._tell(finding)
+
+    def _tell(self, finding: Finding) -> None:
+        sample = finding.sample[:300].decode(errors="replace")
+        log.warning("%s: its format has changed: %s %s in %s", self.venue, finding.kind, finding.detail, sample)
+
+    def events(self, events: Sequence[AnyEvent]) -> None:
+        """Weigh liquidations against mark prices."""
+        side = self._side
+        for event in events:
+            if type(event) is MarkPrice:
+                side.mark(event)
+            elif type(event) is Liquidation:
+                side.liquidation(event)
+        if side.suspect != self._told_side:
+            self._told_side = side.suspect
+            if side.suspect:
+                log.error(
+                    "%s: longs die while its mark price rises, and shorts while it falls (%d votes of %d): its side is "
+                    "read the wrong way round, or has changed its meaning",
+                    self.venue, side.disagreed, side.agreed + side.disagreed,
+                )  # fmt: skip
+            else:
+                log.info("%s: its liquidations agree with its mark price again", self.venue)
+
+    def connection(self, name: str, alive: bool, reason: EndReason | None, now_us: int) -> None:
+        """How a connection does, about once a second; ``reason`` is why its last socket ended, None if none has."""
+        self._known = True
+        if alive:
+            self._failing_us.pop(name, None)
+            if self._down.pop(name, None):
+                log.info("%s %s: whole again", self.venue, name)
+            return
+        since_us = self._failing_us.setdefault(name, now_us)
+        if name not in self._down and now_us - since_us >= DOWN_AFTER_S * 1e6:
+            self._down[name] = Down(name, reason or "dialling", since_us)
+            remedy = REMEDY.get(reason, "") if reason else "it was never connected"
+            log.error(
+                "%s %s: down for %.0f s (%s): %s", self.venue, name, (now_us - since_us) / 1e6, reason or "dialling",
+                remedy.format(venue=self.venue),
+            )  # fmt: skip
+
+    def forget(self, names: set[str]) -> None:
+        """These connections are all there are."""
+        for kept in (self._failing_us, self._down):
+            for name in kept.keys() - names:
+                del kept[name]
+
+    def stats(self) -> WatchStats:
+        """What it knows."""
+        return WatchStats(
+            self._known and not self._failing_us, tuple(self._down.values()), dict(self._drift.counts),
+            tuple(self._drift.findings.values()), self._side.stats(),
+        )  # fmt: skip
