@@ -25,6 +25,8 @@ _MONTH_CODE: Final = re.compile(r"(.+USD)[FGHJKMNQUVXZ]\d{2}")
 _KRAKEN: Final = re.compile(r"(?:PI|PF|FI|FF)_([A-Z0-9]+USD)(?:_(\d{6}))?")
 _BITFINEX: Final = re.compile(r"T([A-Z0-9]+)F0:([A-Z0-9]+)F0")
 _HTX_DATED: Final = re.compile(r"([A-Z]+)\d{6}")
+_HIP3: Final = re.compile(r"[a-z][a-z0-9]*:(k?[A-Z0-9]+)")
+_KILO: Final = re.compile(r"k([A-Z][A-Z0-9]+)")
 _EXPIRY: Final = re.compile(r"\d{6}|\d{1,2}[A-Z]{3}\d{2}")
 
 
@@ -43,7 +45,12 @@ class SymbolName(NamedTuple):
 
 
 def split_base(base: str) -> tuple[str, int]:
-    """Canonical asset of a base currency, and how many of it one unit stands for: ``1000PEPE`` is (``PEPE``, 1000)."""
+    """Canonical asset of a base currency, and how many of it one unit stands for.
+
+    ``1000PEPE`` and ``kPEPE`` are (``PEPE``, 1000); only a small ``k`` before capitals is one.
+    """
+    if kilo := _KILO.fullmatch(base):
+        return ALIASES.get(kilo[1], kilo[1]), 1000
     base = base.upper()
     if found := _PREFIX.fullmatch(base):
         bundle, name = found[1] or found[3], found[2] or found[4]
@@ -54,15 +61,10 @@ def split_base(base: str) -> tuple[str, int]:
     return ALIASES.get(name, name), _BUNDLES[bundle]
 
 
-def split_symbol(symbol: str) -> SymbolName:
-    """Read a symbol of any of the dialects that the venues use.
-
-    ``BTCUSDT``, ``1000PEPEUSDT``, ``BTCUSDT_230929`` and ``BTCUSD_PERP`` (Binance), ``BTCPERP``, ``BTC-26SEP25`` and
-    ``BTCUSDT-26SEP25`` (Bybit; the first two are settled in USDC), ``BTCUSDZ25`` (Bybit and Bitget, coin-settled),
-    ``BTC-USDT-SWAP`` and ``BTC-USD_UM-SWAP`` (OKX), ``BTC_USDT`` (Gate), ``BTC-PERPETUAL`` and
-    ``BTC_USDC-PERPETUAL`` (Deribit), ``PI_XBTUSD`` and ``FI_XBTUSD_261225`` (Kraken), ``BTC-USDT`` and ``BTC261225``
-    (HTX), ``tBTCF0:USTF0`` (Bitfinex), ``BTC-USD`` (dYdX), ``ETHBTC`` (quoted in bitcoin).
-    """
+def _by_pattern(symbol: str) -> SymbolName | None:
+    """A symbol of a dialect that can be told by its form alone; None for the rest."""
+    if found := _HIP3.fullmatch(symbol):
+        return SymbolName(*split_base(found[1]), "USD")
     upper = symbol.upper()
     if found := _BITFINEX.fullmatch(upper):
         return SymbolName(*split_base(found[1]), "USDT" if found[2] == "UST" else found[2])
@@ -70,7 +72,22 @@ def split_symbol(symbol: str) -> SymbolName:
         return SymbolName(*split_base(found[1].removesuffix("USD")), "USD", dated=bool(found[2]))
     if found := _HTX_DATED.fullmatch(upper):
         return SymbolName(*split_base(found[1]), "USD", dated=True)
-    first, *rest = upper.split("-")
+    return None
+
+
+def split_symbol(symbol: str) -> SymbolName:
+    """Read a symbol of any of the dialects that the venues use.
+
+    ``BTCUSDT``, ``1000PEPEUSDT``, ``BTCUSDT_230929`` and ``BTCUSD_PERP`` (Binance), ``BTCPERP``, ``BTC-26SEP25`` and
+    ``BTCUSDT-26SEP25`` (Bybit; the first two are settled in USDC), ``BTCUSDZ25`` (Bybit and Bitget, coin-settled),
+    ``BTC-USDT-SWAP`` and ``BTC-USD_UM-SWAP`` (OKX), ``BTC_USDT`` (Gate), ``BTC-PERPETUAL`` and
+    ``BTC_USDC-PERPETUAL`` (Deribit), ``PI_XBTUSD`` and ``FI_XBTUSD_261225`` (Kraken), ``BTC-USDT`` and ``BTC261225``
+    (HTX), ``tBTCF0:USTF0`` (Bitfinex), ``BTC-USD`` (dYdX), ``xyz:TSLA`` (Hyperliquid's builder
+    exchanges; priced in dollars), ``ETHBTC`` (quoted in bitcoin).
+    """
+    if (name := _by_pattern(symbol)) is not None:
+        return name
+    first, *rest = symbol.upper().split("-")
     head, _, tail = first.partition("_")
     dated = any(_EXPIRY.fullmatch(part) for part in (tail, *rest))
     if rest == ["PERPETUAL"]:

@@ -11,6 +11,8 @@ from monitor.assets import SymbolName, split_base, split_symbol
     ("symbol", "name"),
     [
         ("BTCUSDT", ("BTC", 1, "USDT", False)),
+        ("xyz:TSLA", ("TSLA", 1, "USD", False)),
+        ("flx:kPEPE", ("PEPE", 1000, "USD", False)),
         ("XBTUSD", ("BTC", 1, "USD", False)),
         ("WBTCUSDT", ("BTC", 1, "USDT", False)),
         ("1000PEPEUSDT", ("PEPE", 1000, "USDT", False)),
@@ -58,3 +60,6 @@ def test_a_base_is_a_bundle_only_with_a_name_beside_the_number() -> None:
     """A number alone is a name, not a bundle of nothing."""
     assert split_base("1000") == ("1000", 1)
     assert split_base("1000cat") == ("CAT", 1000)
+    assert split_base("kPEPE") == ("PEPE", 1000)
+    assert split_base("KAS") == ("KAS", 1)
+    assert split_base("kas") == ("KAS", 1)

@@ -227,6 +227,8 @@ class Adapter(Protocol):
     """Asked before each dial, where sockets need a fresh address; :meth:`dial_url` reads the answer."""
     known_keys: ClassVar[frozenset[str]] = frozenset()
     """Every key that documented frames have: another one is schema drift. Empty checks nothing."""
+    accounts: tuple[str, ...] = ()
+    """Accounts whose fills are to be read as well, as configured; of no use where the venue shows no fills."""
 
     def __init__(self, instruments: Mapping[str, Instrument] | None = None) -> None:
         """With ``instruments``, a symbol outside it is quarantined; None reads assets off the symbols' names.

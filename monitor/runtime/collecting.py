@@ -55,7 +55,7 @@ class Collecting(NamedTuple):
 def watched_venues(settings: Settings) -> tuple[WatchedVenue, ...]:
     """The venues that the settings enable."""
     return tuple(
-        WatchedVenue(adapter_named(name), venue.symbols, venue.channels, venue.ws_url, venue.rest_url)
+        WatchedVenue(adapter_named(name), venue.symbols, venue.channels, venue.ws_url, venue.rest_url, venue.accounts)
         for name, venue in settings.enabled_venues.items()
     )
 

@@ -23,6 +23,9 @@ from monitor.events import Channel
 log = logging.getLogger(__name__)
 
 
+Instruments = Mapping[str, Instrument]
+
+
 @dataclass(frozen=True, slots=True)
 class WatchedVenue:
     """One venue as configured.
@@ -32,6 +35,7 @@ class WatchedVenue:
         symbols: the venue's own ids, or ``all`` that trade.
         channels: what to subscribe.
         ws_url, rest_url: other addresses than the exchange's own.
+        accounts: whose fills are read as well.
     """
 
     adapter: type[Adapter]
@@ -39,6 +43,13 @@ class WatchedVenue:
     channels: tuple[Channel, ...]
     ws_url: str | None = None
     rest_url: str | None = None
+    accounts: tuple[str, ...] = ()
+
+    def reading(self, instruments: Instruments) -> Adapter:
+        """Its adapter, with these instruments."""
+        adapter = self.adapter(instruments)
+        adapter.accounts = self.accounts
+        return adapter
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +69,6 @@ class CollectorSettings:
     retry_base_s: float = 2.0
     retry_cap_s: float = 300.0
 
-
-Instruments = Mapping[str, Instrument]
 
 LoadInstruments = Callable[[type[Adapter], str | None], Awaitable[Instruments]]
 """``await load(adapter, rest_url)``: a venue's instruments by symbol, all quoted in US dollars.
@@ -191,7 +200,7 @@ class Collector:
         collected.symbols = resolve_symbols(venue, collected.instruments)
         rest = self._rest.client(venue.adapter, venue.rest_url) if self._rest is not None else None
         fleet = Fleet(
-            venue.adapter(collected.instruments), collected.symbols, venue.channels, self._publisher,
+            venue.reading(collected.instruments), collected.symbols, venue.channels, self._publisher,
             self._settings.fleet, clock=self._clock, rng=self._rng, ws_url=venue.ws_url, on_frame=self._on_frame,
             on_event=self._on_event, rest=rest,
         )  # fmt: skip
@@ -234,4 +243,4 @@ class Collector:
                 log.error("%s; going on with what was there", error)  # noqa: TRY400  # said in words
                 continue
             collected.instruments, collected.symbols = instruments, symbols
-            fleet.update(collected.venue.adapter(instruments), symbols)
+            fleet.update(collected.venue.reading(instruments), symbols)

@@ -32,9 +32,9 @@ class VenueSettings(Section):
         description="`all`, or the venue's own instrument ids. All, because a cascade often starts in small coins.",
     )
     channels: Annotated[tuple[Channel, ...], NoDecode] = Field(
-        ("liquidations", "trades", "mark_price", "open_interest"),
-        description="What to subscribe to; a channel that the venue does not stream is left out. These four feed every "
-        "part of the score.",
+        ("liquidations", "trades", "mark_price", "open_interest", "volatility_index"),
+        description="What to subscribe to; a channel that the venue does not have is left out. Together they feed "
+        "every part of the score.",
     )
     ws_url: str | None = Field(
         None,
@@ -46,7 +46,13 @@ class VenueSettings(Section):
         None, pattern=r"^https?://[^\s@]+$", description="The same for the REST address of the instrument data."
     )
 
-    split = field_validator("symbols", "channels", mode="before")(split_commas)
+    accounts: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        description="Accounts whose fills are read as well (hyperliquid: user addresses, at most 10): their fills show "
+        "liquidations that no public channel has. Empty reads the public channels alone.",
+    )
+
+    split = field_validator("symbols", "channels", "accounts", mode="before")(split_commas)
 
     @field_validator("symbols", "channels")
     @classmethod
