@@ -257,7 +257,7 @@ def doctor(ctx: click.Context, config: Path | None, page: bool) -> None:
 
 
 @cli.command()
-@click.argument("parts", nargs=-1, type=click.Choice(["decode", "windows", "replay", "kafka", "latency"]))
+@click.argument("parts", nargs=-1, type=click.Choice(["decode", "windows", "replay", "scrape", "kafka", "latency"]))
 @click.option(
     "--frames", type=click.IntRange(min=100), default=100_000, show_default=True, help="How many to generate."
 )

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from prometheus_client.core import Metric
-
 from monitor.adapters.fleet import FleetStats
-from monitor.delivery.families import counter, gauge
+from monitor.delivery.families import Family, counter, gauge
 
 
-def watch_metrics(fleets: Sequence[FleetStats], venues: Iterable[str]) -> Iterator[Metric]:
+def watch_metrics(fleets: Sequence[FleetStats], venues: Iterable[str]) -> Iterator[Family]:
     """What the venues' watches know; a configured venue that has not begun is not up."""
     watched = [(fleet.venue, fleet.watch) for fleet in fleets if fleet.watch is not None]
     ups = dict.fromkeys(venues, 0.0) | {venue: float(watch.up) for venue, watch in watched}
@@ -54,7 +52,7 @@ def watch_metrics(fleets: Sequence[FleetStats], venues: Iterable[str]) -> Iterat
     )
 
 
-def asking_metrics(fleets: Sequence[FleetStats]) -> Iterator[Metric]:
+def asking_metrics(fleets: Sequence[FleetStats]) -> Iterator[Family]:
     """What REST brings and costs; nothing where no venue is asked."""
     asked = [(fleet.venue, fleet.asking) for fleet in fleets if fleet.asking is not None]
     if not asked:

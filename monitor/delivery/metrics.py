@@ -11,15 +11,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
 
 from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
-from prometheus_client.core import Metric
-from prometheus_client.registry import Collector
 
 from monitor import __version__
 from monitor.adapters.fleet import FleetStats
 from monitor.adapters.stats import AGE_BOUNDS_US, SessionStats, total
 from monitor.bus.ports import Partition
 from monitor.cascade.view import AssetView, DetectorView, Histogram
-from monitor.delivery.families import Rows, counter, gauge, histogram
+from monitor.delivery.families import Family, Rows, Text, counter, gauge, histogram
 from monitor.delivery.feed_metrics import asking_metrics, watch_metrics
 from monitor.delivery.paging.notifier import NotifierStats
 from monitor.events import MICROS, Phase
@@ -57,8 +55,8 @@ class Snapshot(NamedTuple):
     state_saved_us: int = 0
 
 
-class MonitorCollector(Collector):
-    """Turns a snapshot into metric families.
+class MonitorMetrics:
+    """Turns a snapshot into metric families, and these into text.
 
     Args:
         take: gives the snapshot; called once a scrape.
@@ -78,8 +76,15 @@ class MonitorCollector(Collector):
         self._venues = tuple(venues)
         self._pinned = frozenset(assets) | {MARKET}
         self._max_assets = max_assets
+        self._text = Text()
+        self._process = CollectorRegistry()
+        ProcessCollector(registry=self._process)
 
-    def collect(self) -> Iterator[Metric]:
+    def exposition(self) -> bytes:
+        """The scrape's text (format 0.0.4), with the families of the process (CPU, memory, open files)."""
+        return self._text.write(self.families()) + generate_latest(self._process)
+
+    def families(self) -> Iterator[Family]:
         """All families of one scrape."""
         snapshot = self._take()
         yield gauge(
@@ -138,7 +143,7 @@ class MonitorCollector(Collector):
         totals = {venue: total(venue, ()) for venue in self._venues} | {fleet.venue: fleet.total for fleet in fleets}
         return list(totals.values())
 
-    def _detector(self, view: DetectorView) -> Iterator[Metric]:
+    def _detector(self, view: DetectorView) -> Iterator[Family]:
         yield counter(
             "signals",
             "Signals sent, by the phase they say.",
@@ -174,20 +179,7 @@ def split_assets(
     return ranked[:most], ranked[most:]
 
 
-def registry(collector: MonitorCollector) -> CollectorRegistry:
-    """A registry with the monitor's families and those of the process (CPU, memory, open files)."""
-    result = CollectorRegistry()
-    result.register(collector)
-    ProcessCollector(registry=result)
-    return result
-
-
-def exposition(collected: CollectorRegistry) -> bytes:
-    """The scrape's text (format 0.0.4)."""
-    return generate_latest(collected)
-
-
-def _connections(sessions: Sequence[SessionStats]) -> Iterator[Metric]:
+def _connections(sessions: Sequence[SessionStats]) -> Iterator[Family]:
     labels = ("venue", "connection")
     yield gauge(
         "feed_connected",
@@ -203,7 +195,7 @@ def _connections(sessions: Sequence[SessionStats]) -> Iterator[Metric]:
     )
 
 
-def _notifiers(notifiers: Sequence[NotifierStats]) -> Iterator[Metric]:
+def _notifiers(notifiers: Sequence[NotifierStats]) -> Iterator[Family]:
     if not notifiers:
         return
     one = ("channel",)
@@ -246,7 +238,7 @@ def _notifiers(notifiers: Sequence[NotifierStats]) -> Iterator[Metric]:
     )
 
 
-def _venues(venues: Sequence[SessionStats]) -> Iterator[Metric]:
+def _venues(venues: Sequence[SessionStats]) -> Iterator[Family]:
     one, by_reason = ("venue",), ("venue", "reason")
     yield counter("frames_received", "Frames received.", one, [((v.venue,), v.frames) for v in venues])
     yield counter(
@@ -309,7 +301,7 @@ def _venues(venues: Sequence[SessionStats]) -> Iterator[Metric]:
     )
 
 
-def _assets(own: Sequence[AssetView], rest: Sequence[AssetView]) -> Iterator[Metric]:
+def _assets(own: Sequence[AssetView], rest: Sequence[AssetView]) -> Iterator[Family]:
     yield from _decisions(own, rest)
     yield gauge(
         "liquidated_usd",
@@ -346,7 +338,7 @@ def _assets(own: Sequence[AssetView], rest: Sequence[AssetView]) -> Iterator[Met
     )
 
 
-def _decisions(own: Sequence[AssetView], rest: Sequence[AssetView]) -> Iterator[Metric]:
+def _decisions(own: Sequence[AssetView], rest: Sequence[AssetView]) -> Iterator[Family]:
     """Risk, phase and episodes; ``other`` shows the worst of the rest, so that nothing is hidden by folding."""
     risks = [((view.asset,), view.risk_score) for view in own]
     phases: list[tuple[str, Phase]] = [(view.asset, view.phase) for view in own]

@@ -15,7 +15,7 @@ from monitor.bus.ports import Partition
 from monitor.bus.topics import MARKET_TOPICS, SIGNALS
 from monitor.cascade.detector import Detector
 from monitor.delivery.http import Check, HttpServer, routes
-from monitor.delivery.metrics import MonitorCollector, Snapshot, exposition, registry
+from monitor.delivery.metrics import MonitorMetrics, Snapshot
 from monitor.delivery.paging.notifier import Notifier
 from monitor.delivery.pulse import Pulse
 from monitor.delivery.signals import SignalLines, output
@@ -83,17 +83,13 @@ async def monitoring(
             stream = stack.enter_context(output(settings.delivery.signals_output))
             lines = SignalLines(bus.subscriber([SIGNALS]), stream)
         notifiers = local_notifiers(settings.notifier, bus, detector, clock)
-        metrics = registry(
-            MonitorCollector(
-                lambda: pulse.ask(lambda: _snapshot(bus, decider, at_work, notifiers, pulse, clock)),
-                settings.enabled_venues,
-                settings.delivery.assets,
-                settings.delivery.max_assets,
-            )
+        metrics = MonitorMetrics(
+            lambda: pulse.ask(lambda: _snapshot(bus, decider, at_work, notifiers, pulse, clock)),
+            settings.enabled_venues,
+            settings.delivery.assets,
+            settings.delivery.max_assets,
         )
-        table = routes(
-            lambda: exposition(metrics), lambda: pulse.alive, lambda: [_state_check(decider), at_work.feeds()]
-        )
+        table = routes(metrics.exposition, lambda: pulse.alive, lambda: [_state_check(decider), at_work.feeds()])
         server = stack.enter_context(HttpServer(settings.delivery.host, settings.delivery.port, table))
         work = [at_work.collector.run(), decider.run(), pulse.run(), *([lines.run()] if lines else [])]
         work += [notifier.run() for notifier in notifiers]

@@ -23,7 +23,7 @@ from monitor.bus.kafka_publisher import KafkaPublisher
 from monitor.bus.ports import Partition, Publisher
 from monitor.bus.topics import MARKET_TOPICS, REJECTS
 from monitor.delivery.http import Check, HttpServer, feeds_check, routes
-from monitor.delivery.metrics import MonitorCollector, Snapshot, exposition, registry
+from monitor.delivery.metrics import MonitorMetrics, Snapshot
 from monitor.delivery.pulse import Pulse
 from monitor.recording import Recorder
 from monitor.runtime.clock import monotonic_us, wall_clock_us
@@ -116,8 +116,8 @@ async def _collect(settings: Settings, clock: Callable[[], int]) -> None:
                 ages = at_work.instruments_age_s(clock())
                 return Snapshot(fleets=fleets, lag=waiting, instruments_age_s=ages, loop_lag_s=pulse.lag_s)
 
-            metrics = registry(MonitorCollector(lambda: pulse.ask(snapshot), settings.enabled_venues))
-            table = routes(lambda: exposition(metrics), lambda: pulse.alive, lambda: [at_work.feeds()])
+            metrics = MonitorMetrics(lambda: pulse.ask(snapshot), settings.enabled_venues)
+            table = routes(metrics.exposition, lambda: pulse.alive, lambda: [at_work.feeds()])
             with HttpServer(delivery.host, delivery.port, table) as server:
                 log.info("collecting %s; metrics at %s/metrics", ", ".join(settings.enabled_venues), server.url)
                 async with asyncio.TaskGroup() as group:

@@ -22,7 +22,7 @@ from monitor.bus.topics import CASCADE_STATE, LIQUIDATIONS, MARKET_TOPICS, SIGNA
 from monitor.cascade.market import MARKET
 from monitor.cascade.view import DetectorView
 from monitor.delivery.http import Check, HttpServer, routes
-from monitor.delivery.metrics import MonitorCollector, Snapshot, exposition, registry
+from monitor.delivery.metrics import MonitorMetrics, Snapshot
 from monitor.delivery.pulse import Pulse
 from monitor.runtime.asset_share import AssetShare
 from monitor.runtime.clock import monotonic_us, wall_clock_us
@@ -198,8 +198,8 @@ async def detecting(settings: Settings, clock: Callable[[], int] = wall_clock_us
             state_saved_us=member.kept_us(),
         )  # fmt: skip
 
-    metrics = registry(MonitorCollector(lambda: pulse.ask(snapshot), (), delivery.assets, delivery.max_assets))
-    table = routes(lambda: exposition(metrics), lambda: pulse.alive, lambda: [pulse.ask(member.ready)])
+    metrics = MonitorMetrics(lambda: pulse.ask(snapshot), (), delivery.assets, delivery.max_assets)
+    table = routes(metrics.exposition, lambda: pulse.alive, lambda: [pulse.ask(member.ready)])
     with HttpServer(delivery.host, delivery.port, table) as server:
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(member.run()), group.create_task(pulse.run())]

@@ -21,7 +21,7 @@ from monitor.bus.ports import Partition
 from monitor.bus.topics import SIGNALS
 from monitor.cascade.detector import Detector
 from monitor.delivery.http import Check, HttpServer, routes
-from monitor.delivery.metrics import MonitorCollector, Snapshot, exposition, registry
+from monitor.delivery.metrics import MonitorMetrics, Snapshot
 from monitor.delivery.paging.channel import Channel
 from monitor.delivery.paging.messages import Links, pagerduty, slack, webhook
 from monitor.delivery.paging.notifier import Notifier
@@ -206,8 +206,8 @@ async def notifying(settings: Settings, clock: Callable[[], int] = wall_clock_us
         lag = members[0].lags()
         return Snapshot(lag=lag, loop_lag_s=pulse.lag_s, notifiers=[member.notifier.stats() for member in members])
 
-    metrics = registry(MonitorCollector(lambda: pulse.ask(snapshot)))
-    table = routes(lambda: exposition(metrics), lambda: pulse.alive, lambda: [pulse.ask(lambda: check(members))])
+    metrics = MonitorMetrics(lambda: pulse.ask(snapshot))
+    table = routes(metrics.exposition, lambda: pulse.alive, lambda: [pulse.ask(lambda: check(members))])
     with HttpServer(settings.delivery.host, settings.delivery.port, table) as server:
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(member.run()) for member in members]

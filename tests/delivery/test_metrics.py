@@ -16,7 +16,7 @@ from monitor.adapters.stats import AGE_BOUNDS_US, SessionStats, total
 from monitor.bus.ports import Partition
 from monitor.cascade.view import AssetView, DetectorView, Histogram
 from monitor.delivery.http import HttpServer, routes
-from monitor.delivery.metrics import MonitorCollector, Snapshot, exposition, registry
+from monitor.delivery.metrics import MonitorMetrics, Snapshot
 from monitor.delivery.paging.notifier import NotifierStats
 from monitor.delivery.pulse import Pulse
 from monitor.events import WindowTotals
@@ -75,7 +75,7 @@ def fleet(venue: str = "bybit") -> FleetStats:
 
 def scrape(snapshot: Snapshot, **options: Any) -> Samples:
     """Samples of one scrape by name and sorted labels."""
-    text = exposition(registry(MonitorCollector(lambda: snapshot, **options))).decode()
+    text = MonitorMetrics(lambda: snapshot, **options).exposition().decode()
     return {
         (sample.name, tuple(sorted(sample.labels.items()))): sample.value
         for family in text_string_to_metric_families(text)
@@ -251,7 +251,7 @@ def test_pages_and_kept_state_are_shown() -> None:
 
 def test_text_is_conventional() -> None:
     """Every family has help and type, our prefix, base units and `_total` on counters alone."""
-    text = exposition(registry(MonitorCollector(lambda: FULL))).decode()
+    text = MonitorMetrics(lambda: FULL).exposition().decode()
     families = re.findall(r"^# TYPE (\S+) (\S+)$", text, re.MULTILINE)
     assert len(families) == len(set(families))
     for name, kind in families:
@@ -268,7 +268,7 @@ def test_promtool_accepts_the_text() -> None:
     promtool = shutil.which("promtool")
     if promtool is None:
         pytest.skip("promtool is not installed (Debian: prometheus)")
-    text = exposition(registry(MonitorCollector(lambda: FULL)))
+    text = MonitorMetrics(lambda: FULL).exposition()
     done = subprocess.run([promtool, "check", "metrics"], input=text, capture_output=True, timeout=30, check=False)
     assert (done.returncode, done.stderr.decode()) == (0, "")
 
@@ -282,10 +282,10 @@ async def test_scrape_is_taken_on_the_loop_and_written_off_it() -> None:
         threads.append(threading.current_thread().name)
         return FULL._replace(loop_lag_s=pulse.lag_s)
 
-    collected = registry(MonitorCollector(lambda: pulse.ask(take), venues=["bybit"]))
+    shown = MonitorMetrics(lambda: pulse.ask(take), venues=["bybit"])
     beating = asyncio.create_task(pulse.run())
     await asyncio.sleep(0)
-    with HttpServer("127.0.0.1", 0, routes(lambda: exposition(collected), lambda: pulse.alive, list)) as server:
+    with HttpServer("127.0.0.1", 0, routes(shown.exposition, lambda: pulse.alive, list)) as server:
         async with httpx.AsyncClient(trust_env=False) as client:
             answer = await client.get(f"{server.url}/metrics")
     beating.cancel()
