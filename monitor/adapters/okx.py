@@ -1,8 +1,12 @@
-"""OKX v5 perpetual swaps, linear and inverse: forced orders, trades, mark price, funding, open interest.
+"""OKX v5 perpetual swaps and dated futures, linear and inverse: forced orders, trades, mark, funding, open interest.
 
 Sizes are contracts: base units are ``sz`` times contract size, which is ``ctVal`` times ``ctMult`` of the exchange's
 instrument table. An inverse contract's size is in USD, and its base units are that over the price. Without the table
 nothing can be said, so every row is quarantined.
+
+Dated futures enter by their forced orders and trades alone. Their mark price has the time to expiry in it and is not
+the asset's, so it is not subscribed, nor is their open interest. Forced orders of all of them come in a subscription of
+their own, as soon as one is watched.
 
 Liquidations (``liquidation-orders``, all swaps in one subscription): a sample, not the total. Each ``data`` item holds
 several ``details``, in no order of time. ``side`` is the closing order's: sell closes a long, also if ``posSide`` is
@@ -12,17 +16,22 @@ repeats old orders: rows of more than 60 s before the receipt are backlog and ma
 Funding comes on a channel of its own, without a price, and the record of a mark price is what carries funding: the last
 funding of each symbol is kept and goes out with its next mark price.
 
+REST: trades of a gap from ``history-trades``, which has each fill by itself; the socket's rows bear the id of the last
+fill that they stand for. Open interest of thirty days from ``open-interest-history``, by the hour.
+
 Ids:
     liquidation ``okx:<instId>:<ts>:<side>:<posSide>:<sz>:<bkPx>``, and ``#1``, ``#2`` … appended to further rows of one
     frame that are alike.
     trade ``<tradeId>``, which counts up by one per instrument.
+
+Sources: okx.com/docs-v5 (Liquidation orders, Trades, Mark price, Funding rate, Open interest channels; Get instruments;
+Get trades history; Get contract open interest history).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from math import inf
-from typing import ClassVar, Final, Literal
+from typing import ClassVar, Final
 
 import msgspec
 from msgspec import UNSET, UnsetType
@@ -39,21 +48,46 @@ from monitor.adapters.adapter import (
     Notice,
     Pong,
     Refusal,
+    RestPage,
     RestRequest,
     Skipped,
     coverage_at,
 )
+from monitor.adapters.okx_frames import (
+    DETAIL,
+    FUNDING,
+    INTEREST,
+    KNOWN_KEYS,
+    LIQUIDATION,
+    LOOSE,
+    MARK,
+    MARKS,
+    TRADE,
+    Arg,
+    Detail,
+    FundingRow,
+    InterestRow,
+    LiquidationRow,
+    Loose,
+    MarkRow,
+    TradeRow,
+    decode_trades,
+)
+from monitor.adapters.okx_rest import (
+    HISTORY_TRADES,
+    instruments_in,
+    interest_in,
+    month_of,
+    trades_between,
+    trades_in,
+)
 from monitor.adapters.plan import DENSE, carried_channels, chunked, request, shard
 from monitor.adapters.rows import (
     EARLIEST_US,
-    TRADFI,
     UNREADABLE,
     Fault,
     Listing,
     Listings,
-    SoundCount,
-    SoundNumber,
-    SoundTime,
     amount_fault,
     amounts,
     decode_rows,
@@ -69,7 +103,7 @@ from monitor.adapters.rows import (
     unknown_value,
     unreadable,
 )
-from monitor.assets import USD_QUOTES, split_base, split_symbol
+from monitor.assets import split_symbol
 from monitor.events import Channel, Liquidation, MarkPrice, OpenInterest, Side, TakerSide, Trade
 
 VENUE: Final = "okx"
@@ -100,142 +134,6 @@ KEEPALIVE: Final = Keepalive("ping", interval_s=20.0, timeout_s=10.0)
 POSITION_SIDES: Final[dict[str, Side]] = {"sell": "long", "buy": "short"}
 TAKER_SIDES: Final[dict[str, TakerSide]] = {"buy": "buy", "sell": "sell"}
 
-CRYPTO: Final = frozenset({"", "1"})
-"""``instCategory`` of coins; stocks, commodities and currencies have others. Older answers leave it out."""
-
-
-class TradeRow(msgspec.Struct, gc=False):
-    """One row of ``trades``; ``count`` is how many fills it stands for."""
-
-    instId: str
-    tradeId: str
-    px: float
-    sz: float
-    side: str
-    ts: int
-    count: int = 1
-
-
-class SoundTrade(TradeRow, gc=False):
-    """A trade whose values need no further look."""
-
-    px: SoundNumber
-    sz: SoundNumber
-    side: Literal["buy", "sell"]
-    ts: SoundTime
-    count: SoundCount = 1
-
-
-class Detail(msgspec.Struct, gc=False):
-    """One forced order."""
-
-    side: str
-    bkPx: float
-    sz: float
-    ts: int
-    posSide: str = "net"
-
-
-class LiquidationRow(msgspec.Struct, gc=False):
-    """One instrument's forced orders."""
-
-    instId: str
-    details: list[msgspec.Raw]
-
-
-class MarkRow(msgspec.Struct, gc=False):
-    """One row of ``mark-price``."""
-
-    instId: str
-    markPx: float
-    ts: int
-
-
-class FundingRow(msgspec.Struct, gc=False):
-    """One row of ``funding-rate``; ``fundingTime`` is when this rate is next paid."""
-
-    instId: str
-    fundingRate: float | str
-    fundingTime: int | str = 0
-
-
-class InterestRow(msgspec.Struct, gc=False):
-    """One row of ``open-interest``; ``oi`` is contracts, ``oiCcy`` coins."""
-
-    instId: str
-    oiCcy: float
-    oiUsd: float
-    ts: int
-
-
-class Trades(msgspec.Struct, gc=False):
-    """A ``trades`` frame."""
-
-    data: list[SoundTrade]
-
-
-class Marks(msgspec.Struct, gc=False):
-    """A ``mark-price`` frame."""
-
-    data: list[MarkRow]
-
-
-class Arg(msgspec.Struct, gc=False):
-    """Which subscription a frame belongs to."""
-
-    channel: str = ""
-    instId: str = ""
-    instType: str = ""
-
-    @property
-    def key(self) -> str:
-        """The key of the acknowledgement."""
-        return f"{self.channel}:{self.instId or self.instType}"
-
-
-class Loose(msgspec.Struct, gc=False):
-    """Any frame: a push has ``arg`` and ``data``, everything else has ``event``."""
-
-    arg: Arg | UnsetType = UNSET
-    data: msgspec.Raw | UnsetType = UNSET
-    event: str = ""
-    code: str = ""
-    msg: str = ""
-
-
-class Listed(msgspec.Struct):
-    """What an instrument says of itself."""
-
-    instId: str
-    ctVal: float
-    ctMult: float
-    ctValCcy: str
-    ctType: str
-    state: str
-    settleCcy: str = ""
-    instCategory: str = ""
-    listTime: int | str = 0
-
-
-class Instruments(msgspec.Struct):
-    """``GET /api/v5/public/instruments``."""
-
-    code: str
-    data: list[msgspec.Raw]
-    msg: str = ""
-
-
-_decode_trades: Final = msgspec.json.Decoder(Trades, strict=False).decode
-_MARKS: Final = msgspec.json.Decoder(Marks, strict=False)
-_TRADE: Final = msgspec.json.Decoder(TradeRow, strict=False)
-_MARK: Final = msgspec.json.Decoder(MarkRow, strict=False)
-_FUNDING: Final = msgspec.json.Decoder(FundingRow, strict=False)
-_INTEREST: Final = msgspec.json.Decoder(InterestRow, strict=False)
-_LIQUIDATION: Final = msgspec.json.Decoder(LiquidationRow, strict=False)
-_DETAIL: Final = msgspec.json.Decoder(Detail, strict=False)
-_LOOSE: Final = msgspec.json.Decoder(Loose)
-_INSTRUMENTS: Final = msgspec.json.Decoder(Instruments)
-_LISTED: Final = msgspec.json.Decoder(Listed, strict=False)
 
 # The first bytes of a push as the exchange writes them; in any other layout a frame goes the longer way round.
 TRADES_HEAD: Final = b'{"arg":{"channel":"trades",'
@@ -260,7 +158,9 @@ class Okx(Adapter):
     counts_contracts: ClassVar[bool] = True
     instruments_requests: ClassVar[tuple[RestRequest, ...]] = (
         RestRequest("/api/v5/public/instruments", {"instType": "SWAP"}, about="SWAP"),
+        RestRequest("/api/v5/public/instruments", {"instType": "FUTURES"}, about="FUTURES"),
     )
+    known_keys: ClassVar[frozenset[str]] = KNOWN_KEYS
 
     def __init__(self, instruments: Mapping[str, Instrument] | None = None) -> None:
         self._listings = Listings(self.venue, instruments, by_name=False)
@@ -274,15 +174,16 @@ class Okx(Adapter):
         """The first socket carries all liquidations; symbols fill sockets up to the limit of the channel list."""
         carried = carried_channels(channels, tuple(CHANNELS))
         names = [name for channel in carried if channel != "liquidations" for name in CHANNELS[channel]]
-        cost = {symbol: sum(len(str(argument(name, symbol))) + 2 for name in names) for symbol in symbols}
+        wanted = {symbol: [argument(name, symbol) for name in names if self._has(symbol, name)] for symbol in symbols}
+        cost = {symbol: sum(len(str(one)) + 2 for one in arguments) for symbol, arguments in wanted.items()}
         plans = []
         for number, group in enumerate(shard(symbols, cost, BYTES_PER_CONNECTION) if carried else ()):
-            arguments = [argument(name, symbol) for name in names for symbol in group]
-            here = frozenset(carried)
-            if number:
-                here -= {"liquidations"}
-            elif "liquidations" in here:
-                arguments.insert(0, {"channel": "liquidation-orders", "instType": "SWAP"})
+            arguments = [one for name in names for symbol in group for one in wanted[symbol] if one["channel"] == name]
+            asked = {one["channel"] for one in arguments}
+            here = frozenset(channel for channel in carried if asked.intersection(CHANNELS[channel]))
+            if "liquidations" in carried and not number:
+                here |= {"liquidations"}
+                arguments[:0] = [{"channel": "liquidation-orders", "instType": kind} for kind in self._kinds(symbols)]
             requests = tuple(
                 request({"op": "subscribe", "args": args}, map(acknowledgement, args))
                 for args in chunked(arguments, ARGS_PER_REQUEST)
@@ -301,11 +202,22 @@ class Okx(Adapter):
             )
         return plans
 
+    def _has(self, symbol: str, name: str) -> bool:
+        """Whether a symbol's channel is wanted: of dated futures the trades alone."""
+        return name == "trades" or not self._dated(symbol)
+
+    def _kinds(self, symbols: Sequence[str]) -> list[str]:
+        """The kinds of instruments whose liquidations are wanted: swaps, and futures where any is watched."""
+        return ["SWAP", "FUTURES"] if any(map(self._dated, symbols)) else ["SWAP"]
+
+    def _dated(self, symbol: str) -> bool:
+        return symbol in self._listings.dated or split_symbol(symbol).dated
+
     def parse(self, frame: bytes, received_us: int) -> list[Message]:
         """Read one frame."""
         try:
             if frame[:TRADES_HEAD_SIZE] == TRADES_HEAD:
-                rows = _decode_trades(frame).data
+                rows = decode_trades(frame).data
                 trades: list[Message] = []
                 for row in rows:
                     # Nearly every row: no calls but the record's own. A frame with another one is judged number by
@@ -336,7 +248,7 @@ class Okx(Adapter):
                     )
                 return trades
             if frame.startswith(MARKS_HEAD):
-                return self._marks(_MARKS.decode(frame).data, received_us, frame)
+                return self._marks(MARKS.decode(frame).data, received_us, frame)
         except UNREADABLE:
             return self._any(frame, received_us)
         return self._any(frame, received_us)
@@ -370,7 +282,7 @@ class Okx(Adapter):
         if frame == b"pong":
             return [Pong()]
         try:
-            loose = _LOOSE.decode(frame)
+            loose = LOOSE.decode(frame)
         except UNREADABLE as error:
             quoted = quote_constants(frame)
             if quoted is not None:
@@ -387,19 +299,19 @@ class Okx(Adapter):
         """The rows of a push, each decoded by itself."""
         faults: list[tuple[int, Fault]]
         if channel == "liquidation-orders":
-            orders, faults = decode_rows(raws, _LIQUIDATION)
+            orders, faults = decode_rows(raws, LIQUIDATION)
             messages = self._liquidations(orders, received_us, frame)
         elif channel == "trades":
-            trades, faults = decode_rows(raws, _TRADE)
+            trades, faults = decode_rows(raws, TRADE)
             messages = self._trades(trades, received_us, frame)
         elif channel == "mark-price":
-            marks, faults = decode_rows(raws, _MARK)
+            marks, faults = decode_rows(raws, MARK)
             messages = self._marks(marks, received_us, frame)
         elif channel == "funding-rate":
-            fundings, faults = decode_rows(raws, _FUNDING)
+            fundings, faults = decode_rows(raws, FUNDING)
             messages = self._fundings(fundings, received_us, frame)
         elif channel == "open-interest":
-            interests, faults = decode_rows(raws, _INTEREST)
+            interests, faults = decode_rows(raws, INTEREST)
             messages = self._interests(interests, received_us, frame)
         else:
             return [reject(VENUE, ("unknown_channel", f"channel {channel[:64]!r}"), received_us, frame)]
@@ -410,7 +322,7 @@ class Okx(Adapter):
         messages: list[Message] = []
         seen: dict[str, int] = {}
         for row in rows:
-            details, faults = decode_rows(row.details, _DETAIL)
+            details, faults = decode_rows(row.details, DETAIL)
             messages.extend(reject(VENUE, fault, received_us, frame) for _, fault in faults)
             listing = self._listings[row.instId]
             for detail in details:
@@ -516,50 +428,28 @@ class Okx(Adapter):
         return reject(VENUE, ("malformed", "neither a push nor an answer"), received_us, frame)
 
     def parse_instruments(self, body: bytes, request: RestRequest) -> InstrumentPage:
-        """Read ``/api/v5/public/instruments``: swaps whose contract size is known."""
-        answer = _INSTRUMENTS.decode(body)
-        if answer.code != "0":
-            raise ValueError(f"okx answers {answer.code}: {answer.msg}")
-        rows, faults = decode_rows(answer.data, _LISTED)
-        left_out = {f"row {number}": detail for number, (_, detail) in faults}
-        instruments = []
-        for row in rows:
-            if reason := unsuitable(row):
-                left_out[row.instId] = reason
-                continue
-            asset, units = split_base(row.instId.partition("-")[0])
-            currency = "usd" if row.ctType == "inverse" else "base"
-            listed_us = optional_time_us(row.listTime)
-            instruments.append(
-                Instrument(
-                    row.instId,
-                    asset,
-                    units,
-                    row.ctVal * row.ctMult,
-                    currency,
-                    row.state == "live",
-                    0 if listed_us is UNSET else listed_us,
-                )
-            )
-        return InstrumentPage(instruments, left_out, None)
+        """Read ``/api/v5/public/instruments``: swaps and dated futures whose contract size is known."""
+        return instruments_in(body, request)
 
+    def history(self, symbols: Sequence[str], now_us: int) -> Sequence[RestRequest]:
+        """Open interest of swaps by the hour."""
+        return [one for symbol in symbols if symbol not in self._listings.dated for one in month_of(symbol, now_us)]
 
-def unsuitable(row: Listed) -> str:
-    """Why an instrument is not watched; empty when it is."""
-    name = split_symbol(row.instId)
-    base = row.instId.partition("-")[0]
-    if not name.is_usd:
-        return f"quoted in {name.quote}, which is no US dollar"
-    if name.dated:
-        return "dated: its price is not the perpetual's"
-    if row.instCategory not in CRYPTO:
-        return TRADFI
-    expected = {"linear": (base,), "inverse": USD_QUOTES}.get(row.ctType, ())
-    if row.ctValCcy not in expected:
-        return f"a {row.ctType} contract counted in {row.ctValCcy}"
-    if not 0.0 < row.ctVal * row.ctMult < inf:
-        return f"contract size {row.ctVal} times {row.ctMult}"
-    return ""
+    def backfill(self, channel: Channel, symbols: Sequence[str], from_us: int, to_us: int) -> Sequence[RestRequest]:
+        """Trades of a gap; forced orders are not kept."""
+        return [trades_between(symbol, from_us, to_us) for symbol in symbols] if channel == "trades" else ()
+
+    def parse_rest(self, request: RestRequest, body: bytes, received_us: int) -> RestPage:
+        """Read trades or open interest of the past."""
+        if request.path == HISTORY_TRADES:
+            trades, faults, further = trades_in(request, body)
+            messages = self._trades(trades, received_us, body)
+        else:
+            interests, faults = interest_in(request, body)
+            messages = self._interests(interests, received_us, body)
+            further = None
+        messages.extend(reject(VENUE, fault, received_us, body) for fault in faults)
+        return RestPage(messages, further)
 
 
 def argument(channel: str, symbol: str) -> dict[str, str]:

@@ -154,8 +154,8 @@ def test_the_table_holds_contract_sizes_and_says_what_it_leaves_out() -> None:
         json.dumps({"code": "0", "msg": "", "data": rows}).encode(), Okx.instruments_requests[0]
     )
     assert page.instruments == [
-        Instrument("BTC-USDT-SWAP", "BTC", 1, 0.1, "base", True, 1611916828000000),
-        Instrument("BTC-USD-SWAP", "BTC", 1, 100.0, "usd", False, 0),
+        Instrument("BTC-USDT-SWAP", "BTC", 1, 0.1, "base", True, 1611916828000000, "SWAP"),
+        Instrument("BTC-USD-SWAP", "BTC", 1, 100.0, "usd", False, 0, "SWAP"),
     ]
     assert set(page.left_out) == {
         "ETH-BTC-SWAP",
@@ -166,6 +166,38 @@ def test_the_table_holds_contract_sizes_and_says_what_it_leaves_out() -> None:
         "row 7",
     }
     assert page.next_request is None
+
+
+def test_dated_futures_are_a_table_of_their_own() -> None:
+    """They are marked as dated, so that their mark price is not taken for the asset's."""
+    rows = [
+        listed("BTC-USDT-261225"),
+        listed("BTC-USD-261225", ctVal="100", ctValCcy="USD", ctType="inverse"),
+        listed("ETH-BTC-261225"),
+    ]
+    body = json.dumps({"code": "0", "data": rows}).encode()
+    page = Okx().parse_instruments(body, Okx.instruments_requests[1])
+    assert page.instruments == [
+        Instrument("BTC-USDT-261225", "BTC", 1, 0.01, "base", True, 1611916828000000, "FUTURES", dated=True),
+        Instrument("BTC-USD-261225", "BTC", 1, 100.0, "usd", True, 1611916828000000, "FUTURES", dated=True),
+    ]
+    assert set(page.left_out) == {"ETH-BTC-261225"}
+
+
+def test_of_dated_futures_liquidations_and_trades_are_subscribed() -> None:
+    """No mark price, funding or open interest of theirs; all liquidations of both kinds are on the first socket."""
+    symbols = ["BTC-USDT-SWAP", "BTC-USDT-261225"]
+    (plan,) = Okx().connections(symbols, ["trades", "liquidations", "mark_price", "open_interest"])
+    arguments = [argument for request in plan.requests for argument in json.loads(request.frame)["args"]]
+    assert arguments[:2] == [
+        {"channel": "liquidation-orders", "instType": "SWAP"},
+        {"channel": "liquidation-orders", "instType": "FUTURES"},
+    ]
+    assert [one["channel"] for one in arguments if one.get("instId") == "BTC-USDT-261225"] == ["trades"]
+    assert plan.channels == {"liquidations", "trades", "mark_price", "open_interest"}
+    (plan,) = Okx().connections(["BTC-USDT-261225"], ["liquidations"])
+    assert plan.channels == {"liquidations"}
+    assert not plan.dense
 
 
 @pytest.mark.parametrize("body", [b"<html>", b"{}", b'{"code":"50011","msg":"Too Many Requests","data":[]}'])

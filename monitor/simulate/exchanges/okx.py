@@ -194,10 +194,11 @@ class Okx(Dialect):
         return encode({"event": "error", "code": code, "msg": text, "connId": connection})
 
     def rest(self, path: str, query: Mapping[str, str]) -> bytes | None:
-        """``instruments`` of swaps."""
-        if path != "/api/v5/public/instruments" or query.get("instType") != "SWAP":
+        """``instruments`` of swaps; no dated futures are traded here."""
+        if path != "/api/v5/public/instruments" or query.get("instType") not in ("SWAP", "FUTURES"):
             return None
-        data = [self._instrument(listing) for listing in self.listings.values()]
+        listings = self.listings.values() if query["instType"] == "SWAP" else ()
+        data = [self._instrument(listing) for listing in listings]
         return encode({"code": "0", "msg": "", "data": data})
 
     def _instrument(self, listing: Listing) -> dict[str, str]:

@@ -149,5 +149,8 @@ def test_rest(dialect: Okx) -> None:
         "DOGE-USDT-SWAP": "1000",
         "PEPE-USDT-SWAP": "10000000",
     }
-    assert dialect.rest("/api/v5/public/instruments", {"instType": "FUTURES"}) is None
+    futures = dialect.rest("/api/v5/public/instruments", {"instType": "FUTURES"})
+    assert futures is not None
+    assert json.loads(futures)["data"] == []
+    assert dialect.rest("/api/v5/public/instruments", {"instType": "OPTION"}) is None
     assert dialect.rest("/api/v5/public/time", {}) is None

@@ -1,0 +1,130 @@
+"""OKX's frames, as typed decoding reads them; what their fields mean stands in :mod:`.okx`."""
+
+from __future__ import annotations
+
+from typing import Final, Literal
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from monitor.adapters.rows import SoundCount, SoundNumber, SoundTime, keys
+
+
+class TradeRow(msgspec.Struct, gc=False):
+    """One row of ``trades``; ``count`` is how many fills it stands for."""
+
+    instId: str
+    tradeId: str
+    px: float
+    sz: float
+    side: str
+    ts: int
+    count: int = 1
+
+
+class SoundTrade(TradeRow, gc=False):
+    """A trade whose values need no further look."""
+
+    px: SoundNumber
+    sz: SoundNumber
+    side: Literal["buy", "sell"]
+    ts: SoundTime
+    count: SoundCount = 1
+
+
+class Detail(msgspec.Struct, gc=False):
+    """One forced order."""
+
+    side: str
+    bkPx: float
+    sz: float
+    ts: int
+    posSide: str = "net"
+
+
+class LiquidationRow(msgspec.Struct, gc=False):
+    """One instrument's forced orders."""
+
+    instId: str
+    details: list[msgspec.Raw]
+
+
+class MarkRow(msgspec.Struct, gc=False):
+    """One row of ``mark-price``."""
+
+    instId: str
+    markPx: float
+    ts: int
+
+
+class FundingRow(msgspec.Struct, gc=False):
+    """One row of ``funding-rate``; ``fundingTime`` is when this rate is next paid."""
+
+    instId: str
+    fundingRate: float | str
+    fundingTime: int | str = 0
+
+
+class InterestRow(msgspec.Struct, gc=False):
+    """One row of ``open-interest``; ``oi`` is contracts, ``oiCcy`` coins."""
+
+    instId: str
+    oiCcy: float
+    oiUsd: float
+    ts: int
+
+
+class Trades(msgspec.Struct, gc=False):
+    """A ``trades`` frame."""
+
+    data: list[SoundTrade]
+
+
+class Marks(msgspec.Struct, gc=False):
+    """A ``mark-price`` frame."""
+
+    data: list[MarkRow]
+
+
+class Arg(msgspec.Struct, gc=False):
+    """Which subscription a frame belongs to."""
+
+    channel: str = ""
+    instId: str = ""
+    instType: str = ""
+
+    @property
+    def key(self) -> str:
+        """The key of the acknowledgement."""
+        return f"{self.channel}:{self.instId or self.instType}"
+
+
+class Loose(msgspec.Struct, gc=False):
+    """Any frame: a push has ``arg`` and ``data``, everything else has ``event``."""
+
+    arg: Arg | UnsetType = UNSET
+    data: msgspec.Raw | UnsetType = UNSET
+    event: str = ""
+    code: str = ""
+    msg: str = ""
+
+
+decode_trades: Final = msgspec.json.Decoder(Trades, strict=False).decode
+MARKS: Final = msgspec.json.Decoder(Marks, strict=False)
+TRADE: Final = msgspec.json.Decoder(TradeRow, strict=False)
+MARK: Final = msgspec.json.Decoder(MarkRow, strict=False)
+FUNDING: Final = msgspec.json.Decoder(FundingRow, strict=False)
+INTEREST: Final = msgspec.json.Decoder(InterestRow, strict=False)
+LIQUIDATION: Final = msgspec.json.Decoder(LiquidationRow, strict=False)
+DETAIL: Final = msgspec.json.Decoder(Detail, strict=False)
+LOOSE: Final = msgspec.json.Decoder(Loose)
+
+KNOWN_KEYS: Final = keys(
+    "arg channel instId instType instFamily uly data event code msg connId connCount op args id",  # envelope
+    "details side posSide bkPx sz bkLoss ccy ts",  # liquidations
+    "tradeId px count seqId source",  # trades
+    "markPx oi oiCcy oiUsd",
+    "fundingRate nextFundingRate fundingTime nextFundingTime minFundingRate maxFundingRate interestRate impactValue",
+    "settState settFundingRate method premium formulaType",
+)
+"""Every key that the documented frames have."""
