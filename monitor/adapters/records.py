@@ -28,6 +28,7 @@ from monitor.adapters.rows import (
     raw_rows,
     reject,
     symbol_fault,
+    time_fault,
     unknown_value,
     unreadable,
 )
@@ -205,15 +206,26 @@ class Records:
     def open_interest(
         self, symbol: str, size: float, price: float, time_us: int, receipt: Receipt
     ) -> OpenInterest | Reject | Skipped:
-        """Open interest of one side from contracts, by the price at that time; zero is one, of a new instrument."""
+        """Open interest of one side from contracts, by the price at that time."""
+        listing = self.listings[symbol]
+        if listing is None:
+            return self.unknown_symbol(symbol, receipt)
+        if fault := amount_fault("open_interest", size) or find_fault(time_us, receipt.received_us, price=price):
+            return self.refuse(fault, receipt)
+        _, coins, usd = amounts(listing, price, size)
+        return self.interest(symbol, coins, usd, time_us, receipt)
+
+    def interest(
+        self, symbol: str, coins: float, usd: float, time_us: int, receipt: Receipt
+    ) -> OpenInterest | Reject | Skipped:
+        """Open interest of one side; zero is one, of a new instrument. That of dated futures is left out."""
         listing = self.listings[symbol]
         if listing is None:
             return self.unknown_symbol(symbol, receipt)
         if symbol in self.listings.dated:
             return Skipped("other_market", 1)
-        _, coins, usd = amounts(listing, price, size)
-        fault = amount_fault("open_interest", size) or find_fault(time_us, receipt.received_us, price=price)
-        if fault := fault or amount_fault("open_interest", coins) or amount_fault("value", usd):
+        fault = amount_fault("open_interest", coins) or amount_fault("value", usd)
+        if fault := fault or time_fault(time_us, receipt.received_us):
             return self.refuse(fault, receipt)
         return OpenInterest(self.venue, symbol, listing[0], time_us, receipt.received_us, coins, usd)
 

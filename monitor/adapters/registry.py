@@ -14,6 +14,7 @@ from monitor.adapters.bybit import Bybit
 from monitor.adapters.coinbase_intl import CoinbaseIntl
 from monitor.adapters.deribit import Deribit
 from monitor.adapters.gate import Gate
+from monitor.adapters.htx import Htx
 from monitor.adapters.kraken import Kraken
 from monitor.adapters.okx import Okx
 
@@ -26,6 +27,7 @@ ADAPTERS: Final[dict[str, type[Adapter]]] = {
     CoinbaseIntl.venue: CoinbaseIntl,
     Deribit.venue: Deribit,
     Gate.venue: Gate,
+    Htx.venue: Htx,
     Kraken.venue: Kraken,
     Okx.venue: Okx,
 }
