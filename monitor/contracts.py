@@ -13,7 +13,7 @@ from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from monitor.events import Channel, Coverage, GapReason, Phase, PriceKind, Reason, Side, TakerSide
+from monitor.events import Channel, Coverage, GapReason, LevelState, Phase, PriceKind, Reason, Side, TakerSide
 
 DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 
@@ -183,6 +183,84 @@ class CorrectedTotals(Contract):
     short: CorrectedUsd
 
 
+class InterestChange(Contract):
+    """A change of open interest taken apart, as ratios: `usd` is the sum of `constant_price` and `price_effect`."""
+
+    usd: float = Field(description="Change in USD.")
+    constant_price: float = Field(description="Change of what is open, valued at the prices of then.")
+    price_effect: float = Field(description="What the price alone did.")
+    covered: float = Field(ge=0, le=1, description="Share of today's open interest that was there at both ends.")
+    coins: float | None = Field(None, description="Change in base units; absent of the market.")
+
+
+class SignalInterest(Contract):
+    """Open interest, one side of it. A window whose far end is not known is absent from `changes`."""
+
+    usd: Usd
+    age_s: Count = Field(description="Age of the oldest sample in it, seconds.")
+    suspect: bool = Field(description="Whether a venue's change is more than was traded on it.")
+    changes: dict[str, InterestChange] = Field(description="By window: `5m`, `1h`, `24h`, `7d`, `30d`.")
+    coins: Quantity | None = Field(None, description="Base units; absent of the market.")
+    implied_forced_ratio: float | None = Field(
+        None,
+        description="Closed within 5 minutes as open interest tells, over liquidated as reported; typically 1 to 3.",
+    )
+
+
+class SignalLevel(Contract):
+    """A configured price level."""
+
+    price: Price
+    state: LevelState = Field(description="`stale`: broken, and the price has long left; no support any more.")
+    broken: bool
+    distance_ratio: float = Field(description="Of the price from the level, as a ratio of it; negative below.")
+    broken_us: Micros | None = Field(None, description="When it broke; absent where that was not seen.")
+
+
+class SignalHolding(Contract):
+    """A configured large holder."""
+
+    holder: str
+    quantity: Quantity = Field(description="Base units, as of `as_of`.")
+    average_cost_usd: Price
+    as_of: str = Field(description="Date of quantity and cost.")
+    pnl_usd: float = Field(description="Unrealised profit at the signal's price.")
+    distance_ratio: float = Field(description="Of the price from the average cost, as a ratio of it.")
+    distance_sigma: float = Field(description="The same in standard deviations of a day's return.")
+    equity_ratio: float | None = Field(None, description="Profit over the holder's equity, where that is known.")
+
+
+class SignalVolatility(Contract):
+    """Implied volatility (DVOL)."""
+
+    value: float = Field(ge=0, description="Percent, annualised.")
+    surprise: float = Field(ge=0, description="Of the day's rise, decades: 3 is once in a thousand minutes.")
+    change_24h: float | None = Field(None, description="Points; absent before a day was seen.")
+
+
+class SignalPace(Contract):
+    """Liquidated USD a day in one window over that in a longer one; below 1 the pace slows.
+
+    A ratio is absent until 95 % of the longer window's hours were seen.
+    """
+
+    covered_7d: float = Field(ge=0, le=1, description="Share of the week's hours in which anything was heard.")
+    covered_30d: float = Field(ge=0, le=1)
+    day_to_week: float | None = Field(None, ge=0, description="24 h against 7 d.")
+    day_to_rest_of_week: float | None = Field(None, ge=0, description="24 h against the 6 d before.")
+    week_to_month: float | None = Field(None, ge=0, description="7 d against 30 d.")
+    week_to_rest_of_month: float | None = Field(None, ge=0, description="7 d against the 23 d before.")
+
+
+class SignalTradfi(Contract):
+    """The most stressed of the configured 24/7 index perpetuals."""
+
+    index: str = Field(description="Its asset.")
+    stress: float = Field(ge=0, description="Surprise of its worst move against the market, decades.")
+    move_ratio: float = Field(ge=0, description="That move.")
+    volatility_ratio: float = Field(ge=0, description="Volatility of five minutes over the normal one.")
+
+
 class Signal(Contract):
     """What desks consume: one per phase change, and one a second while a phase other than calm lasts."""
 
@@ -218,6 +296,21 @@ class Signal(Contract):
     liquidated_usd_corrected: CorrectedTotals | None = Field(
         None, description="Since the start, with an estimate of what throttled feeds hide; beside `liquidated_usd`."
     )
+    open_interest: SignalInterest | None = Field(None, description="Absent where unknown, like all that follow.")
+    levels: list[SignalLevel] | None = Field(None, description="Configured price levels, as configured.")
+    holders: list[SignalHolding] | None = Field(None, description="Configured large holders of the asset.")
+    funding_8h: float | None = Field(
+        None, description="Funding per 8 h (0.0001 is a basis point), mean over venues by open interest."
+    )
+    funding_z: float | None = Field(None, description="Robust deviations from its median of 30 days.")
+    basis_bp: float | None = Field(None, description="(mark - index) / index, basis points, median over venues.")
+    basis_dispersion_bp: float | None = Field(None, description="Highest less lowest of them.")
+    dvol: SignalVolatility | None = Field(None, description="Implied volatility; for `MARKET` that of its leader.")
+    pace: SignalPace | None = Field(None, description="Of the side that dies.")
+    taker_variance_ratio: float | None = Field(
+        None, ge=0, description="Variance of the takers' balance, 6 h over 7 d; no point of the score."
+    )
+    tradfi: SignalTradfi | None = Field(None, description="Stress of traditional markets; `MARKET` alone.")
 
 
 class EpisodeSummary(Contract):

@@ -234,6 +234,89 @@ class CorrectedTotals(msgspec.Struct, frozen=True):
 NOT_CORRECTED: Final = CorrectedTotals(CorrectedUsd(0.0, 0.0, 0.0), CorrectedUsd(0.0, 0.0, 0.0))
 
 
+class InterestChange(msgspec.Struct):
+    """A change of open interest taken apart (:mod:`monitor.cascade.open_interest`), ratios.
+
+    ``usd`` is the sum of ``constant_price`` and ``price_effect``; ``covered`` is the share of today's open interest
+    that was there at both ends; ``coins`` is the change in base units, absent of the market.
+    """
+
+    usd: float
+    constant_price: float
+    price_effect: float
+    covered: float
+    coins: float | UnsetType = UNSET
+
+
+class SignalInterest(msgspec.Struct):
+    """Open interest of one side in USD (and base units), and its changes by window.
+
+    ``age_s`` is that of the oldest sample in it; ``suspect`` says that a venue's change is more than it traded;
+    ``implied_forced_ratio`` is what closed within 5 minutes over what was reported as liquidated.
+    """
+
+    usd: float
+    age_s: int
+    suspect: bool
+    changes: dict[str, InterestChange]
+    coins: float | UnsetType = UNSET
+    implied_forced_ratio: float | UnsetType = UNSET
+
+
+LevelState = Literal["above", "testing", "broken", "stale"]
+
+
+class SignalLevel(msgspec.Struct):
+    """A configured price level; ``distance_ratio`` is the price's from it, ``broken_us`` is absent if not seen."""
+
+    price: float
+    state: LevelState
+    broken: bool
+    distance_ratio: float
+    broken_us: int | UnsetType = UNSET
+
+
+class SignalHolding(msgspec.Struct):
+    """A configured holder's unrealised profit, and the price's distance from its cost: a ratio, and in daily sigmas."""
+
+    holder: str
+    quantity: float
+    average_cost_usd: float
+    as_of: str
+    pnl_usd: float
+    distance_ratio: float
+    distance_sigma: float
+    equity_ratio: float | UnsetType = UNSET
+
+
+class SignalVolatility(msgspec.Struct):
+    """Implied volatility, percent; its change in points; the surprise of its rise, decades."""
+
+    value: float
+    surprise: float
+    change_24h: float | UnsetType = UNSET
+
+
+class SignalPace(msgspec.Struct):
+    """Liquidated a day in one window over that in a longer one; below 1 the pace slows. Absent until it was seen."""
+
+    covered_7d: float
+    covered_30d: float
+    day_to_week: float | UnsetType = UNSET
+    day_to_rest_of_week: float | UnsetType = UNSET
+    week_to_month: float | UnsetType = UNSET
+    week_to_rest_of_month: float | UnsetType = UNSET
+
+
+class SignalTradfi(msgspec.Struct):
+    """The most stressed of the configured 24/7 index perpetuals: surprise of its move, decades, and what it is of."""
+
+    index: str
+    stress: float
+    move_ratio: float
+    volatility_ratio: float
+
+
 Phase = Literal["calm", "building", "cascade", "relief"]
 Reason = Literal["flow_and_price", "price_only"]
 
@@ -262,6 +345,17 @@ class Signal(msgspec.Struct, tag_field="type", tag="signal"):
     degraded: bool = False
     reason: Reason = "flow_and_price"
     liquidated_usd_corrected: CorrectedTotals = NOT_CORRECTED
+    open_interest: SignalInterest | UnsetType = UNSET
+    levels: list[SignalLevel] | UnsetType = UNSET
+    holders: list[SignalHolding] | UnsetType = UNSET
+    funding_8h: float | UnsetType = UNSET
+    funding_z: float | UnsetType = UNSET
+    basis_bp: float | UnsetType = UNSET
+    basis_dispersion_bp: float | UnsetType = UNSET
+    dvol: SignalVolatility | UnsetType = UNSET
+    pace: SignalPace | UnsetType = UNSET
+    taker_variance_ratio: float | UnsetType = UNSET
+    tradfi: SignalTradfi | UnsetType = UNSET
 
 
 class Closed(msgspec.Struct, tag_field="type", tag="closed"):

@@ -118,6 +118,78 @@ STRATEGIES: dict[str, st.SearchStrategy[Any]] = {
             complete_share=st.floats(0, 1),
         ),
         notes=st.lists(TEXT, max_size=2),
+        open_interest=given_or_unset(
+            st.builds(
+                events.SignalInterest,
+                usd=AMOUNT,
+                age_s=st.integers(0, 10**6),
+                suspect=st.booleans(),
+                changes=st.dictionaries(
+                    st.sampled_from(["5m", "30d"]),
+                    st.builds(
+                        events.InterestChange,
+                        usd=FINITE,
+                        constant_price=FINITE,
+                        price_effect=FINITE,
+                        covered=st.floats(0, 1),
+                        coins=given_or_unset(FINITE),
+                    ),
+                ),
+                coins=given_or_unset(AMOUNT),
+                implied_forced_ratio=given_or_unset(FINITE),
+            )
+        ),
+        levels=given_or_unset(
+            st.lists(
+                st.builds(
+                    events.SignalLevel,
+                    price=PRICE,
+                    state=choice(events.LevelState),
+                    broken=st.booleans(),
+                    distance_ratio=FINITE,
+                    broken_us=given_or_unset(MICROS),
+                ),
+                max_size=2,
+            )
+        ),
+        holders=given_or_unset(
+            st.lists(
+                st.builds(
+                    events.SignalHolding,
+                    holder=TEXT,
+                    quantity=AMOUNT,
+                    average_cost_usd=PRICE,
+                    as_of=TEXT,
+                    pnl_usd=FINITE,
+                    distance_ratio=FINITE,
+                    distance_sigma=FINITE,
+                    equity_ratio=given_or_unset(FINITE),
+                ),
+                max_size=2,
+            )
+        ),
+        funding_8h=given_or_unset(FINITE),
+        funding_z=given_or_unset(FINITE),
+        basis_bp=given_or_unset(FINITE),
+        basis_dispersion_bp=given_or_unset(FINITE),
+        dvol=given_or_unset(
+            st.builds(events.SignalVolatility, value=AMOUNT, surprise=AMOUNT, change_24h=given_or_unset(FINITE))
+        ),
+        pace=given_or_unset(
+            st.builds(
+                events.SignalPace,
+                covered_7d=st.floats(0, 1),
+                covered_30d=st.floats(0, 1),
+                day_to_week=given_or_unset(AMOUNT),
+                day_to_rest_of_week=given_or_unset(AMOUNT),
+                week_to_month=given_or_unset(AMOUNT),
+                week_to_rest_of_month=given_or_unset(AMOUNT),
+            )
+        ),
+        taker_variance_ratio=given_or_unset(AMOUNT),
+        tradfi=given_or_unset(
+            st.builds(events.SignalTradfi, index=TEXT, stress=AMOUNT, move_ratio=AMOUNT, volatility_ratio=AMOUNT)
+        ),
     ),
 }
 RECORDS = st.one_of(list(STRATEGIES.values()))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
+from monitor.cascade.context import Context, Told
 from monitor.cascade.corrected import Minute
 from monitor.cascade.scope import Scope
 from monitor.cascade.score import Item
@@ -23,6 +24,7 @@ from monitor.events import (
     Signal,
     Trade,
     TradeBar,
+    VolatilityIndex,
     micro_usd,
 )
 
@@ -62,6 +64,7 @@ class Summary(NamedTuple):
         hidden: by window what its saturated feeds hide, micro-USD by side.
         minute: at a minute's end what that minute hid.
         saturation: by venue; see :class:`monitor.events.SignalCoverage`.
+        context: at a minute's end what surrounds it.
     """
 
     asset: str
@@ -76,6 +79,7 @@ class Summary(NamedTuple):
     hidden: Mapping[str, tuple[int, int]] = NONE
     minute: Minute | None = None
     saturation: Mapping[str, float] = NONE
+    context: Told | None = None
 
 
 class Asset(Scope):
@@ -85,8 +89,7 @@ class Asset(Scope):
         super().__init__(name, settings)
         self.seen = Seen()
         self.volume = Windows(VOLUME_WINDOWS)
-        self.open_interest: dict[str, tuple[float, float, int]] = {}  # by venue: base units, USD, second
-        self.funding: dict[str, float] = {}
+        self.context = Context(name, settings)
         self.coverages: dict[str, Coverage] = {}
         self.throttles: dict[tuple[str, str], Throttle] = {}  # by venue and symbol
         self._hid = False  # whether the market was last told of anything hidden
@@ -148,37 +151,53 @@ class Asset(Scope):
     def mark_price(self, event: MarkPrice) -> None:
         """Take a mark price."""
         self.price.mark(event.venue, event.event_time_us // MICROS, event.mark_price)
-        if isinstance(event.funding_rate, float):
-            self.funding[event.venue] = event.funding_rate
+        self.context.mark(event)
         self.touch()
 
     def interest(self, event: OpenInterest) -> None:
-        """Take an open interest."""
-        second = event.event_time_us // MICROS
-        self.open_interest[event.venue] = (event.open_interest, event.open_interest_usd, second)
+        """Take an open interest, new or old."""
+        self.context.interest(event)
         self.flow.expect(self.open_interest_usd)
+        self.learning = True  # the minute must end for it
+
+    def volatility_index(self, event: VolatilityIndex) -> None:
+        """Take an implied volatility."""
+        self.context.implied(event)
+        self.learning = True
 
     def open(self, second: int) -> None:
         """Make ``second`` the one that events fall into, so that adding them is quick."""
         super().open(second)
         self.volume.advance(second)
+        self.context.heard.at(second)
 
     def close(self, second: int, feeds: Feeds) -> list[Signal]:
         """Close a second; see :meth:`monitor.cascade.scope.Scope.close`."""
         self.volume.advance(second)
-        return super().close(second, feeds)
+        signals = super().close(second, feeds)
+        self.context.close(second, self.price)
+        if second % 60 == 59:
+            self.context.close_minute(second, self.flow, self._taken(), learn=not self.frozen_since)
+        for signal in signals:
+            self.context.stamp(signal, self.price, self.flow)
+        return signals
+
+    def _taken(self) -> dict[str, tuple[int, int]]:
+        """By venue what takers bought and sold within the last minute, micro-USD."""
+        sums = self.volume.sums("1m")
+        return {venue: (int(sums[lane]), int(sums[lane + 1])) for venue, lane in self._buy_lanes.items()}
 
     @property
     def open_interest_usd(self) -> float:
-        """Open interest over all venues, USD; 0 where none is known."""
-        return sum(usd for _, usd, _ in self.open_interest.values())
+        """Open interest over all venues that is not stale, USD; 0 where none is known."""
+        return self.context.open_interest.usd(self.opened) or 0.0
 
     def _venues(self, feeds: Feeds) -> set[str]:
         """Where liquidations of it were seen, and where it has a price and their channel beats."""
         return {*self.flow.sources, *(venue for venue in self.price.venues if venue in feeds.beating)}
 
     def _interest_by_venue(self) -> dict[str, float]:
-        return {venue: usd for venue, (_, usd, _) in self.open_interest.items()}
+        return self.context.open_interest.by_venue(self.opened)
 
     def taker_usd(self, side: Side) -> float:
         """Taker volume of the last minute in the direction in which ``side`` is closed, on venues with liquidations."""
@@ -209,14 +228,16 @@ class Asset(Scope):
         stressed = self.stressed_second == self.second
         turned = any(state.since == self.second for state in states)
         corrected = self.corrected
-        minute = corrected.minute if self.second % 60 == 59 and corrected.saturation else None
+        minute_ends = self.second % 60 == 59
+        minute = corrected.minute if minute_ends and corrected.saturation else None
+        told = self.context.told(self.second, self.price) if minute_ends else None
         hid, self._hid = self._hid, bool(corrected.windows)
-        new = flown or stressed or turned or any(cascade) or minute is not None or hid or self._hid
+        new = flown or stressed or turned or any(cascade) or minute is not None or hid or self._hid or told is not None
         if not new and self.price.second != self.second:
             return None
         return Summary(
             self.name, self.second, flown, self.price.last, stressed, cascade, tuple(self.flow.sources), building,
-            self.open_interest_usd, corrected.windows, minute, corrected.by_venue,
+            self.open_interest_usd, corrected.windows, minute, corrected.by_venue, told,
         )  # fmt: skip
 
     def coverage_ratio(self) -> float | None:
@@ -232,7 +253,7 @@ class Asset(Scope):
         """What a snapshot keeps."""
         return super().state() | {
             "seen": self.seen.state(),
-            "volume": self.volume.state(), "open_interest": self.open_interest, "funding": self.funding,
+            "volume": self.volume.state(), "context": self.context.state(),
             "coverages": self.coverages, "flown": self._flown, "buy_lanes": self._buy_lanes, "hid": self._hid,
             "throttles": [(*key, throttle.state()) for key, throttle in self.throttles.items()],
         }  # fmt: skip
@@ -243,8 +264,8 @@ class Asset(Scope):
         self.seen = Seen.restore(state["seen"])
         self.volume = Windows.restore(state["volume"], VOLUME_WINDOWS)
         self._buy_lanes = state["buy_lanes"]
-        self.open_interest = {venue: tuple(kept) for venue, kept in state["open_interest"].items()}
-        self.funding, self.coverages = state["funding"], state["coverages"]
+        self.context.load(state["context"])
+        self.coverages = state["coverages"]
         self._hid = state["hid"]
         self.throttles = {(venue, symbol): Throttle.restore(kept) for venue, symbol, kept in state["throttles"]}
         self._flown = [Flown(*kept) for kept in state["flown"]]

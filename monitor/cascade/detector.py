@@ -9,7 +9,6 @@ caller that wants seconds to close though nothing arrives says so with :meth:`De
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from statistics import median
 from typing import Any, Final
 
 import msgspec
@@ -20,7 +19,7 @@ from monitor.cascade.market import Market
 from monitor.cascade.scope import EpisodeSummary, Scope, episode_id
 from monitor.cascade.settings import DetectorSettings
 from monitor.cascade.sight import Feeds
-from monitor.cascade.view import AssetView, DetectorView
+from monitor.cascade.view import NO_CONTEXT, AssetView, DetectorView
 from monitor.events import (
     MICROS,
     Gap,
@@ -39,7 +38,7 @@ _ENCODER: Final = msgspec.msgpack.Encoder()
 
 LATE_S: Final = 2
 """Liquidations that arrive this long after their event time are late: Bybit's batches take half a second."""
-FORMAT: Final = 2
+FORMAT: Final = 3
 """Version of the snapshot; another one is refused, because state that is half understood decides wrongly."""
 SILENT_S: Final = 5
 """A venue whose liquidation channel sent heartbeats and stopped for this long is in a gap."""
@@ -73,7 +72,7 @@ class Detector:
             TradeBar: self._trade_bar,
             MarkPrice: self._mark_price,
             OpenInterest: self._open_interest,
-            VolatilityIndex: self._nothing,
+            VolatilityIndex: self._volatility_index,
             Gap: self._nothing,
             Heartbeat: self._heartbeat,
         }
@@ -187,11 +186,14 @@ class Detector:
     def _open_interest(self, event: OpenInterest) -> None:
         self._asset(event.asset).interest(event)
 
+    def _volatility_index(self, event: VolatilityIndex) -> None:
+        self._asset(event.asset).volatility_index(event)
+
     def _heartbeat(self, event: Heartbeat) -> None:
         if event.channel == "liquidations":
             self._heartbeats[event.venue] = self.second
 
-    def _nothing(self, event: Gap | VolatilityIndex) -> None:
+    def _nothing(self, event: Gap) -> None:
         """Known, carried by the bus, and of no consequence here yet."""
 
     # What others may read
@@ -293,18 +295,19 @@ def asset_view(scope: Scope) -> AssetView:
     price, flow = scope.price, scope.flow
     episode = scope.phases[SIDE_INDEX[side]].state.episode
     table = flow.table
-    interest = funding = coverage = None
+    coverage, context = None, NO_CONTEXT
     if isinstance(scope, Asset):
-        interest = sum(usd for _, usd, _ in scope.open_interest.values()) if scope.open_interest else None
-        funding = median(scope.funding.values()) if scope.funding else None
-        coverage = scope.coverage_ratio()
+        coverage, context = scope.coverage_ratio(), scope.context.view(price, flow)
+    elif isinstance(scope, Market):
+        context = scope.context.view(flow)
+    interest = context.open_interest
     return AssetView(
         scope.name, phase, side, scored.points, scope.severity(side), price.last,
         {window: price.move(window, side) for window in price.windows},
         {window: _totals(amounts, counts) for window, (amounts, counts) in table.items()},
-        interest, funding, coverage, scored.evidence,
+        None if interest is None else interest.usd, context.funding_8h, coverage, scored.evidence,
         episode_id(scope.name, side, episode.started) if episode else None,
-        flow.by_source("5m"),
+        flow.by_source("5m"), context,
     )  # fmt: skip
 
 

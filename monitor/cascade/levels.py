@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, Final, Literal
+from typing import Any, Final
 
-LevelState = Literal["above", "testing", "broken", "stale"]
+from monitor.events import LevelState
 
 TESTING_SIGMA: Final = 0.5
 """A level is tested within this many standard deviations of an hour's return."""

@@ -9,14 +9,16 @@ from collections.abc import Iterable, Mapping
 from typing import Final
 
 from monitor.cascade.asset import Summary
+from monitor.cascade.context import write
 from monitor.cascade.corrected import Minute
 from monitor.cascade.flow import SIDE_INDEX
+from monitor.cascade.market_context import MarketContext
 from monitor.cascade.scope import Scope
 from monitor.cascade.score import Item
 from monitor.cascade.settings import DetectorSettings
 from monitor.cascade.sight import Feeds
 from monitor.cascade.throttle import Hidden
-from monitor.events import Side
+from monitor.events import Side, Signal
 
 MARKET: Final = "MARKET"
 STRESS_S: Final = 60
@@ -44,6 +46,7 @@ class Market(Scope):
     def __init__(self, settings: DetectorSettings) -> None:
         super().__init__(MARKET, settings, settings.floors.market_scale, STEADINESS)
         self.leader = ""
+        self.context = MarketContext(settings.market)
         self.venues: set[str] = set()
         self.told_at: dict[str, int] = {}  # second of each asset's last liquidation or price
         self.stressed_at: dict[str, int] = {}  # second of its last stress
@@ -57,6 +60,11 @@ class Market(Scope):
     def take(self, summary: Summary) -> None:
         """Take an asset's summary."""
         asset = summary.asset
+        self.context.take(asset, summary.second, summary.context)
+        if asset not in self.settings.market.indexes:
+            self._take_crypto(asset, summary)
+
+    def _take_crypto(self, asset: str, summary: Summary) -> None:
         for flown in summary.flown:
             self.liquidated(
                 asset, flown.side, flown.second, flown.micros, flown.orders,
@@ -76,8 +84,12 @@ class Market(Scope):
         for by_side, now in told:
             for leading, holds in zip(by_side, now, strict=True):
                 (leading.add if holds else leading.discard)(asset)
-        if summary.price is None:
-            return
+        if summary.price is not None:
+            self._lead(asset, summary.second, summary.price)
+
+    def _lead(self, asset: str, second: int, price: float) -> None:
+        """Take a leader's price, if none stands before it."""
+        leaders = self.settings.market.leaders
         if not self.leader or leaders.index(asset) < leaders.index(self.leader):
             if self.leader:
                 # Another asset's price: nothing carries over.
@@ -86,8 +98,16 @@ class Market(Scope):
                     phases.forget_price()
             self.leader = asset
         if asset == self.leader:
-            self.price.mark(asset, summary.second, summary.price)
+            self.price.mark(asset, second, price)
             self.touch()
+
+    def close(self, second: int, feeds: Feeds) -> list[Signal]:
+        """Close a second; see :meth:`monitor.cascade.scope.Scope.close`."""
+        signals = super().close(second, feeds)
+        self.context.close(second)
+        for signal in signals:
+            write(signal, self.context.view(self.flow))
+        return signals
 
     def _take_hidden(self, summary: Summary) -> None:
         asset = summary.asset
@@ -178,7 +198,7 @@ class Market(Scope):
     def state(self) -> dict[str, object]:
         """What a snapshot keeps."""
         return super().state() | {
-            "leader": self.leader,
+            "leader": self.leader, "context": self.context.state(),
             "venues": sorted(self.venues), "told_at": self.told_at, "stressed_at": self.stressed_at,
             "leading_cascade": [sorted(assets) for assets in self.leading_cascade],
             "leading_building": [sorted(assets) for assets in self.leading_building],
@@ -189,6 +209,7 @@ class Market(Scope):
     def load(self, state: dict) -> None:  # type: ignore[type-arg]
         """Become what :meth:`state` described."""
         super().load(state)
+        self.context.load(state["context"])
         self.venues = set(state["venues"])
         self.leader, self.told_at, self.stressed_at = state["leader"], state["told_at"], state["stressed_at"]
         self.leading_cascade = [set(assets) for assets in state["leading_cascade"]]

@@ -5,9 +5,12 @@ Section numbers are those of the project's detection notes, summed up in ``docs/
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, model_validator
+
+from monitor.cascade.holders import Holding
 
 
 class _Frozen(BaseModel):
@@ -154,6 +157,11 @@ class MarketSettings(_Frozen):
         description="No asset that is no leader counts for more than this share of the market's sum: "
         "one odd row of one coin is no market.",
     )
+    indexes: dict[str, Literal["falls", "rises"]] = Field(
+        {"XYZ:SP500": "falls", "XYZ:XYZ100": "falls", "XYZ:VIX": "rises"},
+        description="Assets that are perpetuals on traditional markets' indexes, trading around the clock, and what "
+        "each does under stress. They are no part of the crypto market's sums and breadth.",
+    )
 
 
 class DetectorSettings(_Frozen):
@@ -164,3 +172,14 @@ class DetectorSettings(_Frozen):
     judged: JudgedSettings = Field(JudgedSettings(), description="Windows that a decision looks at.")
     phases: PhaseSettings = Field(PhaseSettings(), description="Phase thresholds and holding times.")
     market: MarketSettings = Field(MarketSettings(), description="The market-wide view.")
+    levels: dict[str, tuple[PositiveFloat, ...]] = Field(
+        {},
+        description="Price levels to watch by asset, USD: `{BTC: [75000, 70000]}`. Which is above, tested, broken or "
+        "stale is said in signals and metrics. None, because a level is a desk's opinion of a day.",
+    )
+    holders_file: Path | None = Field(
+        None,
+        description="YAML file with a list `holders` of dated holdings, as configs/holders.yaml. A relative path in a "
+        "configuration file starts at that file's folder.",
+    )
+    holders: tuple[Holding, ...] = Field((), description="The same list right here; those of the file come on top.")

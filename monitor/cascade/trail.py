@@ -19,7 +19,7 @@ class Sample(NamedTuple):
 
 
 class Trail:
-    """The last sample of each slot of time within a stretch that ends with the newest one.
+    """The first sample of each slot of time within a stretch that ends with the newest one.
 
     Samples may come in any order (history is fetched at the start); adding one is O(1) where it is the newest, and a
     lookup is a binary search. Only slots that had a sample take room, 20 bytes each.
@@ -32,8 +32,8 @@ class Trail:
         >>> hour = Trail(slot_s=60, length_s=3600)
         >>> for second, units in ((0, 5.0), (30, 6.0), (90, 7.0)):
         ...     hour.add(second, units, 0)
-        >>> hour.at(60), hour.at(29)
-        (Sample(second=30, value=6.0, micros=0), None)
+        >>> hour.at(60), hour.at(90).value, hour.at(-1)
+        (Sample(second=0, value=5.0, micros=0), 7.0, None)
     """
 
     __slots__ = ("_micros", "_seconds", "_values", "length_s", "slot_s")
@@ -54,14 +54,13 @@ class Trail:
         return self._values
 
     def add(self, second: int, value: float, micros: int) -> None:
-        """Take a sample; one that is older than its slot's changes nothing."""
+        """Take a sample; one that is not older than its slot's changes nothing."""
         seconds = self._seconds
         place = bisect_right(seconds, second) if seconds and second < seconds[-1] else len(seconds)
         slot = second // self.slot_s
-        if place < len(seconds) and seconds[place] // self.slot_s == slot:
-            return
         if place and seconds[place - 1] // self.slot_s == slot:
-            place -= 1
+            return
+        if place < len(seconds) and seconds[place] // self.slot_s == slot:
             seconds[place], self._values[place], self._micros[place] = second, value, micros
             return
         seconds.insert(place, second)

@@ -3,9 +3,39 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
-from monitor.events import Evidence, Phase, Side, WindowTotals
+from monitor.events import (
+    Evidence,
+    Phase,
+    Side,
+    SignalHolding,
+    SignalInterest,
+    SignalLevel,
+    SignalPace,
+    SignalTradfi,
+    SignalVolatility,
+    WindowTotals,
+)
+
+
+class ContextView(NamedTuple):
+    """What surrounds an asset's liquidations; None or empty where unknown. Fields are those of a signal."""
+
+    open_interest: SignalInterest | None = None
+    levels: Sequence[SignalLevel] = ()
+    holders: Sequence[SignalHolding] = ()
+    funding_8h: float | None = None
+    funding_z: float | None = None
+    basis_bp: float | None = None
+    basis_dispersion_bp: float | None = None
+    dvol: SignalVolatility | None = None
+    pace: tuple[SignalPace, SignalPace] | None = None
+    taker_variance_ratio: float | None = None
+    tradfi: SignalTradfi | None = None
+
+
+NO_CONTEXT: Final = ContextView()
 
 
 class AssetView(NamedTuple):
@@ -25,6 +55,7 @@ class AssetView(NamedTuple):
     evidence: Sequence[Evidence]
     episode_id: str | None
     venues: Mapping[str, WindowTotals]
+    context: ContextView = NO_CONTEXT
 
 
 class Histogram(NamedTuple):

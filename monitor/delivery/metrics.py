@@ -17,6 +17,7 @@ from monitor.adapters.fleet import FleetStats
 from monitor.adapters.stats import AGE_BOUNDS_US, SessionStats, total
 from monitor.bus.ports import Partition
 from monitor.cascade.view import AssetView, DetectorView, Histogram
+from monitor.delivery.context_metrics import context_rows
 from monitor.delivery.families import Family, Rows, Text, counter, gauge, histogram
 from monitor.delivery.feed_metrics import asking_metrics, watch_metrics
 from monitor.delivery.paging.notifier import NotifierStats
@@ -318,6 +319,8 @@ def _assets(own: Sequence[AssetView], rest: Sequence[AssetView]) -> Iterator[Fam
         ("asset",),
         [(labels, value) for labels, value in interest if value is not None],
     )
+    for name, help_text, names, rows in context_rows(own):
+        yield gauge(name, help_text, names, rows)
     yield gauge(
         "mark_price_usd",
         "Last mark price.",

@@ -10,9 +10,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from textwrap import wrap
 from types import NoneType, UnionType
-from typing import Any, Final, Literal, Union, get_args, get_origin
+from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin
 
-from pydantic import SecretStr
+from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 
 from monitor.settings.keys import NAME, Key, keys
@@ -64,6 +64,12 @@ def type_words(annotation: Any) -> str:
         return values if len(arguments) == 1 else f"one of {values}"
     if origin is tuple:
         return f"list of {type_words(arguments[0])}"
+    if origin is dict:
+        return f"mapping of {type_words(arguments[0])} to {type_words(arguments[1])}"
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return f"mapping with {', '.join(annotation.model_fields)}"
+    if origin is Annotated:
+        return type_words(arguments[0])
     return _PLAIN[annotation]
 
 
@@ -83,7 +89,7 @@ def default_of(field: FieldInfo) -> str:
     value = field.get_default(call_default_factory=True)
     if isinstance(value, tuple):
         return f"[{', '.join(value)}]"
-    if value is None or isinstance(value, bool | int | float):
+    if value is None or isinstance(value, bool | int | float | dict):
         return json.dumps(value)
     return str(value) or '""'
 

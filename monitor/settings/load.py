@@ -22,6 +22,7 @@ from pydantic_settings import EnvSettingsSource, NestedSecretsSettingsSource
 from pydantic_settings import SettingsError as SourceError
 
 from monitor.errors import OperatorError
+from monitor.settings.holders import read_holders
 from monitor.settings.keys import keys, resolve, section_of
 from monitor.settings.tree import ENV_DELIMITER, ENV_PREFIX, Settings
 
@@ -44,6 +45,7 @@ class SettingsError(OperatorError):
 class _Source(NamedTuple):
     name: str
     tree: Tree
+    path: Path | None = None
 
 
 def load(file: Path | None = None, overrides: Mapping[str, Any] | None = None) -> Settings:
@@ -65,7 +67,7 @@ def load(file: Path | None = None, overrides: Mapping[str, Any] | None = None) -
     merged: Tree = {}
     for source in reversed(sources):
         merged = _merge(merged, source.tree)
-    if problems := _read_secret_files(merged, sources):
+    if problems := _read_secret_files(merged, sources) + _read_holders(merged, sources):
         raise SettingsError(problems)
     try:
         return Settings(**merged)
@@ -114,7 +116,7 @@ def _file(path: Path) -> _Source:
         tree = {}
     if not isinstance(tree, dict):
         raise SettingsError([f"{path}: holds a {type(tree).__name__} and no mapping; write `key: value` lines"])
-    return _Source(str(path), _canonical(tree, Settings))
+    return _Source(str(path), _canonical(tree, Settings), path)
 
 
 def _canonical(tree: Mapping[Any, Any], model: type[BaseModel]) -> Tree:
@@ -162,6 +164,23 @@ def _read_secret_files(tree: Tree, sources: Sequence[_Source]) -> list[str]:
             where = _origin((*sections, f"{name}_file"), sources)
             problems.append(f"{where}: cannot be read: {_words(error)}; create it or correct the path")
     return problems
+
+
+def _read_holders(tree: Tree, sources: Sequence[_Source]) -> list[str]:
+    """Add the holdings of the file that ``detector.holders_file`` names; return what went wrong."""
+    path = ("detector", "holders_file")
+    detector = tree.get("detector")
+    named = _at(tree, path)
+    if not isinstance(detector, dict) or not isinstance(named, str):
+        return []
+    said_by = next(source for source in sources if _at(source.tree, path) is not _MISSING)
+    base = said_by.path.parent if said_by.path else Path()
+    try:
+        found = read_holders(base / named)
+    except ValueError as error:
+        return [f"{_origin(path, sources)}: {line}" for line in str(error).splitlines()]
+    detector["holders"] = [*(detector.get("holders") or []), *found]
+    return []
 
 
 def _problem(detail: ErrorDetails, sources: Sequence[_Source]) -> str:

@@ -25,7 +25,6 @@ from monitor.events import (
     Side,
     Signal,
     TradeBar,
-    VolatilityIndex,
 )
 from tests.cascade.scenarios import (
     BRISK,
@@ -200,11 +199,10 @@ def test_a_saturated_minute_is_a_floor_and_says_so() -> None:
 
 
 def test_events_of_no_consequence_change_nothing() -> None:
-    """Gaps and volatility indexes are known and passed."""
+    """Gaps are known and passed."""
     at = START * MICROS
     gap = Gap("bybit", "*", "*", at, at, "liquidations", at - MICROS, at, "disconnect")
-    index = VolatilityIndex("deribit", "BTC-DVOL", "BTC", at, at, 50.0)
-    detector, signals = play([gap, index])
+    detector, signals = play([gap])
     assert (signals, detector.assets, detector.second) == ([], {}, START + 1)
 
 

@@ -87,20 +87,22 @@ def test_changes_are_those_of_a_slow_reference(events: list[tuple[str, int, int]
     then = now = present = 0
     for venue in ("okx", "bybit"):
         samples: dict[int, int] = {}
-        spacing = last = 0
+        spacing = last = newest = 0
         for name, step, coins in events:
             if name == venue:
                 at = NOW + 300 * step
-                samples[at] = coins
+                samples.setdefault(at, coins)
+                if at >= last:
+                    newest = coins
                 if at > last:
                     spacing, last = at - last if last else 0, at
         patience = min(LONGEST_S, max(FRESH_S, 2 * spacing))
         if not samples or NOW - last > patience:
             continue
-        present += samples[last]
+        present += newest
         before = _as_of(samples, last, INTEREST_WINDOWS[window], patience)
         if before is not None:
-            then, now = then + samples[before], now + samples[last]
+            then, now = then + samples[before], now + newest
     found = interest.change(window, NOW)
     if not then or 2 * now < present:
         assert found is None
@@ -112,7 +114,7 @@ def test_changes_are_those_of_a_slow_reference(events: list[tuple[str, int, int]
 def _as_of(samples: dict[int, int], last: int, length_s: int, patience: int) -> int | None:
     slot_s = next(slot_s for slot_s, longest in TIERS if length_s <= longest)
     slots: dict[int, int] = {}
-    for at in sorted(samples):
+    for at in sorted(samples, reverse=True):
         slots[at // slot_s] = at
     edge = last - length_s + slot_s // 2
     before = max((at for at in slots.values() if at <= edge), default=None)

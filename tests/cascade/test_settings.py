@@ -11,7 +11,8 @@ from monitor.cascade.settings import DetectorSettings, FloorSettings, JudgedSett
 def sections() -> list[BaseModel]:
     """The detector's settings and each of its sections."""
     settings = DetectorSettings()
-    return [settings, *(getattr(settings, name) for name in DetectorSettings.model_fields)]
+    held = [getattr(settings, name) for name in DetectorSettings.model_fields]
+    return [settings, *(each for each in held if isinstance(each, BaseModel))]
 
 
 def test_every_threshold_says_what_it_is() -> None:

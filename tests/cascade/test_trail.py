@@ -11,14 +11,14 @@ SAMPLES = st.lists(st.tuples(st.integers(0, 5_000), st.integers(0, 9)), max_size
 
 
 @given(SAMPLES, st.integers(0, 6_000))
-def test_a_lookup_finds_the_last_sample_of_a_slot(samples: list[tuple[int, int]], second: int) -> None:
-    """In whatever order samples come: the newest not after the second among the last ones of each slot."""
+def test_a_lookup_finds_the_first_sample_of_a_slot(samples: list[tuple[int, int]], second: int) -> None:
+    """In whatever order samples come: the newest not after the second among the first ones of each slot."""
     trail = Trail(100, 10_000)
     for at, value in samples:
         trail.add(at, float(value), value)
     kept: dict[int, tuple[int, int]] = {}
     for at, value in samples:
-        if at >= kept.get(at // 100, (0, 0))[0]:
+        if at < kept.get(at // 100, (10_000, 0))[0]:
             kept[at // 100] = (at, value)
     before = [each for each in kept.values() if each[0] <= second]
     expected = max(before, default=None)

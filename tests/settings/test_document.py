@@ -52,6 +52,12 @@ def test_every_key_is_described() -> None:
         ("venues.<name>.symbols", "`all`, or list of text"),
         ("delivery.port", "integer, at least 0 and at most 65535"),
         ("bus.kafka.password", "secret, or empty"),
+        ("detector.levels", "mapping of text to list of number"),
+        ("detector.market.indexes", "mapping of text to one of `falls`, `rises`"),
+        (
+            "detector.holders",
+            "list of mapping with holder, asset, quantity, average_cost_usd, equity_usd, as_of, source",
+        ),
     ],
 )
 def test_types_are_said_in_words(key: str, words: str) -> None:

@@ -1,0 +1,110 @@
+"""What surrounds the market's liquidations: open interest of all assets, implied volatility, traditional markets."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from monitor.cascade.context import DIGITS, Told, change_of, dvol_of, paces
+from monitor.cascade.flow import Flow
+from monitor.cascade.open_interest import INTEREST_WINDOWS, Change, joined
+from monitor.cascade.pace import Heard
+from monitor.cascade.settings import MarketSettings
+from monitor.cascade.view import ContextView
+from monitor.events import SignalInterest, SignalTradfi
+
+FRESH_S: Final = 600
+"""What an asset told counts for this long, seconds: assets without any event for a while tell nothing."""
+
+
+class MarketContext:
+    """The context of the market, from what its assets tell once a minute.
+
+    Args:
+        settings: which assets lead, and which are indexes of traditional markets.
+    """
+
+    def __init__(self, settings: MarketSettings) -> None:
+        self.heard = Heard()
+        self._leaders = settings.leaders
+        self._indexes = settings.indexes
+        self._told: dict[str, tuple[int, Told]] = {}  # by asset: second, what it told
+        self._second = 0
+        self._interest: tuple[int, SignalInterest | None] | None = None  # minute that it is of, what views say
+
+    def take(self, asset: str, second: int, told: Told | None) -> None:
+        """Take what an asset tells."""
+        self.heard.at(second)
+        if told is not None:
+            self._told[asset] = (second, told)
+            self._interest = None
+
+    def close(self, second: int) -> None:
+        """Make ``second`` the one that views are of."""
+        self._second = second
+        self.heard.pass_to(second)
+
+    def _fresh(self) -> dict[str, Told]:
+        minute = self._second - self._second % 60
+        return {asset: told for asset, (at, told) in self._told.items() if minute - at < FRESH_S}
+
+    def tradfi(self) -> SignalTradfi | None:
+        """The most stressed index, None where none is known."""
+        found = {asset: told.stress for asset, told in self._fresh().items() if told.stress is not None}
+        if not found:
+            return None
+        worst = max(sorted(found), key=lambda asset: found[asset])
+        stress, move, volatility = found[worst]
+        return SignalTradfi(worst, round(stress, 2), round(move, DIGITS), round(volatility, 3))
+
+    def open_interest(self) -> SignalInterest | None:
+        """Open interest of all crypto assets, its changes at constant prices of each; new once a minute."""
+        minute = self._second // 60
+        if self._interest is None or self._interest[0] != minute:
+            self._interest = (minute, self._added_up())
+        return self._interest[1]
+
+    def _added_up(self) -> SignalInterest | None:
+        told = {
+            asset: each
+            for asset, each in self._fresh().items()
+            if each.open_interest_usd and asset not in self._indexes
+        }
+        if not told:
+            return None
+        changes = {}
+        for window in INTEREST_WINDOWS:
+            found = {asset: Change(*each.changes[window]) for asset, each in told.items() if window in each.changes}
+            # Assets whose far end is not known are part of today's open interest all the same.
+            silent = sum(round(each.open_interest_usd * 1e6) for asset, each in told.items() if asset not in found)
+            change = joined([*found.values(), Change(0, 0, 0, silent)])
+            if change is not None:
+                changes[window] = change_of(change, coins=False)
+        usd = sum(each.open_interest_usd for each in told.values())
+        age_s = max(each.age_s for each in told.values())
+        return SignalInterest(usd, age_s, any(each.suspect for each in told.values()), changes)
+
+    def view(self, flow: Flow) -> ContextView:
+        """All of it as of the last closed second."""
+        fresh = self._fresh()
+        dvol = next((fresh[leader].dvol for leader in self._leaders if leader in fresh and fresh[leader].dvol), None)
+        return ContextView(
+            open_interest=self.open_interest(),
+            dvol=None if dvol is None else dvol_of(dvol),
+            pace=paces(flow, self.heard),
+            tradfi=self.tradfi(),
+        )
+
+    def state(self) -> list[object]:
+        """What a snapshot keeps."""
+        return [self.heard.state(), self._second, [[asset, at, told] for asset, (at, told) in self._told.items()]]
+
+    def load(self, state: list[Any]) -> None:
+        """Become what :meth:`state` described."""
+        self.heard.load(state[0])
+        self._second = state[1]
+        self._told = {}
+        for asset, at, (usd, age_s, suspect, changes, dvol, stress) in state[2]:
+            kept = {window: (each[0], each[1], each[2], each[3]) for window, each in changes.items()}
+            self._told[asset] = (
+                at, Told(usd, age_s, suspect, kept, tuple(dvol) if dvol else None, tuple(stress) if stress else None)
+            )  # fmt: skip
