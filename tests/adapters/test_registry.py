@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from monitor.adapters.adapter import Ack, Notice, Ping, Pong, Refusal, Skipped
+from monitor.adapters.document import DOCUMENT, document, main
+from monitor.adapters.facts import FACTS
 from monitor.adapters.registry import ADAPTERS, adapter_named
 from monitor.events import Event, Reject
 from tests.adapters.cases import ALL_CASES, cases_of, compact
@@ -93,3 +96,22 @@ def test_an_adapter_has_frames_and_a_dialect(venue: str) -> None:
         pytest.skip("its dialect is still to be written")
     assert dialect_of(venue).venue == venue
     assert set(dialect_of(venue).symbols) <= set(dialect_of(venue).instruments)
+
+
+@pytest.mark.parametrize("venue", ADAPTERS)
+def test_an_adapter_is_documented(venue: str) -> None:
+    """What is known of an exchange beyond its adapter stands in the table that its documentation is made from."""
+    assert venue in FACTS, "add its row to monitor/adapters/facts.py"
+
+
+def test_the_page_of_exchanges_is_up_to_date() -> None:
+    """``docs/exchanges.md`` is what the adapters make of it."""
+    assert DOCUMENT.read_text() == document(), "run python -m monitor.adapters.document"
+
+
+def test_the_page_of_exchanges_is_written_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The command writes the page to its place."""
+    monkeypatch.chdir(tmp_path)
+    DOCUMENT.parent.mkdir()
+    main()
+    assert DOCUMENT.read_text() == document()
