@@ -30,12 +30,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import ClassVar, Final
 
-import msgspec
 from msgspec import UNSET
 
 from monitor.adapters.adapter import (
     Ack,
-    Adapter,
     Connection,
     CoverageEra,
     Instrument,
@@ -51,10 +49,10 @@ from monitor.adapters.adapter import (
 )
 from monitor.adapters.bitget_frames import (
     KNOWN_KEYS,
-    LIQUIDATION,
+    LIQUIDATIONS,
     LOOSE,
-    TICKER,
-    TRADE,
+    TICKERS,
+    TRADES,
     Arg,
     LiquidationRow,
     Loose,
@@ -64,26 +62,18 @@ from monitor.adapters.bitget_frames import (
 )
 from monitor.adapters.bitget_rest import instruments_in, liquidations_between, liquidations_in
 from monitor.adapters.plan import DENSE, carried_channels, chunked, request
+from monitor.adapters.records import Fill, Mark, Receipt, RowAdapter
 from monitor.adapters.rows import (
     UNREADABLE,
-    Listings,
-    amount_fault,
     amounts,
-    decode_rows,
     find_fault,
     numbered,
-    optional_float,
     optional_time_us,
-    quote_constants,
-    raw_array,
-    reject,
-    symbol_fault,
-    time_fault,
+    raw_rows,
     unknown_value,
-    unreadable,
 )
 from monitor.assets import split_symbol
-from monitor.events import Channel, Liquidation, MarkPrice, OpenInterest, Side, TakerSide, Trade
+from monitor.events import Channel, Liquidation, MarkPrice, Side, TakerSide, Trade
 
 VENUE: Final = "bitget"
 
@@ -104,13 +94,12 @@ KEEPALIVE: Final = Keepalive("ping", interval_s=30.0, timeout_s=10.0)
 LARGEST_SINCE_US: Final = 1_782_172_800_000_000  # 2026-06-23
 
 POSITION_SIDES: Final[dict[str, Side]] = {"buy": "long", "sell": "short"}
-TAKER_SIDES: Final[dict[str, TakerSide]] = {"buy": "buy", "sell": "sell"}
 
 TRADES_HEAD: Final = b'"topic":"publicTrade"'
 HEAD_SIZE: Final = 96  # the topic stands within the first bytes of a frame as the exchange writes it
 
 
-class Bitget(Adapter):
+class Bitget(RowAdapter):
     """See :class:`monitor.adapters.adapter.Adapter`."""
 
     venue: ClassVar[str] = VENUE
@@ -135,7 +124,7 @@ class Bitget(Adapter):
     known_keys: ClassVar[frozenset[str]] = KNOWN_KEYS
 
     def __init__(self, instruments: Mapping[str, Instrument] | None = None) -> None:
-        self._listings = Listings(self.venue, instruments, by_name=True)
+        super().__init__(instruments)
         self._plain = self._listings.plain.get
         self._products = {symbol: one.product for symbol, one in (instruments or {}).items()}
 
@@ -186,146 +175,89 @@ class Bitget(Adapter):
         return [symbol for symbol in symbols if self._listings[symbol] and symbol not in self._listings.dated]
 
     def parse(self, frame: bytes, received_us: int) -> list[Message]:
-        """Read one frame."""
+        """Read one frame; nearly every one is of trades, which need no look at each number."""
         if TRADES_HEAD not in frame[:HEAD_SIZE]:
-            return self._any(frame, received_us)
+            return super().parse(frame, received_us)
         try:
             push = decode_trades(frame)
         except UNREADABLE:
-            return self._any(frame, received_us)
+            return super().parse(frame, received_us)
         symbol = push.arg.symbol
         plain = self._plain(symbol)
         trades: list[Message] = []
         for row in push.data:
-            # Nearly every row: no calls but the record's own. A frame with another one is judged number by number.
             time_us = row.T * 1000
             if plain is None or time_us > received_us:
-                return self._trades(symbol, push.data, received_us, frame)
+                return super().parse(frame, received_us)
             price, quantity = row.p, row.v
             side: TakerSide = "buy" if row.S == "buy" else "sell"
             usd = price * quantity
             trades.append(Trade(VENUE, symbol, plain[0], time_us, received_us, side, price, quantity, usd, 1, row.i))
         return trades
 
-    def _any(self, frame: bytes, received_us: int) -> list[Message]:
-        """Read a frame of any kind, row by row."""
-        if frame == b"pong":
+    def read(self, receipt: Receipt) -> list[Message]:
+        """What a frame holds, row by row."""
+        if receipt.frame == b"pong":
             return [Pong()]
-        try:
-            loose = LOOSE.decode(frame)
-        except UNREADABLE as error:
-            quoted = quote_constants(frame)
-            if quoted is not None:
-                return self.parse(quoted, received_us)
-            return [reject(VENUE, unreadable(error), received_us, frame)]
+        loose = LOOSE.decode(receipt.frame)
         if loose.arg is UNSET or loose.data is UNSET:
-            return [self._reply(loose, received_us, frame)]
-        raws = raw_array(loose.data)
-        if raws is None:
-            return [reject(VENUE, ("malformed", "data is no array"), received_us, frame)]
-        return self._push(loose, loose.arg, raws, received_us, frame)
+            return [self._reply(loose, receipt)]
+        each, data, symbol = self._records.each, loose.data, loose.arg.symbol
+        if loose.arg.topic == "liquidation":
+            seen: dict[str, int] = {}
+            return each(data, LIQUIDATIONS, lambda row, _: [self._liquidation(row, seen, receipt)], receipt)
+        if loose.arg.topic == "ticker":
+            time_us = loose.ts * 1000
+            return each(data, TICKERS, lambda row, _: self._ticker(symbol, row, time_us, receipt), receipt)
+        if loose.arg.topic != "publicTrade":
+            return [self._records.unknown_channel(loose.arg.topic, receipt)]
+        if loose.action == "snapshot":
+            return [Skipped("backlog", len(raw_rows(loose.data)))]
+        return each(data, TRADES, lambda row, _: [self._trade(symbol, row, receipt)], receipt)
 
-    def _push(self, loose: Loose, arg: Arg, raws: list[msgspec.Raw], received_us: int, frame: bytes) -> list[Message]:
-        """The rows of a push, each decoded by itself."""
-        if arg.topic == "liquidation":
-            orders, faults = decode_rows(raws, LIQUIDATION)
-            messages = self._liquidations(orders, received_us, frame)
-        elif arg.topic == "publicTrade":
-            if loose.action == "snapshot":
-                return [Skipped("backlog", len(raws))]
-            trades, faults = decode_rows(raws, TRADE)
-            messages = self._trades(arg.symbol, trades, received_us, frame)
-        elif arg.topic == "ticker":
-            tickers, faults = decode_rows(raws, TICKER)
-            messages = [m for row in tickers for m in self._ticker(arg.symbol, row, loose.ts, received_us, frame)]
-        else:
-            return [reject(VENUE, ("unknown_channel", f"topic {arg.topic[:64]!r}"), received_us, frame)]
-        messages.extend(reject(VENUE, fault, received_us, frame) for _, fault in faults)
-        return messages
+    def _trade(self, symbol: str, row: TradeRow, receipt: Receipt) -> Message:
+        return self._records.trade(Fill(symbol, row.S, row.p, row.v, row.T * 1000, row.i), receipt)
 
-    def _trades(self, symbol: str, rows: Sequence[TradeRow], received_us: int, frame: bytes) -> list[Message]:
-        """Trades of a frame that :meth:`parse` would not have, judged row by row."""
-        listing = self._listings[symbol]
-        if listing is None:
-            return [reject(VENUE, symbol_fault(symbol), received_us, frame) for _ in rows]
-        messages: list[Message] = []
-        for row in rows:
-            side = TAKER_SIDES.get(row.S)
-            if side is None:
-                messages.append(reject(VENUE, unknown_value("taker side", row.S), received_us, frame))
-                continue
-            time_us = row.T * 1000
-            price, quantity, usd = amounts(listing, row.p, row.v)
-            if fault := find_fault(time_us, received_us, price=price, quantity=quantity, notional=usd):
-                messages.append(reject(VENUE, fault, received_us, frame))
-                continue
-            messages.append(
-                Trade(VENUE, symbol, listing[0], time_us, received_us, side, price, quantity, usd, 1, row.i)
-            )
-        return messages
-
-    def _liquidations(self, rows: list[LiquidationRow], received_us: int, frame: bytes) -> list[Message]:
-        seen: dict[str, int] = {}
-        return [self._liquidation(row, seen, received_us, frame) for row in rows]
-
-    def _liquidation(self, row: LiquidationRow, seen: dict[str, int], received_us: int, frame: bytes) -> Message:
+    def _liquidation(self, row: LiquidationRow, seen: dict[str, int], receipt: Receipt) -> Message:
+        records = self._records
         listing = self._listings[row.symbol]
         if listing is None:
-            return reject(VENUE, symbol_fault(row.symbol), received_us, frame)
+            return records.unknown_symbol(row.symbol, receipt)
         side = POSITION_SIDES.get(row.side)
         if side is None:
-            return reject(VENUE, unknown_value("position side", row.side), received_us, frame)
+            return records.refuse(unknown_value("position side", row.side), receipt)
         asset, units, _, _, prefix = listing
         time_us = row.ts * 1000
         # Money of whatever product: like an inverse contract of one dollar.
         price, quantity, usd = amounts((asset, units, 1.0, True, prefix), row.price, row.amount)
-        if fault := find_fault(time_us, received_us, price=price, notional=usd, quantity=quantity):
-            return reject(VENUE, fault, received_us, frame)
+        if fault := find_fault(time_us, receipt.received_us, price=price, notional=usd, quantity=quantity):
+            return records.refuse(fault, receipt)
         coverage = coverage_at(self.eras, time_us)
         id_ = f"{prefix}{row.ts}:{row.side}:{row.amount!r}:{row.price!r}"
         if coverage == "complete":
             id_ = numbered(seen, id_)
+        received_us = receipt.received_us
         return Liquidation(
             VENUE, row.symbol, asset, time_us, received_us, side, usd, coverage, id_, quantity, price, "bankruptcy"
         )
 
-    def _ticker(self, symbol: str, row: Ticker, ts: int, received_us: int, frame: bytes) -> list[Message]:
+    def _ticker(self, symbol: str, row: Ticker, time_us: int, receipt: Receipt) -> list[Message]:
         """The mark price and the open interest of a ticker."""
-        listing = self._listings[symbol]
-        if listing is None:
-            return [reject(VENUE, symbol_fault(symbol), received_us, frame)]
-        asset, units, _, _, _ = listing
-        time_us = ts * 1000
-        price = row.markPrice / units
-        if fault := find_fault(time_us, received_us, mark_price=price):
-            return [reject(VENUE, fault, received_us, frame)]
-        index = optional_float(row.indexPrice, 0.0)
-        mark = MarkPrice(
-            VENUE,
-            symbol,
-            asset,
-            time_us,
-            received_us,
-            price,
-            index if index is UNSET else index / units,
-            optional_float(row.fundingRate),
-            optional_time_us(row.nextFundingTime),
-        )
-        if row.openInterest is UNSET:
-            return [mark]
-        coins, usd = row.openInterest * units, row.openInterest * row.markPrice
-        if fault := amount_fault("open_interest", coins) or time_fault(time_us, received_us):
-            return [mark, reject(VENUE, fault, received_us, frame)]
-        return [mark, OpenInterest(VENUE, symbol, asset, time_us, received_us, coins, usd)]
+        next_us = optional_time_us(row.nextFundingTime)
+        mark = Mark(symbol, row.markPrice, time_us, row.indexPrice, row.fundingRate, next_us)
+        message = self._records.mark(mark, receipt)
+        if row.openInterest is UNSET or not isinstance(message, MarkPrice):
+            return [message]
+        return [message, self._records.open_interest(symbol, row.openInterest, row.markPrice, time_us, receipt)]
 
-    def _reply(self, loose: Loose, received_us: int, frame: bytes) -> Message:
+    def _reply(self, loose: Loose, receipt: Receipt) -> Message:
         """What the exchange says of a request."""
         key = "" if loose.arg is UNSET else loose.arg.key
         if loose.event == "subscribe" and key:
             return Ack(key)
         if loose.event == "error":
             return Refusal(key, f"{loose.code}: {loose.msg}")
-        return reject(VENUE, ("malformed", "neither a push nor an answer"), received_us, frame)
+        return self._records.malformed(receipt)
 
     def parse_instruments(self, body: bytes, request: RestRequest) -> InstrumentPage:
         """Read ``/api/v3/market/instruments``: all futures of one product, dated ones too."""
@@ -341,8 +273,9 @@ class Bitget(Adapter):
     def parse_rest(self, request: RestRequest, body: bytes, received_us: int) -> RestPage:
         """Read a page of liquidations; rows outside the gap are left."""
         rows, faults, further = liquidations_in(request, body)
-        messages = self._liquidations(rows, received_us, body)
-        messages.extend(reject(VENUE, fault, received_us, body) for fault in faults)
+        receipt, seen = Receipt(received_us, body), dict[str, int]()
+        messages = [self._liquidation(row, seen, receipt) for row in rows]
+        messages.extend(self._records.refuse(fault, receipt) for fault in faults)
         return RestPage(messages, further)
 
 

@@ -7,6 +7,7 @@ from typing import Final, Literal
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from monitor.adapters.records import Shape
 from monitor.adapters.rows import SoundNumber, SoundTime, keys
 
 
@@ -90,9 +91,9 @@ class Loose(msgspec.Struct, gc=False):
 
 
 decode_trades: Final = msgspec.json.Decoder(Trades, strict=False).decode
-TRADE: Final = msgspec.json.Decoder(TradeRow, strict=False)
-LIQUIDATION: Final = msgspec.json.Decoder(LiquidationRow, strict=False)
-TICKER: Final = msgspec.json.Decoder(Ticker, strict=False)
+TRADES: Final = Shape(TradeRow)
+LIQUIDATIONS: Final = Shape(LiquidationRow)
+TICKERS: Final = Shape(Ticker)
 LOOSE: Final = msgspec.json.Decoder(Loose, strict=False)
 
 KNOWN_KEYS: Final = keys(

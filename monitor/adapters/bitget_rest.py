@@ -8,7 +8,7 @@ import msgspec
 from msgspec import UNSET
 
 from monitor.adapters.adapter import Instrument, InstrumentPage, RestRequest
-from monitor.adapters.bitget_frames import LIQUIDATION, LiquidationRow
+from monitor.adapters.bitget_frames import LiquidationRow
 from monitor.adapters.rows import TRADFI, Fault, decode_rows, optional_time_us, raw_array
 from monitor.assets import USD_QUOTES, split_base
 
@@ -47,6 +47,7 @@ class Listed(msgspec.Struct):
 _ANSWER: Final = msgspec.json.Decoder(Answer)
 _LIQUIDATION_PAGE: Final = msgspec.json.Decoder(LiquidationPage)
 _LISTED: Final = msgspec.json.Decoder(Listed)
+_LIQUIDATION: Final = msgspec.json.Decoder(LiquidationRow, strict=False)
 
 
 def data_in(body: bytes) -> msgspec.Raw:
@@ -108,7 +109,7 @@ def liquidations_in(request: RestRequest, body: bytes) -> tuple[list[Liquidation
     There is none after a page that holds nothing younger than the beginning of what is wanted.
     """
     page = _LIQUIDATION_PAGE.decode(data_in(body))
-    rows, faults = decode_rows(page.rows, LIQUIDATION)
+    rows, faults = decode_rows(page.rows, _LIQUIDATION)
     from_us, to_us = map(int, request.about.split("-"))
     wanted = [row for row in rows if from_us <= row.ts * 1000 < to_us]
     further = None

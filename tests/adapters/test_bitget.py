@@ -6,18 +6,19 @@ import json
 from decimal import Decimal
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from monitor.adapters.adapter import Instrument, Message
 from monitor.adapters.bitget import TOPICS_PER_CONNECTION, Bitget
-from monitor.events import Liquidation, Reject
+from monitor.events import Liquidation, Reject, Trade
 from tests.adapters.reference import NOW_MS, NOW_US, Expected, check, is_number, is_time, numbers, times_ms
 
 SYMBOLS = {"BTCUSDT": ("BTC", 1), "1000BONKUSDT": ("BONK", 1000), "BTCUSD": ("BTC", 1)}
 symbols = st.sampled_from([*SYMBOLS, "FOO", "BTCEUR"])
-sides = st.sampled_from(["buy", "sell", "buy", "sell", "Buy"])
+sides = st.sampled_from(["buy", "sell", "buy", "sell", "none"])
 liquidation = st.fixed_dictionaries(
     {"symbol": symbols, "side": sides, "price": numbers, "amount": numbers, "ts": times_ms.map(str)}
 )
@@ -53,6 +54,22 @@ def test_trades_are_those_of_a_slow_reference(symbol: str, rows: list[dict[str, 
     separators = (", ", ": ") if spaced else (",", ":")
     frame = json.dumps({"action": "update", "arg": arg, "data": rows}, separators=separators)
     check(Bitget().parse(frame.encode(), NOW_US), expected, len(rows))
+
+
+def test_usual_trades_are_read_as_others_are() -> None:
+    """The short way gives the same events as the long one, which is taken where the receipt is not known."""
+    rows = [{"i": "1", "p": "3", "v": "2", "S": "buy", "T": str(NOW_MS)}]
+    rows.append(rows[0] | {"i": "2", "S": "sell"})
+    arg = {"instType": "usdt-futures", "topic": "publicTrade", "symbol": "BTCUSDT"}
+    frame = json.dumps({"action": "update", "arg": arg, "data": rows}, separators=(",", ":")).encode()
+    adapter = Bitget({"BTCUSDT": Instrument("BTCUSDT", "BTC", 1, 1.0, "base", product="usdt-futures")})
+    short, long = adapter.parse(frame, NOW_US), adapter.parse(frame, NOW_US - 1)
+    assert [msgspec.structs.replace(m, receive_time_us=0) for m in short if isinstance(m, Trade)] == [
+        msgspec.structs.replace(m, receive_time_us=0) for m in long if isinstance(m, Trade)
+    ]
+    assert [(m.id, m.taker_side, m.notional_usd) for m in short if isinstance(m, Trade)] == [
+        ("1", "buy", 6.0), ("2", "sell", 6.0),
+    ]  # fmt: skip
 
 
 def test_each_product_has_its_sockets_and_its_first_one_the_liquidations() -> None:
