@@ -135,6 +135,60 @@ def replay(ctx: click.Context, files: tuple[Path, ...], config: Path | None, as_
 
 
 @cli.command()
+@click.argument("files", nargs=-1, type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option(
+    "--truth", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Truth of FILES, as JSON lines."
+)
+@click.option(
+    "--recordings",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Folder of event files, each with NAME.truth.jsonl beside it if there is one; or of sets with to_events.py.",
+)
+@click.option("--seeds", metavar="A..B", help="Simulated markets to test on.")
+@click.option("--train", metavar="A..B", help="Simulated markets that the baselines' thresholds are set on.")
+@click.option("--days", default=30.0, show_default=True, type=click.FloatRange(min=0.1), help="Of a simulated market.")
+@click.option("--assets", default=8, show_default=True, type=click.IntRange(min=1), help="Of a simulated market.")
+@click.option("--jobs", default=2, show_default=True, type=click.IntRange(min=1), help="Markets at once.")
+@click.option(
+    "--alert",
+    type=click.Choice(["cascade", "building"]),
+    default="cascade",
+    show_default=True,
+    help="The phase that counts as an alert.",
+)
+@click.option("--matrix", is_flag=True, help="Also with lost venues, throttled feeds, late and mad data, and placebos.")
+@click.option("--plots", metavar="DIR", type=click.Path(path_type=Path), help="Draw each episode into DIR as PNG.")
+@click.option(
+    "--tried",
+    default=1,
+    show_default=True,
+    type=click.IntRange(min=1),
+    help="How many configurations were tried on the way to this one; goes into the output.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of tables.")
+@config_option
+@click.pass_context
+def evaluate(ctx: click.Context, /, config: Path | None, seeds: str | None, train: str | None, **asked: Any) -> None:
+    """Measure the detector against what really happened.
+
+    FILES of events are one market, as are the simulated ones by seed and each recording of a folder. Where no truth is
+    known, episodes are labelled after the fact by a rule of their own.
+    """
+    from monitor.evaluate.command import Request, seeds_of
+    from monitor.evaluate.command import run as evaluate_markets
+
+    settings = _settings(config, {})
+    asked["paths"], asked["folder"], asked["trigger"] = asked.pop("files"), asked.pop("recordings"), asked.pop("alert")
+    for name, text in (("seeds", seeds), ("train", train)):
+        if text is not None:
+            try:
+                asked[name] = seeds_of(text)
+            except ValueError as error:
+                raise click.BadParameter(f"{text}: {error}", param_hint=f"--{name}") from None
+    ctx.exit(evaluate_markets(Request(**asked), settings.detector))
+
+
+@cli.command()
 @click.option("--venue", required=True, help="Whose frames they are, such as okx.")
 @click.option(
     "--instruments",

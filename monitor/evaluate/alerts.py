@@ -127,12 +127,20 @@ def in_order(alerts: Iterable[Alert]) -> list[Alert]:
     return sorted(alerts, key=lambda alert: (alert.at_us, alert.asset, alert.direction))
 
 
-def run(detector: Detector, events: Iterable[AnyEvent], watch: Watch) -> None:
-    """Run a detector over events to their end, without any record in between."""
+def run(detector: Detector, events: Iterable[AnyEvent], watch: Watch, *, to_the_end: bool = True) -> None:
+    """Run a detector over events without any record in between.
+
+    Args:
+        detector: decides.
+        events: in the order of their arrival.
+        watch: takes the signals.
+        to_the_end: whether to close the last event's second, which cannot go on afterwards.
+    """
     source = iter(events)
     while batch := list(islice(source, BATCH)):
         watch.take(detector.apply(batch))
-    watch.take(detector.advance(detector.second + 1))
+    if to_the_end:
+        watch.take(detector.advance(detector.second + 1))
 
 
 def of_assets(alerts: Sequence[Alert], *, market: bool) -> list[Alert]:

@@ -165,10 +165,13 @@ def _steps(low: float, high: float, count: int = 32) -> tuple[float, ...]:
     return tuple(float(value) for value in np.geomspace(low, high, count))
 
 
+PRICE: Final = "price drop only"
+OFF: Final = "always off"
+
 RULES: Final = (
-    Rule("price drop only", "sd of the window", price_drop, _steps(1.5, 20)),
+    Rule(PRICE, "sd of the window", price_drop, _steps(1.5, 20)),
     Rule("fixed dollars", "USD in 60 s", fixed_dollars, _steps(2e4, 2e8)),
     Rule("tiered dollars", "x tier in 30 s", tiered_dollars, _steps(0.02, 50)),
     Rule("24-h z-score", "sd", day_score, _steps(2, 300)),
-    Rule("always off", "", nothing, (1.0,)),
+    Rule(OFF, "", nothing, (1.0,)),
 )

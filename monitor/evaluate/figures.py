@@ -28,7 +28,7 @@ class Figures(msgspec.Struct, frozen=True):
     """How one detector did. Times in seconds; rates a month of 30 days and asset.
 
     Attributes:
-        name: the detector.
+        name: the detector; ``threshold`` a baseline's.
         months: asset-months watched.
         events: number of events, by severity in ``by_severity`` with the recall of each.
         recall: found, of all events; ``severe`` of those of severity 2 and 3; ``waves`` of second waves.
@@ -46,6 +46,7 @@ class Figures(msgspec.Struct, frozen=True):
     """
 
     name: str
+    threshold: float | None
     months: float
     events: int
     alerts: int
@@ -175,7 +176,7 @@ def false_by_block(outcomes: Sequence[Outcome], blocks: Blocks, verdicts: tuple[
     ])  # fmt: skip
 
 
-def figures(name: str, outcomes: Sequence[Outcome], blocks: Blocks) -> Figures:
+def figures(name: str, outcomes: Sequence[Outcome], blocks: Blocks, threshold: float | None = None) -> Figures:
     """All figures of one detector over many markets."""
     events = placed(outcomes, blocks)
     verdicts = [judged.verdict for outcome in outcomes for judged in outcome.alarms]
@@ -195,7 +196,7 @@ def figures(name: str, outcomes: Sequence[Outcome], blocks: Blocks) -> Figures:
         return share(lambda hit: hit.label.severity == level)
 
     return Figures(
-        name, months, len(events), len(verdicts),
+        name, threshold, months, len(events), len(verdicts),
         recall=share(lambda hit: True),
         severe=share(lambda hit: hit.label.severity >= SEVERE),
         by_severity={str(level): of_severity(level) for level in (1, 2, 3)},

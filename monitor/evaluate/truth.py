@@ -9,7 +9,7 @@ from typing import Final, Literal
 import msgspec
 
 from monitor.errors import OperatorError
-from monitor.events import SIDES, Side
+from monitor.events import ALL, SIDES, Side
 
 Truth = Literal["event", "candidate", "near_miss", "hard_negative", "decoy"]
 SOUGHT: Final = frozenset({"event", "candidate"})
@@ -61,12 +61,41 @@ class Label(msgspec.Struct, frozen=True, kw_only=True):
         return self.type in SOUGHT
 
 
-class _Line(msgspec.Struct):
-    type: str
+class _Named(msgspec.Struct):
+    asset: str
 
 
-_LINE: Final = msgspec.json.Decoder(_Line)
-_LABEL: Final = msgspec.json.Decoder(Label)
+class _World(msgspec.Struct, tag_field="type", tag="world"):
+    assets: list[_Named]
+
+
+class _Decoy(msgspec.Struct, tag_field="type", tag="decoy"):
+    kind: str
+    asset: str
+    onset_us: int
+    end_us: int
+    direction: Side | None = None
+
+
+class _Episode(msgspec.Struct, tag_field="type", tag="event"):
+    asset: str
+    direction: Side
+    onset_us: int
+    peak_us: int
+    extreme_us: int
+    end_us: int
+    severity: int
+    kind: str
+    drawdown_pct: float
+    forced_usd: float
+    endogenous_pct: float | None = None
+
+
+class _NearMiss(_Episode, tag_field="type", tag="near_miss"):
+    pass
+
+
+_LINE: Final = msgspec.json.Decoder(_World | _Decoy | _Episode | _NearMiss)
 
 
 def read_truth(path: Path) -> list[Label]:
@@ -75,15 +104,36 @@ def read_truth(path: Path) -> list[Label]:
 
 
 def parse_truth(lines: Iterable[bytes], name: str) -> list[Label]:
-    """The labels in the lines of a truth file; the line of type ``world`` describes the market and is no label."""
-    labels = []
+    """The labels in the lines of a truth file.
+
+    The line of type ``world`` names the assets. A decoy of no side is one of both sides, one of all assets one of each.
+    """
+    labels: list[Label] = []
+    assets: list[str] = []
     for number, line in enumerate(lines, 1):
         try:
-            if _LINE.decode(line).type != "world":
-                labels.append(_LABEL.decode(line))
+            found = _LINE.decode(line)
         except msgspec.MsgspecError as error:
-            raise OperatorError(f"{name}:{number}: no label of a truth file: {error}") from None
+            raise OperatorError(f"{name}:{number}: no line of a truth file: {error}") from None
+        if isinstance(found, _World):
+            assets = [asset.asset for asset in found.assets]
+        elif isinstance(found, _Decoy):
+            labels += _decoys(found, assets)
+        else:
+            kind: Truth = "near_miss" if isinstance(found, _NearMiss) else "event"
+            labels.append(Label(type=kind, **msgspec.structs.asdict(found)))
     return in_order(labels)
+
+
+def _decoys(found: _Decoy, assets: Sequence[str]) -> list[Label]:
+    return [
+        Label(
+            type="decoy", asset=asset, direction=side, onset_us=found.onset_us, peak_us=found.onset_us,
+            extreme_us=found.onset_us, end_us=found.end_us, kind=found.kind,
+        )
+        for asset in (assets if found.asset == ALL else (found.asset,))
+        for side in (SIDES if found.direction is None else (found.direction,))
+    ]  # fmt: skip
 
 
 def in_order(labels: Iterable[Label]) -> list[Label]:

@@ -1,0 +1,129 @@
+"""``cascade-monitor evaluate``: examine markets in a pool of processes, print tables, or JSON for a machine."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from pathlib import Path
+
+import click
+import msgspec
+from rich.console import Console
+from rich.progress import MofNCompleteColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
+
+from monitor.cascade.settings import DetectorSettings
+from monitor.errors import OperatorError
+from monitor.evaluate import tables
+from monitor.evaluate.alerts import Trigger
+from monitor.evaluate.cases import Simulated, Source, files, recordings
+from monitor.evaluate.examine import Examined, Plan, examine
+from monitor.evaluate.report import build
+from monitor.report import plain_console
+
+
+class Request(msgspec.Struct, frozen=True, kw_only=True):
+    """What was asked for on the command line; see the command's help."""
+
+    paths: tuple[Path, ...] = ()
+    truth: Path | None = None
+    folder: Path | None = None
+    seeds: range = range(0)
+    train: range = range(0)
+    days: float = 30.0
+    assets: int = 8
+    jobs: int = 2
+    trigger: Trigger = "cascade"
+    matrix: bool = False
+    plots: Path | None = None
+    tried: int = 1
+    as_json: bool = False
+
+
+def seeds_of(text: str) -> range:
+    """The seeds from ``A`` to ``B``, both included, of ``A..B`` or ``A``. Raises ``ValueError``."""
+    first, _, last = text.partition("..")
+    seeds = range(int(first), int(last or first) + 1)
+    if not seeds or seeds[0] < 0:
+        raise ValueError(f"no seeds in {text!r}")
+    return seeds
+
+
+def sources_of(request: Request) -> tuple[list[Source], list[Source]]:
+    """The markets to train on and to test on. Raises ``click.UsageError`` where nothing or two things are asked."""
+    asked = [bool(request.seeds), bool(request.paths), request.folder is not None]
+    if sum(asked) != 1:
+        raise click.UsageError("name one of: FILE..., --recordings DIR, --seeds A..B")
+    if request.truth is not None and not request.paths:
+        raise click.UsageError("--truth goes with FILE: simulated markets have theirs")
+    both = sorted(set(request.seeds) & set(request.train))
+    if both:
+        raise click.UsageError(f"seed {both[0]} is both trained and tested on")
+    train: list[Source] = [Simulated(seed, request.days, request.assets) for seed in request.train]
+    if request.folder is not None:
+        return train, recordings(request.folder)
+    if request.paths:
+        return train, [files(request.paths, request.truth)]
+    return train, [Simulated(seed, request.days, request.assets) for seed in request.seeds]
+
+
+def run(request: Request, settings: DetectorSettings) -> int:
+    """What ``cascade-monitor evaluate`` does; returns the exit status.
+
+    Raises:
+        OperatorError: nothing to evaluate, files that cannot be read, or plots without matplotlib.
+    """
+    train, test = sources_of(request)
+    if request.plots is not None:
+        from monitor.evaluate.plots import require
+
+        require()
+    plan = Plan(settings.model_dump_json(), request.trigger, True, request.matrix, request.plots)
+    training = msgspec.structs.replace(plan, matrix=False, plots=None)
+    errors = Console(stderr=True)
+    tasks = [(source, training) for source in train] + [(source, plan) for source in test]
+    examined = examine_all(tasks, request.jobs, errors)
+    trained, tested = examined[: len(train)], examined[len(train) :]
+    empty = [market.exposure.world for market in tested if not market.events]
+    if empty:
+        raise OperatorError(f"no event in {', '.join(empty)}")
+    report = build(trained, tested, settings, trigger=request.trigger, tried=request.tried)
+    if request.as_json:
+        sys.stdout.buffer.write(msgspec.json.encode(report) + b"\n")
+        sys.stdout.buffer.flush()
+    else:
+        tables.show(report, plain_console())
+    errors.print(_costs(examined), markup=False, highlight=False, soft_wrap=True)
+    return 0
+
+
+def examine_all(tasks: Sequence[tuple[Source, Plan]], jobs: int, errors: Console) -> list[Examined]:
+    """Examine markets, several at once, and show how far it is; results are in the order of the tasks."""
+    columns = (SpinnerColumn(), TextColumn("markets"), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=errors, transient=True) as progress:
+        shown = progress.add_task("markets", total=len(tasks))
+        if jobs == 1 or len(tasks) == 1:
+            return list(_ticking((examine(*task) for task in tasks), progress, shown))
+        with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
+            futures = [pool.submit(examine, *task) for task in tasks]
+            return list(_ticking((future.result() for future in futures), progress, shown))
+
+
+def _ticking(results: Iterable[Examined], progress: Progress, task: TaskID) -> Iterable[Examined]:
+    for result in results:
+        progress.advance(task)
+        yield result
+
+
+def _costs(examined: Sequence[Examined]) -> str:
+    """Where the time went."""
+    total: dict[str, float] = {}
+    for market in examined:
+        for name, seconds in market.seconds.items():
+            total[name] = total.get(name, 0.0) + seconds
+    parts = ", ".join(f"{name} {seconds:.0f} s" for name, seconds in total.items())
+    plotted = sum(market.plotted for market in examined)
+    return f"{sum(market.events for market in examined):,} events; CPU: {parts}" + (
+        f"; {plotted} plots" if plotted else ""
+    )

@@ -1,0 +1,159 @@
+"""One market through the detector, the baselines and the robustness matrix: the work of one process of the pool."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import msgspec
+
+from monitor.cascade.detector import Detector
+from monitor.cascade.settings import DetectorSettings
+from monitor.evaluate import robustness
+from monitor.evaluate.alerts import Alert, Trigger, Watch, in_order, of_assets
+from monitor.evaluate.baselines import RULES, Rule, crossings
+from monitor.evaluate.calibration import Point
+from monitor.evaluate.cases import Case, Source
+from monitor.evaluate.labels import labels_of
+from monitor.evaluate.outcomes import Exposure, Outcome, judge, points
+from monitor.evaluate.tape import Tape, Tapes
+from monitor.evaluate.truth import MARKET, Label, market_labels
+from monitor.evaluate.truth import in_order as labels_in_order
+
+
+class Plan(msgspec.Struct, frozen=True):
+    """What to do with a market.
+
+    Attributes:
+        settings: of the detector, as JSON, because it goes to other processes.
+        trigger: the phase that counts as an alert.
+        rules: whether to run the baselines.
+        matrix: whether to run the robustness matrix and the placebos.
+        plots: where to put a chart of each episode, if anywhere.
+    """
+
+    settings: str
+    trigger: Trigger = "cascade"
+    rules: bool = True
+    matrix: bool = False
+    plots: Path | None = None
+
+
+class Examined(msgspec.Struct, frozen=True):
+    """Everything that the tables need of one market.
+
+    Attributes:
+        exposure: of the assets that have labels or prices.
+        events: number of events read.
+        labels: of all assets.
+        detector: its outcome on assets; ``market`` that of its market-wide alerts.
+        points: scores against events, for the calibration.
+        rules: by baseline one outcome for each of its thresholds.
+        degraded: the detector's outcome by row of the matrix; ``placebos`` those that must fail.
+        chance: recall of the alerts at random times, mean.
+        after_spikes: alerts within five minutes of a mad price that are not there without it.
+        seconds: CPU seconds by kind of work.
+    """
+
+    exposure: Exposure
+    events: int
+    labels: list[Label]
+    detector: Outcome
+    market: Outcome
+    points: list[Point]
+    rules: dict[str, list[Outcome]]
+    degraded: dict[str, Outcome]
+    placebos: dict[str, Outcome]
+    chance: float | None
+    after_spikes: int
+    plotted: int
+    seconds: dict[str, float]
+
+
+class Stopwatch:
+    """CPU seconds by kind of work."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+
+    @contextmanager
+    def __call__(self, name: str) -> Iterator[None]:
+        """Add what the block takes."""
+        started = time.process_time()
+        yield
+        self.seconds[name] = self.seconds.get(name, 0.0) + time.process_time() - started
+
+
+def examine(source: Source, plan: Plan) -> Examined:
+    """Load a market and do with it what the plan says."""
+    clock = Stopwatch()
+    with clock("market"):
+        case = source.load()
+    with clock("tapes and labels"):
+        tapes, labels, exposure = _prepare(case)
+    settings = DetectorSettings.model_validate_json(plan.settings)
+    watch = Watch(trace=plan.plots is not None)
+    around = robustness.stretches(case.events, labels) if plan.matrix else []
+    with clock("detector"):
+        stops = robustness.run_with_stops(Detector(settings), case.events, watch, around)
+    alerts = of_assets(watch.alerts(plan.trigger), market=False)
+    outcome = judge(alerts, labels, exposure, tapes, watch)
+    with clock("baselines"):
+        rules = {rule.name: _rule(rule, tapes, labels, exposure) for rule in RULES} if plan.rules else {}
+    degraded: dict[str, Outcome] = {}
+    placebos: dict[str, Outcome] = {}
+    chance, after = None, 0
+    if plan.matrix:
+        with clock("matrix"):
+            degraded, after = robustness.degraded(case.events, stops, settings, plan.trigger, labels, exposure, tapes)
+        placebos, chance = robustness.placebos(alerts, labels, exposure)
+    plotted = 0
+    if plan.plots is not None:
+        from monitor.evaluate.plots import draw_all
+
+        with clock("plots"):
+            plotted = draw_all(plan.plots, case.name, outcome, tapes, watch)
+    return Examined(
+        exposure, len(case.events), labels, outcome, _market(watch, plan, labels, exposure),
+        points(watch, labels, exposure), rules, degraded, placebos, chance, after, plotted, clock.seconds,
+    )  # fmt: skip
+
+
+def _prepare(case: Case) -> tuple[dict[str, Tape], list[Label], Exposure]:
+    """Tapes, labels (by the rule where there is no truth), and what is watched: assets with prices."""
+    collected = Tapes()
+    collected.add(case.events)
+    tapes = {tape.asset: tape for tape in collected}
+    labels = case.labels
+    if labels is None:
+        labels = labels_in_order(label for tape in tapes.values() for label in labels_of(tape))
+    priced = {asset for asset, tape in tapes.items() if len(tape.prices)} | {label.asset for label in labels}
+    return tapes, labels, Exposure(case.name, tuple(sorted(priced)), collected.first_us, collected.last_us)
+
+
+def _market(watch: Watch, plan: Plan, labels: Sequence[Label], exposure: Exposure) -> Outcome:
+    """The market-wide alerts held against market-wide episodes; other labels excuse one as a near-miss does."""
+    wide = market_labels(labels, len(exposure.assets))
+    excuses = [
+        msgspec.structs.replace(label, asset=MARKET, type="near_miss", severity=0)
+        for label in labels
+        if label.sought or label.type == "near_miss"
+    ]
+    alerts = of_assets(watch.alerts(plan.trigger), market=True)
+    watched = msgspec.structs.replace(exposure, assets=(MARKET,))
+    return judge(alerts, [*wide, *excuses], watched, {}, None)
+
+
+def _rule(rule: Rule, tapes: Mapping[str, Tape], labels: Sequence[Label], exposure: Exposure) -> list[Outcome]:
+    """A baseline's outcome at each of its thresholds."""
+    by_threshold: list[list[Alert]] = [[] for _ in rule.thresholds]
+    for asset in exposure.assets:
+        if asset not in tapes:
+            continue
+        for side, courses in rule.courses(tapes[asset], exposure.first_us, exposure.last_us).items():
+            for course in courses:
+                for place, threshold in enumerate(rule.thresholds):
+                    by_threshold[place] += crossings(course, asset, side, threshold)
+    return [judge(in_order(alerts), labels, exposure, tapes) for alerts in by_threshold]

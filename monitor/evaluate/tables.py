@@ -1,0 +1,187 @@
+"""An evaluation as people read it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+from rich.console import Console
+from rich.table import Table
+
+from monitor.evaluate.calibration import Calibration
+from monitor.evaluate.compare import Comparison, MatrixRow
+from monitor.evaluate.figures import Figures
+from monitor.evaluate.intervals import Estimate
+from monitor.evaluate.report import FalseAlarm, Miss, Report, WorldRow
+from monitor.report import moment
+
+SHOWN: Final = 40
+"""Misses and false alarms that are listed; the JSON has all of them."""
+
+
+def show(report: Report, console: Console) -> None:
+    """Print every table that has rows."""
+    console.print(_head(report), markup=False, soft_wrap=True)
+    console.print(world_table(report.worlds))
+    console.print(found_table(report.figures))
+    console.print(time_table(report.figures))
+    if report.comparisons:
+        console.print(comparison_table(report.comparisons))
+    if report.walk_forward:
+        console.print(found_table(report.walk_forward, "Walk-forward: thresholds from the past, 30 days between"))
+    console.print(found_table([report.market], "The market as a whole"))
+    if report.calibration is not None:
+        console.print(calibration_table(report.calibration))
+    if report.matrix:
+        console.print(matrix_table(report.matrix, "Robustness"))
+        console.print(matrix_table(report.placebos, "Placebos: recall must fall to chance"))
+        chance = "unknown" if report.chance is None else f"{report.chance:.3f}"
+        console.print(f"Alerts at random times find {chance}; {report.after_spikes} alerts came from mad prices alone.")
+    console.print(miss_table(report.missed) if report.missed else "Missed: none")
+    console.print(false_table(report.false_alarms) if report.false_alarms else "Clean false alarms: none")
+    for note in report.notes:
+        console.print(f"Note: {note}", markup=False, soft_wrap=True)
+
+
+def _head(report: Report) -> str:
+    main = report.figures[0]
+    return (
+        f"Configuration {report.config_hash}, {report.configurations_tried} tried; an alert is the phase "
+        f"{report.trigger}. {main.months:.1f} asset-months, {main.events} events. Thresholds of the baselines from: "
+        f"{', '.join(report.train) or 'nothing, so they are left out'}. Brackets are 90 % intervals, by blocks of "
+        "calendar week and asset; those of false alarms are exact for a Poisson count."
+    )
+
+
+def _table(title: str, words: Sequence[str], numbers: Sequence[str]) -> Table:
+    table = Table(title=title, title_justify="left", header_style="bold")
+    for name in words:
+        table.add_column(name, no_wrap=True)
+    for name in numbers:
+        table.add_column(name, justify="right")
+    return table
+
+
+def shown(estimate: Estimate, digits: int = 2) -> str:
+    """A figure with its interval; a dash where there is none."""
+    value, low, high, _ = estimate
+    if value is None:
+        return "-"
+    if low is None or high is None:
+        return f"{value:.{digits}f}"
+    return f"{value:.{digits}f} [{low:.{digits}f}, {high:.{digits}f}]"
+
+
+def _plain(estimate: Estimate, digits: int = 2) -> str:
+    return "-" if estimate.value is None else f"{estimate.value:.{digits}f}"
+
+
+def world_table(rows: Iterable[WorldRow]) -> Table:
+    """Each market or recording."""
+    table = _table(
+        "Markets", ("market", "from", "to"),
+        ("assets", "found", "of severity 2+", "false alarms", "near-misses", "market-wide", "false market-wide"),
+    )  # fmt: skip
+    for row in rows:
+        table.add_row(
+            row.world, moment(row.first_us)[:10], moment(row.last_us)[:10], str(row.assets),
+            f"{row.found}/{row.events}", f"{row.severe_found}/{row.severe}", str(row.false), str(row.near_miss),
+            f"{row.market_found}/{row.market_events}", str(row.market_false),
+        )  # fmt: skip
+    return table
+
+
+def found_table(rows: Iterable[Figures], title: str = "Found and false") -> Table:
+    """Recall, precision, false alarms."""
+    table = _table(
+        title, ("",),
+        ("threshold", "recall", "severity 2+", "second waves", "precision", "clean false a month", "near-miss",
+         "on decoys", "repeats", "carried"),
+    )  # fmt: skip
+    for row in rows:
+        table.add_row(
+            row.name, "" if row.threshold is None else f"{row.threshold:,.4g}",
+            shown(row.recall), shown(row.severe), shown(row.waves), _plain(row.precision), shown(row.false),
+            _plain(row.near_miss), str(row.decoys), str(row.repeats), str(row.carried),
+        )  # fmt: skip
+    return table
+
+
+def time_table(rows: Iterable[Figures]) -> Table:
+    """How early, and how good the end is."""
+    table = _table(
+        "Times, seconds", ("",),
+        ("delay", "p90", "lead to peak", "lead to low", "before peak", "printed at alert", "printed at relief",
+         "re-entry", "changes an episode"),
+    )  # fmt: skip
+    for row in rows:
+        table.add_row(
+            row.name, shown(row.delay, 0), _plain(row.delay_p90, 0), shown(row.to_peak, 0), _plain(row.to_low, 0),
+            _plain(row.before_peak), shown(row.printed), shown(row.relief_printed), _plain(row.reentry),
+            "-" if row.changes is None else f"{row.changes:.1f}",
+        )  # fmt: skip
+    return table
+
+
+def comparison_table(rows: Iterable[Comparison]) -> Table:
+    """The detector less each baseline."""
+    table = _table(
+        "This detector less a baseline, paired", ("baseline",),
+        ("recall", "clean false a month", "share fewer false", "lead to peak, s"),
+    )  # fmt: skip
+    for row in rows:
+        table.add_row(row.baseline, shown(row.recall), shown(row.false), shown(row.fewer), shown(row.lead, 0))
+    return table
+
+
+def matrix_table(rows: Iterable[MatrixRow], title: str) -> Table:
+    """What each degradation costs."""
+    table = _table(
+        title, ("",), ("recall", "points lost", "severity 2+", "points lost", "clean false a month", "delay, s")
+    )
+    for row in rows:
+        table.add_row(
+            row.name, shown(row.recall), shown(row.lost, 1), shown(row.severe), shown(row.lost_severe, 1),
+            f"{row.false:.2f}", "-" if row.delay is None else f"{row.delay:.0f}",
+        )  # fmt: skip
+    return table
+
+
+def calibration_table(calibration: Calibration) -> Table:
+    """Reliability: what was stated against what was seen."""
+    table = _table(
+        f"Calibration: Brier {calibration.brier:.5f}, base rate's {calibration.climate:.5f}",
+        ("score",), ("minutes", "probability stated", "share seen"),
+    )  # fmt: skip
+    for row in calibration.rows:
+        name = f"{row.low:.0f} to {min(row.high, 100):.0f}"
+        table.add_row(name, f"{row.minutes:,}", f"{row.stated:.3f}", f"{row.seen:.3f}")
+    return table
+
+
+def miss_table(rows: Sequence[Miss]) -> Table:
+    """Events that were not found, the worst first."""
+    worst = sorted(rows, key=lambda row: (-row.label.severity, row.world, row.label.onset_us))
+    table = _table(
+        _title("Missed", len(rows)), ("market", "asset", "side", "onset", "kind"),
+        ("severity", "depth, %", "forced, USD", "older alert up"),
+    )  # fmt: skip
+    for row in worst[:SHOWN]:
+        label = row.label
+        table.add_row(
+            row.world, label.asset, label.direction, moment(label.onset_us), label.kind, str(label.severity),
+            f"{label.drawdown_pct:.1f}", f"{label.forced_usd:,.0f}", "yes" if row.carried else "no",
+        )  # fmt: skip
+    return table
+
+
+def false_table(rows: Sequence[FalseAlarm]) -> Table:
+    """Clean false alarms."""
+    table = _table(_title("Clean false alarms", len(rows)), ("market", "asset", "side", "at", "on a decoy"), ())
+    for row in rows[:SHOWN]:
+        table.add_row(row.world, row.asset, row.direction, moment(row.at_us), "yes" if row.decoy else "no")
+    return table
+
+
+def _title(words: str, count: int) -> str:
+    return f"{words}: {count}" + (f", the first {SHOWN} of them" if count > SHOWN else "")

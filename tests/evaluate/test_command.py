@@ -1,0 +1,195 @@
+"""The command from files to tables, on a hand-made market and on a tiny simulated one."""
+
+from __future__ import annotations
+
+import io
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from click.testing import CliRunner
+from rich.console import Console
+
+from monitor.cascade.settings import DetectorSettings
+from monitor.cli import cli
+from monitor.evaluate.cases import Converted, Recorded, Simulated, recordings
+from monitor.evaluate.command import seeds_of
+from monitor.evaluate.report import Report, config_hash
+from monitor.evaluate.tables import show
+from monitor.events import MICROS, AnyEvent
+from tests.evaluate.tapes import START, fall, forced, interest
+
+FALL = 3_600
+TRUTH = {
+    "type": "event", "asset": "BTC", "direction": "long", "severity": 2, "kind": "flash",
+    "onset_us": (START + FALL + 30) * MICROS, "peak_us": (START + FALL + 400) * MICROS,
+    "extreme_us": (START + FALL + 600) * MICROS, "end_us": (START + FALL + 600) * MICROS,
+    "drawdown_pct": 6.0, "forced_usd": 1.2e8,
+}  # fmt: skip
+
+
+def market(folder: Path, name: str = "fall.jsonl", *, truth: bool = True) -> Path:
+    """An hour of calm, then 6 % and 120 million USD within ten minutes, and five minutes more, as files."""
+    prices = [one for one in fall(2, at=FALL) if one.event_time_us < (START + FALL + 900) * MICROS]
+    calm = [one for one in prices if one.event_time_us % (60 * MICROS) == 0 or one.mark_price < 100]
+    flow = [forced(FALL + second, 400_000.0) for second in range(0, 600, 2)]
+    events: list[AnyEvent] = [*calm, *flow, *(interest(second, 1e7) for second in range(0, FALL + 900, 300))]
+    events.sort(key=lambda event: event.event_time_us)
+    path = folder / name
+    path.write_bytes(msgspec.json.Encoder().encode_lines(events))
+    if truth:
+        (folder / name.replace(".jsonl", ".truth.jsonl")).write_text(json.dumps(TRUTH))
+    return path
+
+
+def evaluate(*arguments: str | Path, status: int = 0) -> str:
+    """Run the command in this process, one market at a time."""
+    done = CliRunner().invoke(cli, ["evaluate", "--jobs", "1", *map(str, arguments)])
+    assert done.exit_code == status, done.output
+    return done.stdout if status == 0 else done.output
+
+
+def report(*arguments: str | Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(evaluate("--json", *arguments))
+    return found
+
+
+def test_a_recording_with_its_truth(tmp_path: Path) -> None:
+    """The event is found soon; what was tried, and with which settings, is in the output."""
+    path = market(tmp_path)
+    found = report(path, "--truth", tmp_path / "fall.truth.jsonl", "--tried", "7")
+    assert (found["type"], found["configurations_tried"]) == ("evaluation", 7)
+    assert found["config_hash"] == config_hash(DetectorSettings())
+    (figures,) = found["figures"]
+    assert (figures["events"], figures["recall"][0], figures["false_alarms"]) == (1, 1.0, 0)
+    assert -60 < figures["delay"][0] < 300
+    assert 0 < figures["to_peak"][0] < 430
+    (world,) = found["worlds"]
+    assert (world["found"], world["market_events"], world["untested"]) == (1, 1, [])
+    assert (found["missed"], found["matrix"], found["notes"]) == ([], [], [])
+
+
+def test_a_folder_of_recordings_labelled_by_the_rule(tmp_path: Path) -> None:
+    """Each file is a market; two runs print the same bytes; tables say the same as the JSON."""
+    market(tmp_path, "first.jsonl", truth=False)
+    market(tmp_path, "second.jsonl")
+    once = evaluate("--json", "--recordings", tmp_path)
+    assert once == evaluate("--json", "--recordings", tmp_path)
+    found = json.loads(once)
+    assert [(world["world"], world["events"], world["found"]) for world in found["worlds"]] == [
+        ("first", 1, 1), ("second", 1, 1),
+    ]  # fmt: skip
+    words = evaluate("--recordings", tmp_path)
+    assert found["config_hash"] in words
+    assert "Thresholds of the baselines from: nothing" in words
+    assert "Missed: none" in words
+
+
+def test_simulated_markets_with_baselines(tmp_path: Path) -> None:
+    """Thresholds of all five are set on other seeds; in two hours of one asset nothing happens."""
+    found = report("--seeds", "1000", "--train", "1", "--days", "0.1", "--assets", "1")
+    assert (found["train"], found["test"]) == (["seed 1"], ["seed 1000"])
+    names = [figures["name"] for figures in found["figures"]]
+    assert names[0] == "this detector"
+    assert {name.split(",")[0] for name in names[1:]} == {
+        "price drop only", "fixed dollars", "tiered dollars", "24-h z-score", "always off",
+    }  # fmt: skip
+    assert found["figures"][0]["months"] == pytest.approx(0.1 / 30, rel=0.02)
+
+
+def test_matrix_plots_and_tables(tmp_path: Path) -> None:
+    """Without its only venue the event is missed, with everything twice it is found; the chart is a picture."""
+    pytest.importorskip("matplotlib")
+    path = market(tmp_path)
+    text = evaluate(
+        path, "--truth", tmp_path / "fall.truth.jsonl", "--json", "--matrix", "--plots", tmp_path / "plots",
+        "--train", "1", "--days", "0.1", "--assets", "1",
+    )  # fmt: skip
+    bent = msgspec.json.decode(text, type=Report)
+    by_name = {row.name: row.recall.value for row in bent.matrix}
+    assert by_name["nothing degraded"] == by_name["every message twice"] == by_name["open interest 15 min old"] == 1.0
+    assert by_name["without okx"] == 0.0
+    assert len(bent.placebos) == 2
+    assert bent.after_spikes is not None
+    (chart,) = (tmp_path / "plots").glob("*.png")
+    assert chart.name == "fall.jsonl-BTC-long-20231115T010030.png"
+    assert chart.read_bytes()[:4] == b"\x89PNG"
+    words = io.StringIO()
+    show(bent, Console(file=words, width=160))
+    for title in ("Found and false", "Times, seconds", "Robustness", "Placebos", "Calibration", "always off"):
+        assert title in words.getvalue()
+
+
+def test_misses_and_false_alarms_are_listed(tmp_path: Path) -> None:
+    """With the truth moved to another asset the alert is false and the event is missed."""
+    path = market(tmp_path)
+    truth = tmp_path / "fall.truth.jsonl"
+    truth.write_text(json.dumps(TRUTH | {"asset": "ETH"}))
+    words = evaluate(path, "--truth", truth)
+    assert "Missed: 1" in words
+    assert "Clean false alarms: 1" in words
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ((), "name one of: FILE..., --recordings DIR, --seeds A..B"),
+        (("--seeds", "1", "--recordings", "."), "name one of"),
+        (("--seeds", "1..3", "--train", "3..9"), "seed 3 is both trained and tested on"),
+        (("--seeds", "9..1"), "no seeds in '9..1'"),
+        (("--seeds", "x"), "invalid literal"),
+        (("--seeds", "1", "--truth", __file__), "--truth goes with FILE"),
+    ],
+)
+def test_wrong_usage_is_said_in_words(arguments: tuple[str, ...], words: str) -> None:
+    """Exit status 2, before anything is computed."""
+    assert words in evaluate(*arguments, status=2)
+
+
+def test_plots_without_matplotlib_say_what_to_install(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """In one line."""
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    words = evaluate("--seeds", "1", "--plots", tmp_path, status=1)
+    assert "pip install 'liquidation-cascade-monitor[plots]'" in words
+
+
+def test_seeds_are_a_range_or_one() -> None:
+    """Both ends are included."""
+    assert list(seeds_of("1000..1002")) == [1000, 1001, 1002]
+    assert list(seeds_of("7")) == [7]
+
+
+def test_a_folder_without_recordings_is_an_error(tmp_path: Path) -> None:
+    """And so is a file without events."""
+    assert "holds neither" in evaluate("--recordings", tmp_path, status=1)
+    (tmp_path / "empty.jsonl").touch()
+    assert "no event in empty" in evaluate("--recordings", tmp_path, status=1)
+
+
+def test_a_folder_with_a_converter_is_read_through_it(tmp_path: Path) -> None:
+    """Its sets are its folders of tables; a converter that fails is an error."""
+    (tmp_path / "calm").mkdir()
+    (tmp_path / "calm" / "price.csv.gz").touch()
+    (tmp_path / "aave_btc.csv.gz").touch()
+    (tmp_path / "README.md").touch()
+    market(tmp_path, "calm.jsonl", truth=False)
+    script = (
+        "import sys, pathlib; sys.stdout.write((pathlib.Path(__file__).parent / f'{sys.argv[1]}.jsonl').read_text())"
+    )
+    (tmp_path / "to_events.py").write_text(script)
+    sources = recordings(tmp_path)
+    assert sources == [Converted("aave", tmp_path), Converted("calm", tmp_path)]
+    assert len(sources[1].load().events) == len(Recorded("calm", (tmp_path / "calm.jsonl",)).load().events)
+    assert "ended with status 1" in evaluate("--recordings", tmp_path, status=1)
+
+
+def test_a_simulated_market_knows_its_truth() -> None:
+    """Labels come with it; events are in the order of arrival."""
+    case = Simulated(3, 0.1, 2).load()
+    assert case.labels is not None
+    assert case.name == "seed 3"
+    arrivals = [event.receive_time_us for event in case.events]
+    assert arrivals == sorted(arrivals)
