@@ -133,6 +133,7 @@ SkipReason = Literal[
     "not_executed",  # a forced order that is new or partly filled: only the filled one is counted
     "backlog",  # a row from before the subscription: it belongs to a reported gap
     "other_market",  # a row of another of the exchange's markets in a merged stream
+    "counted_before",  # a further execution of an order that was counted whole
     "off_book",  # a block trade, an assignment, a position closed against its counterpart: no order took a price
 ]
 

@@ -6,7 +6,8 @@ For adapters that read row by row: a few hundred rows a second, where the calls 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import ClassVar, Final, Generic, NamedTuple, TypeVar
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, ClassVar, Final, Generic, NamedTuple, TypeVar
 
 import msgspec
 from msgspec import UNSET, UnsetType
@@ -35,6 +36,10 @@ from monitor.adapters.rows import (
 from monitor.events import Liquidation, MarkPrice, OpenInterest, PriceKind, Reject, Side, TakerSide, Trade
 
 Row = TypeVar("Row")
+
+Moment = Annotated[datetime, msgspec.Meta(tz=True)]
+"""A time as ISO 8601 with its zone."""
+EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 TAKER_SIDES: Final[dict[str, TakerSide]] = {"buy": "buy", "sell": "sell"}
 CLOSED_BY: Final[dict[str, Side]] = {"sell": "long", "buy": "short"}
@@ -266,3 +271,8 @@ def of_kind(messages: Iterable[Message], channel: str) -> list[Message]:
     """The messages that belong to a channel that is filled after a gap, with what could not be read."""
     wanted = Liquidation if channel == "liquidations" else Trade
     return [message for message in messages if isinstance(message, wanted | Reject)]
+
+
+def micros(moment: datetime) -> int:
+    """A time in microseconds since the epoch."""
+    return (moment - EPOCH) // timedelta(microseconds=1)

@@ -13,19 +13,21 @@ from monitor.adapters.bitget import Bitget
 from monitor.adapters.bybit import Bybit
 from monitor.adapters.coinbase_intl import CoinbaseIntl
 from monitor.adapters.deribit import Deribit
+from monitor.adapters.dydx import Dydx
 from monitor.adapters.gate import Gate
 from monitor.adapters.htx import Htx
 from monitor.adapters.kraken import Kraken
 from monitor.adapters.okx import Okx
 
 ADAPTERS: Final[dict[str, type[Adapter]]] = {
-    BinanceUsdm.venue: BinanceUsdm,
-    BinanceCoinm.venue: BinanceCoinm,
     Aster.venue: Aster,
+    BinanceCoinm.venue: BinanceCoinm,
+    BinanceUsdm.venue: BinanceUsdm,
     Bitget.venue: Bitget,
     Bybit.venue: Bybit,
     CoinbaseIntl.venue: CoinbaseIntl,
     Deribit.venue: Deribit,
+    Dydx.venue: Dydx,
     Gate.venue: Gate,
     Htx.venue: Htx,
     Kraken.venue: Kraken,
