@@ -144,7 +144,7 @@ class Asking:
             group.create_task(self._poll_all())
             if self._settings.backfill:
                 group.create_task(self._fill_all())
-            if self._settings.history:
+            if self._settings.history and "open_interest" in self._channels:
                 group.create_task(self._load_history())
 
     async def ask(self, request: RestRequest, keep: Callable[[AnyEvent], bool] | None = None) -> int:

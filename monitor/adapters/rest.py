@@ -53,11 +53,17 @@ T = TypeVar("T")
 
 
 class RestError(OSError):
-    """One request failed; ``pause_s`` is how long the exchange asks to be left alone."""
+    """One request failed.
 
-    def __init__(self, detail: str, pause_s: float = 0.0) -> None:
+    Attributes:
+        pause_s: how long the exchange asks to be left alone.
+        final: whether the same request would only fail again.
+    """
+
+    def __init__(self, detail: str, pause_s: float = 0.0, *, final: bool = False) -> None:
         super().__init__(detail)
         self.pause_s = pause_s
+        self.final = final
 
 
 class Pool:
@@ -189,7 +195,7 @@ class RestClient:
             self.pool.pause(pause_s)
             raise RestError(f"{url}: HTTP {response.status_code}", pause_s)
         if response.status_code != httpx.codes.OK:
-            raise RestError(f"{url}: HTTP {response.status_code}")
+            raise RestError(f"{url}: HTTP {response.status_code}", final=response.is_client_error)
         try:
             return parse(response.content)
         except UNREADABLE as error:
@@ -263,8 +269,8 @@ def pause_before_retry(state: RetryCallState) -> float:
 
 
 def worth_retrying(error: BaseException) -> bool:
-    """Whether to ask again: not within a ban."""
-    return isinstance(error, RestError) and error.pause_s <= LONGEST_WAIT_S
+    """Whether to ask again: not within a ban, and not what the exchange does not know or does not allow."""
+    return isinstance(error, RestError) and error.pause_s <= LONGEST_WAIT_S and not error.final
 
 
 def asked_pause_s(retry_after: str) -> float:

@@ -44,7 +44,7 @@ def demo_settings(arena: Arena, cache: Path, signals: str | None) -> Settings:
     }
     return Settings(
         venues=venues,
-        collector=CollectorSettings(instruments_cache=cache),
+        collector=CollectorSettings(instruments_cache=cache, history=False, backfill=False),  # no past is simulated
         detector=DETECTOR,
         delivery=DeliverySettings(port=0, state_file=None, signals_output=signals),
         log=LogSettings(level="warning"),

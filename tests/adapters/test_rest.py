@@ -81,6 +81,16 @@ async def test_a_throttle_that_names_no_time_still_pauses(rest_server: RestServe
     assert pauses.now_s() >= 5
 
 
+@pytest.mark.parametrize(("status", "times"), [(404, 1), (403, 1), (451, 1), (500, 4), (503, 4)])
+async def test_what_would_only_fail_again_is_asked_once(rest_server: RestServer, status: int, times: int) -> None:
+    """An unknown path or a closed region is an answer; a server in trouble is asked again."""
+    rest_server.answers = [Answer(status, b"")]
+    pauses = Pauses()
+    with pytest.raises(RestError, match=f"HTTP {status}"):
+        await Rest(pauses, pauses.now_s).client(Sibling, rest_server.url).fetch(ASK, bytes)
+    assert len(rest_server.asked) == times
+
+
 async def test_within_a_ban_nobody_asks(rest_server: RestServer) -> None:
     """An exchange that asks for an hour is not asked again by any market of the pool; the error says how long."""
     rest_server.answers = [Answer(418, b"", (("Retry-After", "3600"),))]

@@ -7,10 +7,10 @@ from monitor.simulate.scenario import CALM
 
 
 async def test_settings_dial_the_arena_and_leave_nothing(tmp_path: Path) -> None:
-    """Every venue is watched at its simulated address; no state and no record is kept, and the port is a free one."""
+    """Every simulated venue is watched at its address; no state and no record is kept, and the port is a free one."""
     async with Arena(CALM) as arena:
         settings = demo_settings(arena, tmp_path, "-")
-        assert settings.enabled_venues.keys() == set(ADAPTERS) == set(arena.exchanges)
+        assert settings.enabled_venues.keys() == set(arena.exchanges) <= set(ADAPTERS)
         for venue, exchange in arena.exchanges.items():
             watched = settings.venues[venue]
             assert (watched.ws_url, watched.rest_url) == (exchange.ws_url, exchange.rest_url)

@@ -48,6 +48,8 @@ def write_config(arena: Arena, folder: Path, **delivery: object) -> Path:
     tree = {
         "venues": venues,
         "collector": {
+            "history": False,  # the simulated exchanges keep none
+            "backfill": False,
             "instruments_cache": str(folder / "instruments"),
             "record_path": str(folder / "recording.jsonl.gz"),
         },
