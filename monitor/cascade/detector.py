@@ -200,10 +200,11 @@ class Detector:
 
     def episodes(self) -> list[EpisodeSummary]:
         """All episodes of all assets and the market, by start."""
-        found = [episode for scope in self._scopes() for episode in scope.episodes()]
+        found = [episode for scope in self.scopes() for episode in scope.episodes()]
         return sorted(found, key=lambda episode: (episode.started_us, episode.asset, episode.direction))
 
-    def _scopes(self) -> list[Scope]:
+    def scopes(self) -> list[Scope]:
+        """The assets, and the market if it is judged here."""
         return [*self.assets.values(), *([self.market] if self.market is not None else [])]
 
     def view(self) -> DetectorView:
@@ -211,7 +212,7 @@ class Detector:
         liquidated = [sum(asset.totals[index] for asset in self.assets.values()) / MICROS for index in range(2)]
         silent = feeds_at(self._heartbeats, self.second).silent
         return DetectorView(
-            [asset_view(scope) for scope in self._scopes()],
+            [asset_view(scope) for scope in self.scopes()],
             dict(self.signals_by_phase), self.liquidations, (liquidated[0], liquidated[1]),
             dict(self.duplicates), dict(self.late), silent, self.second,
         )  # fmt: skip

@@ -71,6 +71,8 @@ async def _play(headless: bool, scenario: Scenario) -> int:
             settings = demo_settings(arena, Path(cache), "-" if headless else None)
             async with monitoring(settings, detector) as monitor:
                 started, started_us = time.perf_counter(), wall_clock_us()
+                if not headless:
+                    console.print(f"Watch it in a browser too: {monitor.url}/", highlight=False)
                 await _watch(arena, monitor, console, headless=headless)
                 await _settle(monitor)
                 intake = _intake(monitor, started_us, time.perf_counter() - started)

@@ -10,12 +10,15 @@ from typing import NamedTuple
 
 import uvloop
 
+from monitor.adapters.fleet import FleetStats
 from monitor.bus.memory import MemoryBus
 from monitor.bus.ports import Partition
 from monitor.bus.topics import MARKET_TOPICS, SIGNALS
 from monitor.cascade.detector import Detector
 from monitor.delivery.http import Check, HttpServer, routes
 from monitor.delivery.metrics import MonitorMetrics, Snapshot
+from monitor.delivery.page.site import page_routes, sample
+from monitor.delivery.page.state import Source
 from monitor.delivery.paging.notifier import Notifier
 from monitor.delivery.pulse import Pulse
 from monitor.delivery.signals import SignalLines, output
@@ -90,9 +93,13 @@ async def monitoring(
             settings.delivery.max_assets,
         )
         table = routes(metrics.exposition, lambda: pulse.alive, lambda: [_state_check(decider), at_work.feeds()])
+        page = Source(detector.scopes, lambda: detector.second, lambda: _fleets(at_work), clock)
+        if settings.delivery.page:
+            table |= page_routes(lambda: pulse.ask(page.state))
         server = stack.enter_context(HttpServer(settings.delivery.host, settings.delivery.port, table))
         work = [at_work.collector.run(), decider.run(), pulse.run(), *([lines.run()] if lines else [])]
         work += [notifier.run() for notifier in notifiers]
+        work += [sample(page)] if settings.delivery.page else []
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(coroutine) for coroutine in work]
             try:
@@ -112,17 +119,20 @@ def _snapshot(
     pulse: Pulse,
     clock: Callable[[], int],
 ) -> Snapshot:
-    fleets = [venue.fleet for venue in at_work.collector.stats() if venue.fleet is not None]
     return Snapshot(
         decider.detector.view(),
         decider.latency,
-        fleets,
+        _fleets(at_work),
         {Partition("memory", 0): bus.waiting},
         at_work.instruments_age_s(clock()),
         pulse.lag_s,
         [notifier.stats() for notifier in notifiers],
         decider.saved_us,
     )
+
+
+def _fleets(at_work: Collecting) -> list[FleetStats]:
+    return [venue.fleet for venue in at_work.collector.stats() if venue.fleet is not None]
 
 
 def _state_check(decider: Decider) -> Check:

@@ -20,9 +20,12 @@ from monitor.bus.partitioner import Partitioner
 from monitor.bus.ports import Partition
 from monitor.bus.topics import CASCADE_STATE, LIQUIDATIONS, MARKET_TOPICS, SIGNALS, SNAPSHOTS, SUMMARIES
 from monitor.cascade.market import MARKET
+from monitor.cascade.scope import Scope
 from monitor.cascade.view import DetectorView
 from monitor.delivery.http import Check, HttpServer, routes
 from monitor.delivery.metrics import MonitorMetrics, Snapshot
+from monitor.delivery.page.site import page_routes, sample
+from monitor.delivery.page.state import Source
 from monitor.delivery.pulse import Pulse
 from monitor.runtime.asset_share import AssetShare
 from monitor.runtime.clock import monotonic_us, wall_clock_us
@@ -170,6 +173,21 @@ class Member:
             min((view.second for view in views), default=0),
         )  # fmt: skip
 
+    def scopes(self) -> list[Scope]:
+        """The assets of the shares of this member, and the market if it judges it."""
+        found: list[Scope] = []
+        for worker in self.workers.values():
+            if isinstance(worker.share, AssetShare):
+                found += worker.share.detector.scopes()
+            elif isinstance(worker.share, MarketShare):
+                found.append(worker.share.market)
+        return found
+
+    def second(self) -> int:
+        """The last second that every share of assets reached; 0 without shares."""
+        shares = [worker.share for worker in self.workers.values()]
+        return min((share.detector.second for share in shares if isinstance(share, AssetShare)), default=0)
+
     def kept_us(self) -> int:
         """When the share that waited longest was last kept; 0 without shares."""
         return min((worker.kept_us for worker in self.workers.values() if worker.share is not None), default=0)
@@ -200,9 +218,13 @@ async def detecting(settings: Settings, clock: Callable[[], int] = wall_clock_us
 
     metrics = MonitorMetrics(lambda: pulse.ask(snapshot), (), delivery.assets, delivery.max_assets)
     table = routes(metrics.exposition, lambda: pulse.alive, lambda: [pulse.ask(member.ready)])
+    page = Source(member.scopes, member.second, list, clock)
+    if delivery.page:
+        table |= page_routes(lambda: pulse.ask(page.state))
     with HttpServer(delivery.host, delivery.port, table) as server:
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(member.run()), group.create_task(pulse.run())]
+            tasks += [group.create_task(sample(page))] if delivery.page else []
             try:
                 yield server.url
             finally:

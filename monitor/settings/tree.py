@@ -208,6 +208,11 @@ class DeliverySettings(Section):
         "authenticated; 0.0.0.0 inside a container.",
     )
     port: int = Field(9108, ge=0, le=65_535, description="Its port; 0 takes a free one and logs it.")
+    page: bool = Field(
+        True,
+        description="Serve the live page at `/` there: risk, phases, charts, episodes and feeds, without any request "
+        "to the outside.",
+    )
     assets: Annotated[tuple[str, ...], NoDecode] = Field(
         (), description="Assets that always have their own metric series."
     )

@@ -115,7 +115,7 @@ def test_terminal_gets_the_screen(tmp_path: Path) -> None:
     assert b"\x1b[?1049h" in output
     assert b"\x1b[?1049l" in output
     assert b"the monitor says:" in output
-    assert b"/metrics" in output
+    assert b"live page at http://" in output
     assert output.rfind(b"the same to the cent") > output.rfind(b"\x1b[?1049l")
 
 
