@@ -9,6 +9,7 @@ from monitor.adapters.adapter import Adapter
 from monitor.adapters.aster import Aster
 from monitor.adapters.binance_coinm import BinanceCoinm
 from monitor.adapters.binance_usdm import BinanceUsdm
+from monitor.adapters.bitfinex import Bitfinex
 from monitor.adapters.bitget import Bitget
 from monitor.adapters.bybit import Bybit
 from monitor.adapters.coinbase_intl import CoinbaseIntl
@@ -23,6 +24,7 @@ ADAPTERS: Final[dict[str, type[Adapter]]] = {
     Aster.venue: Aster,
     BinanceCoinm.venue: BinanceCoinm,
     BinanceUsdm.venue: BinanceUsdm,
+    Bitfinex.venue: Bitfinex,
     Bitget.venue: Bitget,
     Bybit.venue: Bybit,
     CoinbaseIntl.venue: CoinbaseIntl,

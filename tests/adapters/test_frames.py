@@ -58,8 +58,9 @@ def test_every_adapter_has_frames_of_every_kind(venue: str) -> None:
     seen = {
         type(message)
         for case in cases
+        for adapter in [case.adapter()]
         for frame in case.frames
-        for message in case.adapter().parse(compact(frame), case.received_us)
+        for message in adapter.parse(compact(frame), case.received_us)
     }
     assert {Trade, Reject} <= seen
     assert (Liquidation in seen) is liquidates
