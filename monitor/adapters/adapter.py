@@ -131,6 +131,7 @@ class Notice(NamedTuple):
 
 SkipReason = Literal[
     "not_executed",  # a forced order that is new or partly filled: only the filled one is counted
+    "not_forced",  # an account's own trading, among the fills that are read for its liquidations
     "backlog",  # a row from before the subscription: it belongs to a reported gap
     "other_market",  # a row of another of the exchange's markets in a merged stream
     "counted_before",  # a further execution of an order that was counted whole

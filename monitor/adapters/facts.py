@@ -117,9 +117,11 @@ FACTS: Final[dict[str, Facts]] = {
         "the exchange's documents", CHECKED, (_coin("BTC", key="1"),),
     ),
     "hyperliquid": Facts(
-        "Hyperliquid, builder exchanges included", "a fill's `dir` begins with `Close Long`, or a vault buys", "fill",
-        "coins", "10 sockets, 1,000 subscriptions and 10 accounts an address; 30 dials/min",
-        "npm @nktkas/hyperliquid 0.32.2; github.com/theyachtsman/hl-reaper", CHECKED, (_coin("BTC"),),
+        "Hyperliquid, builder exchanges included",
+        "the liquidated account's side is `A`, or the other's is `B` (fills of vaults and configured accounts)", "fill",
+        "coins", "10 sockets, 1,000 subscriptions and 10 accounts (14 measured) an address; 30 dials/min",
+        "hyperliquid.gitbook.io; npm @nktkas/hyperliquid 0.32.2; github.com/theyachtsman/hl-reaper", CHECKED,
+        (_coin("BTC"),),
     ),
     "kucoin": Facts(
         "KuCoin Futures", "", "", "contracts", "a token before each dial", "github.com/tardis-dev/tardis-node 18.2.0",

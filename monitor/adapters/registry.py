@@ -17,6 +17,7 @@ from monitor.adapters.deribit import Deribit
 from monitor.adapters.dydx import Dydx
 from monitor.adapters.gate import Gate
 from monitor.adapters.htx import Htx
+from monitor.adapters.hyperliquid import Hyperliquid
 from monitor.adapters.kraken import Kraken
 from monitor.adapters.okx import Okx
 
@@ -32,6 +33,7 @@ ADAPTERS: Final[dict[str, type[Adapter]]] = {
     Dydx.venue: Dydx,
     Gate.venue: Gate,
     Htx.venue: Htx,
+    Hyperliquid.venue: Hyperliquid,
     Kraken.venue: Kraken,
     Okx.venue: Okx,
 }
