@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
+from monitor.cascade.confirm import context_items, leverage
 from monitor.cascade.context import Context, Told
 from monitor.cascade.corrected import Minute
+from monitor.cascade.diagnostics import Diagnostics
 from monitor.cascade.scope import Scope
 from monitor.cascade.score import Item
 from monitor.cascade.seen import Seen
@@ -90,6 +92,7 @@ class Asset(Scope):
         self.seen = Seen()
         self.volume = Windows(VOLUME_WINDOWS)
         self.context = Context(name, settings)
+        self.diagnostics = Diagnostics()
         self.coverages: dict[str, Coverage] = {}
         self.throttles: dict[tuple[str, str], Throttle] = {}  # by venue and symbol
         self._hid = False  # whether the market was last told of anything hidden
@@ -178,6 +181,9 @@ class Asset(Scope):
         self.context.close(second, self.price)
         if second % 60 == 59:
             self.context.close_minute(second, self.flow, self._taken(), learn=not self.frozen_since)
+        if second % 10 == 9 and self.flow.table:
+            longs, shorts = self.flow.table["10s"][0]
+            self.diagnostics.close(second, self.flow.orders("10s"), (shorts - longs) / MICROS, self.price.last)
         for signal in signals:
             self.context.stamp(signal, self.price, self.flow)
         return signals
@@ -210,6 +216,10 @@ class Asset(Scope):
     @property
     def _rise(self) -> float:
         return VOLUME_RISE if self._buy_lanes else super()._rise
+
+    def _confirming_items(self, side: Side) -> list[Item]:
+        context, second = self.context, self.second
+        return leverage(context, side, second) + context_items(context, self.price, side, second)
 
     def _flow_items(self, side: Side, surprise: dict[str, float]) -> list[Item]:
         items = super()._flow_items(side, surprise)
@@ -253,7 +263,7 @@ class Asset(Scope):
         """What a snapshot keeps."""
         return super().state() | {
             "seen": self.seen.state(),
-            "volume": self.volume.state(), "context": self.context.state(),
+            "diagnostics": self.diagnostics.state(), "volume": self.volume.state(), "context": self.context.state(),
             "coverages": self.coverages, "flown": self._flown, "buy_lanes": self._buy_lanes, "hid": self._hid,
             "throttles": [(*key, throttle.state()) for key, throttle in self.throttles.items()],
         }  # fmt: skip
@@ -265,6 +275,7 @@ class Asset(Scope):
         self.volume = Windows.restore(state["volume"], VOLUME_WINDOWS)
         self._buy_lanes = state["buy_lanes"]
         self.context.load(state["context"])
+        self.diagnostics.load(state["diagnostics"])
         self.coverages = state["coverages"]
         self._hid = state["hid"]
         self.throttles = {(venue, symbol): Throttle.restore(kept) for venue, symbol, kept in state["throttles"]}

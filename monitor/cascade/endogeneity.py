@@ -14,6 +14,8 @@ STEP_S: Final = 10
 """Orders are counted in steps of this many seconds."""
 MEMORY_S: Final = 300.0
 """Time constant of the mean and the variance."""
+KERNEL_MEMORY_S: Final = 1_800.0
+"""Time constant of the kernel's regression."""
 LEAST_ORDERS: Final = 50.0
 """Fewer orders within the memory say nothing."""
 
@@ -93,7 +95,7 @@ class KernelRatio:
     __slots__ = ("_excited", "_sums")
 
     _DECAY: Final = math.exp(-STEP_S / 30.0)
-    _FADE: Final = math.exp(-STEP_S / 1_800.0)
+    _FADE: Final = math.exp(-STEP_S / KERNEL_MEMORY_S)
 
     def __init__(self) -> None:
         self._excited = 0.0
