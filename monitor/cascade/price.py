@@ -41,9 +41,11 @@ WINSOR: Final = 25.0
 """No squared return counts for more than this many normal ones (5 sigma)."""
 
 MOVE_SCALE: Final = 1.0
-MOVE_TAIL: Final = 3.5
-"""Prior of a move in standard deviations of its window: BTC, December 2025 to June 2026, 60 min: 99 % below 3.4,
-99.9 % below 6.5; 24 h: 2.9 and 5.5; that is a tail of 3.6 from 0.9 on (``docs/detection.md``)."""
+MOVE_TAIL: Final = 4.5
+MOVE_WEIGHT: Final = 5_760.0
+"""Prior of a move in standard deviations of its window, worth four days: a quiet market's. With its shocks among them
+BTC's tail is 3.6 (December 2025 to June 2026: an hour's move 99 % below 3.4, 99.9 % below 6.5), and what is quiet
+excludes those that became an episode."""
 
 
 class Move(NamedTuple):
@@ -88,7 +90,7 @@ class Price:
         self._dirty = False
         self.windows = tuple(move_windows)
         self._moves = {name: Extremes(WINDOWS[name]) for name in (*self.windows, REFERENCE)}
-        self._move_surprise = {name: Surprise(MOVE_SCALE, MOVE_TAIL) for name in self.windows}
+        self._move_surprise = {name: Surprise(MOVE_SCALE, MOVE_TAIL, MOVE_WEIGHT) for name in self.windows}
         self._step: tuple[int, float] | None = None  # number of the current 10 s step, price at its beginning
         self._steps: deque[tuple[int, float]] = deque()  # (step, squared return)
         self._anchor: tuple[int, float] | None = None  # second and price that the next five-minute return starts at

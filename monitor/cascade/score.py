@@ -26,10 +26,10 @@ FLOW_WEIGHT: Final = 40.0
 PRICE_WEIGHT: Final = 25.0
 """Points of the two families that carry the score; the 35 that the others do not claim are theirs as 40 to 25."""
 FLOW_GATE: Final = 0.3
-PRICE_GATE: Final = 0.24
-"""Share of its own points that each must give (12 of 40, 6 of 25), or the score is capped ..."""
-DEGRADED_GATE: Final = 0.48
-"""... the price's (12 of 25) where less than half of the flow can be seen ..."""
+PRICE_GATE: Final = 0.4
+"""Share of its own points that each must give (12 of 40, 10 of 25), or the score is capped ..."""
+DEGRADED_GATE: Final = 0.6
+"""... the price's more (15 of 25) where less than half of the flow can be seen ..."""
 GATED_SCORE: Final = 49.0
 """... here, below every threshold that calls a cascade."""
 DEGRADED: Final = 0.5

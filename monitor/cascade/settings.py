@@ -58,6 +58,12 @@ class FloorSettings(_Frozen):
         "sides of every ratio, so that a thin asset's first order is no surprise.",
     )
     cascade_usd: PositiveFloat = Field(250_000, description="5 minutes must hold this much before a cascade is called.")
+    cascade_interest_bp: float = Field(
+        20,
+        ge=0,
+        description="... and this much of an asset's open interest where it is known, basis points (a normal day "
+        "closes 50 by force).",
+    )
     cascade_orders: PositiveInt = Field(10, description="... and this many forced orders.")
     market_scale: PositiveFloat = Field(4, description="The market's floors are this many times an asset's.")
 

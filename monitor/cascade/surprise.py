@@ -34,6 +34,7 @@ class Surprise:
     Args:
         scale: where the prior's tail begins, in the unit of the value.
         tail: the prior's exponent; a larger one makes the same value more surprising.
+        weight: how many observations (minutes) the prior is worth.
 
     Example:
         >>> drop = Surprise(scale=1.0, tail=3.5)
@@ -45,10 +46,11 @@ class Surprise:
         4.37
     """
 
-    __slots__ = ("_counts", "_tails", "_total", "_unit", "scale", "tail")
+    __slots__ = ("_counts", "_tails", "_total", "_unit", "scale", "tail", "weight")
 
-    def __init__(self, scale: float, tail: float) -> None:
+    def __init__(self, scale: float, tail: float, weight: float = PRIOR_WEIGHT) -> None:
         self.scale = scale
+        self.weight = weight
         self.tail = tail
         self._counts = np.zeros(BINS)
         self._total = 0.0
@@ -74,8 +76,8 @@ class Surprise:
             return 0.0
         if self._tails is None:
             self._tails = (np.cumsum(self._counts[::-1])[::-1] / self._unit).tolist()
-        prior = PRIOR_WEIGHT * min(1.0, (value / self.scale) ** -self.tail)
-        share = (prior + self._tails[self._bin(value)]) / (PRIOR_WEIGHT + self._total / self._unit)
+        prior = self.weight * min(1.0, (value / self.scale) ** -self.tail)
+        share = (prior + self._tails[self._bin(value)]) / (self.weight + self._total / self._unit)
         return max(0.0, -math.log10(share))
 
     @staticmethod
