@@ -19,6 +19,7 @@ from monitor.adapters.gate import Gate
 from monitor.adapters.htx import Htx
 from monitor.adapters.hyperliquid import Hyperliquid
 from monitor.adapters.kraken import Kraken
+from monitor.adapters.lighter import Lighter
 from monitor.adapters.okx import Okx
 
 ADAPTERS: Final[dict[str, type[Adapter]]] = {
@@ -35,6 +36,7 @@ ADAPTERS: Final[dict[str, type[Adapter]]] = {
     Htx.venue: Htx,
     Hyperliquid.venue: Hyperliquid,
     Kraken.venue: Kraken,
+    Lighter.venue: Lighter,
     Okx.venue: Okx,
 }
 
