@@ -15,6 +15,7 @@ import httpx
 from rich.console import Console
 
 from monitor.adapters.adapter import Adapter
+from monitor.adapters.check import check_feed
 from monitor.adapters.registry import adapter_named
 from monitor.bus import admin
 from monitor.bus.kafka_client import KafkaConnection
@@ -81,7 +82,7 @@ async def _examine(settings: Settings, source: str, *, page: bool, show: Callabl
     if settings.role in ("all", "collector"):
         async with httpx.AsyncClient(timeout=TIMEOUT_S) as client:
             venues = settings.enabled_venues.items()
-            await asyncio.gather(*(add(exchange(client, adapter_named(name), venue)) for name, venue in venues))
+            await asyncio.gather(*(add(feed(client, adapter_named(name), venue)) for name, venue in venues))
     if settings.bus.kind == "kafka":
         await add(kafka(settings))
     await add(pagers(settings, page=page))
@@ -111,6 +112,15 @@ def writable(key: str, folder: Path) -> Finding:
     if nearest.is_dir() and os.access(nearest, os.W_OK):
         return Finding(key, True, f"{folder} can be written to")
     return Finding(key, False, f"{folder} cannot be written to by user {os.getuid()}", f"make it writable or set {key}")
+
+
+async def feed(client: httpx.AsyncClient, kind: type[Adapter], venue: VenueSettings) -> list[Finding]:
+    """Whether an exchange can be read: its REST, and where that is well each kind of its sockets."""
+    found = await exchange(client, kind, venue)
+    if found[0].ok:
+        tried = await check_feed(kind, venue.channels, wall_clock_us, ws_url=venue.ws_url, rest_url=venue.rest_url)
+        found += [Finding(*one) for one in tried[1:]]
+    return found
 
 
 async def exchange(client: httpx.AsyncClient, kind: type[Adapter], venue: VenueSettings) -> list[Finding]:

@@ -12,7 +12,7 @@ from click.testing import CliRunner, Result
 
 from monitor.adapters.bybit import Bybit
 from monitor.cli import cli
-from monitor.doctor import clock, exchange, writable
+from monitor.doctor import clock, exchange, feed, writable
 from monitor.settings.tree import VenueSettings
 from monitor.simulate.arena import Arena
 from monitor.simulate.scenario import CALM
@@ -49,6 +49,20 @@ async def test_an_exchange_that_answers_is_well() -> None:
         found = await exchange(client, Bybit, VenueSettings(rest_url=url))
     assert found[0].ok
     assert "instruments" in found[0].detail
+
+
+async def test_a_feed_is_tried_by_its_sockets_too() -> None:
+    """Each kind of socket is opened and must confirm and speak; where REST is not well, none is dialled."""
+    async with Arena(CALM) as arena, httpx.AsyncClient(trust_env=False) as client:
+        bybit = arena.exchanges["bybit"]
+        found = await feed(client, Bybit, VenueSettings(rest_url=bybit.rest_url, ws_url=bybit.ws_url))
+        silent = await feed(client, Bybit, VenueSettings(rest_url=bybit.rest_url, ws_url="ws://127.0.0.1:1/"))
+        nothing = await feed(client, Bybit, VenueSettings(rest_url="http://127.0.0.1:1"))
+    assert [(one.what, one.ok) for one in found if "linear" in one.what] == [("bybit linear-0", True)]
+    (down,) = [one for one in silent if "linear" in one.what]
+    assert not down.ok
+    assert "venues.bybit.ws_url" in down.remedy
+    assert [one.ok for one in nothing] == [False]
 
 
 @pytest.mark.parametrize(

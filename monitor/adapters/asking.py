@@ -36,14 +36,14 @@ class AskingSettings:
         history: whether to load the open interest of the last thirty days at the start.
         backfill: whether to ask for what a gap hid.
         settle_s: how long after a gap's end to ask: REST lags behind the sockets.
-        most_requests: for one gap; a longer list is not begun, because it would starve the polls for minutes.
+        most_minutes: of the whole REST budget for one gap; what would cost more is not begun.
         most_gaps: that wait to be filled; of more the oldest are given up.
     """
 
     history: bool = True
     backfill: bool = True
     settle_s: float = 5.0
-    most_requests: int = 200
+    most_minutes: float = 10.0
     most_gaps: int = 256
 
 
@@ -261,9 +261,10 @@ class Asking:
         if not requests:
             return
         venue = self._stats.venue
-        if len(requests) > self._settings.most_requests:
+        minutes = sum(request.weight for request in requests) / self._client.pool.per_minute
+        if minutes > self._settings.most_minutes:
             self._unfilled += 1
-            log.warning("%s: a gap of %s is not backfilled: %d requests", venue, gap.channel, len(requests))
+            log.warning("%s: a gap of %s is not backfilled: %.0f minutes of budget", venue, gap.channel, minutes)
             return
         await asyncio.sleep((gap.to_us - self._clock()) / MICROS + self._settings.settle_s)
 

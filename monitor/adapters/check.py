@@ -22,6 +22,9 @@ from monitor.events import Channel
 WITHIN_S: Final = 20.0
 """Twice what an exchange takes at its worst to confirm and to speak."""
 
+ENDINGS: Final = 2
+"""A socket that ends twice will end again."""
+
 PREFERRED: Final = ("BTC", "ETH")
 """Assets that every market has and that never rest."""
 
@@ -111,17 +114,20 @@ async def _try(
     what = f"{venue} {plan.name}"
     try:
         async with asyncio.timeout(within_s):
-            while not session.alive:  # noqa: ASYNC110  # a session tells of itself by its state
+            while not (session.alive or sum(session.stats.reconnects.values()) >= ENDINGS):  # noqa: ASYNC110  # a session tells of itself by its state
                 await asyncio.sleep(0.02)
+        whole = session.alive
     except TimeoutError:
-        reason = session.last_end
-        detail = f"{plan.url}: {reason or 'nothing came'} within {within_s:g} s"
-        remedy = REMEDY.get(reason or "stale", "try again").format(venue=venue)
-        return FeedFinding(what, False, detail, remedy)
+        whole = False
     finally:
         task.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await task
+    if not whole:
+        reason = session.last_end
+        detail = f"{plan.url}: {reason or 'nothing came'}"
+        remedy = REMEDY.get(reason or "stale", "try again").format(venue=venue)
+        return FeedFinding(what, False, detail, remedy)
     drift = watch.stats().findings
     if drift:
         names = ", ".join(f"{finding.kind} {finding.detail}" for finding in drift[:3])

@@ -225,6 +225,7 @@ class Fleet:
         for name, session in self._sessions.items():
             self._watch.connection(name, session.alive, session.last_end, now_us)
         self._watch.forget(set(self._sessions))
+        self._watch.tick(now_us)
 
     def alive_channels(self) -> list[Channel]:
         """The channels that every connection carrying them sees: one dead shard silences the channel's beat."""

@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 from monitor.adapters.drift import Drift, DriftKind, Finding
 from monitor.adapters.side_check import SideCheck, SideStats
 from monitor.adapters.stats import EndReason
-from monitor.events import AnyEvent, Liquidation, MarkPrice, Reject
+from monitor.events import MICROS, AnyEvent, Liquidation, MarkPrice, Reject
 
 log = logging.getLogger(__name__)
 
@@ -30,6 +30,15 @@ REMEDY: Final[dict[EndReason, str]] = {
     "overflow": "the bus does not take what comes: look at the broker or at the reader behind the memory bus",
 }
 """What to check, by the reason for which sockets end."""
+
+QUIET_TIMES: Final = 50.0
+"""A pause of so many usual ones is no chance: at random it would be e^-50, and calm nights stretch pauses tenfold."""
+
+QUIET_LEAST_US: Final = 600 * MICROS
+"""No shorter pause is told, whatever is usual: after a cascade minutes of calm are."""
+
+USUAL_SHARE: Final = 0.001
+"""Weight of the newest pause in the usual one: a thousand liquidations remember hours, not one cascade."""
 
 DOWN_AFTER_S: Final = 30.0
 """A connection that has not been whole for so long is told: twice the slowest sign of life, and within the minute."""
@@ -52,6 +61,8 @@ class WatchStats(NamedTuple):
         drift: findings of changed formats by kind, each time one is met.
         findings: the first of each.
         side: the test of the liquidations' sides.
+        last_liquidation_us: when one was last received, 0 before.
+        quiet: whether none has come for much longer than usual, though the venue is up.
     """
 
     up: bool
@@ -59,12 +70,25 @@ class WatchStats(NamedTuple):
     drift: dict[DriftKind, int]
     findings: Sequence[Finding]
     side: SideStats
+    last_liquidation_us: int = 0
+    quiet: bool = False
 
 
 class Watch:
     """One venue's watch; :attr:`due_us` is looked at by the intakes."""
 
-    __slots__ = ("_down", "_drift", "_failing_us", "_known", "_side", "_told_side", "venue")
+    __slots__ = (
+        "_down",
+        "_drift",
+        "_failing_us",
+        "_known",
+        "_last_us",
+        "_quiet",
+        "_side",
+        "_told_side",
+        "_usual_us",
+        "venue",
+    )
 
     def __init__(self, venue: str, known_keys: frozenset[str]) -> None:
         self.venue = venue
@@ -72,6 +96,9 @@ class Watch:
         self._side = SideCheck()
         self._told_side = False
         self._known = False
+        self._last_us = 0
+        self._usual_us = 0.0
+        self._quiet = False
         self._failing_us: dict[str, int] = {}
         self._down: dict[str, Down] = {}
 
@@ -103,6 +130,7 @@ class Watch:
                 side.mark(event)
             elif type(event) is Liquidation:
                 side.liquidation(event)
+                self._liquidated(event.receive_time_us)
         if side.suspect != self._told_side:
             self._told_side = side.suspect
             if side.suspect:
@@ -114,6 +142,28 @@ class Watch:
             else:
                 log.info("%s: its liquidations agree with its mark price again", self.venue)
 
+    def _liquidated(self, received_us: int) -> None:
+        if self._last_us:
+            pause_us = received_us - self._last_us
+            self._usual_us += (pause_us - self._usual_us) * (USUAL_SHARE if self._usual_us else 1.0)
+        self._last_us = received_us
+        if self._quiet:
+            self._quiet = False
+            log.info("%s: liquidations come again", self.venue)
+
+    def tick(self, now_us: int) -> None:
+        """About once a second: whether liquidations have stopped while all else goes on, as on a moved path."""
+        if self._quiet or not self._usual_us or self._failing_us:
+            return
+        pause_us = now_us - self._last_us
+        if pause_us > max(QUIET_LEAST_US, QUIET_TIMES * self._usual_us):
+            self._quiet = True
+            log.error(
+                "%s: no liquidation for %.0f s, one each %.1f s is usual, though the venue is up: the market may "
+                "be calm; if others show some, its liquidations have moved to another path or topic",
+                self.venue, pause_us / MICROS, self._usual_us / MICROS,
+            )  # fmt: skip
+
     def connection(self, name: str, alive: bool, reason: EndReason | None, now_us: int) -> None:
         """How a connection does, about once a second; ``reason`` is why its last socket ended, None if none has."""
         self._known = True
@@ -123,11 +173,11 @@ class Watch:
                 log.info("%s %s: whole again", self.venue, name)
             return
         since_us = self._failing_us.setdefault(name, now_us)
-        if name not in self._down and now_us - since_us >= DOWN_AFTER_S * 1e6:
+        if name not in self._down and now_us - since_us >= DOWN_AFTER_S * MICROS:
             self._down[name] = Down(name, reason or "dialling", since_us)
             remedy = REMEDY.get(reason, "") if reason else "it was never connected"
             log.error(
-                "%s %s: down for %.0f s (%s): %s", self.venue, name, (now_us - since_us) / 1e6, reason or "dialling",
+                "%s %s: down for %.0f s (%s): %s", self.venue, name, (now_us - since_us) / MICROS, reason or "dialling",
                 remedy.format(venue=self.venue),
             )  # fmt: skip
 
@@ -141,5 +191,5 @@ class Watch:
         """What it knows."""
         return WatchStats(
             self._known and not self._failing_us, tuple(self._down.values()), dict(self._drift.counts),
-            tuple(self._drift.findings.values()), self._side.stats(),
+            tuple(self._drift.findings.values()), self._side.stats(), self._last_us, self._quiet,
         )  # fmt: skip

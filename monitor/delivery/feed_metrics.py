@@ -29,6 +29,18 @@ def watch_metrics(fleets: Sequence[FleetStats], venues: Iterable[str]) -> Iterat
         ],
     )
     yield gauge(
+        "feed_last_liquidation_timestamp_seconds",
+        "When the venue's last liquidation was received; 0 for never.",
+        ("venue",),
+        [((venue,), watch.last_liquidation_us / 1e6) for venue, watch in watched],
+    )
+    yield gauge(
+        "feed_liquidations_quiet",
+        "1 while no liquidation has come for much longer than usual, though the venue is up.",
+        ("venue",),
+        [((venue,), float(watch.quiet)) for venue, watch in watched],
+    )
+    yield gauge(
         "feed_side_suspect",
         "1 while the venue's liquidations disagree with the move of its mark price: its side is read the wrong way.",
         ("venue",),

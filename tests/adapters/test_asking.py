@@ -183,7 +183,7 @@ async def test_a_gap_that_cannot_be_filled_stays_a_gap(
     adapter = Asked()
     adapter.backfill_pages = 2  # type: ignore[misc]
     async with running(
-        rest_server.url, AskingSettings(history=False, settle_s=0.0, most_requests=2), adapter, ""
+        rest_server.url, AskingSettings(history=False, settle_s=0.0, most_minutes=2.5 / 6_000), adapter, ""
     ) as rig:
         rig.asking.note(gap("liquidations"))
         rig.asking.note(gap())
@@ -194,7 +194,7 @@ async def test_a_gap_that_cannot_be_filled_stays_a_gap(
         rig.asking.note(gap(from_us=5, to_us=5))
     assert not rig.reader.of(Gap)
     assert "could not be backfilled wholly" in caplog.text
-    assert "is not backfilled: 3 requests" in caplog.text
+    assert "is not backfilled: 0 minutes" in caplog.text
 
 
 async def test_of_too_many_gaps_the_oldest_are_given_up(rest_server: RestServer) -> None:

@@ -76,7 +76,7 @@ async def test_a_feed_that_refuses_says_why(rest_server: RestServer) -> None:
     rest_server.answers = [Answer(200, b'["BTCUSDT"]')]
     found = await tried(rest_server, script)
     assert not found[1].ok
-    assert "refused within 1 s" in found[1].detail
+    assert "refused" in found[1].detail
     assert found[1].remedy == REMEDY["refused"]
 
 

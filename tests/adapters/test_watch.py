@@ -127,3 +127,36 @@ def test_a_connection_that_is_planned_no_more_is_forgotten() -> None:
 def test_every_unasked_end_has_a_remedy() -> None:
     """What ends a socket for good is explained; what was planned needs no explanation."""
     assert set(get_args(EndReason)) - set(REMEDY) == {"notice", "rotation", "replan"}
+
+
+def test_liquidations_that_stop_while_all_else_goes_on_are_told(caplog: pytest.LogCaptureFixture) -> None:
+    """As when a path is moved and the rest still comes: after fifty usual pauses, once, and when they are back."""
+    caplog.set_level("INFO")
+    watch = Watch(VENUE, frozenset())
+
+    def liquidated(second: int) -> None:
+        at = second * MICROS
+        watch.events([Liquidation(VENUE, "X", "X", at, at, "long", 1.0, "complete", str(second))])
+
+    watch.tick(10**12)
+    for second in range(0, 3000, 20):
+        liquidated(second)
+    for second in range(2980, 6000):
+        watch.tick(second * MICROS)
+        assert watch.stats().quiet == (second > 2980 + 50 * 20)
+    assert watch.stats().last_liquidation_us == 2980 * MICROS
+    liquidated(6000)
+    assert not watch.stats().quiet
+    assert caplog.text.count("no liquidation for 1001 s, one each 20.0 s is usual") == 1
+    assert caplog.text.count("come again") == 1
+
+
+def test_a_venue_that_is_down_is_not_quiet_as_well() -> None:
+    """Its liquidations are missing for a reason that is told already."""
+    watch = Watch(VENUE, frozenset())
+    for second in (0, 1):
+        at = second * MICROS
+        watch.events([Liquidation(VENUE, "X", "X", at, at, "long", 1.0, "complete", str(second))])
+    watch.connection("market-0", False, "stale", 2 * MICROS)
+    watch.tick(10_000 * MICROS)
+    assert not watch.stats().quiet
