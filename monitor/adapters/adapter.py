@@ -213,6 +213,8 @@ class Adapter(Protocol):
     """One exchange's market. One module, one class, one line in :mod:`monitor.adapters.registry`."""
 
     venue: ClassVar[str]
+    closed: ClassVar[str] = ""
+    """The day, ISO, on which the exchange closed: its recordings are read, and nothing is dialled. Empty: it trades."""
     ws_url: ClassVar[str]
     rest_url: ClassVar[str]
     eras: ClassVar[tuple[CoverageEra, ...]]

@@ -108,6 +108,11 @@ FACTS: Final[dict[str, Facts]] = {
         "one subscription shows all symbols", "github.com/tardis-dev/tardis-node 18.2.0",
         CHECKED, (_coin("tBTCF0:USTF0"),),
     ),
+    "bitmex": Facts(
+        "BitMEX (closed 2026-09-23: recordings alone)", "`side` is `Sell` (the closing order)", "order price",
+        "contracts; USD for `XBTUSD`", "nothing to dial", "bitmex.com/blog/bitmex-closure", CHECKED,
+        (_usd("XBTUSD", 1.0),),
+    ),
     "dydx": Facts(
         "dYdX v4", "`type` is `LIQUIDATED` and `side` is `SELL` (the taker)", "fill", "coins",
         "a subscription a market", "github.com/nautechsystems/nautilus_trader, dydx.md", CHECKED, (_coin("BTC-USD"),),

@@ -11,6 +11,7 @@ from monitor.adapters.binance_coinm import BinanceCoinm
 from monitor.adapters.binance_usdm import BinanceUsdm
 from monitor.adapters.bitfinex import Bitfinex
 from monitor.adapters.bitget import Bitget
+from monitor.adapters.bitmex import Bitmex
 from monitor.adapters.bybit import Bybit
 from monitor.adapters.coinbase_intl import CoinbaseIntl
 from monitor.adapters.deribit import Deribit
@@ -28,6 +29,7 @@ ADAPTERS: Final[dict[str, type[Adapter]]] = {
     BinanceUsdm.venue: BinanceUsdm,
     Bitfinex.venue: Bitfinex,
     Bitget.venue: Bitget,
+    Bitmex.venue: Bitmex,
     Bybit.venue: Bybit,
     CoinbaseIntl.venue: CoinbaseIntl,
     Deribit.venue: Deribit,

@@ -248,7 +248,7 @@ class LogSettings(Section):
 
 
 def _every_venue() -> dict[str, VenueSettings]:
-    return {venue: VenueSettings() for venue in ADAPTERS}
+    return {venue: VenueSettings() for venue, adapter in ADAPTERS.items() if not adapter.closed}
 
 
 class Settings(BaseSettings):
@@ -288,7 +288,9 @@ class Settings(BaseSettings):
     @classmethod
     def _venues_have_adapters(cls, venues: dict[str, VenueSettings]) -> dict[str, VenueSettings]:
         for name in venues:
-            adapter_named(name)  # says which there are
+            closed = adapter_named(name).closed  # says which there are
+            if closed:
+                raise ValueError(f"{name} closed on {closed}: replay and decode read its recordings; remove it here")
         return venues
 
     @model_validator(mode="after")

@@ -92,6 +92,8 @@ def test_monstrous_frames_are_rejected(venue: str, frame: bytes) -> None:
 def test_an_adapter_has_frames_and_a_dialect(venue: str) -> None:
     """An adapter without hand-written frames, or which the conformance suite cannot speak to, is not finished."""
     assert cases_of(venue)
+    if ADAPTERS[venue].closed:
+        return  # nobody speaks there any more
     if venue in PENDING:
         pytest.skip("its dialect is still to be written")
     assert dialect_of(venue).venue == venue
