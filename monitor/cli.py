@@ -311,7 +311,9 @@ def doctor(ctx: click.Context, config: Path | None, page: bool) -> None:
 
 
 @cli.command()
-@click.argument("parts", nargs=-1, type=click.Choice(["decode", "windows", "replay", "scrape", "kafka", "latency"]))
+@click.argument(
+    "parts", nargs=-1, type=click.Choice(["decode", "windows", "replay", "scrape", "page", "kafka", "latency"])
+)
 @click.option(
     "--frames", type=click.IntRange(min=100), default=100_000, show_default=True, help="How many to generate."
 )

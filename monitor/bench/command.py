@@ -14,12 +14,12 @@ import msgspec
 from rich.console import Console
 from rich.table import Table
 
-from monitor.bench import decode, kafka, latency, peers, replay, scrape, windows
+from monitor.bench import decode, kafka, latency, page, peers, replay, scrape, windows
 from monitor.bench.frames import generate
 from monitor.bench.latency import Delays
 from monitor.bench.measure import Group
 
-PARTS: Final = ("decode", "windows", "replay", "scrape", "kafka", "latency")
+PARTS: Final = ("decode", "windows", "replay", "scrape", "page", "kafka", "latency")
 NEED_KAFKA: Final = frozenset({"kafka", "latency"})
 PACKAGES: Final = ("orjson", "msgspec", "numpy", "prometheus_client", "aiokafka", "cryptofeed", "river")
 
@@ -37,6 +37,8 @@ def measure_parts(parts: Sequence[str], frames: int, rounds: int, bootstrap: str
             yield replay.group(made, rounds, Path(directory))
     if "scrape" in parts:
         yield scrape.group(rounds)
+    if "page" in parts:
+        yield page.group(rounds)
     if "kafka" in parts and bootstrap is not None:
         yield from kafka.groups(bootstrap, made, rounds)
     if "latency" in parts and bootstrap is not None:
