@@ -11,8 +11,8 @@ from monitor.cascade.scope import EpisodeSummary
 from monitor.events import SideTotals
 
 AGGREGATED: Final = (
-    "hourly liquidation totals are in the windows of 1 h and longer only: short windows know nothing of them and no "
-    "cascade is called from them"
+    "hourly liquidation totals are in the windows of 1 h and longer only: short windows know nothing of them, and a "
+    "cascade is called from them at the hour's end at the earliest"
 )
 
 

@@ -96,11 +96,12 @@ def test_jan2023_is_counted_exactly(jan2023: Played) -> None:
 
 @pytest.mark.xdist_group("jan2023")
 def test_jan2023_busy_hours_show_up(jan2023: Played) -> None:
-    """The evening of the 8th is noticed; the hours of the 11th and the 12th, when both sides died, are cascades."""
+    """The evening of the 8th is one of ETH and builds in the market; those of the 11th and 12th are the market's."""
     episodes = jan2023.summary.episodes
     assert "MARKET" in {episode.asset for episode in begun(episodes, "2023-01-08T20:00", "2023-01-09T00:00")}
     assert "MARKET" in {episode.asset for episode in cascades(episodes, "2023-01-11T23:00", "2023-01-12T00:00")}
-    assert "BTC" in {episode.asset for episode in cascades(episodes, "2023-01-12T13:00", "2023-01-12T14:00")}
+    assert "MARKET" in {episode.asset for episode in cascades(episodes, "2023-01-12T13:00", "2023-01-12T14:00")}
+    assert "ETH" in {episode.asset for episode in cascades(episodes, "2023-01-08T20:00", "2023-01-09T00:00")}
 
 
 @pytest.mark.xdist_group("jan2023")
@@ -141,20 +142,25 @@ def test_two_replays_of_a_busy_night_print_the_same_bytes(tmp_path: Path) -> Non
     check_sums(first)
 
 
-def test_dec2024_is_counted_exactly_and_its_busiest_hour_is_found(tmp_path: Path) -> None:
-    """All raw forced orders of BTC: the flood of 2024-12-05 20:00 is a cascade of longs, and nothing else is one."""
+def test_dec2024_is_counted_exactly_and_its_fall_is_found(tmp_path: Path) -> None:
+    """The fall of 2024-12-05 22:25 lies behind the end of the forced orders: the price alone finds it, and says so."""
     recorded = played(convert("dec2024", tmp_path / "dec.jsonl", "2024-12-03", "2024-12-07"))
     check_sums(recorded)
     found = cascades(recorded.summary.episodes, "2024-12-03T00:00", "2024-12-07T00:00")
-    assert [(episode.asset, episode.direction) for episode in found] == [("BTC", "long")]
-    assert found == cascades(found, "2024-12-05T19:00", "2024-12-05T21:00")
+    assert {"BTC", "MARKET"} <= {episode.asset for episode in found}
+    assert {episode.direction for episode in found} == {"long"}
+    assert found == cascades(found, "2024-12-05T22:20", "2024-12-05T22:40")
+    signals = [json.loads(line) for line in recorded.done.stdout.splitlines()[:-1]]
+    assert {one["reason"] for one in signals if one["phase"] == "cascade"} == {"price_only"}
 
 
-def test_aug2024_hourly_totals_call_no_cascade(tmp_path: Path) -> None:
-    """Hourly totals are counted exactly, raise no alarm though the market crashed, and the output says why."""
-    recorded = played(convert("aug2024", tmp_path / "aug.jsonl", "2024-08-04", "2024-08-06"))
+def test_aug2024_hourly_totals_find_the_crash(tmp_path: Path) -> None:
+    """The crash of 2024-08-05 is found at the ends of its hours, not before it, and the output says why."""
+    recorded = played(convert("aug2024", tmp_path / "aug.jsonl", "2024-08-03", "2024-08-06"))
     check_sums(recorded)
-    assert [one for one in recorded.summary.episodes if one.cascade_us is not None] == []
+    found = cascades(recorded.summary.episodes, "2024-08-05T00:00", "2024-08-05T06:00")
+    assert {("MARKET", "long"), ("BTC", "long")} <= {(episode.asset, episode.direction) for episode in found}
+    assert cascades(recorded.summary.episodes, "2024-08-03T00:00", "2024-08-04T12:00") == []
     assert any("hourly liquidation totals" in note for note in recorded.summary.notes)
     words = replay(tmp_path / "aug.jsonl", cwd=tmp_path, traced=False)
     assert "Note: hourly liquidation totals" in words.stdout.decode()

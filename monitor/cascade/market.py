@@ -184,7 +184,12 @@ class Market(Scope):
         ]
 
     def _allowed(self, side: Side, second: int) -> bool:
-        return bool(self.leading_cascade[SIDE_INDEX[side]]) or self.breadth(second) >= self.settings.market.breadth
+        index = SIDE_INDEX[side]
+        if self.leading_cascade[index]:
+            return True
+        # Flow spread over the assets may be beyond doubt in their sum before it is in any of them.
+        sure = self.scores[index].points >= self.settings.phases.fast_score and self.leading_building[index]
+        return bool(sure) or self.breadth(second) >= self.settings.market.breadth
 
     def _limit(self, window: str, side: Side) -> float | None:
         """What the sum would be if no asset but the leaders had more than its largest allowed share of it."""

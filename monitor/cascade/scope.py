@@ -347,9 +347,13 @@ class Scope:
             pace_usd=flow.corrected_usd(judged.pace_window, side),
             pace_surprise=pace_surprise,
             quiet_ratio=flow.ratio(judged.quiet_window, side) if flow.table else 1.0,
-            allowed=asked and self._allowed(side, second),
+            allowed=asked and not self._rebounds(side) and self._allowed(side, second),
             saturated=self.corrected.saturation >= SATURATED,
         )
+
+    def _rebounds(self, side: Side) -> bool:
+        """Whether the price decides alone and comes back from an episode of the other side: that is no cascade."""
+        return self.blind and self.phases[1 - SIDE_INDEX[side]].state.phase != "calm"
 
     def _floors_met(self, side: Side) -> bool:
         """Whether a cascade is more than dust."""
