@@ -22,7 +22,7 @@ from monitor.evaluate.tables import show
 from monitor.events import MICROS, AnyEvent
 from tests.evaluate.tapes import START, fall, forced, interest
 
-FALL = 3_600
+FALL = 1_200
 TRUTH = {
     "type": "event", "asset": "BTC", "direction": "long", "severity": 2, "kind": "flash",
     "onset_us": (START + FALL + 30) * MICROS, "peak_us": (START + FALL + 400) * MICROS,
@@ -32,11 +32,11 @@ TRUTH = {
 
 
 def market(folder: Path, name: str = "fall.jsonl", *, truth: bool = True) -> Path:
-    """An hour of calm, then 6 % and 120 million USD within ten minutes, and five minutes more, as files."""
-    prices = [one for one in fall(2, at=FALL) if one.event_time_us < (START + FALL + 900) * MICROS]
-    calm = [one for one in prices if one.event_time_us % (60 * MICROS) == 0 or one.mark_price < 100]
-    flow = [forced(FALL + second, 400_000.0) for second in range(0, 600, 2)]
-    events: list[AnyEvent] = [*calm, *flow, *(interest(second, 1e7) for second in range(0, FALL + 900, 300))]
+    """Twenty minutes of calm, then 6 % and 120 million USD within ten minutes, as files."""
+    prices = [one for one in fall(2, at=FALL) if one.event_time_us < (START + FALL + 700) * MICROS]
+    calm = [one for one in prices if one.event_time_us % (60 * MICROS) == 0]
+    flow = [forced(FALL + second, 4_000_000.0) for second in range(0, 600, 20)]
+    events: list[AnyEvent] = [*calm, *flow, *(interest(second, 1e7) for second in range(0, FALL + 700, 300))]
     events.sort(key=lambda event: event.event_time_us)
     path = folder / name
     path.write_bytes(msgspec.json.Encoder().encode_lines(events))
@@ -115,7 +115,7 @@ def test_matrix_plots_and_tables(tmp_path: Path) -> None:
     assert len(bent.placebos) == 2
     assert bent.after_spikes is not None
     (chart,) = (tmp_path / "plots").glob("*.png")
-    assert chart.name == "fall.jsonl-BTC-long-20231115T010030.png"
+    assert chart.name == "fall.jsonl-BTC-long-20231115T002030.png"
     assert chart.read_bytes()[:4] == b"\x89PNG"
     words = io.StringIO()
     show(bent, Console(file=words, width=160))

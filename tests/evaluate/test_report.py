@@ -1,0 +1,132 @@
+from __future__ import annotations
+
+import io
+
+import pytest
+from rich.console import Console
+
+from monitor.cascade.settings import DetectorSettings
+from monitor.evaluate.alerts import Alert
+from monitor.evaluate.baselines import OFF, PRICE, RULES
+from monitor.evaluate.calibration import Point
+from monitor.evaluate.compare import compare
+from monitor.evaluate.examine import Examined
+from monitor.evaluate.outcomes import Exposure, Outcome, judge
+from monitor.evaluate.report import DETECTOR, Report, blocks_of, build, config_hash
+from monitor.evaluate.tables import show
+from monitor.evaluate.truth import Label
+from monitor.events import MICROS
+from tests.evaluate.tapes import START, label
+
+DAY = 86_400
+DAYS = 360
+
+
+def alert(day: float, second: int = 0) -> Alert:
+    at = round(START + day * DAY) + second
+    return Alert("BTC", "long", at * MICROS, (at + 60) * MICROS)
+
+
+def events() -> list[Label]:
+    """One every twenty days, an hour long; the second and the last one are mild."""
+    return [
+        label(round(day * DAY), round(day * DAY) + 3_600, severity=1 if day in (30, 350) else 2)
+        for day in range(10, DAYS, 20)
+    ]
+
+
+def market(world: str, late_s: int = 10) -> Examined:
+    """A year in which the detector finds all but the last event, and the price rule all, a minute later.
+
+    The rule at its n-th threshold raises a false alarm on every (n + 1)-th day.
+    """
+    exposure = Exposure(world, ("BTC",), START * MICROS, (START + DAYS * DAY) * MICROS)
+    labels = events()
+    days = [(one.onset_us // MICROS - START) / DAY for one in labels]
+
+    def judged(alerts: list[Alert]) -> Outcome:
+        return judge(alerts, labels, exposure, {})
+
+    detector = judged([alert(day, late_s) for day in days[:-1]] + [alert(5.5)])
+    rules: dict[str, list[Outcome]] = {rule.name: [judged([]) for _ in rule.thresholds] for rule in RULES}
+    rules[PRICE] = [
+        judged([alert(day, late_s + 60) for day in days] + [alert(day + 0.5) for day in range(0, DAYS, step + 1)])
+        for step in range(len(rules[PRICE]))
+    ]
+    points = [Point(0.0, 1_000, 1), Point(70.0, 10, 8)]
+    return Examined(
+        exposure, 1, labels, detector, judged([]), points, rules, {}, {}, None, 0, 0, {"detector": 1.0},
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def report() -> Report:
+    return build([market("train")], [market("a"), market("b")], DetectorSettings(), trigger="cascade", tried=3)
+
+
+def test_baselines_stand_beside_the_detector(report: Report) -> None:
+    """Each at thresholds that the train market chose: the price one is within its budget, and finds more."""
+    by_name = {row.name: row for row in report.figures}
+    assert by_name[DETECTOR].recall.value == pytest.approx(17 / 18)
+    assert by_name[f"{PRICE}, equal recall"].recall.value == 1.0
+    budgeted = by_name[f"{PRICE}, up to 4 a month"]
+    assert budgeted.threshold is not None
+    assert budgeted.false.value == pytest.approx(45 / 12, rel=0.02)  # every eighth day
+    assert by_name[f"{PRICE}, up to 1 a month"].false.value == pytest.approx(1.0, abs=0.1)
+    assert by_name[OFF].recall.value == 0.0
+
+
+def test_the_comparison_is_paired(report: Report) -> None:
+    """A minute more lead in every draw; a share of the false alarms."""
+    rows = {row.baseline: row for row in report.comparisons}
+    assert set(rows) == {name for name in rows if name.startswith(PRICE)}
+    row = rows[f"{PRICE}, up to 4 a month"]
+    assert row.lead[:3] == (60.0, 60.0, 60.0)
+    assert row.recall.value == pytest.approx(-1 / 18)
+    assert row.fewer.value == pytest.approx(1 - 1 / 45)
+    assert row.false.high is not None
+    assert row.false.high < 0
+
+
+def test_walk_forward_trains_on_the_past_alone(report: Report) -> None:
+    """Three folds of a year; their events and their time are those after the first four months."""
+    by_name = {row.name: row for row in report.walk_forward}
+    assert by_name[DETECTOR].events == 2 * 12
+    assert by_name[DETECTOR].months == pytest.approx(2 * 8.0)
+    assert by_name[f"{PRICE}, up to 4 a month"].false.value == pytest.approx(45 / 12, rel=0.1)
+
+
+def test_probabilities_come_from_the_train_markets(report: Report) -> None:
+    """They are better than the base rate on the test ones."""
+    assert report.calibration is not None
+    assert report.calibration.brier < report.calibration.climate
+    assert [(row.low, row.stated) for row in report.calibration.rows] == [(0.0, 0.001), (60.0, 0.8)]
+
+
+def test_misses_and_false_alarms_are_told_by_market(report: Report) -> None:
+    """One of each in both."""
+    assert [(miss.world, miss.label.severity) for miss in report.missed] == [("a", 1), ("b", 1)]
+    assert [(one.world, one.asset) for one in report.false_alarms] == [("a", "BTC"), ("b", "BTC")]
+    assert report.configurations_tried == 3
+
+
+def test_the_tables_show_it(report: Report) -> None:
+    """With the walk-forward, the comparison and the misses."""
+    words = io.StringIO()
+    show(report, Console(file=words, width=180))
+    for title in ("Walk-forward", "less a baseline", "Missed: 2", "Clean false alarms: 2", "severity 2+"):
+        assert title in words.getvalue()
+
+
+def test_a_detector_compared_with_itself_differs_in_nothing() -> None:
+    """Neither in recall nor in false alarms nor in lead, in any draw."""
+    outcomes = [market("a").detector]
+    row = compare("self", outcomes, outcomes, blocks_of(outcomes))
+    assert row.recall[:3] == row.false[:3] == row.lead[:3] == row.fewer[:3] == (0.0, 0.0, 0.0)
+
+
+def test_the_hash_changes_with_any_setting() -> None:
+    """And with nothing else."""
+    changed = DetectorSettings.model_validate({"phases": {"cascade_score": 61}})
+    assert config_hash(DetectorSettings()) == config_hash(DetectorSettings()) != config_hash(changed)
+    assert len(config_hash(changed)) == 12
