@@ -218,7 +218,7 @@ def demo(ctx: click.Context, headless: bool) -> None:
     ctx.exit(import_module("monitor.demo").run(headless=headless))
 
 
-@cli.command(hidden=True)  # until its row is in the README
+@cli.command()
 @click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True, help="The same seed, the same bytes.")
 @click.option("--days", type=click.FloatRange(min=0, min_open=True), default=30.0, show_default=True, help="Length.")
 @click.option("--assets", type=click.IntRange(1, 50), default=8, show_default=True, help="How many follow the market.")
