@@ -18,7 +18,7 @@ from monitor.evaluate.compare import Comparison, MatrixRow, compare, matrix_row
 from monitor.evaluate.examine import Examined
 from monitor.evaluate.figures import SEVERE, Blocks, Figures, figures
 from monitor.evaluate.folds import clip, folds
-from monitor.evaluate.outcomes import Outcome
+from monitor.evaluate.outcomes import Outcome, judge
 from monitor.evaluate.robustness import PLAIN
 from monitor.evaluate.truth import MARKET, Label
 
@@ -94,15 +94,14 @@ def config_hash(settings: DetectorSettings) -> str:
 Choice = Callable[[Mapping[float, Sequence[Outcome]]], float]
 
 
-def choices(name: str, reached: float | None) -> dict[str, Choice]:
-    """The ways a baseline's threshold is set: to either budget, and the price's also to the detector's recall."""
-    ways: dict[str, Choice] = {
+def choices(name: str) -> dict[str, Choice]:
+    """The ways a baseline's threshold is set on the train markets: to either budget."""
+    if name == OFF:
+        return {name: min}
+    return {
         f"{name}, up to {budget:.0f} a month": partial(thresholds.within_budget, budget=budget)
         for budget in thresholds.BUDGETS
     }
-    if name == PRICE and reached is not None:
-        ways[f"{name}, equal recall"] = partial(thresholds.at_recall, wanted=reached)
-    return {name: min} if name == OFF else ways
 
 
 def by_threshold(name: str, markets: Sequence[Examined]) -> dict[float, list[Outcome]]:
@@ -129,15 +128,19 @@ class Tables:
         self.blocks = blocks_of(self.outcomes)
 
     def baselines(self) -> dict[str, Chosen]:
-        """By name and way of choosing, the baselines' outcomes on the test markets at what the train ones chose."""
-        if not self.train or not all(market.rules for market in (*self.train, *self.test)):
-            return {}
-        reached = thresholds.recall([market.detector for market in self.train])
+        """The baselines' outcomes on the test markets at the thresholds that the train markets chose.
+
+        The price's is also set to the detector's recall, on the test markets themselves: that helps it, not the
+        detector, and leaves their false alarms and their leads to compare.
+        """
         chosen = {}
         for rule in RULES:
-            trained, tested = by_threshold(rule.name, self.train), by_threshold(rule.name, self.test)
-            for words, choose in choices(rule.name, reached).items():
-                threshold = choose(trained)
+            tested = by_threshold(rule.name, self.test)
+            if rule.name == PRICE and (reached := thresholds.recall(self.outcomes)) is not None:
+                threshold = thresholds.at_recall(tested, reached)
+                chosen[f"{PRICE}, equal recall"] = Chosen(threshold, tested[threshold])
+            for words, choose in choices(rule.name).items() if self.train else ():
+                threshold = choose(by_threshold(rule.name, self.train))
                 chosen[words] = Chosen(threshold, tested[threshold])
         return chosen
 
@@ -161,7 +164,7 @@ class Tables:
             for rule in RULES:
                 table = by_threshold(rule.name, self.test)
                 trained = {at: clip(outcomes, 0, fold.train_until_us) for at, outcomes in table.items()}
-                for words, choose in choices(rule.name, thresholds.recall(past)).items():
+                for words, choose in choices(rule.name).items():
                     mine = clip(table[choose(trained)], fold.test_from_us, fold.test_until_us)
                     tested.setdefault(words, []).extend(mine)
         if not tested:
@@ -186,9 +189,17 @@ class Tables:
     def placebos(self) -> list[MatrixRow]:
         """A row for each placebo, beside the detector's own alerts."""
         names = dict.fromkeys(name for market in self.test for name in market.placebos)
+        bent = {name: [one.placebos.get(name, one.detector) for one in self.test] for name in names}
+        if names and len(self.test) > 1:
+            bent["another market's alerts"] = self._exchanged()
+        return [matrix_row(name, self.outcomes, outcomes, self.blocks) for name, outcomes in bent.items()]
+
+    def _exchanged(self) -> list[Outcome]:
+        """Each market's events with the alerts of the one before: nothing of one market is known in another."""
+        before = (self.test[-1], *self.test[:-1])
         return [
-            matrix_row(name, self.outcomes, [one.placebos.get(name, one.detector) for one in self.test], self.blocks)
-            for name in names
+            judge([alarm.alert for alarm in other.detector.alarms], market.labels, market.exposure, {})
+            for other, market in zip(before, self.test, strict=True)
         ]
 
 

@@ -48,8 +48,8 @@ def _head(report: Report) -> str:
     return (
         f"Configuration {report.config_hash}, {report.configurations_tried} tried; an alert is the phase "
         f"{report.trigger}. {main.months:.1f} asset-months, {main.events} events. Thresholds of the baselines from: "
-        f"{', '.join(report.train) or 'nothing, so they are left out'}. Brackets are 90 % intervals, by blocks of "
-        "calendar week and asset; those of false alarms are exact for a Poisson count."
+        f"{', '.join(report.train) or 'nothing, so only equal recall is shown'}. Brackets are 90 % intervals, by "
+        "blocks of calendar week and asset; those of false alarms are exact for a Poisson count."
     )
 
 

@@ -55,7 +55,8 @@ def market(world: str, late_s: int = 10) -> Examined:
     ]
     points = [Point(0.0, 1_000, 1), Point(70.0, 10, 8)]
     return Examined(
-        exposure, 1, labels, detector, judged([]), points, rules, {}, {}, None, 0, 0, {"detector": 1.0},
+        exposure, 1, labels, detector, judged([]), points, rules, {}, {"24 h later": judged([])}, None, 0, 0,
+        {"detector": 1.0},
     )  # fmt: skip
 
 
@@ -65,7 +66,7 @@ def report() -> Report:
 
 
 def test_baselines_stand_beside_the_detector(report: Report) -> None:
-    """Each at thresholds that the train market chose: the price one is within its budget, and finds more."""
+    """Each at thresholds that the train market chose; the price also at the detector's recall, which it exceeds."""
     by_name = {row.name: row for row in report.figures}
     assert by_name[DETECTOR].recall.value == pytest.approx(17 / 18)
     assert by_name[f"{PRICE}, equal recall"].recall.value == 1.0
@@ -108,6 +109,12 @@ def test_misses_and_false_alarms_are_told_by_market(report: Report) -> None:
     assert [(miss.world, miss.label.severity) for miss in report.missed] == [("a", 1), ("b", 1)]
     assert [(one.world, one.asset) for one in report.false_alarms] == [("a", "BTC"), ("b", "BTC")]
     assert report.configurations_tried == 3
+
+
+def test_another_markets_alerts_are_a_placebo(report: Report) -> None:
+    """Here both markets are the same, so they find the same; a placebo without any finds nothing."""
+    recalls = {row.name: row.recall.value for row in report.placebos}
+    assert recalls == {"24 h later": 0.0, "another market's alerts": pytest.approx(17 / 18)}
 
 
 def test_the_tables_show_it(report: Report) -> None:
