@@ -15,12 +15,14 @@ from typing import Any, Final, NamedTuple
 import pytest
 
 from monitor.cascade.detector import Detector
+from monitor.cascade.holders import Holding
 from monitor.demo.story import DETECTOR, SEED, demo_settings
 from monitor.runtime.all import monitoring
 from monitor.settings.notifier import NotifierSettings
 from monitor.simulate.arena import Arena
 from monitor.simulate.scenario import Phase, Scenario
 from tests.delivery.paging.events_api import EventsApi
+from tests.deploy import dashboards
 from tests.deploy.stack import Stack
 from tests.deploy.test_rules import rules
 
@@ -40,10 +42,22 @@ QUICK: Final = DETECTOR.model_copy(
     update={
         "judged": DETECTOR.judged.model_copy(update={"flow_windows": ("5s", "10s")}),
         "phases": DETECTOR.phases.model_copy(update={"calm_share": 0.6}),
+        "levels": {"BTC": (60_000.0,)},
+        "holders": (
+            Holding(holder="Whale", asset="BTC", quantity=1e4, average_cost_usd=6e4, as_of="2026-11-01", source="test"),
+        ),
     }
 )
 """The demo's detector, which calls the storm over though a minute and five minutes still remember it."""
 BACKUP: Final = "CascadeNotPaged"
+EMPTY: Final = {
+    "cascade_feed_down_since_timestamp_seconds": "only while a connection is down, and none is",
+    "cascade_funding_deviations": "needs days of funding",
+    "cascade_pace_ratio": "needs a week",
+    "cascade_taker_variance_ratio": "needs days of trades",
+    "cascade_volatility_index_ratio": "no simulated exchange has an index of volatility",
+}
+"""Metrics that a storm of a minute cannot have, and why."""
 
 
 class Seen(NamedTuple):
@@ -63,14 +77,15 @@ class Seen(NamedTuple):
 
 
 def expressions() -> list[str]:
-    """What must have data: every recorded series, and every selector that an alert reads."""
+    """What must have data: every recorded series, every selector that an alert reads, and what every panel asks."""
     recorded = [rule["record"] for rule in rules("record")]
     selectors = {
         found
         for rule in rules("alert")
         for found in re.findall(r"\bcascade_[a-z0-9_]+(?:\{[^}]*\})?", re.sub(r"[a-z]+:cascade\S+", "", rule["expr"]))
     }
-    return recorded + sorted(selectors)
+    shown = [asked for asked in dashboards.expressions() if not any(name in asked for name in EMPTY)]
+    return recorded + sorted(selectors) + shown
 
 
 async def sample(stack: Stack, results: dict[str, list[dict[str, Any]]]) -> None:

@@ -1,0 +1,187 @@
+"""*Asset*: one asset's windows, open interest, levels, funding, basis and price."""
+
+from __future__ import annotations
+
+from grafana_foundation_sdk.builders import dashboard as build
+
+from deploy.grafana.boards.board import Row, board, of_series
+from deploy.grafana.boards.overview import phase
+from deploy.grafana.boards.parts import (
+    BLUE,
+    GREEN,
+    OPEN,
+    ORANGE,
+    PHASES,
+    PLAIN,
+    PURPLE,
+    RISK,
+    SECONDS,
+    SHARE,
+    SIDES,
+    SIGNED,
+    SKY,
+    TO_ONE,
+    USD,
+    VERMILION,
+    YELLOW,
+    YES_NO,
+    About,
+    Axis,
+    Builder,
+    Query,
+    lines,
+    number,
+    states,
+)  # fmt: skip
+
+SHORT = {"10s": SKY, "1m": ORANGE, "5m": VERMILION, "1h": BLUE}
+LONG = {"4h": SKY, "24h": ORANGE, "7d": VERMILION, "30d": BLUE}
+LEVELS = ((0, "above", GREEN), (1, "testing", YELLOW), (2, "broken", VERMILION), (3, "stale", SKY))
+
+
+def asset() -> build.Dashboard:
+    """The dashboard."""
+    return board(
+        "cascade-asset",
+        "Asset",
+        "One asset: its phase and why, what was liquidated, open interest, levels, funding, basis.",
+        [
+            Row("Now", _now()),
+            Row("Liquidated", _liquidated()),
+            Row("Open interest", _interest()),
+            Row("Levels and holders", _levels()),
+            Row("Around it", _around()),
+        ],
+        of_series("asset", "Asset", "cascade_risk_score"),
+        episodes='max by (asset, direction) (cascade_episode_active{asset="$asset"})',
+    )
+
+
+def _metric(name: str, by: str = "", more: str = "") -> str:
+    kept = f" by ({by})" if by else ""
+    return f'max{kept} (cascade_{name}{{asset="$asset"{more}}})'
+
+
+def _now() -> list[Builder]:
+    return [
+        number(
+            About("Phase", "Of this asset.", PLAIN, "cascade"),
+            Query(phase('asset="$asset"'), "phase"), axis=Axis(high=3), states=PHASES,
+        ),
+        number(
+            About("Risk", "How near a cascade is, 0 to 100.", PLAIN, "cascade"),
+            Query(_metric("risk_score"), "risk"), axis=Axis(high=100), steps=RISK,
+        ),
+        number(
+            About("Coverage", "Share of the liquidated USD that complete feeds show.", SHARE, "cascade"),
+            Query(_metric("feed_coverage_ratio"), "coverage"), axis=TO_ONE,
+        ),
+        number(About("Price", "Last mark price.", USD, "cascade"), Query(_metric("mark_price_usd"), "price")),
+        lines(
+            About("Risk", "The score; dashed: where building, cascade and fast cascade begin.", PLAIN, "cascade"),
+            Query(_metric("risk_score"), "risk"), axis=Axis(high=100), colours={}, steps=RISK,
+        ),
+        lines(
+            About("Price", "Mark price.", USD, "cascade"), Query(_metric("mark_price_usd"), "price"),
+            axis=OPEN, colours={},
+        ),
+        lines(
+            About("Fall from the high", "Below the window's high, as a share of it.", SHARE, "cascade"),
+            Query(_metric("drawdown_ratio", "window"), "{{window}}"), colours=SHORT | LONG | {"30s": PURPLE},
+        ),
+    ]  # fmt: skip
+
+
+def _liquidated() -> list[Builder]:
+    found: list[Builder] = [
+        lines(
+            About(f"{side.title()}s, {length} windows", "Liquidated within the window, as reported: a floor.", USD,
+                  "cascade"),
+            Query(_metric("liquidated_usd", "window", f', side="{side}", window=~"{"|".join(colours)}"'), "{{window}}"),
+            colours=colours,
+        )
+        for length, colours in (("short", SHORT), ("long", LONG))
+        for side in SIDES
+    ]  # fmt: skip
+    pace = About(
+        "Pace", "Liquidated a day in the shorter window over that in the longer; below 1 it slows.", PLAIN, "cascade"
+    )
+    heard = About("Heard", "Share of the window's hours in which anything of the asset was heard.", SHARE, "cascade")
+    return [
+        *found,
+        lines(pace, Query(_metric("pace_ratio", "side, windows"), "{{side}} {{windows}}"), colours=SIDES),
+        lines(heard, Query(_metric("pace_covered_ratio", "window"), "{{window}}"), axis=TO_ONE, colours=LONG),
+    ]
+
+
+def _interest() -> list[Builder]:
+    change = 'max by (window) (cascade_open_interest_change_ratio{asset="$asset", basis="%s"})'
+    return [
+        lines(
+            About("Open interest", "One side, USD.", USD, "cascade"),
+            Query(_metric("open_interest_usd"), "open interest"), colours={},
+        ),
+        lines(
+            About("Closed over liquidated", "Open interest that vanished within 5 minutes over what was reported "
+                  "liquidated; grows where feeds hide.", PLAIN, "cascade"),
+            Query(_metric("open_interest_implied_forced_ratio"), "ratio"), axis=SIGNED, colours={},
+        ),
+        lines(
+            About("Change in USD", "By window, the price's move in it.", SHARE, "cascade"),
+            Query(change % "usd", "{{window}}"), axis=SIGNED, colours=SHORT | LONG,
+        ),
+        lines(
+            About("Change at constant prices", "By window: what was opened and closed.", SHARE, "cascade"),
+            Query(change % "constant_price", "{{window}}"), axis=SIGNED, colours=SHORT | LONG,
+        ),
+        lines(
+            About("Age of open interest", "Of the oldest sample in it.", SECONDS, "cascade"),
+            Query(_metric("open_interest_age_seconds"), "age"), colours={},
+        ),
+        states(
+            About("Open interest suspect", "Whether an exchange's changed by more than was traded there.", PLAIN,
+                  "cascade"),
+            Query(_metric("open_interest_suspect"), "suspect"), names=YES_NO,
+        ),
+    ]  # fmt: skip
+
+
+def _levels() -> list[Builder]:
+    state = " + ".join(
+        f'{place} * max by (level) (cascade_level_state{{asset="$asset", state="{name}"}})' for place, name, _ in LEVELS
+    )
+    return [
+        lines(
+            About("Distance to levels", "Of the price, as a share of the configured level; negative below.", SHARE,
+                  "cascade"),
+            Query(_metric("level_distance_ratio", "level"), "{{level}}"), axis=SIGNED, colours={},
+        ),
+        states(About("Levels", "State of each configured level.", PLAIN, "cascade"), Query(state, "{{level}}"),
+               names=LEVELS),
+        lines(
+            About("Holders' profit", "Unrealised, of configured large holders.", USD, "cascade"),
+            Query(_metric("holding_pnl_usd", "holder"), "{{holder}}"), axis=SIGNED, colours={},
+        ),
+        lines(
+            About("Distance to holders' cost", "In standard deviations of a day's return.", PLAIN, "cascade"),
+            Query(_metric("holding_distance_sigma", "holder"), "{{holder}}"), axis=SIGNED, colours={},
+        ),
+    ]  # fmt: skip
+
+
+def _around() -> list[Builder]:
+    signed = (
+        ("Funding", "Per 8 hours, mean over exchanges by open interest.", SHARE, "funding_rate_8h_ratio"),
+        ("Funding's surprise", "Robust standard deviations from its median of 30 days.", PLAIN, "funding_deviations"),
+        ("Basis", "Mark less index over index, median over exchanges.", SHARE, "basis_ratio"),
+    )
+    plain = (
+        ("Basis dispersion", "Highest less lowest basis over exchanges.", SHARE, "basis_dispersion_ratio"),
+        ("Implied volatility", "Annualised.", SHARE, "volatility_index_ratio"),
+        ("Takers' variance", "Of their balance by the minute, 6 hours over 7 days.", PLAIN, "taker_variance_ratio"),
+    )
+    return [
+        lines(About(title, description, unit, "cascade"), Query(_metric(name), title.lower()), axis=axis, colours={})
+        for group, axis in ((signed, SIGNED), (plain, Axis()))
+        for title, description, unit, name in group
+    ]

@@ -1,0 +1,152 @@
+"""*Cascade overview*: what is happening now, how sure that is, and how much is hidden."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from grafana_foundation_sdk.builders import dashboard as build
+
+from deploy.grafana.boards.board import Row, board
+from deploy.grafana.boards.parts import (
+    ORANGE,
+    PHASES,
+    PLAIN,
+    PURPLE,
+    RISK,
+    SHARE,
+    SIDES,
+    SKY,
+    TO_ONE,
+    USD,
+    VERMILION,
+    About,
+    Axis,
+    Builder,
+    Query,
+    lines,
+    number,
+    ranking,
+    rows,
+    states,
+)  # fmt: skip
+
+ASSETS: Final = 'asset!~"MARKET|other"'
+MARKET: Final = 'asset="MARKET"'
+
+
+def phase(scope: str) -> str:
+    """The phase as a number, 0 calm, 1 relief, 2 building, 3 cascade, of the assets that the matcher finds."""
+    return " + ".join(
+        f'{weight} * max by (asset) (cascade_phase{{phase="{name}", {scope}}})'
+        for weight, name in ((1, "relief"), (2, "building"), (3, "cascade"))
+    )
+
+
+def overview() -> build.Dashboard:
+    """The dashboard."""
+    return board(
+        "cascade-overview",
+        "Cascade overview",
+        "What is happening now, how sure that is, and how much is hidden.",
+        [
+            Row("Now", [*_figures(), *_now()]),
+            Row("Liquidated", _liquidated()),
+            Row("How sure, and how much is hidden", _hidden()),
+        ],
+        build.CustomVariable("window").label("Window").values("1m,10s,5m,1h,24h"),
+        episodes="max by (asset, direction) (cascade_episode_active)",
+        span="now-30m",
+    )
+
+
+def _figures() -> list[Builder]:
+    stressed = f'sum(max by (asset) (cascade_phase{{phase=~"building|cascade", {ASSETS}}}))'
+    return [
+        number(
+            About("Market", "Phase of the market as a whole.", PLAIN, "cascade"),
+            Query(phase(MARKET), "phase"), axis=Axis(high=3), states=PHASES,
+        ),
+        number(
+            About("Risk of the market", "How near a market-wide cascade is, 0 to 100.", PLAIN, "cascade"),
+            Query(f"max(cascade_risk_score{{{MARKET}}})", "risk"), axis=Axis(high=100), steps=RISK,
+        ),
+        number(
+            About("Episodes", "Assets, the market among them, in which an episode lasts now.", PLAIN, "cascade"),
+            Query("count(count by (asset) (cascade_episode_active)) or vector(0)", "episodes"), steps=[(1, ORANGE)],
+        ),
+        number(
+            About("Breadth", "Share of the assets in which a cascade builds or runs.", SHARE, "cascade"),
+            Query(f"{stressed} / count(count by (asset) (cascade_phase{{{ASSETS}}}))", "breadth"),
+            axis=TO_ONE, steps=[(0.1, ORANGE), (0.4, VERMILION)],
+        ),
+    ]  # fmt: skip
+
+
+def _now() -> list[Builder]:
+    return [
+        lines(
+            About("Risk", "The market's score and the highest of any asset; dashed: where building, cascade and fast "
+                  "cascade begin.", PLAIN, "cascade"),
+            Query(f"max(cascade_risk_score{{{MARKET}}})", "market"),
+            Query(f"max(cascade_risk_score{{{ASSETS}}})", "highest asset"),
+            axis=Axis(high=100), colours={"market": SKY, "highest": PURPLE}, steps=RISK,
+        ),
+        states(
+            About("Phases", "The market's, and every asset's while it is not calm: a gap is calm.", PLAIN, "cascade"),
+            Query(phase(MARKET), "{{asset}}"), Query(f"({phase(ASSETS)}) > 0", "{{asset}}"), names=PHASES,
+        ),
+        ranking(
+            About("Risk by asset", "The fifteen assets nearest to a cascade.", PLAIN, "cascade"),
+            Query(f"sort_desc(topk(15, max by (asset) (cascade_risk_score{{{ASSETS}}})))", "{{asset}}"),
+            axis=Axis(high=100), steps=RISK,
+        ),
+        rows(
+            About("Open episodes", "Whom they hit, and how bad at worst (severity 1 to 3).", PLAIN, "cascade"),
+            Query("max by (asset, direction, severity) (cascade_episode_active)", "{{asset}}"), "active",
+        ),
+    ]  # fmt: skip
+
+
+def _liquidated() -> list[Builder]:
+    return [
+        lines(
+            About("Market by side", "Liquidated within the window, as the feeds report it: a floor.", USD, "cascade"),
+            Query(f'max by (side) (cascade_liquidated_usd{{{MARKET}, window="$window"}})', "{{side}}"), colours=SIDES,
+        ),
+        lines(
+            About("By exchange", "Liquidated a second, as each exchange shows it.", USD, "cascade"),
+            Query("sum by (venue) (rate(cascade_liquidated_usd_total[$__rate_interval]))", "{{venue}}"),
+        ),
+        ranking(
+            About("By asset", "The ten assets with most liquidated within the window, both sides.", USD, "cascade"),
+            Query(f"sort_desc(topk(10, sum by (asset) (max by (asset, side) (cascade_liquidated_usd{{{ASSETS}, "
+                  'window="$window"}))))', "{{asset}}"),
+        ),
+    ]  # fmt: skip
+
+
+def _hidden() -> list[Builder]:
+    return [
+        lines(
+            About("Coverage", "Share of the liquidated USD that feeds show which report every order; the rest is from "
+                  "throttled feeds, so its sums are floors.", SHARE, "cascade"),
+            Query(f"quantile(0.5, cascade_feed_coverage_ratio{{{ASSETS}}})", "median asset"),
+            Query(f"min(cascade_feed_coverage_ratio{{{ASSETS}}})", "lowest asset"),
+            axis=TO_ONE, colours={"median": SKY, "lowest": PURPLE},
+        ),
+        lines(
+            About("Closed by open interest over liquidated", "Open interest that vanished within 5 minutes over what "
+                  "was reported liquidated: it grows where feeds hide.", PLAIN, "cascade"),
+            Query(f"max(cascade_open_interest_implied_forced_ratio{{{ASSETS}}})", "highest asset"),
+            colours={"highest": PURPLE},
+        ),
+        lines(
+            About("Not seen", "Seconds within the last 5 minutes that each exchange's connections could not see.",
+                  "s", "feed-down"),
+            Query("sum by (venue) (increase(cascade_feed_gap_seconds_total[5m]))", "{{venue}}"),
+        ),
+        number(
+            About("Exchanges up", "Share of the configured exchanges that are wholly seen.", SHARE, "feed-degraded"),
+            Query("avg(max by (venue) (cascade_feed_up))", "up"), axis=TO_ONE, width=12,
+        ),
+    ]  # fmt: skip

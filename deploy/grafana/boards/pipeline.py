@@ -1,0 +1,116 @@
+"""*Pipeline*: lag, latency and resources of the monitor itself, and what its objective has left."""
+
+from __future__ import annotations
+
+from grafana_foundation_sdk.builders import dashboard as build
+
+from deploy.grafana.boards.board import Row, board
+from deploy.grafana.boards.parts import (
+    BLUE,
+    BYTES,
+    GREEN,
+    ORANGE,
+    PLAIN,
+    PURPLE,
+    QUANTILES,
+    RATE,
+    SECONDS,
+    SHARE,
+    SKY,
+    STATES,
+    VERMILION,
+    YELLOW,
+    About,
+    Builder,
+    Query,
+    lines,
+    rows,
+    states,
+)  # fmt: skip
+
+CHANNELS = {"pagerduty": GREEN, "webhook": SKY, "slack": PURPLE}
+PHASE_COLOURS = {"calm": GREEN, "relief": SKY, "building": YELLOW, "cascade": VERMILION}
+BURNS = {"5m": SKY, "30m": GREEN, "1h": ORANGE, "6h": VERMILION, "3d": BLUE}
+
+
+def pipeline() -> build.Dashboard:
+    """The dashboard."""
+    return board(
+        "cascade-pipeline",
+        "Pipeline",
+        "Lag, latency and resources of the monitor itself, and what is left of its objective.",
+        [Row("Decisions", _decisions()), Row("Pages", _pages()), Row("Processes", _processes())],
+        episodes='max by (asset, direction) (cascade_episode_active{asset="MARKET"})',
+    )
+
+
+def _quantiles(name: str, more: str = "") -> list[Query]:
+    rate = f"sum by (le) (rate(cascade_{name}_bucket{more}[$__rate_interval]))"
+    return [Query(f"histogram_quantile({q}, {rate})", word) for q, word in ((0.5, "p50"), (0.99, "p99"))]
+
+
+def _decisions() -> list[Builder]:
+    return [
+        lines(About("Decision latency", "End of a market second to the sending of its signal; the objective is 1 s.",
+                    SECONDS, "decisions-slow"),
+              *_quantiles("decision_latency_seconds"), colours=QUANTILES, steps=[(1, ORANGE)]),
+        lines(About("Burn rate", "Late signals over what the month's budget (0.1 %) allows; 1 just lasts, 14.4 in 1h "
+                    "and 5m, or 6 in 6h and 30m, pages.", PLAIN, "decisions-slow-fast"),
+              *(Query(f"slo:cascade_decision_slow:ratio_rate{window} / 0.001", window) for window in BURNS),
+              colours=BURNS, steps=[(6, ORANGE), (14.4, VERMILION)]),
+        lines(About("Behind the market", "Present time less the market second that was decided.", SECONDS,
+                    "detector-stalled"),
+              Query("time() - min by (job, instance) (cascade_decided_timestamp_seconds > 0)", "{{job}} {{instance}}"),
+              colours={}, steps=[(10, VERMILION)]),
+        lines(About("Waiting records", "By topic, still to be read.", PLAIN, "consumer-lag-high"),
+              Query("sum by (topic) (cascade_consumer_lag_records)", "{{topic}}"),
+              colours={"liquidations": VERMILION, "trades": SKY, "state": GREEN, "feeds": PURPLE, "signals": ORANGE}),
+        lines(About("Signals", "Sent a second, by the phase that they say.", RATE, "cascade"),
+              Query("sum by (phase) (rate(cascade_signals_total[$__rate_interval]))", "{{phase}}"),
+              colours=PHASE_COLOURS),
+        lines(About("State kept", "Since the detector's state was last kept.", SECONDS, "snapshot-old"),
+              Query("time() - min by (job, instance) (cascade_state_saved_timestamp_seconds > 0)",
+                    "{{job}} {{instance}}"), colours={}, steps=[(300, ORANGE)]),
+    ]  # fmt: skip
+
+
+def _pages() -> list[Builder]:
+    return [
+        lines(About("Page latency", "Sending of a signal to the acceptance of its page; the objective is 3 s.",
+                    SECONDS, "notifier-failing"),
+              *_quantiles("page_latency_seconds"), colours=QUANTILES, steps=[(3, ORANGE)]),
+        lines(About("Pages", "Accepted a second, by channel and action.", RATE, "notifier-failing"),
+              Query("sum by (channel, action) (rate(cascade_pages_total[$__rate_interval]))",
+                    "{{channel}} {{action}}"), colours=CHANNELS),
+        lines(About("Failures", "Tries that failed, by channel and reason.", RATE, "page-refused"),
+              Query("sum by (channel, reason) (rate(cascade_page_failures_total[$__rate_interval]))",
+                    "{{channel}} {{reason}}"), colours=CHANNELS),
+        lines(About("Pages that wait", "Not accepted yet.", PLAIN, "notifier-failing"),
+              Query("max by (channel) (cascade_pages_pending)", "{{channel}}"), colours=CHANNELS),
+        lines(About("Notifier's silence", "Since it last read signals or the heartbeats among them.", SECONDS,
+                    "notifier-absent"),
+              Query("time() - max by (channel) (cascade_notifier_last_read_timestamp_seconds > 0)", "{{channel}}"),
+              colours=CHANNELS),
+        rows(About("Alerts", "What Prometheus raises now; Watchdog always does.", PLAIN),
+             Query('max by (alertname, severity, venue, asset) (ALERTS{alertstate="firing"})', "{{alertname}}"),
+             "firing"),
+    ]  # fmt: skip
+
+
+def _processes() -> list[Builder]:
+    job = 'job=~"cascade-.+"'
+    which = "{{job}} {{instance}}"
+    return [
+        states(About("Scraped", "Whether Prometheus reaches each process.", PLAIN, "target-down"),
+               Query(f"max by (job, instance) (up{{{job}}})", which), names=STATES),
+        lines(About("Event loop", "How late it was at worst in the last 30 s.", SECONDS, "event-loop-late"),
+              Query("max by (job, instance) (cascade_event_loop_lag_seconds)", which), colours={},
+              steps=[(1, ORANGE)]),
+        lines(About("CPU", "Share of one core.", SHARE, "event-loop-late"),
+              Query(f"sum by (job, instance) (rate(process_cpu_seconds_total{{{job}}}[$__rate_interval]))", which),
+              colours={}),
+        lines(About("Memory", "Resident.", BYTES, "event-loop-late"),
+              Query(f"sum by (job, instance) (process_resident_memory_bytes{{{job}}})", which), colours={}),
+        rows(About("Versions", "What runs.", PLAIN, "target-down"),
+             Query("max by (job, instance, version, python) (cascade_build_info)", which), "running"),
+    ]  # fmt: skip

@@ -1,0 +1,121 @@
+"""Dashboards are what their source makes, say all that a reader needs, and are what Grafana's own types allow."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+
+from deploy.grafana.boards.__main__ import texts
+from deploy.grafana.boards.parts import PALETTE
+from monitor.delivery.metrics import MonitorMetrics
+from tests.delivery.test_metrics import FULL
+from tests.deploy.dashboards import DASHBOARDS, FOLDER, expressions, panels
+from tests.deploy.tools import ROOT
+
+TYPES: Final = Path(__file__).parent / "grafana"
+PANELS: Final = [
+    pytest.param(panel, id=f"{uid}-{panel['id']}") for uid, board in DASHBOARDS.items() for panel in panels(board)
+]
+
+
+def test_the_committed_json_is_what_the_source_makes() -> None:
+    """After a change: `python -m deploy.grafana.boards`."""
+    assert {path.name: path.read_text() for path in FOLDER.glob("*.json")} == texts()
+
+
+@pytest.mark.parametrize("panel", PANELS)
+def test_a_panel_says_what_it_shows(panel: dict[str, Any]) -> None:
+    """Title, description, unit, data source, range, and a runbook that is there."""
+    defaults = panel["fieldConfig"]["defaults"]
+    assert panel["title"]
+    assert panel["description"].endswith(".")
+    assert defaults["unit"]
+    assert {part["datasource"]["uid"] for part in (panel, *panel["targets"])} == {"${datasource}"}
+    assert "min" in defaults or defaults["custom"].get("axisCenteredZero") or panel["title"] == "Price"
+    page = panel["links"][0]["url"].removeprefix("https://runbooks.example/")
+    assert (ROOT / "docs" / "runbooks" / page).exists(), page
+    for target in panel["targets"]:
+        assert target["legendFormat"]
+        assert set(re.findall(r"\brate\([^\[]*\[([^\]]+)\]", target["expr"])) <= {"$__rate_interval"}
+
+
+@pytest.mark.parametrize("uid", DASHBOARDS)
+def test_a_dashboard_can_be_linked_to_and_tells_of_episodes(uid: str) -> None:
+    """Its uid is its file's name, its panels' ids differ, it has the data source as a variable and marks episodes."""
+    board = DASHBOARDS[uid]
+    assert board["uid"] == uid
+    assert len({panel["id"] for panel in board["panels"]}) == len(board["panels"])
+    assert board["templating"]["list"][0]["name"] == "datasource"
+    assert "cascade_episode_active" in board["annotations"]["list"][0]["target"]["expr"]
+
+
+@pytest.mark.parametrize("uid", DASHBOARDS)
+def test_colours_are_told_apart_by_the_colour_blind(uid: str) -> None:
+    """None but Okabe and Ito's is set, and no scheme of Grafana's own chooses others."""
+    text = json.dumps(DASHBOARDS[uid])
+    assert set(re.findall(r"#[0-9A-Fa-f]{6}", text)) <= set(PALETTE)
+    modes = {panel["fieldConfig"]["defaults"]["color"]["mode"] for panel in panels(DASHBOARDS[uid])}
+    assert modes <= {"fixed", "thresholds"}
+
+
+def test_panels_read_metrics_that_are_exported() -> None:
+    """Each name is a family of ours; those of context and REST are known by their modules' text."""
+    known = MonitorMetrics(lambda: FULL).exposition().decode()
+    sources = "".join(
+        (ROOT / "monitor" / "delivery" / f"{name}_metrics.py").read_text() for name in ("feed", "context")
+    )
+    for expression in expressions():
+        for name in re.findall(r"(?<!:)\bcascade_([a-z0-9_]+)", re.sub(r'"[^"]*"|by \([^)]*\)', "", expression)):
+            bare = re.sub(r"_(bucket|total)$", "", name)
+            assert f"cascade_{bare}" in known or f'"{bare}"' in sources, name
+
+
+@pytest.mark.real
+def test_grafanas_own_types_allow_the_dashboards(tmp_path: Path) -> None:
+    """`tsc --strict` on each as an object literal, which also refuses fields that Grafana does not know."""
+    modules = node_modules()
+    shutil.copy(TYPES / "types.ts", tmp_path)
+    (tmp_path / "node_modules").symlink_to(modules)
+    for uid in DASHBOARDS:
+        body = (FOLDER / f"{uid}.json").read_text()
+        (tmp_path / f"{uid}.ts").write_text(
+            f"import type {{ Board }} from './types';\nexport const board: Board = {body};"
+        )
+    done = subprocess.run(
+        [
+            modules / ".bin" / "tsc", "--noEmit", "--strict", "--skipLibCheck", "--target", "es2022",
+            "--module", "es2022", "--moduleResolution", "bundler", *tmp_path.glob("*.ts"),
+        ],
+        capture_output=True, text=True, timeout=110, check=False, cwd=tmp_path,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout[:4000]
+
+
+def node_modules() -> Path:
+    """The locked packages in the cache; skips, or fails where real parts are required, if they cannot be had."""
+    folder = Path(os.environ.get("CASCADE_CACHE") or ROOT / ".cache").resolve() / "grafana-types"
+    lock = (TYPES / "package-lock.json").read_bytes()
+    if (folder / "package-lock.json").exists() and (folder / "package-lock.json").read_bytes() == lock:
+        return folder / "node_modules"
+    missing = "npm is not installed"
+    if (npm := shutil.which("npm")) is not None:
+        folder.mkdir(parents=True, exist_ok=True)
+        shutil.copy(TYPES / "package.json", folder)
+        (folder / "package-lock.json").write_bytes(lock)
+        done = subprocess.run(
+            [npm, "ci", "--no-audit", "--no-fund"], cwd=folder, capture_output=True, text=True, timeout=90, check=False
+        )
+        if done.returncode == 0:
+            return folder / "node_modules"
+        (folder / "package-lock.json").unlink()
+        missing = f"npm ci: {done.stderr[-500:]}"
+    if os.environ.get("CASCADE_REQUIRE_REAL") == "1":
+        pytest.fail(missing)
+    pytest.skip(missing)
