@@ -165,6 +165,7 @@ def replay(ctx: click.Context, files: tuple[Path, ...], config: Path | None, as_
     type=click.IntRange(min=1),
     help="How many configurations were tried on the way to this one; goes into the output.",
 )
+@click.option("--markdown", "as_markdown", is_flag=True, help="Print the tables as Markdown.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of tables.")
 @config_option
 @click.pass_context

@@ -39,6 +39,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     plots: Path | None = None
     tried: int = 1
     as_json: bool = False
+    as_markdown: bool = False
 
 
 def seeds_of(text: str) -> range:
@@ -92,6 +93,8 @@ def run(request: Request, settings: DetectorSettings) -> int:
     if request.as_json:
         sys.stdout.buffer.write(msgspec.json.encode(report) + b"\n")
         sys.stdout.buffer.flush()
+    elif request.as_markdown:
+        click.echo(tables.markdown(report), nl=False)
     else:
         tables.show(report, plain_console())
     errors.print(_costs(examined), markup=False, highlight=False, soft_wrap=True)

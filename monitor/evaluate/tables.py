@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 from rich.console import Console
@@ -21,26 +21,44 @@ SHOWN: Final = 40
 
 def show(report: Report, console: Console) -> None:
     """Print every table that has rows."""
-    console.print(_head(report), markup=False, soft_wrap=True)
-    console.print(world_table(report.worlds))
-    console.print(found_table(report.figures))
-    console.print(time_table(report.figures))
+    for part in parts(report):
+        console.print(part, markup=False, soft_wrap=isinstance(part, str))
+
+
+def markdown(report: Report) -> str:
+    """The same tables as Markdown, as ``docs/scorecard.md`` has them."""
+    return "\n\n".join(part if isinstance(part, str) else _as_markdown(part) for part in parts(report)) + "\n"
+
+
+def _as_markdown(table: Table) -> str:
+    columns = [[str(column.header), *map(str, column.cells)] for column in table.columns]
+    rules = [":--" if column.justify == "left" else "--:" for column in table.columns]
+    first, *rows = ["| " + " | ".join(row) + " |" for row in zip(*columns, strict=True)]
+    return "\n".join([f"**{table.title}**", "", first, "|" + "|".join(rules) + "|", *rows])
+
+
+def parts(report: Report) -> Iterator[Table | str]:
+    """Tables and sentences, in their order."""
+    yield _head(report)
+    yield world_table(report.worlds)
+    yield found_table(report.figures)
+    yield time_table(report.figures)
     if report.comparisons:
-        console.print(comparison_table(report.comparisons))
+        yield comparison_table(report.comparisons)
     if report.walk_forward:
-        console.print(found_table(report.walk_forward, "Walk-forward: thresholds from the past, 30 days between"))
-    console.print(found_table([report.market], "The market as a whole"))
+        yield found_table(report.walk_forward, "Walk-forward: thresholds from the past, 30 days between")
+    yield found_table([report.market], "The market as a whole")
     if report.calibration is not None:
-        console.print(calibration_table(report.calibration))
+        yield calibration_table(report.calibration)
     if report.matrix:
-        console.print(matrix_table(report.matrix, "Robustness"))
-        console.print(matrix_table(report.placebos, "Placebos: recall must fall to chance"))
+        yield matrix_table(report.matrix, "Robustness")
+        yield matrix_table(report.placebos, "Placebos: recall must fall to chance")
         chance = "unknown" if report.chance is None else f"{report.chance:.3f}"
-        console.print(f"Alerts at random times find {chance}; {report.after_spikes} alerts came from mad prices alone.")
-    console.print(miss_table(report.missed) if report.missed else "Missed: none")
-    console.print(false_table(report.false_alarms) if report.false_alarms else "Clean false alarms: none")
+        yield f"Alerts at random times find {chance}; {report.after_spikes} alerts came from mad prices alone."
+    yield miss_table(report.missed) if report.missed else "Missed: none"
+    yield false_table(report.false_alarms) if report.false_alarms else "Clean false alarms: none"
     for note in report.notes:
-        console.print(f"Note: {note}", markup=False, soft_wrap=True)
+        yield f"Note: {note}"
 
 
 def _head(report: Report) -> str:

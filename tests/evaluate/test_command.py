@@ -90,8 +90,8 @@ def test_a_folder_of_recordings_labelled_by_the_rule(tmp_path: Path) -> None:
 
 
 def test_simulated_markets_with_baselines(tmp_path: Path) -> None:
-    """Thresholds of all five are set on other seeds; in two hours of one asset nothing happens."""
-    found = report("--seeds", "1000", "--train", "1", "--days", "0.1", "--assets", "1")
+    """Thresholds of all five are set on other seeds, in a process of their own; in two hours nothing happens."""
+    found = report("--seeds", "1000", "--train", "1", "--days", "0.1", "--assets", "1", "--jobs", "2")
     assert (found["train"], found["test"]) == (["seed 1"], ["seed 1000"])
     names = [figures["name"] for figures in found["figures"]]
     assert names[0] == "this detector"
@@ -129,7 +129,7 @@ def test_misses_and_false_alarms_are_listed(tmp_path: Path) -> None:
     path = market(tmp_path)
     truth = tmp_path / "fall.truth.jsonl"
     truth.write_text(json.dumps(TRUTH | {"asset": "ETH"}))
-    words = evaluate(path, "--truth", truth)
+    words = evaluate(path, "--truth", truth, "--markdown")
     assert "Missed: 1" in words
     assert "Clean false alarms: 1" in words
 

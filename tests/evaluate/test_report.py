@@ -13,7 +13,7 @@ from monitor.evaluate.compare import compare
 from monitor.evaluate.examine import Examined
 from monitor.evaluate.outcomes import Exposure, Outcome, judge
 from monitor.evaluate.report import DETECTOR, Report, blocks_of, build, config_hash
-from monitor.evaluate.tables import show
+from monitor.evaluate.tables import markdown, show
 from monitor.evaluate.truth import Label
 from monitor.events import MICROS
 from tests.evaluate.tapes import START, label
@@ -123,6 +123,16 @@ def test_the_tables_show_it(report: Report) -> None:
     show(report, Console(file=words, width=180))
     for title in ("Walk-forward", "less a baseline", "Missed: 2", "Clean false alarms: 2", "severity 2+"):
         assert title in words.getvalue()
+
+
+def test_the_tables_are_markdown_as_well(report: Report) -> None:
+    """A title, a row of names, a rule, and the rows."""
+    lines = markdown(report).splitlines()
+    place = lines.index("**The market as a whole**")
+    assert lines[place + 2].startswith("|  | threshold | recall |")
+    assert lines[place + 3].startswith("|:--|--:|--:|")
+    assert lines[place + 4].startswith("| MARKET |")
+    assert len({line.count("|") for line in lines[place + 2 : place + 5]}) == 1
 
 
 def test_a_detector_compared_with_itself_differs_in_nothing() -> None:
