@@ -32,6 +32,9 @@ alarms on simulated markets, and no cascade more."""
 BLIND_MOVE_ZERO: Final = 4.5
 BLIND_MOVE_FULL: Final = 7.5
 """Where the price decides alone it must be rarer still."""
+BLIND_SIGMAS: Final = 1.25
+"""... and within the hour this many standard deviations of a day, the assumed one at the least: in months as still as
+July 2023 two percent are rare and no cascade."""
 VOLATILITY_ZERO: Final = 2.0
 VOLATILITY_FULL: Final = 6.0
 """Realised over normal volatility of five minutes; on calm days 1 in 100 minutes is above 3."""
@@ -359,7 +362,8 @@ class Scope:
         """Whether a cascade is more than dust."""
         flow, floors = self.flow, self.settings.floors
         if self.blind:
-            return True
+            daily = max(self.price.sigma, self.settings.baseline.daily_volatility)
+            return self.price.move("1h", side) >= BLIND_SIGMAS * daily
         least = floors.cascade_usd * self.scale
         if not flow.fine:
             return flow.usd(COARSE_WINDOW, side) >= COARSE * least
