@@ -209,13 +209,16 @@ def decode(ctx: click.Context, venue: str, instruments: Path | None) -> None:
 
 @cli.command()
 @click.option("--headless", is_flag=True, help="Print the contract's JSON lines instead of the screen.")
+@click.option("--serve", metavar="HOST", help="Serve the exchanges alone on HOST, ports 9201 to 9203, for ten hours.")
 @click.pass_context
-def demo(ctx: click.Context, headless: bool) -> None:
+def demo(ctx: click.Context, headless: bool, serve: str | None) -> None:
     """Play a cascade on this machine.
 
     A simulated market and exchanges, read by the real collector: calm, a long cascade, relief, a short squeeze, in
     about 90 seconds.
     """
+    if serve is not None:
+        ctx.exit(import_module("monitor.demo.serve").run(serve))
     ctx.exit(import_module("monitor.demo").run(headless=headless))
 
 

@@ -14,7 +14,7 @@ from monitor.simulate.exchanges.binance_usdm import BinanceUsdm
 from monitor.simulate.exchanges.bybit import Bybit
 from monitor.simulate.exchanges.dialect import Dialect
 from monitor.simulate.exchanges.okx import Okx
-from monitor.simulate.exchanges.server import ExchangeServer
+from monitor.simulate.exchanges.server import HOST, ExchangeServer
 from monitor.simulate.history import history
 from monitor.simulate.ledger import Ledger
 from monitor.simulate.listings import ASSETS
@@ -39,6 +39,8 @@ class Arena:
         warmup_s: seconds of calm that :meth:`history` yields; the market begins that long ago.
         feedback: whether forced orders move the price.
         clock: microseconds since the epoch.
+        host: where the exchanges listen.
+        port: that of the first exchange, the others take the next ones; 0 takes free ones.
 
     Attributes:
         market: the market itself.
@@ -53,6 +55,8 @@ class Arena:
         warmup_s: int = 0,
         feedback: bool = True,
         clock: Callable[[], int] = wall_clock_us,
+        host: str = HOST,
+        port: int = 0,
     ) -> None:
         self._clock = clock
         self._warmup_s = warmup_s
@@ -61,7 +65,8 @@ class Arena:
         self.market = Market(scenario, seed, begin, feedback=feedback)
         quotes = self.market.quotes()
         self.exchanges: Mapping[str, ExchangeServer] = {
-            dialect.venue: ExchangeServer(dialect(ASSETS, quotes, clock())) for dialect in DIALECTS
+            dialect.venue: ExchangeServer(dialect(ASSETS, quotes, clock()), host, port and port + place)
+            for place, dialect in enumerate(DIALECTS)
         }
         self._stack = AsyncExitStack()
 

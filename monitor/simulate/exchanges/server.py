@@ -37,6 +37,10 @@ class Client:
 class ExchangeServer:
     """Serves a dialect to any number of clients; an async context manager.
 
+    Args:
+        dialect: what is spoken.
+        host, port: where to listen; port 0 takes a free one.
+
     Attributes:
         dialect: what is spoken, with the ledger.
         refusing: while True, new websockets get a 503: the exchange is down.
@@ -45,8 +49,9 @@ class ExchangeServer:
         overflows: websockets cut because they read too slowly.
     """
 
-    def __init__(self, dialect: Dialect) -> None:
+    def __init__(self, dialect: Dialect, host: str = HOST, port: int = 0) -> None:
         self.dialect = dialect
+        self._where = (host, port)
         self.refusing = False
         self.connects = 0
         self.dropped = 0
@@ -56,9 +61,9 @@ class ExchangeServer:
         self._watched = asyncio.Event()
 
     async def __aenter__(self) -> Self:
-        """Listen on a free port of loopback."""
+        """Listen. Raises ``OSError`` when the address cannot be had."""
         self._server = await serve(
-            self._handle, HOST, 0, process_request=self._process_request, compression=None, ping_interval=None
+            self._handle, *self._where, process_request=self._process_request, compression=None, ping_interval=None
         )
         return self
 
