@@ -24,6 +24,7 @@ _SUFFIX: Final = re.compile(r"(.*[^\d])(1000000|10000|1000)")
 _MONTH_CODE: Final = re.compile(r"(.+USD)[FGHJKMNQUVXZ]\d{2}")
 _KRAKEN: Final = re.compile(r"(?:PI|PF|FI|FF)_([A-Z0-9]+USD)(?:_(\d{6}))?")
 _BITFINEX: Final = re.compile(r"T([A-Z0-9]+)F0:([A-Z0-9]+)F0")
+_KUCOIN: Final = re.compile(r"([A-Z0-9]+?)(USDT|USDC|USD)M")
 _HTX_DATED: Final = re.compile(r"([A-Z]+)\d{6}")
 _HIP3: Final = re.compile(r"[a-z][a-z0-9]*:(k?[A-Z0-9]+)")
 _KILO: Final = re.compile(r"k([A-Z][A-Z0-9]+)")
@@ -70,6 +71,8 @@ def _by_pattern(symbol: str) -> SymbolName | None:
         return SymbolName(*split_base(found[1]), "USDT" if found[2] == "UST" else found[2])
     if found := _KRAKEN.fullmatch(upper):
         return SymbolName(*split_base(found[1].removesuffix("USD")), "USD", dated=bool(found[2]))
+    if found := _KUCOIN.fullmatch(upper):
+        return SymbolName(*split_base(found[1]), found[2])
     if found := _HTX_DATED.fullmatch(upper):
         return SymbolName(*split_base(found[1]), "USD", dated=True)
     return None
@@ -82,7 +85,7 @@ def split_symbol(symbol: str) -> SymbolName:
     ``BTCUSDT-26SEP25`` (Bybit; the first two are settled in USDC), ``BTCUSDZ25`` (Bybit and Bitget, coin-settled),
     ``BTC-USDT-SWAP`` and ``BTC-USD_UM-SWAP`` (OKX), ``BTC_USDT`` (Gate), ``BTC-PERPETUAL`` and
     ``BTC_USDC-PERPETUAL`` (Deribit), ``PI_XBTUSD`` and ``FI_XBTUSD_261225`` (Kraken), ``BTC-USDT`` and ``BTC261225``
-    (HTX), ``tBTCF0:USTF0`` (Bitfinex), ``BTC-USD`` (dYdX), ``xyz:TSLA`` (Hyperliquid's builder
+    (HTX), ``XBTUSDTM`` (KuCoin), ``tBTCF0:USTF0`` (Bitfinex), ``BTC-USD`` (dYdX), ``xyz:TSLA`` (Hyperliquid's builder
     exchanges; priced in dollars), ``ETHBTC`` (quoted in bitcoin).
     """
     if (name := _by_pattern(symbol)) is not None:

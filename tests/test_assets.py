@@ -14,6 +14,8 @@ from monitor.assets import SymbolName, split_base, split_symbol
         ("xyz:TSLA", ("TSLA", 1, "USD", False)),
         ("flx:kPEPE", ("PEPE", 1000, "USD", False)),
         ("XBTUSD", ("BTC", 1, "USD", False)),
+        ("XBTUSDTM", ("BTC", 1, "USDT", False)),
+        ("XBTUSDM", ("BTC", 1, "USD", False)),
         ("WBTCUSDT", ("BTC", 1, "USDT", False)),
         ("1000PEPEUSDT", ("PEPE", 1000, "USDT", False)),
         ("10000SATSUSDT", ("SATS", 10_000, "USDT", False)),

@@ -129,19 +129,20 @@ FACTS: Final[dict[str, Facts]] = {
         (_coin("BTC"),),
     ),
     "kucoin": Facts(
-        "KuCoin Futures", "", "", "contracts", "a token before each dial", "github.com/tardis-dev/tardis-node 18.2.0",
-        CHECKED, (_lot("XBTUSDTM", 0.001),),
+        "KuCoin Futures", "", "", "contracts", "a token before each dial; 100 symbols a subscription",
+        "kucoin.com/docs; github.com/tardis-dev/tardis-node 18.2.0; ccxt 4.5.90", CHECKED, (_lot("XBTUSDTM", 0.001),),
     ),
     "mexc": Facts(
-        "MEXC", "", "", "contracts", "its own ping at least each 20 s", "ccxt 4.5.90", CHECKED,
-        (_lot("BTC_USDT", 0.0001),),
+        "MEXC", "", "", "contracts", "a request a channel and symbol, confirmed without its symbol",
+        "mexcdevelop.github.io; ccxt 4.5.90", CHECKED, (_lot("BTC_USDT", 0.0001),),
     ),
     "bingx": Facts(
-        "BingX", "", "", "coins", "compressed frames", "ccxt 4.5.90", CHECKED,
-        (_coin("BTC-USDT"),),
+        "BingX", "", "", "coins; open interest in USD", "compressed frames; 200 subscriptions a socket",
+        "bingx-api.github.io; ccxt 4.5.90", CHECKED, (_coin("BTC-USDT"),),
     ),
     "phemex": Facts(
-        "Phemex", "", "", "coins", "", "ccxt 4.5.90", CHECKED, (_coin("BTCUSDT"),),
+        "Phemex", "", "", "coins", "20 subscriptions a socket, 5 sockets an address",
+        "phemex-docs.github.io; ccxt 4.5.90", CHECKED, (_coin("BTCUSDT"),),
     ),
     "coinbase-intl": Facts(
         "Coinbase International", "", "", "coins", "as Deribit, whose technology it runs on",

@@ -9,6 +9,7 @@ from monitor.adapters.adapter import Adapter
 from monitor.adapters.aster import Aster
 from monitor.adapters.binance_coinm import BinanceCoinm
 from monitor.adapters.binance_usdm import BinanceUsdm
+from monitor.adapters.bingx import Bingx
 from monitor.adapters.bitfinex import Bitfinex
 from monitor.adapters.bitget import Bitget
 from monitor.adapters.bitmex import Bitmex
@@ -20,13 +21,17 @@ from monitor.adapters.gate import Gate
 from monitor.adapters.htx import Htx
 from monitor.adapters.hyperliquid import Hyperliquid
 from monitor.adapters.kraken import Kraken
+from monitor.adapters.kucoin import Kucoin
 from monitor.adapters.lighter import Lighter
+from monitor.adapters.mexc import Mexc
 from monitor.adapters.okx import Okx
+from monitor.adapters.phemex import Phemex
 
 ADAPTERS: Final[dict[str, type[Adapter]]] = {
     Aster.venue: Aster,
     BinanceCoinm.venue: BinanceCoinm,
     BinanceUsdm.venue: BinanceUsdm,
+    Bingx.venue: Bingx,
     Bitfinex.venue: Bitfinex,
     Bitget.venue: Bitget,
     Bitmex.venue: Bitmex,
@@ -38,8 +43,11 @@ ADAPTERS: Final[dict[str, type[Adapter]]] = {
     Htx.venue: Htx,
     Hyperliquid.venue: Hyperliquid,
     Kraken.venue: Kraken,
+    Kucoin.venue: Kucoin,
     Lighter.venue: Lighter,
+    Mexc.venue: Mexc,
     Okx.venue: Okx,
+    Phemex.venue: Phemex,
 }
 
 
