@@ -15,7 +15,7 @@ Ids:
     trade ``<T>:<m>:<q>:<p>``, since trades have no number, and ``#1``, ``#2`` … appended to twins of one frame.
 
 Sources: bingx-api.github.io (swap: websocket market data, contracts, premium index, open interest); ccxt 4.5.90
-(frames); mark price frames: github.com/BingX-API. Not seen on the wire: that names which begin with ``NC`` and two
+(frames of trades). Not seen on the wire: the frames of mark prices, and that names which begin with ``NC`` and two
 letters (``NCSK``, ``NCCO``, ``NCFX``, ``NCSI``) are all of the traditional markets'.
 """
 
