@@ -137,7 +137,7 @@ def waves(venue: str) -> list[AnyEvent]:
 
 SHOWING = [
     venue
-    for venue in ADAPTERS.keys() - PENDING
+    for venue in sorted({venue for venue, adapter in ADAPTERS.items() if not adapter.closed} - PENDING)
     if {"liquidations", "mark_price"} <= {c for d in sockets(venue) for c in d.plan.channels}
 ]
 
