@@ -42,7 +42,8 @@ class Match(NamedTuple):
 def match(alerts: Sequence[Alert], labels: Sequence[Label]) -> Match:
     """Match alerts to events of the same asset and side, at most one each way.
 
-    In the order of time each alert takes the event whose time runs out first: no other way finds more events.
+    In the order of time each alert takes the event with the nearest onset: what came four hours into one event and a
+    minute into the next has found the next.
     """
     events, judged = [], []
     by_key: dict[Key, tuple[list[Alert], list[Label]]] = {}
@@ -61,15 +62,16 @@ def match(alerts: Sequence[Alert], labels: Sequence[Label]) -> Match:
 
 
 def _match_side(alerts: Sequence[Alert], labels: Sequence[Label]) -> tuple[list[Found], list[Judged]]:
-    sought = sorted((label for label in labels if label.sought), key=lambda label: label.end_us)
+    sought = sorted((label for label in labels if label.sought), key=lambda label: label.onset_us)
     others = [label for label in labels if not label.sought]
     taken: dict[int, Alert] = {}
     judged = []
     for alert in sorted(alerts, key=lambda one: one.at_us):
         near = [place for place, label in enumerate(sought) if within(alert.at_us, label)]
-        free = next((place for place in near if place not in taken), None)
-        if free is not None:
-            taken[free] = alert
+        free = [place for place in near if place not in taken]
+        if free:
+            at_us = alert.at_us
+            taken[min(free, key=lambda place: abs(sought[place].onset_us - at_us))] = alert
             judged.append(Judged(alert, "found"))
         else:
             judged.append(Judged(alert, "repeat" if near else _other(alert, others)))

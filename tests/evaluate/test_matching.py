@@ -43,13 +43,14 @@ def test_side_and_asset_must_agree() -> None:
     assert verdicts([alert(HOUR, direction="short"), alert(HOUR, asset="ETH")], [event]) == ["false", "false"]
 
 
-def test_one_alert_finds_one_event_and_matching_leaves_no_more_unfound_than_it_must() -> None:
-    """The alert that both events could have goes to the one that is over first."""
-    first, second = label(HOUR, HOUR + 600), label(HOUR + 300, HOUR + 3_000)
-    matched = match([alert(HOUR + 400), alert(HOUR + 2_000)], [first, second])
+def test_one_alert_finds_one_event_the_one_that_began_nearest() -> None:
+    """An alert that two events could have is that of the nearer onset; the next one is the other's."""
+    first, second = label(HOUR, 2 * HOUR), label(HOUR + 3_000, 3 * HOUR)
+    for second_of_alert, found in ((HOUR + 1_400, [True, False]), (HOUR + 2_800, [False, True])):
+        matched = match([alert(second_of_alert)], [first, second])
+        assert [one.alert is not None for one in matched.events] == found
+    matched = match([alert(HOUR + 2_900), alert(HOUR + 3_100)], [first, second])
     assert [one.alert is not None for one in matched.events] == [True, True]
-    matched = match([alert(HOUR + 400)], [first, second])
-    assert [one.alert is not None for one in matched.events] == [True, False]
 
 
 def test_an_event_during_an_older_alert_is_carried() -> None:
