@@ -215,6 +215,7 @@ class Detector:
             [asset_view(scope) for scope in self.scopes()],
             dict(self.signals_by_phase), self.liquidations, (liquidated[0], liquidated[1]),
             dict(self.duplicates), dict(self.late), silent, self.second,
+            None if self.market is None else self.market.breadth(self.second),
         )  # fmt: skip
 
     # Restart

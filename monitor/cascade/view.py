@@ -67,7 +67,7 @@ class Histogram(NamedTuple):
 
 
 class DetectorView(NamedTuple):
-    """The detector as a whole."""
+    """The detector as a whole; ``stressed_ratio`` is the market's breadth, None where that is judged elsewhere."""
 
     assets: Sequence[AssetView]
     signals_by_phase: Mapping[str, int]
@@ -77,3 +77,4 @@ class DetectorView(NamedTuple):
     late_by_venue: Mapping[str, int]
     venues_in_gap: Sequence[str]
     second: int
+    stressed_ratio: float | None = None

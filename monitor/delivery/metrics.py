@@ -167,6 +167,13 @@ class MonitorMetrics:
             (),
             [((), view.second)],
         )
+        if view.stressed_ratio is not None:
+            yield gauge(
+                "symbols_stressed_ratio",
+                "Share of the top assets in stress within the last minute; 0 while too few are active to say.",
+                (),
+                [((), view.stressed_ratio)],
+            )
         own, rest = split_assets(view.assets, self._pinned, self._max_assets)
         yield from _assets(own, rest)
 

@@ -171,6 +171,7 @@ class Member:
             duplicates, late,
             sorted({venue for view in views for venue in view.venues_in_gap}),
             min((view.second for view in views), default=0),
+            next((each.market.breadth(each.closed) for each in shares if isinstance(each, MarketShare)), None),
         )  # fmt: skip
 
     def scopes(self) -> list[Scope]:

@@ -55,6 +55,7 @@ def detector(*assets: AssetView) -> DetectorView:
         late_by_venue={"okx": 1},
         venues_in_gap=(),
         second=1_700_000_000,
+        stressed_ratio=0.4,
     )
 
 
@@ -96,6 +97,9 @@ def test_detector_counts_are_shown_with_known_labels_from_zero() -> None:
     assert value(samples, "events_duplicate_total", venue="binance-usdm") == 0
     assert value(samples, "events_late_total", venue="okx") == 1
     assert value(samples, "decided_timestamp_seconds") == 1_700_000_000
+    assert value(samples, "symbols_stressed_ratio") == 0.4
+    elsewhere = scrape(Snapshot(detector=detector()._replace(stressed_ratio=None)))
+    assert value(elsewhere, "symbols_stressed_ratio") is None
     assert value(samples, "frames_rejected_total", venue="bybit", reason="malformed") == 0
     assert value(samples, "feed_reconnects_total", venue="binance-usdm", reason="stale") == 0
     assert value(samples, "liquidated_usd_total", venue="binance-usdm", side="short") == 0
