@@ -73,12 +73,15 @@ async def _examine(settings: Settings, source: str, *, page: bool, show: Callabl
     """All findings, each shown as soon as it is there."""
     found: list[Finding] = []
 
-    async def add(looking: Awaitable[Sequence[Finding]]) -> None:
-        for finding in await looking:
+    def note(findings: Sequence[Finding]) -> None:
+        for finding in findings:
             found.append(finding)
             show(finding)
 
-    await add(_given(_settings(settings, source)))
+    async def add(looking: Awaitable[Sequence[Finding]]) -> None:
+        note(await looking)
+
+    note(_settings(settings, source))
     if settings.role in ("all", "collector"):
         async with httpx.AsyncClient(timeout=TIMEOUT_S) as client:
             venues = settings.enabled_venues.items()
@@ -87,10 +90,6 @@ async def _examine(settings: Settings, source: str, *, page: bool, show: Callabl
         await add(kafka(settings))
     await add(pagers(settings, page=page))
     return found
-
-
-async def _given(findings: Sequence[Finding]) -> Sequence[Finding]:
-    return findings
 
 
 def _settings(settings: Settings, source: str) -> list[Finding]:
