@@ -150,6 +150,15 @@ def replay(ctx: click.Context, files: tuple[Path, ...], config: Path | None, as_
 @click.option("--assets", default=8, show_default=True, type=click.IntRange(min=1), help="Of a simulated market.")
 @click.option("--jobs", default=2, show_default=True, type=click.IntRange(min=1), help="Markets at once.")
 @click.option(
+    "--keep",
+    metavar="DIR",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Keep each market's result in DIR and take it from there: a run that broke off goes on, and a run over "
+    "markets that were examined apart only prints. A file's key is a hash of the market (seed, days and assets, or the "
+    "bytes of its files), the detector's settings, --alert, --matrix, and the code of detector, simulator, adapters "
+    "and evaluation; what differs in any of them is examined anew. With --plots everything is.",
+)
+@click.option(
     "--alert",
     type=click.Choice(["cascade", "building"]),
     default="cascade",

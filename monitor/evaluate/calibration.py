@@ -5,20 +5,14 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import Final, NamedTuple
+from typing import Final
 
 import msgspec
 
+from monitor.evaluate.outcomes import Point
+
 EDGES: Final = (0.0, 20.0, 35.0, 50.0, 60.0, 75.0, 90.0, 100.1)
 """Classes of the reliability table: the phases' own limits."""
-
-
-class Point(NamedTuple):
-    """Minutes with one score: how many, and how many of them were in or just before an event."""
-
-    score: float
-    minutes: int
-    events: int
 
 
 class Step(msgspec.Struct, frozen=True):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator
@@ -43,6 +44,10 @@ class Simulated(msgspec.Struct, frozen=True):
         """What tables call it."""
         return f"seed {self.seed}"
 
+    def identity(self) -> list[str]:
+        """What it is made of: the same gives the same market."""
+        return ["simulated", str(self.seed), repr(self.days), str(self.assets)]
+
     def load(self) -> Case:
         """Make it."""
         world = World(WorldSettings(seed=self.seed, days=self.days, assets=self.assets))
@@ -58,6 +63,11 @@ class Recorded(msgspec.Struct, frozen=True):
     files: tuple[Path, ...]
     truth: Path | None = None
 
+    def identity(self) -> list[str]:
+        """Its name, which tables show, and what is in its files."""
+        truth = () if self.truth is None else (self.truth,)
+        return ["recorded", self.name, digest(self.files), digest(truth)]
+
     def load(self) -> Case:
         """Read them. Raises ``OSError``, or ``OperatorError`` for a truth file that cannot be read."""
         playback = Playback({str(path): read_file(path) for path in self.files})
@@ -69,6 +79,12 @@ class Converted(msgspec.Struct, frozen=True):
 
     name: str
     folder: Path
+
+    def identity(self) -> list[str]:
+        """Its name, the programs of its folder, and what is in its own files."""
+        mine = [path for path in (self.folder / self.name).rglob("*") if path.is_file()]
+        mine += self.folder.glob(f"{self.name}_*")
+        return ["converted", self.name, digest(sorted(self.folder.glob("*.py"))), digest(sorted(mine))]
 
     def load(self) -> Case:
         """Convert it. Raises ``OperatorError`` where the converter fails."""
@@ -83,6 +99,15 @@ class Converted(msgspec.Struct, frozen=True):
 
 
 Source = Simulated | Recorded | Converted
+
+
+def digest(paths: Iterable[Path]) -> str:
+    """A hash of files' bytes, in their order. Raises ``OSError``."""
+    lines = []
+    for path in paths:
+        with path.open("rb") as file:
+            lines.append(hashlib.file_digest(file, "sha256").hexdigest())
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
 def recordings(folder: Path) -> list[Source]:

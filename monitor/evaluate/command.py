@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from multiprocessing import get_context
 from pathlib import Path
+from typing import NamedTuple
 
 import click
 import msgspec
 from rich.console import Console
-from rich.progress import MofNCompleteColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
+from rich.progress import MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from monitor.cascade.settings import DetectorSettings
 from monitor.errors import OperatorError
 from monitor.evaluate import tables
 from monitor.evaluate.alerts import Trigger
 from monitor.evaluate.cases import Simulated, Source, files, recordings
-from monitor.evaluate.examine import Examined, Plan, examine
+from monitor.evaluate.examine import Examined, Plan
+from monitor.evaluate.keep import Slot, examine_and_keep, slot
 from monitor.evaluate.report import build
 from monitor.report import plain_console
 
@@ -34,6 +36,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     days: float = 30.0
     assets: int = 8
     jobs: int = 2
+    keep: Path | None = None
     trigger: Trigger = "cascade"
     matrix: bool = False
     plots: Path | None = None
@@ -83,8 +86,8 @@ def run(request: Request, settings: DetectorSettings) -> int:
     plan = Plan(settings.model_dump_json(), request.trigger, True, request.matrix, request.plots)
     training = msgspec.structs.replace(plan, matrix=False, plots=None)
     errors = Console(stderr=True)
-    tasks = [(source, training) for source in train] + [(source, plan) for source in test]
-    examined = examine_all(tasks, request.jobs, errors)
+    markets = [(source, training) for source in train] + [(source, plan) for source in test]
+    examined = examine_all(markets, request.jobs, request.keep, errors)
     trained, tested = examined[: len(train)], examined[len(train) :]
     empty = [market.exposure.world for market in tested if not market.events]
     if empty:
@@ -101,22 +104,48 @@ def run(request: Request, settings: DetectorSettings) -> int:
     return 0
 
 
-def examine_all(tasks: Sequence[tuple[Source, Plan]], jobs: int, errors: Console) -> list[Examined]:
-    """Examine markets, several at once, and show how far it is; results are in the order of the tasks."""
+class Task(NamedTuple):
+    """A market to examine, and where to keep the result."""
+
+    source: Source
+    plan: Plan
+    slot: Slot | None
+
+
+def examine_all(
+    markets: Sequence[tuple[Source, Plan]], jobs: int, keep: Path | None, errors: Console
+) -> list[Examined]:  # fmt: skip
+    """Examine the markets that are not kept yet, several at once, and show how far it is; in the order given.
+
+    Charts are drawn while a market is examined, so that a market with charts is always examined.
+    """
+    tasks = [Task(*market, None if keep is None else slot(keep, *market)) for market in markets]
+    done = {
+        place: found
+        for place, task in enumerate(tasks)
+        if task.slot is not None and task.plan.plots is None and (found := task.slot.find()) is not None
+    }
+    if done:
+        errors.print(f"{len(done)} of {len(tasks)} markets were kept in {keep}", highlight=False, soft_wrap=True)
+    todo = [place for place in range(len(tasks)) if place not in done]
     columns = (SpinnerColumn(), TextColumn("markets"), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=errors, transient=True) as progress:
-        shown = progress.add_task("markets", total=len(tasks))
-        if jobs == 1 or len(tasks) == 1:
-            return list(_ticking((examine(*task) for task in tasks), progress, shown))
-        with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
-            futures = [pool.submit(examine, *task) for task in tasks]
-            return list(_ticking((future.result() for future in futures), progress, shown))
+        shown = progress.add_task("markets", total=len(todo))
+        for place, examined in _examined(tasks, todo, jobs):
+            done[place] = examined
+            progress.advance(shown)
+    return [done[place] for place in range(len(tasks))]
 
 
-def _ticking(results: Iterable[Examined], progress: Progress, task: TaskID) -> Iterable[Examined]:
-    for result in results:
-        progress.advance(task)
-        yield result
+def _examined(tasks: Sequence[Task], todo: Sequence[int], jobs: int) -> Iterator[tuple[int, Examined]]:
+    """Results as they come; each process ends with its market and gives back its memory."""
+    if jobs == 1 or len(todo) < 2:
+        yield from ((place, examine_and_keep(*tasks[place])) for place in todo)
+        return
+    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn"), max_tasks_per_child=1) as pool:
+        futures = {pool.submit(examine_and_keep, *tasks[place]): place for place in todo}
+        for future in as_completed(futures):
+            yield futures[future], future.result()
 
 
 def _costs(examined: Sequence[Examined]) -> str:

@@ -14,10 +14,9 @@ from monitor.cascade.settings import DetectorSettings
 from monitor.evaluate import robustness
 from monitor.evaluate.alerts import Alert, Trigger, Watch, in_order, of_assets
 from monitor.evaluate.baselines import RULES, Rule, crossings
-from monitor.evaluate.calibration import Point
 from monitor.evaluate.cases import Case, Source
 from monitor.evaluate.labels import labels_of
-from monitor.evaluate.outcomes import Exposure, Outcome, judge, points
+from monitor.evaluate.outcomes import Exposure, Outcome, Point, judge, points
 from monitor.evaluate.tape import Tape, Tapes
 from monitor.evaluate.truth import MARKET, Label, market_labels
 from monitor.evaluate.truth import in_order as labels_in_order

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 
 from monitor.evaluate.alerts import Alert, Key, Watch
-from monitor.evaluate.calibration import Point
 from monitor.evaluate.matching import BEFORE_US, Found, Judged, match, second_waves
 from monitor.evaluate.tape import Tape
 from monitor.evaluate.truth import MARKET, Label
@@ -19,6 +18,14 @@ AHEAD_MIN: Final = 15
 """The probability that is calibrated is that of an event running now or beginning within this long, minutes."""
 NO_SIGNAL: Final = 0.0
 """The score of a minute without a signal: the detector publishes none while an asset is calm."""
+
+
+class Point(NamedTuple):
+    """Minutes with one score: how many, and how many of them were in or just before an event."""
+
+    score: float
+    minutes: int
+    events: int
 
 
 class Exposure(msgspec.Struct, frozen=True):

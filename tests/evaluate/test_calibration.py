@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.evaluate.calibration import Point, calibrate, isotonic, pool, probability
+from monitor.evaluate.calibration import calibrate, isotonic, pool, probability
+from monitor.evaluate.outcomes import Point
 
 points = st.lists(
     st.tuples(st.integers(0, 20), st.integers(1, 9)).flatmap(

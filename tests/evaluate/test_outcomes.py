@@ -4,9 +4,8 @@ import pytest
 
 from monitor.evaluate import folds, thresholds
 from monitor.evaluate.alerts import Alert, Key, Watch
-from monitor.evaluate.calibration import Point
 from monitor.evaluate.figures import Blocks, event_block, figures, week_of
-from monitor.evaluate.outcomes import Exposure, Outcome, judge, points, printed
+from monitor.evaluate.outcomes import Exposure, Outcome, Point, judge, points, printed
 from monitor.evaluate.robustness import chance, moved, placebos
 from monitor.evaluate.tape import Tape
 from monitor.evaluate.truth import Label

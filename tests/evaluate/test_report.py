@@ -8,10 +8,9 @@ from rich.console import Console
 from monitor.cascade.settings import DetectorSettings
 from monitor.evaluate.alerts import Alert
 from monitor.evaluate.baselines import OFF, PRICE, RULES
-from monitor.evaluate.calibration import Point
 from monitor.evaluate.compare import compare
 from monitor.evaluate.examine import Examined
-from monitor.evaluate.outcomes import Exposure, Outcome, judge
+from monitor.evaluate.outcomes import Exposure, Outcome, Point, judge
 from monitor.evaluate.report import DETECTOR, Report, blocks_of, build, config_hash
 from monitor.evaluate.tables import markdown, show
 from monitor.evaluate.truth import Label

@@ -1,0 +1,105 @@
+"""A folder of examined markets: what broke off goes on, and what was done in parts comes together.
+
+A market's file bears the hash of everything that its result depends on: the market itself (seed and size, or the bytes
+of its files), the detector's settings, the options, and the code that decides. What differs in any of it has another
+name, so that a stale file is never read.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import platform
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import Final
+
+import msgspec
+import numpy as np
+
+from monitor.errors import OperatorError
+from monitor.evaluate.cases import Simulated, Source
+from monitor.evaluate.examine import Examined, Plan, examine
+
+ROOT: Final = Path(__file__).parents[1]
+DETECTS: Final = ("assets.py", "cascade", "evaluate", "events.py")
+SIMULATES: Final = ("simulate/world",)
+READS: Final = ("adapters", "recording.py", "replay.py")
+"""The code that a result depends on: of every market, of a simulated one, of files."""
+REPORTS: Final = frozenset({
+    "calibration", "command", "compare", "figures", "folds", "groups", "intervals", "keep", "plots", "report",
+    "tables", "thresholds",
+})  # fmt: skip
+"""Modules of ``evaluate`` that make tables of results and change none."""
+
+
+class Kept(msgspec.Struct, frozen=True):
+    """A file of the folder."""
+
+    key: str
+    market: str
+    examined: Examined
+
+
+class Slot(msgspec.Struct, frozen=True):
+    """Where one market's result is kept, or will be."""
+
+    path: Path
+    key: str
+
+    def find(self) -> Examined | None:
+        """The result, if it is there. Raises ``OperatorError`` for a file that is none."""
+        try:
+            kept = msgspec.json.decode(self.path.read_bytes(), type=Kept)
+        except FileNotFoundError:
+            return None
+        except msgspec.MsgspecError as error:
+            raise OperatorError(f"{self.path} is no result of evaluate ({error}); remove it") from None
+        if kept.key != self.key:
+            raise OperatorError(f"{self.path} is the result of something else; remove it")
+        return kept.examined
+
+    def put(self, examined: Examined) -> None:
+        """Keep the result; a reader finds all of it or nothing."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        unfinished = self.path.with_suffix(f".{os.getpid()}.tmp")
+        unfinished.write_bytes(msgspec.json.encode(Kept(self.key, examined.exposure.world, examined)))
+        unfinished.replace(self.path)
+
+
+def slot(folder: Path, source: Source, plan: Plan) -> Slot:
+    """Where the result of a market is kept."""
+    depends_on = [
+        *source.identity(), code_hash(DETECTS + (SIMULATES if isinstance(source, Simulated) else READS)),
+        plan.settings, plan.trigger, str(plan.rules), str(plan.matrix), platform.python_version(), np.__version__,
+    ]  # fmt: skip
+    key = hashlib.sha256(msgspec.json.encode(depends_on)).hexdigest()
+    name = "".join(letter if letter.isalnum() or letter in "._-" else "-" for letter in source.name)
+    return Slot(folder / f"{name[:80]}-{key[:16]}.json", key)
+
+
+def examine_and_keep(source: Source, plan: Plan, kept: Slot | None) -> Examined:
+    """Examine a market, and keep the result as soon as it is there."""
+    examined = examine(source, plan)
+    if kept is not None:
+        kept.put(examined)
+    return examined
+
+
+@cache
+def code_hash(parts: tuple[str, ...]) -> str:
+    """A hash of the sources of these parts of the program."""
+    digest = hashlib.sha256()
+    for path in sorted(path for part in parts for path in sources(part)):
+        digest.update(f"{path.relative_to(ROOT)} {path.stat().st_size}\n".encode())
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+def sources(part: str) -> Iterator[Path]:
+    """The files of a module or a package, without those that only report."""
+    path = ROOT / part
+    for file in path.rglob("*.py") if path.is_dir() else (path,):
+        if file.parent.name != "evaluate" or file.stem not in REPORTS:
+            yield file
