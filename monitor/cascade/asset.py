@@ -202,10 +202,6 @@ class Asset(Scope):
         """Where liquidations of it were seen, and where it has a price and their channel beats."""
         return {*self.flow.sources, *(venue for venue in self.price.venues if venue in feeds.beating)}
 
-    @property
-    def _interest_usd(self) -> float:
-        return self.open_interest_usd
-
     def _interest_by_venue(self) -> dict[str, float]:
         return self.context.open_interest.by_venue(self.opened)
 

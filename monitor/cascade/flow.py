@@ -44,6 +44,8 @@ SHAPE_SHRINK: Final = 1_000
 come in lumps, a factor from fewer is noise."""
 SHAPE_MINUTES: Final = 28 * DAY_MINUTES
 """Empty minutes before the last four weeks no longer matter to the day's shape."""
+LEAST_FLOOR_USD: Final = 100.0
+"""The floor of the smallest asset, at the market's scale of one."""
 LOWEST_RATE: Final = 1e-3
 """USD a minute below which no rate falls, so that ratios to it stay finite."""
 BREADTH_RATIO: Final = 5.0
@@ -60,24 +62,28 @@ class Flow:
     """Rolling liquidated USD of one scope. All amounts inside are micro-USD, all amounts that it hands out USD.
 
     Args:
-        floor_usd: added to both sides of every ratio; see :class:`monitor.cascade.settings.FloorSettings`.
-        settings: how what is normal is learned, and which windows are judged.
+        settings: how what is normal is learned, which windows are judged, and the floor that is added to both sides of
+            every ratio.
+        scale: what that floor is multiplied with.
         steadiness: multiplies the priors' exponents: the sum over many assets varies less than any of them, so the
             same ratio is a larger surprise.
     """
 
     __slots__ = (
-        "_baseline", "_hour", "_minute", "_minutes", "_names", "_priors", "_source_rates", "_sources", "_surprise",
-        "_surprises", "aggregated", "factor", "fine", "floor_usd", "hidden", "last", "order_rate", "rates", "shape",
-        "table", "windows",
+        "_baseline", "_floors", "_hour", "_minute", "_minutes", "_names", "_priors", "_scale", "_source_rates",
+        "_sources", "_surprise", "_surprises", "aggregated", "factor", "fine", "floor_usd", "hidden", "interest_usd",
+        "last", "order_rate", "rates", "shape", "table", "windows",
     )  # fmt: skip
 
-    def __init__(self, floor_usd: float, settings: DetectorSettings, steadiness: float = 1.0) -> None:
+    def __init__(self, settings: DetectorSettings, scale: float = 1.0, steadiness: float = 1.0) -> None:
         self.windows = Windows(WINDOWS)
-        self.floor_usd = floor_usd
+        self._floors = settings.floors
+        self._scale = scale
+        self.interest_usd = 0.0  # open interest that the floor goes by, as last heard
+        self.floor_usd = settings.floors.floor_usd * scale
         self.fine = False  # whether any record was finer than an hour: otherwise short windows know nothing
         self.aggregated = False  # whether any was not
-        self.rates = [PRIOR_RATE * floor_usd] * 2  # normal USD a minute by side, without the day's shape
+        self.rates = [PRIOR_RATE * self.floor_usd] * 2  # normal USD a minute by side, without the day's shape
         self.shape = Shape(power=1, shrink=SHAPE_SHRINK, per_day=60)
         self.order_rate = 0.0  # normal orders a minute, both sides
         self.last = 0  # the last second that had an order
@@ -125,9 +131,29 @@ class Flow:
             self.windows.add(lane, second, micros, orders)
 
     def expect(self, open_interest_usd: float) -> None:
-        """Take the open interest as the measure of a normal minute, as long as none was learned."""
+        """Take the open interest as the measure of the floor and, as long as none was learned, of a normal minute."""
+        if open_interest_usd:
+            self.interest_usd = open_interest_usd
+            self._measure()
         if self._minutes == 0:
             self.rates = [PRIOR_TURNOVER * open_interest_usd / (2 * DAY_MINUTES)] * 2
+            self._surprises = [None, None]
+
+    @property
+    def size_usd(self) -> float:
+        """Open interest, or the one that would close what is normal here; 0 where neither is known yet."""
+        if self.interest_usd:
+            return self.interest_usd
+        return DAY_MINUTES * sum(self.rates) / PRIOR_TURNOVER if self._minutes >= DAY_MINUTES else 0.0
+
+    def _measure(self) -> None:
+        """Take the floor from the asset's size."""
+        most, size = self._floors.floor_usd * self._scale, self.size_usd
+        if size:
+            least = min(most, LEAST_FLOOR_USD * self._scale)
+            most = min(most, max(least, 1e-4 * self._floors.floor_interest_bp * size))
+        if most != self.floor_usd:
+            self.floor_usd = most
             self._surprises = [None, None]
 
     def close(self, second: int) -> None:
@@ -236,10 +262,12 @@ class Flow:
             return
         if not self.fine:
             self._learn_coarse(max(0, empty) + 1)
-            return
-        if empty > 0:
-            self._learn_empty(minute - empty, empty)
-        self._learn()
+        else:
+            if empty > 0:
+                self._learn_empty(minute - empty, empty)
+                self._measure()
+            self._learn()
+        self._measure()
 
     def _learn(self) -> None:
         keep, winsor, floor = self._keep(1), self._baseline.winsor, self.floor_usd
@@ -310,7 +338,7 @@ class Flow:
         return {
             "windows": self.windows.state(), "fine": self.fine, "aggregated": self.aggregated, "rates": self.rates,
             "shape": self.shape.state(), "factor": self.factor, "hour": self._hour, "hidden": self.hidden,
-            "order_rate": self.order_rate, "last": self.last,
+            "order_rate": self.order_rate, "last": self.last, "interest": self.interest_usd, "floor": self.floor_usd,
             "minutes": self._minutes, "minute": self._minute, "sources": self._sources,
             "source_rates": self._source_rates.tolist(),
             "surprise": [{name: kept.state() for name, kept in side.items()} for side in self._surprise],
@@ -323,6 +351,7 @@ class Flow:
         self._minutes, self._minute, self._sources = state["minutes"], state["minute"], state["sources"]
         self._names = list(self._sources)
         self.order_rate, self.last = state["order_rate"], state["last"]
+        self.interest_usd, self.floor_usd = state["interest"], state["floor"]
         self.shape.load(state["shape"])
         self.factor, self._hour = state["factor"], state["hour"]
         self.hidden = {window: (kept[0], kept[1]) for window, kept in state["hidden"].items()}

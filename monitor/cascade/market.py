@@ -5,6 +5,7 @@ It sees nothing but summaries, so whoever reads all assets' summaries can be the
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from typing import Final
 
@@ -30,6 +31,8 @@ ACTIVE_S: Final = 3_600
 TOP: Final = 20
 """Breadth is of this many assets: those with the most open interest or, where none is known, the most liquidated in a
 day."""
+MARKET_BP: Final = 1.5
+"""Basis points of all open interest that five minutes must hold where that is less than the floor in dollars."""
 BREADTH_ZERO: Final = 0.2
 BREADTH_FULL: Final = 0.7
 BREADTH_POINTS: Final = 11.0
@@ -74,8 +77,9 @@ class Market(Scope):
         self.told_at[asset] = summary.second
         if summary.stressed:
             self.stressed_at[asset] = summary.second
-        if summary.open_interest_usd:
+        if summary.open_interest_usd and summary.open_interest_usd != self.interest.get(asset):
             self.interest[asset] = summary.open_interest_usd
+            self.flow.expect(math.fsum(self.interest.values()))
         self._take_hidden(summary)
         leaders = self.settings.market.leaders
         if asset not in leaders:
@@ -190,6 +194,11 @@ class Market(Scope):
         # Flow spread over the assets may be beyond doubt in their sum before it is in any of them.
         sure = self.scores[index].points >= self.settings.phases.fast_score and self.leading_building[index]
         return bool(sure) or self.breadth(second) >= self.settings.market.breadth
+
+    def _enough(self, side: Side) -> bool:
+        floors, size, usd = self.settings.floors, self.flow.size_usd, self.flow.corrected_usd("5m", side)
+        most = self.scale * floors.cascade_usd
+        return usd >= (min(most, max(self.scale * floors.dust_usd, 1e-4 * MARKET_BP * size)) if size else most)
 
     def _limit(self, window: str, side: Side) -> float | None:
         """What the sum would be if no asset but the leaders had more than its largest allowed share of it."""

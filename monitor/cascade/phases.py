@@ -44,6 +44,7 @@ class Observation(NamedTuple):
         pace_surprise: how surprising that is, decades; 0 where the window is not judged.
         quiet_ratio: its quiet window over the normal one.
         allowed: whether a cascade may be called at all (the market needs breadth or a leader).
+        moved: whether the price shows anything of it (or is not known): liquidations alone come every day.
         saturated: whether a feed is at its limit, so that nobody knows whether the pace has slowed.
     """
 
@@ -59,6 +60,7 @@ class Observation(NamedTuple):
     quiet_ratio: float
     allowed: bool = True
     saturated: bool = False
+    moved: bool = True
 
 
 class Episode(msgspec.Struct):
@@ -118,7 +120,7 @@ class Phases:
         state.second = seen.second
         state.recent = [(at, points) for at, points in state.recent if at > seen.second - RECENT_S]
         state.recent.append((seen.second, seen.score if seen.allowed and seen.floors_met else 0.0))
-        high = seen.forced and seen.score >= settings.building_score
+        high = seen.forced and seen.moved and seen.score >= settings.building_score
         state.high_since = (state.high_since or seen.second) if high else 0
         state.low_since = 0 if seen.forced else (state.low_since or seen.second)
         if state.episode is not None:

@@ -50,6 +50,9 @@ ONE_SIDED_ORDERS: Final = 10
 """One-sidedness of fewer orders in five minutes is chance."""
 SATURATED: Final = 0.9
 """Share of seconds with a report from which on a feed of one a second is at its limit."""
+IMPLIED_BP: Final = 5.0
+"""Basis points of the open interest that would close what is normal here: the floor in dollars is no higher than that
+where no open interest is known, and reached by assets of 500 million."""
 COARSE: Final = 4.0
 """Floors of totals that come by the hour, over those of five minutes."""
 COARSE_WINDOW: Final = "1h"
@@ -89,7 +92,7 @@ class Scope:
         self.name = name
         self.settings = settings
         self.scale = scale
-        self.flow = Flow(settings.floors.floor_usd * scale, settings, steadiness)
+        self.flow = Flow(settings, scale, steadiness)
         self.price = self._new_price()
         self.phases = [Phases(settings.phases) for _ in SIDES]
         self.scores: list[Score] = [NOTHING, NOTHING]
@@ -238,11 +241,6 @@ class Scope:
         """Venues whose liquidations are seen, or would be."""
         raise NotImplementedError
 
-    @property
-    def _interest_usd(self) -> float:
-        """Open interest that the floors go by, USD; 0 where none is known."""
-        return 0.0
-
     def _interest_by_venue(self) -> dict[str, float]:
         return {}
 
@@ -352,6 +350,7 @@ class Scope:
             quiet_ratio=flow.ratio(judged.quiet_window, side) if flow.table else 1.0,
             allowed=asked and not self._rebounds(side) and self._allowed(side, second),
             saturated=self.corrected.saturation >= SATURATED,
+            moved=last is None or scored.price >= limits.building_price_share,
         )
 
     def _rebounds(self, side: Side) -> bool:
@@ -364,12 +363,21 @@ class Scope:
         if self.blind:
             daily = max(self.price.sigma, self.settings.baseline.daily_volatility)
             return self.price.move("1h", side) >= BLIND_SIGMAS * daily
-        least = floors.cascade_usd * self.scale
         if not flow.fine:
-            return flow.usd(COARSE_WINDOW, side) >= COARSE * least
+            return flow.usd(COARSE_WINDOW, side) >= COARSE * floors.cascade_usd * self.scale
         many = flow.orders("5m") >= floors.cascade_orders or self.corrected.saturation >= SATURATED
-        least = max(least, floors.cascade_interest_bp * 1e-4 * self._interest_usd)
-        return many and flow.corrected_usd("5m", side) >= least
+        return many and self._enough(side)
+
+    def _enough(self, side: Side) -> bool:
+        """Whether enough was liquidated for a cascade of something of this size."""
+        flow, floors = self.flow, self.settings.floors
+        parts, usd = floors.cascade_interest_bp, flow.corrected_usd("5m", side)
+        size = flow.size_usd * self.seen_share  # what is hidden by a lost feed is missing from the sums alone
+        if usd < floors.dust_usd:
+            return False
+        if flow.interest_usd:
+            return any(flow.corrected_usd(window, side) >= 1e-4 * bp * size for window, bp in parts.items())
+        return usd >= (min(floors.cascade_usd, 1e-4 * IMPLIED_BP * size) if size else floors.cascade_usd)
 
     # What goes out
 

@@ -49,6 +49,9 @@ class BaselineSettings(_Frozen):
     )
 
 
+WindowName = Literal["1s", "5s", "10s", "30s", "1m", "5m", "15m", "1h", "4h", "24h", "7d", "30d"]
+
+
 class FloorSettings(_Frozen):
     """Absolute floors against dust. All sums are of one asset and side, USD."""
 
@@ -57,18 +60,26 @@ class FloorSettings(_Frozen):
         description="5 minutes must hold this much before liquidations give any points; also added to both "
         "sides of every ratio, so that a thin asset's first order is no surprise.",
     )
-    cascade_usd: PositiveFloat = Field(250_000, description="5 minutes must hold this much before a cascade is called.")
-    cascade_interest_bp: float = Field(
-        20,
-        ge=0,
-        description="... and this much of an asset's open interest where it is known, basis points (a normal day "
-        "closes 50 by force).",
+    floor_interest_bp: PositiveFloat = Field(
+        0.2,
+        description="... or this much of an asset's open interest where that is less, basis points: a small asset's "
+        "cascade is as much a cascade.",
     )
-    cascade_orders: PositiveInt = Field(10, description="... and this many forced orders.")
+    cascade_usd: PositiveFloat = Field(
+        250_000,
+        description="5 minutes must hold this much before a cascade is called, where the open interest is not known.",
+    )
+    cascade_interest_bp: dict[WindowName, PositiveFloat] = Field(
+        {"10s": 10, "1m": 20, "5m": 30},
+        min_length=1,
+        description="Where it is known, one of these windows must hold this much of it, basis points (a normal day "
+        "closes 50 by force): what dies within seconds is known by its pace before its sum tells,",
+    )
+    dust_usd: PositiveFloat = Field(
+        10_000, description="and 5 minutes at least this much, however small the asset, USD,"
+    )
+    cascade_orders: PositiveInt = Field(10, description="and this many forced orders.")
     market_scale: PositiveFloat = Field(4, description="The market's floors are this many times an asset's.")
-
-
-WindowName = Literal["1s", "5s", "10s", "30s", "1m", "5m", "15m", "1h", "4h", "24h", "7d", "30d"]
 
 
 class JudgedSettings(_Frozen):
@@ -98,6 +109,9 @@ class PhaseSettings(_Frozen):
     """When an asset goes from one phase to the next (section 3.6); all times are market time."""
 
     building_score: float = Field(35, ge=0, le=100, description="calm -> building at this score ...")
+    building_price_share: float = Field(
+        0.05, ge=0, le=1, description="... with this share of the price's points, where there is a price, ..."
+    )
     building_seconds: PositiveInt = Field(10, description="... held for this long, seconds.")
     cascade_score: float = Field(60, ge=0, le=100, description="building -> cascade at this score in 2 of 3 seconds.")
     fast_score: float = Field(75, ge=0, le=100, description="calm -> cascade at this score in 2 of 3 seconds.")

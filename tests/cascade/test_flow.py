@@ -21,7 +21,7 @@ FLOOR = 50_000.0
 
 def flow(settings: DetectorSettings | None = None) -> Flow:
     """A flow at :data:`START`."""
-    made = Flow(FLOOR, settings or DetectorSettings())
+    made = Flow(settings or DetectorSettings())
     made.windows.advance(START)
     return made
 
@@ -187,7 +187,7 @@ def test_a_restored_flow_under_other_windows_goes_on() -> None:
     made = flow()
     minutes(made, 0, [60_000.0] * 50)
     settings = DetectorSettings(judged=JudgedSettings(flow_windows=("1m", "15m")))
-    other = Flow(FLOOR, settings)
+    other = Flow(settings)
     other.load(msgspec.msgpack.decode(msgspec.msgpack.encode(made.state())))
     assert other.surprise("1m", "long") == made.surprise("1m", "long")
     assert other.state()["surprise"][0]["15m"] == Surprise(1.5, 2.2).state()  # type: ignore[index]

@@ -6,7 +6,7 @@ import pytest
 
 from monitor.cascade.scope import episode_id
 from monitor.cascade.settings import DetectorSettings, FloorSettings
-from monitor.events import MICROS, AnyEvent, Liquidation, Side
+from monitor.events import MICROS, SIDES, AnyEvent, Liquidation, Side, Signal
 from tests.cascade.scenarios import (
     BRISK,
     START,
@@ -14,6 +14,7 @@ from tests.cascade.scenarios import (
     crash,
     encoded,
     in_order,
+    interest,
     liquidation,
     mark,
     play,
@@ -40,13 +41,23 @@ def test_a_crash_of_the_price_alone_does_not_build() -> None:
     assert detector.assets["BTC"].scores[0].points == 38.46
 
 
-def test_liquidations_without_a_move_only_build() -> None:
-    """Any flow with a price that stands still is capped at 49 by the gate and never a cascade."""
-    events = in_order([*ramp(START, 900, 100.0, 100.0, step=5), *burst(START + 300, 300, 500_000.0)])
+def test_liquidations_without_a_move_begin_nothing() -> None:
+    """Any flow with a price that stands still is capped at 49 by the gate, and begins no episode."""
+    events = in_order([*ramp(START, 500, 100.0, 100.0, step=5), *burst(START + 300, 200, 500_000.0)])
+    detector, signals = play(events, BRISK)
+    scored = detector.assets["BTC"].scores[0]
+    assert signals == []
+    assert (scored.points, scored.gated) == (49.0, True)
+    assert "two_family_gate" in {found.feature for found in scored.evidence}
+
+
+def test_liquidations_with_half_a_move_only_build() -> None:
+    """Any flow with a price that moves by less than a cascade's builds."""
+    fall = [*ramp(START, 300, 100.0, 100.0, step=5), *ramp(START + 301, 299, 100.0, 98.5), mark(START + 900, 98.5)]
+    events = in_order([*fall, *burst(START + 300, 300, 500_000.0)])
     _, signals = play(events, BRISK, START + 1_500)
     assert [signal.phase for signal in turns(signals)] == ["building", "calm"]
     assert max(signal.risk_score for signal in signals) == 49.0
-    assert "two_family_gate" in {found.feature for found in max(signals, key=lambda each: each.risk_score).evidence}
 
 
 @pytest.mark.parametrize("side", ["long", "short"])
@@ -132,7 +143,7 @@ def test_relief_needs_both_ends(lacking: str) -> None:
 
 def test_units_are_free_of_scale() -> None:
     """A coin a thousandth of the size, under floors a thousandth as high, has the same scores and phases."""
-    small = BRISK.model_copy(update={"floors": FloorSettings(floor_usd=50, cascade_usd=250)})
+    small = BRISK.model_copy(update={"floors": FloorSettings(floor_usd=50, cascade_usd=250, dust_usd=10)})
     _, large = play(crash(), BRISK)
     _, little = play(crash(usd=200.0), small)
     assert [(s.asset, s.phase, s.revision) for s in large] == [(s.asset, s.phase, s.revision) for s in little]
@@ -141,9 +152,33 @@ def test_units_are_free_of_scale() -> None:
 
 
 def test_dust_gives_nothing() -> None:
-    """The same small coin under the default floors has no points of liquidations and no signal."""
+    """A small coin whose size is not known has no points of liquidations under the default floors, and no signal."""
     _, signals = play(crash(usd=200.0), BRISK)
     assert signals == []
+
+
+@pytest.mark.parametrize("known", ["interest", "normal"])
+def test_floors_shrink_with_the_asset(known: str) -> None:
+    """The same thresholds call the crash of an asset a thousand times smaller, by its interest or by what is normal."""
+
+    def crashed(scale: float) -> list[Signal]:
+        events: list[AnyEvent] = [interest(START, 1.0, 25e9 * scale)] if known == "interest" else []
+        if known == "normal":
+            quiet = 43_400.0 * scale  # a minute closes a 1440th of half a percent of that
+            events = [liquidation(START - 60 * minute, quiet, side) for minute in range(2_000, 0, -1) for side in SIDES]
+        return play(in_order([*events, *crash(usd=5e6 * scale)]), BRISK)[1]
+
+    large, little = turns(crashed(1.0)), turns(crashed(0.001))
+    assert "cascade" in [signal.phase for signal in large]
+    assert [signal.phase for signal in little] == [signal.phase for signal in large]
+    for one, other in zip(large, little, strict=True):
+        assert abs(one.event_time_us - other.event_time_us) <= 10 * MICROS
+
+
+def test_no_asset_is_too_small_to_be_dust() -> None:
+    """However small its open interest, a few thousand dollars are no cascade."""
+    _, signals = play([interest(START, 1.0, 25e3), *crash(usd=80.0)], BRISK)
+    assert {signal.phase for signal in turns(signals)} <= {"building", "calm"}
 
 
 def test_signals_warn_while_normal_is_not_known() -> None:
@@ -156,15 +191,14 @@ def test_signals_warn_while_normal_is_not_known() -> None:
 
 
 def test_hourly_totals_without_a_move_alarm_nobody() -> None:
-    """Totals of an hour are in the long windows alone; with a price that stands still they only build."""
+    """Totals of an hour are in the long windows alone; with a price that stands still they begin nothing."""
     events = in_order([
         *ramp(START, 7_200, 100.0, 100.0, step=300),
         liquidation(START + 3_600, 9e9, coverage="aggregated"),
         liquidation(START + 7_200, 9e9, coverage="aggregated"),
     ])  # fmt: skip
     detector, signals = play(events, BRISK)
-    assert {signal.phase for signal in signals} == {"building"}
-    assert max(signal.risk_score for signal in signals) == 49.0
+    assert signals == []
     table = detector.assets["BTC"].flow.table
     assert (table["5m"][0][0], table["24h"][0][0]) == (0, 18 * 10**15)
 
