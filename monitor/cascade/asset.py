@@ -9,6 +9,7 @@ from monitor.cascade.confirm import context_items, leverage
 from monitor.cascade.context import Context, Told
 from monitor.cascade.corrected import Minute
 from monitor.cascade.diagnostics import Diagnostics
+from monitor.cascade.dislocation import NORMAL_BP, STRESS_FULL, STRESS_WEIGHT, STRESS_ZERO
 from monitor.cascade.scope import Scope
 from monitor.cascade.score import Item
 from monitor.cascade.seen import Seen
@@ -227,6 +228,15 @@ class Asset(Scope):
         if taken > 0:
             share = min(1.0, self.flow.usd("1m", side) / taken)
             items.append(Item("forced_share_1m", share, 0.01, share, 0.05, 0.30, 8))
+        return items
+
+    def _price_items(self, side: Side) -> list[Item]:
+        items = super()._price_items(side)
+        stress = self.context.dislocated(side, self.second) if items else None
+        if stress is not None:
+            items.append(
+                Item(stress.feature, stress.bp, NORMAL_BP, stress.surprise, STRESS_ZERO, STRESS_FULL, STRESS_WEIGHT)
+            )
         return items
 
     def summary(self) -> Summary | None:

@@ -25,13 +25,14 @@ LEAST_MAD: Final = 1e-5
 
 
 class Quote(NamedTuple):
-    """What a series last said: when, its funding rate and when it is due, the interval, basis as a ratio."""
+    """What a series last said: when, its funding rate and when it is due, the interval, basis as a ratio and when."""
 
     second: int
     rate: float | None
     due_us: int
     interval_s: int
     basis: float | None
+    basis_at: int
 
 
 class Carry:
@@ -68,7 +69,7 @@ class Carry:
         kept = self._quotes.get(key)
         if kept is not None and second < kept.second:
             return
-        rate, due_us, interval_s, basis = (None, 0, 0, None) if kept is None else kept[1:]
+        rate, due_us, interval_s, basis, basis_at = (None, 0, 0, None, 0) if kept is None else kept[1:]
         if isinstance(event.funding_rate, float):
             rate = event.funding_rate
         if isinstance(event.next_funding_time_us, int) and event.next_funding_time_us != due_us:
@@ -77,8 +78,8 @@ class Carry:
             if 0 < apart_s <= LONGEST_INTERVAL_S:
                 interval_s = apart_s
         if isinstance(event.index_price, float):
-            basis = (event.mark_price - event.index_price) / event.index_price
-        self._quotes[key] = Quote(second, rate, due_us, interval_s, basis)
+            basis, basis_at = (event.mark_price - event.index_price) / event.index_price, second
+        self._quotes[key] = Quote(second, rate, due_us, interval_s, basis, basis_at)
 
     def funding_8h(self, second: int, weight: Callable[[str, str], float]) -> float | None:
         """Mean funding of fresh series weighted by ``weight`` of venue and symbol; the median where none has any."""
@@ -117,9 +118,17 @@ class Carry:
         found = [
             1e4 * quote.basis
             for quote in self._quotes.values()
-            if quote.basis is not None and second - quote.second < FRESH_S
+            if quote.basis is not None and second - quote.basis_at < FRESH_S
         ]
         return (median(found), max(found) - min(found)) if found else None
+
+    def basis_by_venue(self, second: int, fresh_s: int) -> dict[str, float]:
+        """Basis of each venue as of the last ``fresh_s`` seconds, basis points; the median of its series."""
+        found: dict[str, list[float]] = {}
+        for (venue, _), quote in self._quotes.items():
+            if quote.basis is not None and second - quote.basis_at < fresh_s:
+                found.setdefault(venue, []).append(1e4 * quote.basis)
+        return {venue: each[0] if len(each) == 1 else median(each) for venue, each in found.items()}
 
     def state(self) -> list[object]:
         """What a snapshot keeps."""

@@ -12,6 +12,7 @@ from typing import Any, Final, NamedTuple
 from msgspec import UNSET
 
 from monitor.cascade.carry import Carry
+from monitor.cascade.dislocation import FRESH_S, Dislocation, Stress
 from monitor.cascade.flow import Flow
 from monitor.cascade.holders import Holding, profit
 from monitor.cascade.levels import Level
@@ -78,6 +79,7 @@ class Context:
     def __init__(self, name: str, settings: DetectorSettings) -> None:
         self.open_interest = OpenInterest()
         self.carry = Carry()
+        self.dislocation = Dislocation()
         self.turnover = Turnover()
         self.takers = TakerVariance()
         self.volatility = ImpliedVolatility()
@@ -136,6 +138,7 @@ class Context:
             self.carry.remember(second, self.funding_8h)
         if learn:
             self.volatility.learn_minute(second)
+            self.dislocation.learn_minute(self.carry.basis_by_venue(second, FRESH_S).values())
         self.heard.pass_to(second)
         latest = self.changes.get("5m")
         reported = flow.usd("5m", "long") + flow.usd("5m", "short")
@@ -144,6 +147,10 @@ class Context:
         self._interest = None
 
     # What others may read
+
+    def dislocated(self, side: Side, second: int) -> Stress | None:
+        """How far perpetuals stand from the index and apart while ``side`` dies, None where too few venues tell."""
+        return self.dislocation.against(side, self.carry.basis_by_venue(second, FRESH_S).values())
 
     def told(self, second: int, price: Price) -> Told | None:
         """What the market must know, None where there is nothing to tell."""
@@ -207,6 +214,7 @@ class Context:
         """What a snapshot keeps."""
         return {
             "interest": self.open_interest.state(), "carry": self.carry.state(), "turnover": self.turnover.state(),
+            "dislocation": self.dislocation.state(),
             "takers": self.takers.state(), "volatility": self.volatility.state(), "heard": self.heard.state(),
             "levels": [level.kept() for level in self.levels.values()], "changes": self.changes,
             "funding": self.funding_8h, "implied": self._implied, "second": self._second,
@@ -216,6 +224,7 @@ class Context:
         """Become what :meth:`state` described; levels that were not configured then start from here."""
         for part, name in (
             (self.open_interest, "interest"), (self.carry, "carry"), (self.turnover, "turnover"),
+            (self.dislocation, "dislocation"),
             (self.takers, "takers"), (self.volatility, "volatility"), (self.heard, "heard"),
         ):  # fmt: skip
             part.load(state[name])

@@ -107,8 +107,8 @@ class Market(Scope):
 
     def close(self, second: int, feeds: Feeds) -> list[Signal]:
         """Close a second; see :meth:`monitor.cascade.scope.Scope.close`."""
-        signals = super().close(second, feeds)
         self.context.close(second)
+        signals = super().close(second, feeds)
         for signal in signals:
             write(signal, self.context.view(self.flow))
         return signals
@@ -185,6 +185,7 @@ class Market(Scope):
         return [
             Item("assets_stressed_share", breadth, 0.05, breadth, BREADTH_ZERO, BREADTH_FULL, BREADTH_POINTS),
             Item("leader_stressed", leader, 0.0, leader, 0.0, 1.0, LEADER_POINTS),
+            *self.context.items(side),
         ]
 
     def _allowed(self, side: Side, second: int) -> bool:

@@ -2,18 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from monitor.cascade.context import DIGITS, Told, change_of, dvol_of, paces
 from monitor.cascade.flow import Flow
 from monitor.cascade.open_interest import INTEREST_WINDOWS, Change, joined
 from monitor.cascade.pace import Heard
+from monitor.cascade.score import Item
 from monitor.cascade.settings import MarketSettings
 from monitor.cascade.view import ContextView
-from monitor.events import SignalInterest, SignalTradfi
+from monitor.events import Side, SignalInterest, SignalTradfi
 
 FRESH_S: Final = 600
 """What an asset told counts for this long, seconds: assets without any event for a while tell nothing."""
+TRADFI_ZERO: Final = 3.0
+TRADFI_FULL: Final = 5.0
+TRADFI_POINTS: Final = 2.0
+"""Decades of an index's move between which it goes from no points to all. While cash markets are shut it counts half:
+an index perpetual's oracle is then the exchange's own book, so its move may be no more than crypto's own stress."""
+OPEN_S: Final = 14 * 3_600 + 1_800
+SHUT_S: Final = 20 * 3_600
+"""Time of the day, UTC, between which New York trades in summer and in winter; its holidays are not known here."""
+DAY_S: Final = 86_400
+SATURDAY: Final = 5
 
 
 class MarketContext:
@@ -43,18 +56,28 @@ class MarketContext:
         self._second = second
         self.heard.pass_to(second)
 
-    def _fresh(self) -> dict[str, Told]:
+    def _fresh(self, of: Iterable[str] | None = None) -> dict[str, Told]:
+        """What assets told lately, all of them or those asked for."""
         minute = self._second - self._second % 60
-        return {asset: told for asset, (at, told) in self._told.items() if minute - at < FRESH_S}
+        told = self._told if of is None else {asset: self._told[asset] for asset in of if asset in self._told}
+        return {asset: each for asset, (at, each) in told.items() if minute - at < FRESH_S}
 
     def tradfi(self) -> SignalTradfi | None:
         """The most stressed index, None where none is known."""
-        found = {asset: told.stress for asset, told in self._fresh().items() if told.stress is not None}
+        found = {asset: told.stress for asset, told in self._fresh(self._indexes).items() if told.stress is not None}
         if not found:
             return None
         worst = max(sorted(found), key=lambda asset: found[asset])
         stress, move, volatility = found[worst]
         return SignalTradfi(worst, round(stress, 2), round(move, DIGITS), round(volatility, 3))
+
+    def items(self, side: Side) -> list[Item]:
+        """Up to 2 of context's 8 points: an index of a traditional market under stress, which squeezes no short."""
+        stress = self.tradfi() if side == "long" else None
+        if stress is None:
+            return []
+        points = TRADFI_POINTS if cash_markets_open(self._second) else TRADFI_POINTS / 2
+        return [Item("tradfi_stress", stress.stress, 0.0, stress.stress, TRADFI_ZERO, TRADFI_FULL, points)]
 
     def open_interest(self) -> SignalInterest | None:
         """Open interest of all crypto assets, its changes at constant prices of each; new once a minute."""
@@ -108,3 +131,8 @@ class MarketContext:
             self._told[asset] = (
                 at, Told(usd, age_s, suspect, kept, tuple(dvol) if dvol else None, tuple(stress) if stress else None)
             )  # fmt: skip
+
+
+def cash_markets_open(second: int) -> bool:
+    """Whether New York's stock exchanges trade at this second since the epoch, were there no holidays."""
+    return datetime.fromtimestamp(second, UTC).weekday() < SATURDAY and OPEN_S <= second % DAY_S < SHUT_S
