@@ -25,36 +25,64 @@ class Lead:
     """F9 ``btc_lead``: lag of the largest cross-correlation of the leader's one-second returns with the others' mean.
 
     Unit: seconds, positive where the leader is first; report only. Source: exponentially weighted over ten minutes, a
-    ring of thirty lags either way. Typical: 0 to 2 s; shocks reach all coins within the same seconds.
+    ring of thirty lags either way; the others weigh the same. Typical: 0 to 2 s; shocks reach all coins within the same
+    seconds. A price costs one look-up, a second in which none moved nothing; the second that lasts is not in it yet.
 
     Example:
         >>> import random
-        >>> generator, lead, before = random.Random(4), Lead(), [0.0] * 3
-        >>> for _ in range(900):
-        ...     before.append(generator.gauss(0.0, 1e-4))
-        ...     lead.second(before[-1], 0.8 * before[-4] + generator.gauss(0.0, 2e-5))
+        >>> generator, lead, btc, path = random.Random(4), Lead(), 100.0, []
+        >>> for second in range(1, 900):
+        ...     path.append(btc)
+        ...     btc *= 1 + generator.gauss(0.0, 1e-4)
+        ...     lead.price(second, "BTC", btc, leads=True)
+        ...     lead.price(second, "SOL", path[max(0, second - 3)] / 10, leads=False)
         >>> lead.found().lag_s, round(lead.found().correlation, 1)
         (3, 1.0)
     """
 
-    __slots__ = ("_leader", "_others", "_products", "_squares")
+    __slots__ = ("_leader", "_moved", "_now", "_others", "_prices", "_products", "_second", "_squares")
 
     _FADE: Final = math.exp(-1.0 / MEMORY_S)
 
     def __init__(self) -> None:
+        self._prices: dict[str, float] = {}
+        self._second = 0  # of the last price
+        self._now = [0.0, 0.0]  # its returns: the leader's, the others' sum
+        self._moved = 0  # the last second before it with a return
         self._leader: deque[float] = deque([0.0] * (LAGS_S + 1), LAGS_S + 1)  # newest first
         self._others: deque[float] = deque([0.0] * (LAGS_S + 1), LAGS_S + 1)
         self._products = np.zeros(2 * LAGS_S + 1)  # by lag, from the others leading to the leader leading
         self._squares = [0.0, 0.0]
 
-    def second(self, leader: float, others: float) -> None:
-        """Take a second's returns."""
-        self._leader.appendleft(leader)
-        self._others.appendleft(others)
-        self._products *= self._FADE
-        self._products[LAGS_S:] += others * np.array(self._leader)
-        self._products[:LAGS_S] += leader * np.array(self._others)[:0:-1]
-        self._squares = [self._FADE * self._squares[0] + leader**2, self._FADE * self._squares[1] + others**2]
+    def price(self, second: int, asset: str, price: float, *, leads: bool) -> None:
+        """Take an asset's price as of a second's end; seconds come in their order, those left out had no returns."""
+        if second != self._second:
+            self._close()
+            self._second = second
+        before = self._prices.get(asset)
+        self._prices[asset] = price
+        if before is not None and price != before:
+            self._now[0 if leads else 1] += math.log(price / before)
+
+    def _close(self) -> None:
+        """Take the returns of the second that is over."""
+        leader, others = self._now
+        if leader or others:
+            self._now = [0.0, 0.0]
+            self._take(self._second, leader, others / max(1, len(self._prices) - 1))
+
+    def _take(self, second: int, leader: float, others: float) -> None:
+        elapsed, self._moved = second - self._moved, second
+        still = [0.0] * min(LAGS_S, elapsed - 1)
+        self._leader.extendleft((*still, leader))
+        self._others.extendleft((*still, others))
+        fade = self._FADE**elapsed
+        self._products *= fade
+        if others:
+            self._products[LAGS_S:] += others * np.array(self._leader)
+        if leader:
+            self._products[:LAGS_S] += leader * np.array(self._others)[:0:-1]
+        self._squares = [fade * self._squares[0] + leader**2, fade * self._squares[1] + others**2]
 
     def found(self) -> Found:
         """The lag and its correlation; no lag where nothing moved."""
@@ -66,10 +94,13 @@ class Lead:
 
     def state(self) -> list[Any]:
         """What a snapshot keeps."""
-        return [list(self._leader), list(self._others), self._products.tolist(), self._squares]
+        return [
+            self._prices, self._second, self._now, self._moved, list(self._leader), list(self._others),
+            self._products.tolist(), self._squares,
+        ]  # fmt: skip
 
     def load(self, state: list[Any]) -> None:
         """Become what :meth:`state` described."""
-        leader, others, products, self._squares = state
+        self._prices, self._second, self._now, self._moved, leader, others, products, self._squares = state
         self._leader, self._others = deque(leader, LAGS_S + 1), deque(others, LAGS_S + 1)
         self._products = np.array(products)

@@ -13,6 +13,7 @@ from monitor.cascade.asset import Summary
 from monitor.cascade.context import write
 from monitor.cascade.corrected import Minute
 from monitor.cascade.flow import SIDE_INDEX
+from monitor.cascade.lead import Lead
 from monitor.cascade.market_context import MarketContext
 from monitor.cascade.scope import Scope
 from monitor.cascade.score import Item
@@ -49,6 +50,7 @@ class Market(Scope):
     def __init__(self, settings: DetectorSettings) -> None:
         super().__init__(MARKET, settings, settings.floors.market_scale, STEADINESS)
         self.leader = ""
+        self.lead = Lead()  # of the leader before all others
         self.context = MarketContext(settings.market)
         self.venues: set[str] = set()
         self.told_at: dict[str, int] = {}  # second of each asset's last liquidation or price
@@ -81,23 +83,26 @@ class Market(Scope):
             self.interest[asset] = summary.open_interest_usd
             self.flow.expect(math.fsum(self.interest.values()))
         self._take_hidden(summary)
-        leaders = self.settings.market.leaders
-        if asset not in leaders:
-            return
+        if asset in self.settings.market.leaders:
+            self._take_leader(asset, summary)
+        if summary.price is not None:
+            self.lead.price(summary.second, asset, summary.price, leads=asset == self.leader)
+
+    def _take_leader(self, asset: str, summary: Summary) -> None:
         told = ((self.leading_cascade, summary.in_cascade), (self.leading_building, summary.building))
         for by_side, now in told:
             for leading, holds in zip(by_side, now, strict=True):
                 (leading.add if holds else leading.discard)(asset)
         if summary.price is not None:
-            self._lead(asset, summary.second, summary.price)
+            self._follow(asset, summary.second, summary.price)
 
-    def _lead(self, asset: str, second: int, price: float) -> None:
+    def _follow(self, asset: str, second: int, price: float) -> None:
         """Take a leader's price, if none stands before it."""
         leaders = self.settings.market.leaders
         if not self.leader or leaders.index(asset) < leaders.index(self.leader):
             if self.leader:
                 # Another asset's price: nothing carries over.
-                self.price = self._new_price()
+                self.price, self.lead = self._new_price(), Lead()
                 for phases in self.phases:
                     phases.forget_price()
             self.leader = asset
@@ -213,7 +218,7 @@ class Market(Scope):
     def state(self) -> dict[str, object]:
         """What a snapshot keeps."""
         return super().state() | {
-            "leader": self.leader, "context": self.context.state(),
+            "leader": self.leader, "lead": self.lead.state(), "context": self.context.state(),
             "venues": sorted(self.venues), "told_at": self.told_at, "stressed_at": self.stressed_at,
             "leading_cascade": [sorted(assets) for assets in self.leading_cascade],
             "leading_building": [sorted(assets) for assets in self.leading_building],
@@ -225,6 +230,7 @@ class Market(Scope):
         """Become what :meth:`state` described."""
         super().load(state)
         self.context.load(state["context"])
+        self.lead.load(state["lead"])
         self.venues = set(state["venues"])
         self.leader, self.told_at, self.stressed_at = state["leader"], state["told_at"], state["stressed_at"]
         self.leading_cascade = [set(assets) for assets in state["leading_cascade"]]
