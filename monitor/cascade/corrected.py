@@ -121,6 +121,17 @@ class Corrected:
             )  # fmt: skip
         return CorrectedTotals(*usd)
 
+    def last_minute(self, reported: SideTotals) -> CorrectedTotals:
+        """What a minute reported and the last one measured hid, USD."""
+        longs, shorts = (
+            CorrectedUsd(
+                round(shown + hidden.low / MICROS, 2), round(shown + hidden.mid / MICROS, 2),
+                None if hidden.censored else round(shown + hidden.high / MICROS, 2),
+            )
+            for shown, hidden in zip((reported.long, reported.short), self.minute, strict=True)
+        )  # fmt: skip
+        return CorrectedTotals(longs, shorts)
+
     def _copy(self) -> list[list[int]]:
         return [list(totals) for totals in self._totals]
 

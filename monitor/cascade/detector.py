@@ -19,14 +19,16 @@ from monitor.cascade.market import Market
 from monitor.cascade.scope import EpisodeSummary, Scope, episode_id
 from monitor.cascade.settings import DetectorSettings
 from monitor.cascade.sight import Feeds
-from monitor.cascade.view import NO_CONTEXT, AssetView, DetectorView
+from monitor.cascade.view import NO_CONTEXT, AssetView, DetectorView, MarketView
 from monitor.events import (
     MICROS,
+    CorrectedTotals,
     Gap,
     Heartbeat,
     Liquidation,
     MarkPrice,
     OpenInterest,
+    SideTotals,
     Signal,
     Trade,
     TradeBar,
@@ -215,7 +217,7 @@ class Detector:
             [asset_view(scope) for scope in self.scopes()],
             dict(self.signals_by_phase), self.liquidations, (liquidated[0], liquidated[1]),
             dict(self.duplicates), dict(self.late), silent, self.second,
-            None if self.market is None else self.market.breadth(self.second),
+            None if self.market is None else market_view(self.market, self.second),
         )  # fmt: skip
 
     # Restart
@@ -309,8 +311,23 @@ def asset_view(scope: Scope) -> AssetView:
         {window: _totals(amounts, counts) for window, (amounts, counts) in table.items()},
         None if interest is None else interest.usd, context.funding_8h, coverage, scored.evidence,
         episode_id(scope.name, side, episode.started) if episode else None,
-        flow.by_source("5m"), context,
+        flow.by_source("5m"), context, *_corrected(scope),
     )  # fmt: skip
+
+
+def _corrected(scope: Scope) -> tuple[CorrectedTotals | None, Mapping[str, float]]:
+    corrected, minute = scope.corrected, scope.flow.table.get("1m")
+    if not corrected.by_venue or minute is None:
+        return None, {}
+    reported = SideTotals(minute[0][0] / MICROS, minute[0][1] / MICROS)
+    return corrected.last_minute(reported), dict(corrected.by_venue)
+
+
+def market_view(market: Market, second: int) -> MarketView:
+    """What may be read of the market besides what it shares with its assets."""
+    lead = market.lead.found()
+    effective = market.effective_assets("long"), market.effective_assets("short")
+    return MarketView(market.breadth(second), effective, market.leader, lead.lag_s, lead.correlation)
 
 
 def _totals(amounts: tuple[int, int], counts: tuple[int, int]) -> WindowTotals:

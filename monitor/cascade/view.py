@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 
 from monitor.events import (
+    CorrectedTotals,
     Evidence,
     Phase,
     Side,
@@ -39,7 +40,11 @@ NO_CONTEXT: Final = ContextView()
 
 
 class AssetView(NamedTuple):
-    """One asset (or ``MARKET``) as of its last closed second. Ratios are fractions, money is USD."""
+    """One asset (or ``MARKET``) as of its last closed second. Ratios are fractions, money is USD.
+
+    ``corrected_1m`` and ``saturation`` (by venue) are of feeds that send one report a second, None and empty where none
+    of them showed anything within the minute.
+    """
 
     asset: str
     phase: Phase
@@ -56,6 +61,8 @@ class AssetView(NamedTuple):
     episode_id: str | None
     venues: Mapping[str, WindowTotals]
     context: ContextView = NO_CONTEXT
+    corrected_1m: CorrectedTotals | None = None
+    saturation: Mapping[str, float] = {}
 
 
 class Histogram(NamedTuple):
@@ -66,8 +73,26 @@ class Histogram(NamedTuple):
     sum: float
 
 
+class MarketView(NamedTuple):
+    """How far the market moves as one.
+
+    Attributes:
+        stressed_ratio: share of the top assets that are stressed.
+        effective_assets: see :meth:`monitor.cascade.market.Market.effective_assets`; of longs and of shorts.
+        leader: whose price the market has, empty where none has one.
+        lead_s: by how many seconds it moves before the others, negative where it follows.
+        lead_correlation: of its returns with the others' at that lag, -1 to 1.
+    """
+
+    stressed_ratio: float
+    effective_assets: tuple[float, float] = (0.0, 0.0)
+    leader: str = ""
+    lead_s: int = 0
+    lead_correlation: float = 0.0
+
+
 class DetectorView(NamedTuple):
-    """The detector as a whole; ``stressed_ratio`` is the market's breadth, None where that is judged elsewhere."""
+    """The detector as a whole; ``market`` is None where that is judged elsewhere."""
 
     assets: Sequence[AssetView]
     signals_by_phase: Mapping[str, int]
@@ -77,4 +102,4 @@ class DetectorView(NamedTuple):
     late_by_venue: Mapping[str, int]
     venues_in_gap: Sequence[str]
     second: int
-    stressed_ratio: float | None = None
+    market: MarketView | None = None

@@ -18,6 +18,7 @@ from monitor.adapters.stats import AGE_BOUNDS_US, SessionStats, total
 from monitor.bus.ports import Partition
 from monitor.cascade.view import AssetView, DetectorView, Histogram
 from monitor.delivery.context_metrics import context_rows
+from monitor.delivery.decision_metrics import evidence_metrics, market_metrics, throttle_metrics
 from monitor.delivery.families import Family, Rows, Text, counter, gauge, histogram
 from monitor.delivery.feed_metrics import asking_metrics, watch_metrics
 from monitor.delivery.paging.notifier import NotifierStats
@@ -167,15 +168,12 @@ class MonitorMetrics:
             (),
             [((), view.second)],
         )
-        if view.stressed_ratio is not None:
-            yield gauge(
-                "symbols_stressed_ratio",
-                "Share of the top assets in stress within the last minute; 0 while too few are active to say.",
-                (),
-                [((), view.stressed_ratio)],
-            )
+        if view.market is not None:
+            yield from market_metrics(view.market)
         own, rest = split_assets(view.assets, self._pinned, self._max_assets)
         yield from _assets(own, rest)
+        yield from throttle_metrics(own, view.assets)
+        yield from evidence_metrics(own)
 
 
 def split_assets(

@@ -19,6 +19,7 @@ from monitor.bus.kafka_subscriber import KafkaSubscriber
 from monitor.bus.partitioner import Partitioner
 from monitor.bus.ports import Partition
 from monitor.bus.topics import CASCADE_STATE, LIQUIDATIONS, MARKET_TOPICS, SIGNALS, SNAPSHOTS, SUMMARIES
+from monitor.cascade.detector import market_view
 from monitor.cascade.market import MARKET
 from monitor.cascade.scope import Scope
 from monitor.cascade.view import DetectorView
@@ -171,7 +172,7 @@ class Member:
             duplicates, late,
             sorted({venue for view in views for venue in view.venues_in_gap}),
             min((view.second for view in views), default=0),
-            next((each.market.breadth(each.closed) for each in shares if isinstance(each, MarketShare)), None),
+            next((market_view(each.market, each.closed) for each in shares if isinstance(each, MarketShare)), None),
         )  # fmt: skip
 
     def scopes(self) -> list[Scope]:

@@ -14,7 +14,7 @@ from monitor import __version__
 from monitor.adapters.fleet import FleetStats
 from monitor.adapters.stats import AGE_BOUNDS_US, SessionStats, total
 from monitor.bus.ports import Partition
-from monitor.cascade.view import AssetView, DetectorView, Histogram
+from monitor.cascade.view import AssetView, DetectorView, Histogram, MarketView
 from monitor.delivery.http import HttpServer, routes
 from monitor.delivery.metrics import MonitorMetrics, Snapshot
 from monitor.delivery.paging.notifier import NotifierStats
@@ -55,7 +55,7 @@ def detector(*assets: AssetView) -> DetectorView:
         late_by_venue={"okx": 1},
         venues_in_gap=(),
         second=1_700_000_000,
-        stressed_ratio=0.4,
+        market=MarketView(0.4, (6.0, 0.0), "BTC", 2, 0.75),
     )
 
 
@@ -98,7 +98,7 @@ def test_detector_counts_are_shown_with_known_labels_from_zero() -> None:
     assert value(samples, "events_late_total", venue="okx") == 1
     assert value(samples, "decided_timestamp_seconds") == 1_700_000_000
     assert value(samples, "symbols_stressed_ratio") == 0.4
-    elsewhere = scrape(Snapshot(detector=detector()._replace(stressed_ratio=None)))
+    elsewhere = scrape(Snapshot(detector=detector()._replace(market=None)))
     assert value(elsewhere, "symbols_stressed_ratio") is None
     assert value(samples, "frames_rejected_total", venue="bybit", reason="malformed") == 0
     assert value(samples, "feed_reconnects_total", venue="binance-usdm", reason="stale") == 0

@@ -1,0 +1,93 @@
+"""Metrics of what decisions are made of: evidence, what throttled feeds hide, and how far the market moves as one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Final
+
+from monitor.cascade.view import AssetView, MarketView
+from monitor.delivery.families import Family, gauge
+from monitor.events import SIDES
+
+MOST_EXPLAINED: Final = 20
+"""Assets whose evidence is shown, those with the highest scores of the ones that are not calm. An item has one of some
+thirty names, so it is 600 series at worst and none in calm."""
+
+
+def market_metrics(view: MarketView) -> Iterator[Family]:
+    """Breadth, spread over assets, and the leader's lead."""
+    yield gauge(
+        "symbols_stressed_ratio",
+        "Share of the top assets in stress within the last minute; 0 while too few are active to say.",
+        (),
+        [((), view.stressed_ratio)],
+    )
+    yield gauge(
+        "effective_assets",
+        "Assets of equal size that would spread the last 5 minutes' liquidations as widely; 0 for none.",
+        ("side",),
+        [((side,), value) for side, value in zip(SIDES, view.effective_assets, strict=True)],
+    )
+    leader = (view.leader,)
+    yield gauge(
+        "leader_lead_seconds",
+        "By how much the leader's returns come before the others' mean, over ten minutes; negative where they follow.",
+        ("leader",),
+        [(leader, view.lead_s)] if view.leader else (),
+    )
+    yield gauge(
+        "leader_correlation_ratio",
+        "Correlation of the leader's returns by the second with the others' mean at that lead, -1 to 1.",
+        ("leader",),
+        [(leader, view.lead_correlation)] if view.leader else (),
+    )
+
+
+def throttle_metrics(own: Iterable[AssetView], everything: Iterable[AssetView]) -> Iterator[Family]:
+    """What feeds of one report a second hide.
+
+    Args:
+        own: assets with series of their own.
+        everything: all of them.
+    """
+    rows = [
+        ((view.asset, side, estimate), usd)
+        for view in own
+        if view.corrected_1m is not None
+        for side, found in (("long", view.corrected_1m.long), ("short", view.corrected_1m.short))
+        for estimate, usd in (("low", found.low), ("mid", found.mid), ("high", found.high))
+        if usd is not None
+    ]
+    yield gauge(
+        "liquidated_usd_corrected",
+        "Liquidated within a minute with what throttled feeds hide; no `high` where that has no bound, nothing where "
+        "none of them showed a report.",
+        ("asset", "side", "estimate"),
+        rows,
+    )
+    saturation: dict[str, float] = {}
+    for view in everything:
+        for venue, share in view.saturation.items():
+            saturation[venue] = max(share, saturation.get(venue, 0.0))
+    yield gauge(
+        "feed_saturation_ratio",
+        "Share of the last minute's seconds with a report, of a feed of one a second, the venue's fullest symbol.",
+        ("venue",),
+        [((venue,), share) for venue, share in sorted(saturation.items())],
+    )
+
+
+def evidence_metrics(own: Sequence[AssetView]) -> Iterator[Family]:
+    """The points that make up the scores of the leading side."""
+    stirred = sorted((view for view in own if view.phase != "calm"), key=lambda view: (-view.risk_score, view.asset))
+    yield gauge(
+        "evidence_points",
+        f"Points of the score by what gave them; of the {MOST_EXPLAINED} highest scores that are not calm.",
+        ("asset", "direction", "feature"),
+        [
+            ((view.asset, view.direction, item.feature), item.contribution)
+            for view in stirred[:MOST_EXPLAINED]
+            for item in view.evidence
+            if item.contribution
+        ],
+    )
