@@ -31,6 +31,7 @@ from deploy.grafana.boards.parts import (
     Query,
     lines,
     number,
+    ranking,
     states,
 )  # fmt: skip
 
@@ -85,6 +86,10 @@ def _now() -> list[Builder]:
             About("Price", "Mark price.", USD, "cascade"), Query(_metric("mark_price_usd"), "price"),
             axis=OPEN, colours={},
         ),
+        ranking(
+            About("Evidence", "Points by what gave them, while the asset is not calm.", PLAIN, "cascade"),
+            Query(f"sort_desc({_metric('evidence_points', 'feature')})", "{{feature}}"), axis=Axis(high=100),
+        ),
         lines(
             About("Fall from the high", "Below the window's high, as a share of it.", SHARE, "cascade"),
             Query(_metric("drawdown_ratio", "window"), "{{window}}"), colours=SHORT | LONG | {"30s": PURPLE},
@@ -107,8 +112,17 @@ def _liquidated() -> list[Builder]:
         "Pace", "Liquidated a day in the shorter window over that in the longer; below 1 it slows.", PLAIN, "cascade"
     )
     heard = About("Heard", "Share of the window's hours in which anything of the asset was heard.", SHARE, "cascade")
+    corrected = About(
+        "A minute with what is hidden", "Low, middle and high with what throttled feeds hide; a high without a bound "
+        "is missing.", USD, "cascade",
+    )  # fmt: skip
     return [
         *found,
+        lines(
+            corrected,
+            Query(_metric("liquidated_usd_corrected", "side, estimate"), "{{side}} {{estimate}}"),
+            colours=SIDES,
+        ),
         lines(pace, Query(_metric("pace_ratio", "side, windows"), "{{side}} {{windows}}"), colours=SIDES),
         lines(heard, Query(_metric("pace_covered_ratio", "window"), "{{window}}"), axis=TO_ONE, colours=LONG),
     ]

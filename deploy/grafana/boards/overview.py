@@ -13,8 +13,10 @@ from deploy.grafana.boards.parts import (
     PLAIN,
     PURPLE,
     RISK,
+    SECONDS,
     SHARE,
     SIDES,
+    SIGNED,
     SKY,
     TO_ONE,
     USD,
@@ -100,6 +102,16 @@ def _now() -> list[Builder]:
             Query(f"sort_desc(topk(15, max by (asset) (cascade_risk_score{{{ASSETS}}})))", "{{asset}}"),
             axis=Axis(high=100), steps=RISK,
         ),
+        lines(
+            About("Spread over assets", "Assets of equal size that would spread the last 5 minutes' liquidations as "
+                  "widely.", PLAIN, "cascade"),
+            Query("max by (side) (cascade_effective_assets)", "{{side}}"), colours=SIDES,
+        ),
+        lines(
+            About("Lead", "Seconds by which the leader's returns come before the others' mean; negative: after.",
+                  SECONDS, "cascade"),
+            Query("max by (leader) (cascade_leader_lead_seconds)", "{{leader}}"), axis=SIGNED, colours={},
+        ),
         rows(
             About("Open episodes", "Whom they hit, and how bad at worst (severity 1 to 3).", PLAIN, "cascade"),
             Query("max by (asset, direction, severity) (cascade_episode_active)", "{{asset}}"), "active",
@@ -139,6 +151,11 @@ def _hidden() -> list[Builder]:
                   "was reported liquidated: it grows where feeds hide.", PLAIN, "cascade"),
             Query(f"max(cascade_open_interest_implied_forced_ratio{{{ASSETS}}})", "highest asset"),
             colours={"highest": PURPLE},
+        ),
+        lines(
+            About("Throttled feeds", "Share of the last minute's seconds with a report, of feeds of one a second: at 1 "
+                  "nobody knows how much more there was.", SHARE, "cascade"),
+            Query("max by (venue) (cascade_feed_saturation_ratio)", "{{venue}}"), axis=TO_ONE,
         ),
         lines(
             About("Not seen", "Seconds within the last 5 minutes that each exchange's connections could not see.",
