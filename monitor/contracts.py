@@ -311,6 +311,13 @@ class Signal(Contract):
         None, ge=0, description="Variance of the takers' balance, 6 h over 7 d; no point of the score."
     )
     tradfi: SignalTradfi | None = Field(None, description="Stress of traditional markets; `MARKET` alone.")
+    fragility: float | None = Field(
+        None,
+        ge=0,
+        le=1,
+        description="How loaded the dying side was this hour: mean rank within 30 days of open interest in coins, "
+        "funding and the compression of takers' variance; no point of the score.",
+    )
 
 
 class EpisodeSummary(Contract):

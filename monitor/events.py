@@ -356,6 +356,7 @@ class Signal(msgspec.Struct, tag_field="type", tag="signal"):
     pace: SignalPace | UnsetType = UNSET
     taker_variance_ratio: float | UnsetType = UNSET
     tradfi: SignalTradfi | UnsetType = UNSET
+    fragility: float | UnsetType = UNSET
 
 
 class Closed(msgspec.Struct, tag_field="type", tag="closed"):

@@ -190,6 +190,7 @@ STRATEGIES: dict[str, st.SearchStrategy[Any]] = {
         tradfi=given_or_unset(
             st.builds(events.SignalTradfi, index=TEXT, stress=AMOUNT, move_ratio=AMOUNT, volatility_ratio=AMOUNT)
         ),
+        fragility=given_or_unset(st.floats(0, 1)),
     ),
 }
 RECORDS = st.one_of(list(STRATEGIES.values()))

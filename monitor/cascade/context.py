@@ -14,6 +14,7 @@ from msgspec import UNSET
 from monitor.cascade.carry import Carry
 from monitor.cascade.dislocation import FRESH_S, Dislocation, Stress
 from monitor.cascade.flow import Flow
+from monitor.cascade.fragility import Fragility
 from monitor.cascade.holders import Holding, profit
 from monitor.cascade.levels import Level
 from monitor.cascade.open_interest import INTEREST_WINDOWS, Change, OpenInterest
@@ -42,6 +43,8 @@ from monitor.events import OpenInterest as OpenInterestEvent
 
 DIGITS: Final = 6
 """Of a ratio in a signal: a hundredth of a basis point."""
+BY_SIDE: Final = ("pace", "fragility")
+"""What a view has of both sides and a signal of its own."""
 EXACT_DIGITS: Final = 12
 """Of the ratios that must add up to 1e-9."""
 
@@ -82,6 +85,7 @@ class Context:
         self.dislocation = Dislocation()
         self.turnover = Turnover()
         self.takers = TakerVariance()
+        self.fragility = Fragility()
         self.volatility = ImpliedVolatility()
         self.heard = Heard()
         self.levels = {price: Level(price) for price in settings.levels.get(name, ())}
@@ -136,6 +140,7 @@ class Context:
         self.funding_8h = self.carry.funding_8h(second, interest.weight)
         if self.funding_8h is not None:
             self.carry.remember(second, self.funding_8h)
+        self.fragility.minute(second, coins=interest.coins(second), funding=self.funding_8h, variance=self.takers.ratio)
         if learn:
             self.volatility.learn_minute(second)
             self.dislocation.learn_minute(self.carry.basis_by_venue(second, FRESH_S).values())
@@ -193,6 +198,7 @@ class Context:
             else dvol_of((level, self.volatility.surprise(second), self.volatility.change_24h(second))),
             pace=paces(flow, self.heard),
             taker_variance_ratio=None if variance is None else round(variance, DIGITS),
+            fragility=self.fragility.sides,
         )
 
     def _interest_view(self, second: int) -> SignalInterest | None:
@@ -214,7 +220,7 @@ class Context:
         """What a snapshot keeps."""
         return {
             "interest": self.open_interest.state(), "carry": self.carry.state(), "turnover": self.turnover.state(),
-            "dislocation": self.dislocation.state(),
+            "dislocation": self.dislocation.state(), "fragility": self.fragility.state(),
             "takers": self.takers.state(), "volatility": self.volatility.state(), "heard": self.heard.state(),
             "levels": [level.kept() for level in self.levels.values()], "changes": self.changes,
             "funding": self.funding_8h, "implied": self._implied, "second": self._second,
@@ -224,7 +230,7 @@ class Context:
         """Become what :meth:`state` described; levels that were not configured then start from here."""
         for part, name in (
             (self.open_interest, "interest"), (self.carry, "carry"), (self.turnover, "turnover"),
-            (self.dislocation, "dislocation"),
+            (self.dislocation, "dislocation"), (self.fragility, "fragility"),
             (self.takers, "takers"), (self.volatility, "volatility"), (self.heard, "heard"),
         ):  # fmt: skip
             part.load(state[name])
@@ -238,10 +244,14 @@ class Context:
 def write(signal: Signal, view: ContextView) -> None:
     """Write what is known into a signal; the rest stays absent."""
     for name, value in zip(ContextView._fields, view, strict=True):
-        if name != "pace" and value is not None and value not in ((), []):
+        if name not in BY_SIDE and value is not None and value not in ((), []):
             setattr(signal, name, value)
+    side = SIDES.index(signal.direction)
     if view.pace is not None:
-        signal.pace = view.pace[SIDES.index(signal.direction)]
+        signal.pace = view.pace[side]
+    fragility = view.fragility[side]
+    if fragility is not None:
+        signal.fragility = round(fragility, 4)
 
 
 def change_of(change: Change, *, coins: bool) -> InterestChange:

@@ -34,6 +34,7 @@ class ContextView(NamedTuple):
     pace: tuple[SignalPace, SignalPace] | None = None
     taker_variance_ratio: float | None = None
     tradfi: SignalTradfi | None = None
+    fragility: tuple[float | None, float | None] = (None, None)
 
 
 NO_CONTEXT: Final = ContextView()

@@ -108,6 +108,12 @@ def _covered(asset: str, pace: SignalPace) -> Iterator[Row]:
     yield (asset, "30d"), pace.covered_30d
 
 
+def _fragility(view: AssetView) -> Iterator[Row]:
+    for side, found in zip(SIDES, view.context.fragility, strict=True):
+        if found is not None:
+            yield (view.asset, side), found
+
+
 def _tradfi(view: AssetView) -> Iterator[Row]:
     if (found := view.context.tradfi) is not None:
         yield (), found.stress
@@ -209,6 +215,12 @@ _KINDS: Final = (
         "Variance of the takers' balance by the minute, 6 h over 7 d.",
         ("asset",),
         _number("taker_variance_ratio"),
+    ),
+    _Kind(
+        "fragility_ratio",
+        "Mean rank within 30 days of open interest in coins, funding and takers' compression; no forecast.",
+        ("asset", "side"),
+        _fragility,
     ),
     _Kind(
         "tradfi_stress_decades",

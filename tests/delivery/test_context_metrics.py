@@ -27,6 +27,7 @@ FULL = ContextView(
     (SignalPace(1.0, 0.5, 0.77, 0.74), SignalPace(1.0, 0.5)),
     0.8,
     SignalTradfi("XYZ:SP500", 1.2, 0.01, 0.9),
+    (0.93, None),
 )
 
 
@@ -60,6 +61,7 @@ def test_what_is_known_is_shown() -> None:
         ("pace_covered_ratio", "BTC", "7d"): 1.0,
         ("pace_covered_ratio", "BTC", "30d"): 0.5,
         ("taker_variance_ratio", "BTC"): 0.8,
+        ("fragility_ratio", "BTC", "long"): 0.93,
         ("tradfi_stress_decades",): 1.2,
     }
 

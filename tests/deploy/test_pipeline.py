@@ -52,6 +52,7 @@ QUICK: Final = DETECTOR.model_copy(
 BACKUP: Final = "CascadeNotPaged"
 EMPTY: Final = {
     "cascade_feed_down_since_timestamp_seconds": "only while a connection is down, and none is",
+    "cascade_fragility_ratio": "needs a week",
     "cascade_funding_deviations": "needs days of funding",
     "cascade_pace_ratio": "needs a week",
     "cascade_taker_variance_ratio": "needs days of trades",

@@ -194,8 +194,17 @@ def _around() -> list[Builder]:
         ("Implied volatility", "Annualised.", SHARE, "volatility_index_ratio"),
         ("Takers' variance", "Of their balance by the minute, 6 hours over 7 days.", PLAIN, "taker_variance_ratio"),
     )
+    fragility = About(
+        "Fragility", "Mean rank within 30 days of open interest in coins, funding and the compression of takers' "
+        "variance: how loaded a side is, no forecast.", SHARE, "cascade",
+    )  # fmt: skip
     return [
-        lines(About(title, description, unit, "cascade"), Query(_metric(name), title.lower()), axis=axis, colours={})
-        for group, axis in ((signed, SIGNED), (plain, Axis()))
-        for title, description, unit, name in group
+        *(
+            lines(
+                About(title, description, unit, "cascade"), Query(_metric(name), title.lower()), axis=axis, colours={}
+            )
+            for group, axis in ((signed, SIGNED), (plain, Axis()))
+            for title, description, unit, name in group
+        ),
+        lines(fragility, Query(_metric("fragility_ratio", "side"), "{{side}}"), axis=TO_ONE, colours=SIDES),
     ]
