@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
-from monitor.cascade.confirm import context_items, leverage
+from monitor.cascade.confirm import context_items, dislocation, leverage
 from monitor.cascade.context import Context, Told
 from monitor.cascade.corrected import Minute
 from monitor.cascade.diagnostics import Diagnostics
-from monitor.cascade.dislocation import NORMAL_BP, STRESS_FULL, STRESS_WEIGHT, STRESS_ZERO
 from monitor.cascade.scope import Scope
 from monitor.cascade.score import Item
 from monitor.cascade.seen import Seen
@@ -220,7 +219,11 @@ class Asset(Scope):
 
     def _confirming_items(self, side: Side) -> list[Item]:
         context, second = self.context, self.second
-        return leverage(context, side, second) + context_items(context, self.price, side, second)
+        return [
+            *leverage(context, side, second),
+            *dislocation(context, side, second),
+            *context_items(context, self.price, side, second),
+        ]
 
     def _flow_items(self, side: Side, surprise: dict[str, float]) -> list[Item]:
         items = super()._flow_items(side, surprise)
@@ -228,15 +231,6 @@ class Asset(Scope):
         if taken > 0:
             share = min(1.0, self.flow.usd("1m", side) / taken)
             items.append(Item("forced_share_1m", share, 0.01, share, 0.05, 0.30, 8))
-        return items
-
-    def _price_items(self, side: Side) -> list[Item]:
-        items = super()._price_items(side)
-        stress = self.context.dislocated(side, self.second) if items else None
-        if stress is not None:
-            items.append(
-                Item(stress.feature, stress.bp, NORMAL_BP, stress.surprise, STRESS_ZERO, STRESS_FULL, STRESS_WEIGHT)
-            )
         return items
 
     def summary(self) -> Summary | None:

@@ -10,6 +10,7 @@ import math
 from typing import Final
 
 from monitor.cascade.context import Context
+from monitor.cascade.dislocation import NORMAL_BP, STRESS_FULL, STRESS_WEIGHT, STRESS_ZERO
 from monitor.cascade.holders import profit
 from monitor.cascade.price import Price
 from monitor.cascade.score import Item
@@ -45,6 +46,14 @@ def leverage(context: Context, side: Side, second: int) -> list[Item]:
     if z is not None:
         items.append(Item("funding_z", z, 0.0, z if side == "long" else -z, 1.0, 4.0, 6.0))
     return items
+
+
+def dislocation(context: Context, side: Side, second: int) -> list[Item]:
+    """Up to 4 points: perpetuals that stand against their indexes, or venues that stand apart from each other."""
+    stress = context.dislocated(side, second)
+    if stress is None:
+        return []
+    return [Item(stress.feature, stress.bp, NORMAL_BP, stress.surprise, STRESS_ZERO, STRESS_FULL, STRESS_WEIGHT)]
 
 
 def context_items(context: Context, price: Price, side: Side, second: int) -> list[Item]:

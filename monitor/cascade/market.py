@@ -201,7 +201,7 @@ class Market(Scope):
         sure = self.scores[index].points >= self.settings.phases.fast_score and self.leading_building[index]
         return bool(sure) or self.breadth(second) >= self.settings.market.breadth
 
-    def _enough(self, side: Side) -> bool:
+    def _enough(self, side: Side, price_share: float) -> bool:
         floors, size, usd = self.settings.floors, self.flow.size_usd, self.flow.corrected_usd("5m", side)
         most = self.scale * floors.cascade_usd
         return usd >= (min(most, max(self.scale * floors.dust_usd, 1e-4 * MARKET_BP * size)) if size else most)

@@ -341,7 +341,7 @@ class Scope:
             second=second,
             score=scored.points,
             forced=scored.points >= limits.blind_score if self.blind else scored.flow >= limits.calm_share,
-            floors_met=self._floors_met(side),
+            floors_met=self._floors_met(side, scored),
             price=None if last is None else sign * last,
             reference=None if last is None else sign * price.reference(side),
             move_unit=0.0 if last is None else price.normal_move("1h") * last,
@@ -357,7 +357,7 @@ class Scope:
         """Whether the price decides alone and comes back from an episode of the other side: that is no cascade."""
         return self.blind and self.phases[1 - SIDE_INDEX[side]].state.phase != "calm"
 
-    def _floors_met(self, side: Side) -> bool:
+    def _floors_met(self, side: Side, scored: Score) -> bool:
         """Whether a cascade is more than dust."""
         flow, floors = self.flow, self.settings.floors
         if self.blind:
@@ -366,17 +366,19 @@ class Scope:
         if not flow.fine:
             return flow.usd(COARSE_WINDOW, side) >= COARSE * floors.cascade_usd * self.scale
         many = flow.orders("5m") >= floors.cascade_orders or self.corrected.saturation >= SATURATED
-        return many and self._enough(side)
+        return many and self._enough(side, scored.price)
 
-    def _enough(self, side: Side) -> bool:
-        """Whether enough was liquidated for a cascade of something of this size."""
+    def _enough(self, side: Side, price_share: float) -> bool:
+        """Whether enough was liquidated for a cascade of something of this size, with this share of price's points."""
         flow, floors = self.flow, self.settings.floors
-        parts, usd = floors.cascade_interest_bp, flow.corrected_usd("5m", side)
+        usd = flow.corrected_usd("5m", side)
         size = flow.size_usd * self.seen_share  # what is hidden by a lost feed is missing from the sums alone
         if usd < floors.dust_usd:
             return False
         if flow.interest_usd:
-            return any(flow.corrected_usd(window, side) >= 1e-4 * bp * size for window, bp in parts.items())
+            sudden = floors.cascade_interest_bp if price_share >= floors.cascade_price_share else {}
+            parts = (*sudden.items(), *floors.sustained_interest_bp.items())
+            return any(flow.corrected_usd(window, side) >= 1e-4 * bp * size for window, bp in parts)
         return usd >= (min(floors.cascade_usd, 1e-4 * IMPLIED_BP * size) if size else floors.cascade_usd)
 
     # What goes out

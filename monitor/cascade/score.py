@@ -6,10 +6,10 @@ Points add up to the score, so they are its explanation.
 Two families carry the score, forced **flow** and the **price**, 40 to 25. They must agree: forced flow without a move
 of the price is a wick or a data error, a move without forced flow is no liquidation cascade.
 
-**Leverage**, **contagion** and **context** confirm: what they claim they add, up to 12, 15 and 8, and what they do not
-claim is left to the two that carry. So a recording without open interest reaches the same thresholds, and a first poll
-of it changes nothing until it says something. Their silence is no evidence: in falls of 2026 the open interest in coins
-often rose, and one asset's cascade need not be the market's.
+**Leverage**, **basis**, **contagion** and **context** confirm: what they claim they add, up to 12, 4, 15 and 8, and
+what they do not claim is left to the two that carry. So a recording without open interest reaches the same thresholds,
+and a first poll of it changes nothing until it says something. Their silence is no evidence: in falls of 2026 the open
+interest in coins often rose, and one asset's cascade need not be the market's.
 
 Within flow and price, an item that cannot be observed (no trades are collected, one venue only) leaves its weight to
 the other items of its family. Where feeds are down, flow counts for the share of it that can be seen.
@@ -26,8 +26,8 @@ FLOW_WEIGHT: Final = 40.0
 PRICE_WEIGHT: Final = 25.0
 """Points of the two families that carry the score; the 35 that the others do not claim are theirs as 40 to 25."""
 FLOW_GATE: Final = 0.3
-PRICE_GATE: Final = 0.4
-"""Share of its own points that each must give (12 of 40, 10 of 25), or the score is capped ..."""
+PRICE_GATE: Final = 0.45
+"""Share of its own points that each must give (12 of 40, 11 of 25), or the score is capped ..."""
 DEGRADED_GATE: Final = 0.6
 """... the price's more (15 of 25) where less than half of the flow can be seen ..."""
 GATED_SCORE: Final = 49.0
