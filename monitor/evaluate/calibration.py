@@ -5,11 +5,15 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
+import numpy as np
 
+from monitor.evaluate import intervals
+from monitor.evaluate.intervals import Estimate
 from monitor.evaluate.outcomes import Point
+from monitor.evaluate.tape import Integers
 
 EDGES: Final = (0.0, 20.0, 35.0, 50.0, 60.0, 75.0, 90.0, 100.1)
 """Classes of the reliability table: the phases' own limits."""
@@ -23,21 +27,32 @@ class Step(msgspec.Struct, frozen=True):
 
 
 class Row(msgspec.Struct, frozen=True):
-    """One class of the reliability table; ``stated`` and ``seen`` are mean probability and share of events."""
+    """One class of the reliability table: mean probability that was stated, and share of minutes with an event."""
 
     low: float
     high: float
     minutes: int
     stated: float
-    seen: float
+    seen: Estimate
 
 
 class Calibration(msgspec.Struct, frozen=True):
-    """How well probabilities hold on other data; ``climate`` is Brier's score of always saying the base rate."""
+    """How well probabilities hold on other data.
 
-    brier: float
-    climate: float
-    base_rate: float
+    Attributes:
+        steps: the probabilities, as the train markets gave them.
+        brier: mean square of probability less what happened (0 or 1).
+        climate: the same of always saying the base rate of these very data, which no forecast can know.
+        skill: what Brier's score is below that, as a share of it; 1 is perfect, 0 no better than the base rate.
+        base_rate: share of minutes in or just before an event.
+        rows: reliability by class of score.
+    """
+
+    steps: list[Step]
+    brier: Estimate
+    climate: Estimate
+    skill: Estimate
+    base_rate: Estimate
     rows: list[Row]
 
 
@@ -77,27 +92,52 @@ def probability(steps: Sequence[Step], score: float) -> float:
     return steps[max(0, place)].probability
 
 
-def calibrate(steps: Sequence[Step], points: Sequence[Point]) -> Calibration | None:
-    """Hold probabilities against what happened; None without points or without steps."""
-    pooled = pool(points)
-    minutes = sum(point.minutes for point in pooled)
-    if not minutes or not steps:
+def calibrate(steps: Sequence[Step], blocks: Sequence[Sequence[Point]]) -> Calibration | None:
+    """Hold probabilities against what happened; None without points or without steps.
+
+    Args:
+        steps: from the train markets.
+        blocks: the test markets' points, in blocks that are drawn as a whole: calendar weeks, with all assets.
+    """
+    if not steps or not any(point.minutes for points in blocks for point in points):
         return None
-    base = sum(point.events for point in pooled) / minutes
-    brier = climate = 0.0
-    for point in pooled:
-        stated = probability(steps, point.score)
-        calm = point.minutes - point.events
-        brier += point.events * (1 - stated) ** 2 + calm * stated**2
-        climate += point.events * (1 - base) ** 2 + calm * base**2
-    rows = [_row(steps, pooled, low, high) for low, high in pairwise(EDGES)]
-    return Calibration(brier / minutes, climate / minutes, base, [row for row in rows if row.minutes])
+    weights = intervals.resamples(len(blocks))
+    parts = [[_sums(steps, points, low, high) for points in blocks] for low, high in pairwise(EDGES)]
+    minutes, events, _, squares = np.array(parts, np.float64).sum(axis=0).T
+    brier, base = intervals.ratio(weights, squares, minutes), intervals.ratio(weights, events, minutes)
+    rates = intervals.ratios(weights, events, minutes)
+    drawn = rates * (1 - rates)
+    value = (base.value or 0.0) * (1 - (base.value or 0.0))
+    drawn[drawn == 0] = np.nan
+    skill = intervals.difference(
+        np.ones(len(drawn)), intervals.ratios(weights, squares, minutes) / drawn,
+        1 - (brier.value or 0.0) / value if value else None,
+    )  # fmt: skip
+    climate = intervals.difference(drawn, 0 * drawn, value)
+    rows = [_row(low, high, weights, part) for (low, high), part in zip(pairwise(EDGES), parts, strict=True)]
+    return Calibration(list(steps), brier, climate, skill, base, [row for row in rows if row.minutes])
 
 
-def _row(steps: Sequence[Step], points: Sequence[Point], low: float, high: float) -> Row:
-    mine = [point for point in points if low <= point.score < high]
-    minutes = sum(point.minutes for point in mine)
-    if not minutes:
-        return Row(low, high, 0, 0.0, 0.0)
-    stated = sum(point.minutes * probability(steps, point.score) for point in mine) / minutes
-    return Row(low, high, minutes, stated, sum(point.events for point in mine) / minutes)
+class _Sums(NamedTuple):
+    """Of the minutes of one class and block: how many, with an event, sum of probabilities and of squared errors."""
+
+    minutes: float
+    events: float
+    stated: float
+    squares: float
+
+
+def _sums(steps: Sequence[Step], points: Sequence[Point], low: float, high: float) -> _Sums:
+    mine = [(point, probability(steps, point.score)) for point in points if low <= point.score < high]
+    return _Sums(
+        sum(point.minutes for point, _ in mine), sum(point.events for point, _ in mine),
+        sum(point.minutes * stated for point, stated in mine),
+        sum(point.events * (1 - stated) ** 2 + (point.minutes - point.events) * stated**2 for point, stated in mine),
+    )  # fmt: skip
+
+
+def _row(low: float, high: float, weights: Integers, part: Sequence[_Sums]) -> Row:
+    minutes, events, stated, _ = np.array(part, np.float64).T
+    total = float(minutes.sum())
+    seen = intervals.ratio(weights, events, minutes)
+    return Row(low, high, round(total), float(stated.sum()) / total if total else 0.0, seen)

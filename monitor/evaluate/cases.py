@@ -12,8 +12,10 @@ from typing import Final, NamedTuple
 import msgspec
 
 from monitor.errors import OperatorError
+from monitor.evaluate.alerts import Key
+from monitor.evaluate.tape import Forced
 from monitor.evaluate.truth import Label, parse_truth, read_truth
-from monitor.events import AnyEvent
+from monitor.events import SIDES, AnyEvent
 from monitor.recording import read, read_file
 from monitor.replay import Playback
 from monitor.simulate.world.settings import WorldSettings
@@ -25,11 +27,15 @@ SUFFIXES: Final = (".jsonl", ".jsonl.gz")
 
 
 class Case(NamedTuple):
-    """One market: its name, its events by arrival, and its labels where its truth is known."""
+    """One market: its name, its events by arrival, and its labels where its truth is known.
+
+    ``forced`` is every forced order, shown by a feed or not, where the truth is that of a simulated market.
+    """
 
     name: str
     events: list[AnyEvent]
     labels: list[Label] | None
+    forced: dict[Key, Forced] | None = None
 
 
 class Simulated(msgspec.Struct, frozen=True):
@@ -53,7 +59,18 @@ class Simulated(msgspec.Struct, frozen=True):
         world = World(WorldSettings(seed=self.seed, days=self.days, assets=self.assets))
         truth = [msgspec.json.encode(line) for line in (world.header(), *world.episodes(), *world.decoys())]
         events = [event for chunk in world.events() for event in chunk]
-        return Case(self.name, events, parse_truth(truth, self.name))
+        return Case(self.name, events, parse_truth(truth, self.name), _forced(world))
+
+
+def _forced(world: World) -> dict[Key, Forced]:
+    """What was closed by force, by asset and side."""
+    start_us = world.settings.start_us
+    return {
+        Key(market.spec.name, side): Forced(start_us + market.orders.time_us[mine], market.orders.micro_usd[mine])
+        for market in world.markets
+        for index, side in enumerate(SIDES)
+        for mine in (market.orders.side == index,)
+    }
 
 
 class Recorded(msgspec.Struct, frozen=True):

@@ -19,7 +19,7 @@ from monitor.errors import OperatorError
 from monitor.evaluate import tables
 from monitor.evaluate.alerts import Trigger
 from monitor.evaluate.cases import Simulated, Source, files, recordings
-from monitor.evaluate.examine import Examined, Plan
+from monitor.evaluate.examine import Examined, Matrix, Plan
 from monitor.evaluate.keep import Slot, examine_and_keep, slot
 from monitor.evaluate.report import build
 from monitor.report import plain_console
@@ -38,7 +38,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     jobs: int = 2
     keep: Path | None = None
     trigger: Trigger = "cascade"
-    matrix: bool = False
+    matrix: Matrix | None = None
     plots: Path | None = None
     tried: int = 1
     as_json: bool = False
@@ -84,7 +84,7 @@ def run(request: Request, settings: DetectorSettings) -> int:
 
         require()
     plan = Plan(settings.model_dump_json(), request.trigger, True, request.matrix, request.plots)
-    training = msgspec.structs.replace(plan, matrix=False, plots=None)
+    training = msgspec.structs.replace(plan, matrix=None, plots=None)
     errors = Console(stderr=True)
     markets = [(source, training) for source in train] + [(source, plan) for source in test]
     examined = examine_all(markets, request.jobs, request.keep, errors)

@@ -29,14 +29,17 @@ class Comparison(msgspec.Struct, frozen=True):
 
 
 class MatrixRow(msgspec.Struct, frozen=True):
-    """One degradation: what is found and what it costs beside the plain run, paired; recall in points of 100."""
+    """One degradation: what is found and what it costs beside the plain run, paired; recall in points of 100.
+
+    ``false`` is the rate of clean false alarms with the exact Poisson interval, its ``n`` their number.
+    """
 
     name: str
     recall: Estimate
     severe: Estimate
     lost: Estimate
     lost_severe: Estimate
-    false: float
+    false: Estimate
     delay: float | None
 
 
@@ -77,7 +80,7 @@ def _leads(outcomes: Sequence[Outcome], blocks: Blocks) -> tuple[Estimate, Float
         for one in placed(outcomes, blocks)
         if one.hit.at_us is not None
     ]
-    return intervals.of_values(blocks.weights, blocks.lists(valued), lambda values: float(np.median(values)))
+    return intervals.quantile(blocks.weights, blocks.lists(valued))
 
 
 def matrix_row(name: str, plain: Sequence[Outcome], bent: Sequence[Outcome], blocks: Blocks) -> MatrixRow:
@@ -91,8 +94,7 @@ def matrix_row(name: str, plain: Sequence[Outcome], bent: Sequence[Outcome], blo
         for which, outcomes in (("plain", plain), ("bent", bent))
         for kind, wanted in (("all", lambda hit: True), ("severe", severe))
     }
-    months = float(blocks.exposure.sum())
-    wrong = float(false_by_block(bent, blocks, ("false", "decoy")).sum())
+    wrong = sum(one.verdict in ("false", "decoy") for outcome in bent for one in outcome.alarms)
     delays = [seconds for outcome in bent for hit in outcome.hits if (seconds := delay(hit)) is not None]
 
     def lost(kind: str) -> Estimate:
@@ -107,6 +109,6 @@ def matrix_row(name: str, plain: Sequence[Outcome], bent: Sequence[Outcome], blo
         intervals.ratio(blocks.weights, *shares["bent", "severe"]),
         lost("all"),
         lost("severe"),
-        wrong / months if months else 0.0,
+        intervals.poisson_rate(wrong, float(blocks.exposure.sum())),
         float(np.median(delays)) if delays else None,
     )

@@ -59,8 +59,7 @@ def matrix(feeds: Feeds) -> list[Degradation]:
     """All rows for a recording of these venues."""
     first = feeds.venues[:1]
     return [
-        *(Degradation(f"without {venue}", partial(drop, venues=(venue,))) for venue in feeds.venues),
-        Degradation("only throttled feeds", partial(drop_forced, venues=feeds.complete)),
+        *losses(feeds),
         Degradation("all feeds: latest a second", partial(throttle, convention="latest_per_second")),
         Degradation("all feeds: largest a second", partial(throttle, convention="largest_per_second")),
         *(Degradation(f"{percent} % of messages lost", partial(lose, percent=percent)) for percent in LOSSES),
@@ -72,6 +71,14 @@ def matrix(feeds: Feeds) -> list[Degradation]:
         Degradation("open interest 15 min old", partial(delay_interest, by_us=STALE_S * MICROS)),
         Degradation(MAD, partial(spike, venues=first)),
     ]  # fmt: skip
+
+
+def losses(feeds: Feeds) -> list[Degradation]:
+    """What may be missing for good: each venue, and every feed that shows all forced orders."""
+    return [
+        *(Degradation(f"without {venue}", partial(drop, venues=(venue,))) for venue in feeds.venues),
+        Degradation("only throttled feeds", partial(drop_forced, venues=feeds.complete)),
+    ]
 
 
 def arrival(event: AnyEvent) -> int:

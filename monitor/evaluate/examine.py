@@ -6,20 +6,24 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Literal, NamedTuple
 
 import msgspec
 
 from monitor.cascade.detector import Detector
 from monitor.cascade.settings import DetectorSettings
 from monitor.evaluate import robustness
-from monitor.evaluate.alerts import Alert, Trigger, Watch, in_order, of_assets
+from monitor.evaluate.alerts import Alert, Key, Trigger, Watch, in_order, of_assets
 from monitor.evaluate.baselines import RULES, Rule, crossings
 from monitor.evaluate.cases import Case, Source
 from monitor.evaluate.labels import labels_of
 from monitor.evaluate.outcomes import Exposure, Outcome, Point, judge, points
-from monitor.evaluate.tape import Tape, Tapes
+from monitor.evaluate.tape import Forced, Tape, Tapes
 from monitor.evaluate.truth import MARKET, Label, market_labels
 from monitor.evaluate.truth import in_order as labels_in_order
+from monitor.events import SIDES
+
+Matrix = Literal["events", "whole"]
 
 
 class Plan(msgspec.Struct, frozen=True):
@@ -29,14 +33,14 @@ class Plan(msgspec.Struct, frozen=True):
         settings: of the detector, as JSON, because it goes to other processes.
         trigger: the phase that counts as an alert.
         rules: whether to run the baselines.
-        matrix: whether to run the robustness matrix and the placebos.
+        matrix: how far to run the robustness matrix: around ``events``, or also whole runs without what may be missing.
         plots: where to put a chart of each episode, if anywhere.
     """
 
     settings: str
     trigger: Trigger = "cascade"
     rules: bool = True
-    matrix: bool = False
+    matrix: Matrix | None = None
     plots: Path | None = None
 
 
@@ -48,9 +52,11 @@ class Examined(msgspec.Struct, frozen=True):
         events: number of events read.
         labels: of all assets.
         detector: its outcome on assets; ``market`` that of its market-wide alerts.
-        points: scores against events, for the calibration.
+        points: scores against events by calendar week, for the calibration.
+        true_course: shares printed are of all forced orders, not of those that feeds showed.
         rules: by baseline one outcome for each of its thresholds.
-        degraded: the detector's outcome by row of the matrix; ``placebos`` those that must fail.
+        degraded: the detector's outcome by row of the matrix around events; ``whole`` by row of whole runs.
+        placebos: the outcomes of alerts that must fail.
         chance: recall of the alerts at random times, mean.
         after_spikes: alerts within five minutes of a mad price that are not there without it.
         seconds: CPU seconds by kind of work.
@@ -61,9 +67,11 @@ class Examined(msgspec.Struct, frozen=True):
     labels: list[Label]
     detector: Outcome
     market: Outcome
-    points: list[Point]
+    points: dict[str, list[Point]]
+    true_course: bool
     rules: dict[str, list[Outcome]]
     degraded: dict[str, Outcome]
+    whole: dict[str, Outcome]
     placebos: dict[str, Outcome]
     chance: float | None
     after_spikes: int
@@ -91,23 +99,26 @@ def examine(source: Source, plan: Plan) -> Examined:
     with clock("market"):
         case = source.load()
     with clock("tapes and labels"):
-        tapes, labels, exposure = _prepare(case)
+        tapes, labels, exposure, forced = _prepare(case)
     settings = DetectorSettings.model_validate_json(plan.settings)
     watch = Watch(trace=plan.plots is not None)
     around = robustness.stretches(case.events, labels) if plan.matrix else []
     with clock("detector"):
         stops = robustness.run_with_stops(Detector(settings), case.events, watch, around)
     alerts = of_assets(watch.alerts(plan.trigger), market=False)
-    outcome = judge(alerts, labels, exposure, tapes, watch)
+    outcome = judge(alerts, labels, exposure, forced, watch)
     with clock("baselines"):
-        rules = {rule.name: _rule(rule, tapes, labels, exposure) for rule in RULES} if plan.rules else {}
+        rules = {rule.name: _rule(rule, tapes, labels, exposure, forced) for rule in RULES} if plan.rules else {}
     degraded: dict[str, Outcome] = {}
-    placebos: dict[str, Outcome] = {}
-    chance, after = None, 0
+    whole: dict[str, Outcome] = {}
+    after, known = 0, (labels, exposure, forced)
     if plan.matrix:
         with clock("matrix"):
-            degraded, after = robustness.degraded(case.events, stops, settings, plan.trigger, labels, exposure, tapes)
-        placebos, chance = robustness.placebos(alerts, labels, exposure)
+            degraded, after = robustness.degraded(case.events, stops, settings, plan.trigger, *known)
+    if plan.matrix == "whole":
+        with clock("whole runs"):
+            whole = robustness.whole(case.events, settings, plan.trigger, *known)
+    placebos, chance = robustness.placebos(alerts, labels, exposure)
     plotted = 0
     if plan.plots is not None:
         from monitor.evaluate.plots import draw_all
@@ -116,12 +127,22 @@ def examine(source: Source, plan: Plan) -> Examined:
             plotted = draw_all(plan.plots, case.name, outcome, tapes, watch)
     return Examined(
         exposure, len(case.events), labels, outcome, _market(watch, plan, labels, exposure),
-        points(watch, labels, exposure), rules, degraded, placebos, chance, after, plotted, clock.seconds,
+        points(watch, labels, exposure), case.forced is not None, rules, degraded, whole, placebos, chance, after,
+        plotted, clock.seconds,
     )  # fmt: skip
 
 
-def _prepare(case: Case) -> tuple[dict[str, Tape], list[Label], Exposure]:
-    """Tapes, labels (by the rule where there is no truth), and what is watched: assets with prices."""
+class Prepared(NamedTuple):
+    """What a market is judged by: tapes, labels, what is watched (assets with prices), and forced orders."""
+
+    tapes: dict[str, Tape]
+    labels: list[Label]
+    exposure: Exposure
+    forced: dict[Key, Forced]
+
+
+def _prepare(case: Case) -> Prepared:
+    """Labels are made by the rule where there is no truth, and forced orders are those that feeds showed."""
     collected = Tapes()
     collected.add(case.events)
     tapes = {tape.asset: tape for tape in collected}
@@ -129,7 +150,9 @@ def _prepare(case: Case) -> tuple[dict[str, Tape], list[Label], Exposure]:
     if labels is None:
         labels = labels_in_order(label for tape in tapes.values() for label in labels_of(tape))
     priced = {asset for asset, tape in tapes.items() if len(tape.prices)} | {label.asset for label in labels}
-    return tapes, labels, Exposure(case.name, tuple(sorted(priced)), collected.first_us, collected.last_us)
+    exposure = Exposure(case.name, tuple(sorted(priced)), collected.first_us, collected.last_us)
+    shown = {Key(asset, side): tape.forced(side) for asset, tape in tapes.items() for side in SIDES}
+    return Prepared(tapes, labels, exposure, shown if case.forced is None else case.forced)
 
 
 def _market(watch: Watch, plan: Plan, labels: Sequence[Label], exposure: Exposure) -> Outcome:
@@ -145,7 +168,9 @@ def _market(watch: Watch, plan: Plan, labels: Sequence[Label], exposure: Exposur
     return judge(alerts, [*wide, *excuses], watched, {}, None)
 
 
-def _rule(rule: Rule, tapes: Mapping[str, Tape], labels: Sequence[Label], exposure: Exposure) -> list[Outcome]:
+def _rule(
+    rule: Rule, tapes: Mapping[str, Tape], labels: Sequence[Label], exposure: Exposure, forced: Mapping[Key, Forced]
+) -> list[Outcome]:  # fmt: skip
     """A baseline's outcome at each of its thresholds."""
     by_threshold: list[list[Alert]] = [[] for _ in rule.thresholds]
     for asset in exposure.assets:
@@ -155,4 +180,4 @@ def _rule(rule: Rule, tapes: Mapping[str, Tape], labels: Sequence[Label], exposu
             for course in courses:
                 for place, threshold in enumerate(rule.thresholds):
                     by_threshold[place] += crossings(course, asset, side, threshold)
-    return [judge(in_order(alerts), labels, exposure, tapes) for alerts in by_threshold]
+    return [judge(in_order(alerts), labels, exposure, forced) for alerts in by_threshold]

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from datetime import UTC, datetime
+from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple
 
 import msgspec
@@ -12,13 +11,13 @@ import numpy as np
 from monitor.evaluate import intervals
 from monitor.evaluate.intervals import Estimate
 from monitor.evaluate.matching import Verdict
-from monitor.evaluate.outcomes import Exposure, Hit, Outcome
+from monitor.evaluate.outcomes import Exposure, Hit, Outcome, week_of, weeks
 from monitor.evaluate.tape import Floats
 from monitor.evaluate.truth import MARKET, MARKET_SHARE, Label
 from monitor.events import MICROS
 
 SEVERE: Final = 2
-WEEK_US: Final = 7 * 86_400 * MICROS
+MONTH_US: Final = 30 * 86_400 * MICROS
 
 Block = tuple[str, str, str]
 """What is drawn as a whole: market, calendar week, and asset; all assets' events of a market-wide episode are one."""
@@ -73,12 +72,6 @@ class Figures(msgspec.Struct, frozen=True):
     changes: float | None
 
 
-def week_of(us: int) -> str:
-    """The ISO calendar week."""
-    year, week, _ = datetime.fromtimestamp(us // MICROS, UTC).isocalendar()
-    return f"{year}-W{week:02}"
-
-
 def event_block(exposure: Exposure, label: Label, labels: Sequence[Label]) -> Block:
     """Where an event lies: with its asset, or with the market's where :data:`MARKET_SHARE` of the assets had one."""
     same = {
@@ -102,10 +95,10 @@ class Blocks:
         self.months: dict[Block, float] = {}
         self.event_blocks: dict[tuple[str, Label], Block] = {}
         for exposure, labels in zip(exposures, labelled, strict=True):
-            for week, months in _weeks(exposure):
+            for start_us, end_us in weeks(exposure.first_us, exposure.last_us):
                 for asset in exposure.assets:
-                    block = (exposure.world, week, asset)
-                    self.months[block] = self.months.get(block, 0.0) + months
+                    block = (exposure.world, week_of(start_us), asset)
+                    self.months[block] = self.months.get(block, 0.0) + (end_us - start_us) / MONTH_US
             for label in labels:
                 block = event_block(exposure, label, labels)
                 self.event_blocks[exposure.world, label] = block
@@ -128,16 +121,6 @@ class Blocks:
         for block, value in valued:
             lists[self._place[block]].append(value)
         return lists
-
-
-def _weeks(exposure: Exposure) -> Iterator[tuple[str, float]]:
-    """The months watched within each calendar week."""
-    at = exposure.first_us
-    monday_us = 4 * 86_400 * MICROS  # 1970-01-05 was a Monday
-    while at < exposure.last_us:
-        end = min(exposure.last_us, (at - monday_us) // WEEK_US * WEEK_US + WEEK_US + monday_us)
-        yield week_of(at), (end - at) / (30 * 86_400 * MICROS)
-        at = end
 
 
 class Placed(NamedTuple):
@@ -203,39 +186,35 @@ def figures(name: str, outcomes: Sequence[Outcome], blocks: Blocks, threshold: f
         carried=sum(one.hit.carried for one in events),
         precision=Estimate(verdicts.count("found") / len(verdicts), n=len(verdicts)) if verdicts else Estimate(None),
         false_alarms=false_alarms,
-        false=_poisson(false_alarms, months),
+        false=intervals.poisson_rate(false_alarms, months),
         drawn=rate("false", "decoy"),
         near_miss=rate("near_miss"),
         decoys=verdicts.count("decoy"),
         repeats=verdicts.count("repeat"),
         waves=share(lambda hit: hit.wave),
-        **_times(events, blocks),
+        **times(events, blocks),
         reentry=Estimate(sum(reliefs) / len(reliefs), n=len(reliefs)) if reliefs else Estimate(None),
         changes=float(np.mean(changes)) if changes else None,
     )  # fmt: skip
 
 
-def _poisson(count: int, months: float) -> Estimate:
-    if not months:
-        return Estimate(None)
-    low, high = intervals.poisson_interval(count)
-    return Estimate(count / months, low / months, high / months, count)
-
-
-def _times(events: Sequence[Placed], blocks: Blocks) -> dict[str, Estimate]:
+def times(events: Sequence[Placed], blocks: Blocks) -> dict[str, Estimate]:
     """Delays and leads of the events that were found."""
 
-    def over(value: Callable[[Hit], float | None], statistic: Callable[[Floats], float] = _median) -> Estimate:
+    def over(value: Callable[[Hit], float | None], share: float = 0.5) -> Estimate:
         known = [(one.block, value(one.hit)) for one in events if one.hit.at_us is not None]
         valued = [(block, number) for block, number in known if number is not None]
-        return intervals.of_values(blocks.weights, blocks.lists(valued), statistic)[0]
+        return intervals.quantile(blocks.weights, blocks.lists(valued), share)[0]
 
+    found = [one for one in events if one.hit.at_us is not None]
+    early = [one for one in found if (_seconds(one.hit.label.peak_us, one.hit) or 0.0) > 0]
+    early_by_block, found_by_block = (blocks.sums([one.block for one in some]) for some in (early, found))
     return {
         "delay": over(delay),
-        "delay_p90": over(delay, _p90),
+        "delay_p90": over(delay, 0.9),
         "to_peak": over(lambda hit: _seconds(hit.label.peak_us, hit)),
         "to_low": over(lambda hit: _seconds(hit.label.extreme_us, hit)),
-        "before_peak": over(lambda hit: float((_seconds(hit.label.peak_us, hit) or 0.0) > 0), _mean),
+        "before_peak": intervals.ratio(blocks.weights, early_by_block, found_by_block),
         "printed": over(lambda hit: hit.printed),
         "relief_printed": over(lambda hit: hit.relief_printed),
     }
@@ -248,15 +227,3 @@ def delay(hit: Hit) -> float | None:
 
 def _seconds(until_us: int, hit: Hit) -> float | None:
     return None if hit.at_us is None else (until_us - hit.at_us) / MICROS
-
-
-def _median(values: Floats) -> float:
-    return float(np.median(values))
-
-
-def _p90(values: Floats) -> float:
-    return float(np.quantile(values, 0.9))
-
-
-def _mean(values: Floats) -> float:
-    return float(np.mean(values))

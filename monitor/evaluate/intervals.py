@@ -59,20 +59,26 @@ def difference(mine: Floats, others: Floats, value: float | None) -> Estimate:
     return Estimate(value, low, high, len(mine))
 
 
-def of_values(
-    weights: Integers, values: Sequence[Sequence[float]], statistic: Callable[[Floats], float]
-) -> tuple[Estimate, Floats]:
-    """A statistic of values that lie in blocks, such as the median delay, and its value in every draw."""
+def quantile(weights: Integers, values: Sequence[Sequence[float]], share: float = 0.5) -> tuple[Estimate, Floats]:
+    """A quantile of values that lie in blocks, such as the median delay, and its value in every draw.
+
+    Between two values it is interpolated, as numpy does; draws without any value are NaN.
+    """
     flat = np.array([value for block in values for value in block], np.float64)
     owner = np.array([place for place, block in enumerate(values) for _ in block], np.int64)
-    if not len(flat):
-        return Estimate(None), np.full(len(weights), np.nan)
     drawn = np.full(len(weights), np.nan)
-    for place, row in enumerate(weights[:, owner]):
-        if row.any():
-            drawn[place] = statistic(np.repeat(flat, row))
+    if not len(flat):
+        return Estimate(None), drawn
+    order = np.argsort(flat, kind="stable")
+    ranks = np.cumsum(weights[:, owner[order]], axis=1)  # how many drawn values are there up to each, the least first
+    some = ranks[:, -1] > 0
+    place = share * (ranks[some, -1] - 1)
+    below, above = (
+        flat[order][(ranks[some] > rank[:, None]).argmax(axis=1)] for rank in (np.floor(place), np.ceil(place))
+    )
+    drawn[some] = below + (above - below) * (place - np.floor(place))
     low, high = _limits(drawn)
-    return Estimate(statistic(flat), low, high, len(flat)), drawn
+    return Estimate(float(np.quantile(flat, share)), low, high, len(flat)), drawn
 
 
 def _limits(drawn: Floats, level: float = LEVEL) -> tuple[float | None, float | None]:
@@ -96,6 +102,14 @@ def poisson_interval(count: int, level: float = LEVEL) -> tuple[float, float]:
     tail = (1 - level) / 2
     low = 0.0 if count == 0 else _solve(lambda mean: 1.0 - poisson_cdf(count - 1, mean), tail, count)
     return low, _solve(lambda mean: -poisson_cdf(count, mean), -tail, count)
+
+
+def poisson_rate(count: int, months: float) -> Estimate:
+    """A count by month, with the exact interval."""
+    if not months:
+        return Estimate(None)
+    low, high = poisson_interval(count)
+    return Estimate(count / months, low / months, high / months, count)
 
 
 def poisson_cdf(count: int, mean: float) -> float:

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Final, NamedTuple
 
 import msgspec
 
 from monitor.evaluate.alerts import Alert, Key, Watch
 from monitor.evaluate.matching import BEFORE_US, Found, Judged, match, second_waves
-from monitor.evaluate.tape import Tape
+from monitor.evaluate.tape import Forced
 from monitor.evaluate.truth import MARKET, Label
 from monitor.events import MICROS, SIDES
 
 MINUTE_US: Final = 60 * MICROS
+WEEK_US: Final = 7 * 86_400 * MICROS
+MONDAY_US: Final = 4 * 86_400 * MICROS
+"""1970-01-05 was a Monday."""
 AHEAD_MIN: Final = 15
 """The probability that is calibrated is that of an event running now or beginning within this long, minutes."""
 NO_SIGNAL: Final = 0.0
@@ -26,6 +30,20 @@ class Point(NamedTuple):
     score: float
     minutes: int
     events: int
+
+
+def week_of(us: int) -> str:
+    """The ISO calendar week."""
+    year, week, _ = datetime.fromtimestamp(us // MICROS, UTC).isocalendar()
+    return f"{year}-W{week:02}"
+
+
+def weeks(first_us: int, last_us: int) -> Iterator[tuple[int, int]]:
+    """The parts of the half-open interval [``first_us``, ``last_us``) within each calendar week."""
+    while first_us < last_us:
+        end_us = min(last_us, (first_us - MONDAY_US) // WEEK_US * WEEK_US + WEEK_US + MONDAY_US)
+        yield first_us, end_us
+        first_us = end_us
 
 
 class Exposure(msgspec.Struct, frozen=True):
@@ -76,7 +94,7 @@ def judge(
     alerts: Sequence[Alert],
     labels: Sequence[Label],
     exposure: Exposure,
-    tapes: Mapping[str, Tape],
+    forced: Mapping[Key, Forced],
     watch: Watch | None = None,
 ) -> Outcome:
     """Hold alerts against labels.
@@ -85,7 +103,7 @@ def judge(
         alerts: of the detector; those of assets that have no labels count as well.
         labels: of the same market.
         exposure: what was watched.
-        tapes: of the assets, for the share that had been printed.
+        forced: what was closed by force, for the share that had been printed.
         watch: the detector's own record, for its reliefs; rules have none.
     """
     matched = match(alerts, labels)
@@ -97,45 +115,52 @@ def judge(
         by_key.setdefault(key, []).append(at_us)
     return Outcome(
         exposure,
-        [_hit(found, found.label in waves, tapes, by_key) for found in matched.events],
+        [_hit(found, found.label in waves, forced, by_key) for found in matched.events],
         matched.alerts,
         [again for key, _, again in reliefs if key.asset in watched],
         watch.changes_per_episode() if watch is not None else [],
     )
 
 
-def _hit(found: Found, wave: bool, tapes: Mapping[str, Tape], reliefs: Mapping[Key, Sequence[int]]) -> Hit:
+def _hit(found: Found, wave: bool, forced: Mapping[Key, Forced], reliefs: Mapping[Key, Sequence[int]]) -> Hit:
     label, alert = found.label, found.alert
     if alert is None:
         return Hit(label, None, found.carried, wave)
-    later = [at_us for at_us in reliefs.get(Key(alert.asset, alert.direction), ()) if at_us >= alert.at_us]
-    tape = tapes.get(label.asset)
-    if tape is None:
+    key = Key(label.asset, label.direction)
+    later = [at_us for at_us in reliefs.get(key, ()) if at_us >= alert.at_us]
+    mine = forced.get(key)
+    if mine is None:
         return Hit(label, alert.at_us, False, wave)
     relief = later[0] if later else None
     return Hit(
-        label, alert.at_us, False, wave, printed(tape, label, alert.at_us),
-        None if relief is None else printed(tape, label, relief),
+        label, alert.at_us, False, wave, printed(mine, label, alert.at_us),
+        None if relief is None else printed(mine, label, relief),
     )  # fmt: skip
 
 
-def printed(tape: Tape, label: Label, at_us: int) -> float | None:
-    """Share of an event's forced notional that had come when an alert did; None where the tape shows none of it."""
+def printed(forced: Forced, label: Label, at_us: int) -> float | None:
+    """Share of an event's forced notional that had come when an alert did; None where none of it is known."""
     start_us = label.onset_us - BEFORE_US
-    total = tape.forced_usd(label.direction, start_us, label.end_us + 1)
-    if not total:
-        return None
-    return tape.forced_usd(label.direction, start_us, min(at_us, label.end_us) + 1) / total
+    total = forced.usd(start_us, label.end_us + 1)
+    return forced.usd(start_us, min(at_us, label.end_us) + 1) / total if total else None
 
 
-def points(watch: Watch, labels: Sequence[Label], exposure: Exposure) -> list[Point]:
-    """For each score how many minutes of assets' sides had it, and in how many an event ran or was near.
+def points(watch: Watch, labels: Sequence[Label], exposure: Exposure) -> dict[str, list[Point]]:
+    """For each score how many minutes of assets' sides had it, and in how many an event ran or was near, by week.
 
-    Scores are rounded to whole points, so that a month comes to a hundred rows.
+    Scores are rounded to whole points, so that a week comes to a hundred rows.
     """
+    first_us, last_us = exposure.first_us // MINUTE_US * MINUTE_US, exposure.last_us // MINUTE_US * MINUTE_US
+    return {
+        week_of(start_us): _points(watch, labels, exposure.assets, start_us // MINUTE_US, end_us // MINUTE_US - 1)
+        for start_us, end_us in weeks(first_us, last_us + MINUTE_US)
+    }
+
+
+def _points(watch: Watch, labels: Sequence[Label], assets: Sequence[str], first: int, last: int) -> list[Point]:
+    """The points of the minutes from ``first`` to ``last``."""
     counts: dict[float, list[int]] = {}
-    first, last = exposure.first_us // MINUTE_US, exposure.last_us // MINUTE_US
-    for asset in exposure.assets:
+    for asset in assets:
         for side in SIDES:
             near = _near(labels, Key(asset, side), first, last)
             scores = {

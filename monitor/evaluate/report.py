@@ -18,11 +18,16 @@ from monitor.evaluate.compare import Comparison, MatrixRow, compare, matrix_row
 from monitor.evaluate.examine import Examined
 from monitor.evaluate.figures import SEVERE, Blocks, Figures, figures
 from monitor.evaluate.folds import clip, folds
-from monitor.evaluate.outcomes import Outcome, judge
-from monitor.evaluate.robustness import PLAIN
+from monitor.evaluate.groups import Group, groups
+from monitor.evaluate.outcomes import Outcome
+from monitor.evaluate.robustness import PLAIN, exchanged
 from monitor.evaluate.truth import MARKET, Label
 
 DETECTOR: Final = "this detector"
+NOTHING_LOST: Final = "nothing lost"
+ANOTHER: Final = "another market's alerts"
+ALL_ORDERS: Final = "all forced orders"
+SHOWN_ORDERS: Final = "the forced orders that feeds showed"
 
 
 class Miss(msgspec.Struct, frozen=True):
@@ -76,7 +81,10 @@ class Report(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="e
     walk_forward: list[Figures]
     market: Figures
     calibration: Calibration | None
+    groups: list[Group]
+    printed_of: str
     matrix: list[MatrixRow]
+    matrix_whole: list[MatrixRow]
     placebos: list[MatrixRow]
     chance: float | None
     after_spikes: int | None
@@ -174,8 +182,8 @@ class Tables:
 
     def calibration(self) -> Calibration | None:
         """Probabilities made of the train markets' scores, held against the test markets."""
-        steps = isotonic([point for market in self.train for point in market.points])
-        return calibrate(steps, [point for market in self.test for point in market.points])
+        steps = isotonic([point for market in self.train for week in market.points.values() for point in week])
+        return calibrate(steps, [week for market in self.test for week in market.points.values()])
 
     def matrix(self) -> list[MatrixRow]:
         """A row for each degradation that any test market has, beside the same stretches of time undegraded."""
@@ -186,19 +194,27 @@ class Tables:
         }
         return [matrix_row(name, plain, outcomes, self.blocks) for name, outcomes in bent.items()]
 
+    def whole(self) -> list[MatrixRow]:
+        """A row for each whole run without something, beside the detector's whole run with everything."""
+        names = dict.fromkeys(name for market in self.test for name in market.whole)
+        bent = {name: [one.whole.get(name, one.detector) for one in self.test] for name in names}
+        if names:
+            bent = {NOTHING_LOST: self.outcomes, **bent}
+        return [matrix_row(name, self.outcomes, outcomes, self.blocks) for name, outcomes in bent.items()]
+
     def placebos(self) -> list[MatrixRow]:
         """A row for each placebo, beside the detector's own alerts."""
         names = dict.fromkeys(name for market in self.test for name in market.placebos)
         bent = {name: [one.placebos.get(name, one.detector) for one in self.test] for name in names}
-        if names and len(self.test) > 1:
-            bent["another market's alerts"] = self._exchanged()
+        if len(self.test) > 1:
+            bent[ANOTHER] = self._exchanged()
         return [matrix_row(name, self.outcomes, outcomes, self.blocks) for name, outcomes in bent.items()]
 
     def _exchanged(self) -> list[Outcome]:
-        """Each market's events with the alerts of the one before: nothing of one market is known in another."""
+        """Each market's events with the alerts of the one before."""
         before = (self.test[-1], *self.test[:-1])
         return [
-            judge([alarm.alert for alarm in other.detector.alarms], market.labels, market.exposure, {})
+            exchanged([one.alert for one in other.detector.alarms], other.exposure, market.labels, market.exposure)
             for other, market in zip(before, self.test, strict=True)
         ]
 
@@ -267,7 +283,10 @@ def build(
         walk_forward=tables.walk_forward() if all(market.rules for market in test) else [],
         market=figures(MARKET, [one.market for one in test], blocks_of([one.market for one in test])),
         calibration=tables.calibration(),
+        groups=groups(tables.outcomes, tables.blocks),
+        printed_of=ALL_ORDERS if all(market.true_course for market in test) else SHOWN_ORDERS,
         matrix=tables.matrix(),
+        matrix_whole=tables.whole(),
         placebos=tables.placebos(),
         chance=sum(chances) / len(chances) if chances else None,
         after_spikes=sum(market.after_spikes for market in test) if with_matrix else None,

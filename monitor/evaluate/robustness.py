@@ -2,7 +2,8 @@
 
 A degradation sets in an hour before an event and lasts until it is over: the detector is put back to the state that it
 had then, and sees the rest degraded. So it meets a loss as it would live, with what it learned before, and a row costs
-hours instead of months. What a degradation costs in calm is therefore not in the matrix.
+hours instead of months. What a degradation costs in calm is therefore not in the matrix. :func:`whole` is the honest
+variant for what may be missing for good: a run of its own from the first event on, which never learned it either.
 """
 
 from __future__ import annotations
@@ -15,10 +16,10 @@ from typing import Final, NamedTuple
 from monitor.cascade.detector import Detector
 from monitor.cascade.settings import DetectorSettings
 from monitor.evaluate import degrade
-from monitor.evaluate.alerts import Alert, Trigger, Watch, in_order, of_assets, run
+from monitor.evaluate.alerts import Alert, Key, Trigger, Watch, in_order, of_assets, run
 from monitor.evaluate.matching import AFTER_US
 from monitor.evaluate.outcomes import Exposure, Outcome, judge
-from monitor.evaluate.tape import Tape
+from monitor.evaluate.tape import Forced
 from monitor.evaluate.truth import Label
 from monitor.events import MICROS, AnyEvent
 
@@ -74,7 +75,7 @@ def run_with_stops(
 
 def degraded(
     events: Sequence[AnyEvent], stops: Sequence[Stop], settings: DetectorSettings, trigger: Trigger,
-    labels: Sequence[Label], exposure: Exposure, tapes: Mapping[str, Tape],
+    labels: Sequence[Label], exposure: Exposure, forced: Mapping[Key, Forced],
 ) -> tuple[dict[str, Outcome], int]:  # fmt: skip
     """The outcome within the stretches by row of the matrix, and how many alerts mad prices alone raised."""
     rows = [degrade.Degradation(PLAIN, iter), *degrade.matrix(degrade.feeds_of(events))]
@@ -88,8 +89,21 @@ def degraded(
             run(detector, row.apply(events[stop.stretch.first : stop.stretch.last]), watch)
             alerts += of_assets(watch.alerts(trigger), market=False)
         raised[row.name] = in_order(alerts)
-        outcomes[row.name] = judge(raised[row.name], labels, exposure, tapes)
+        outcomes[row.name] = judge(raised[row.name], labels, exposure, forced)
     return outcomes, len(after_spikes(raised[degrade.MAD]) - after_spikes(raised[PLAIN]))
+
+
+def whole(
+    events: Sequence[AnyEvent], settings: DetectorSettings, trigger: Trigger,
+    labels: Sequence[Label], exposure: Exposure, forced: Mapping[Key, Forced],
+) -> dict[str, Outcome]:  # fmt: skip
+    """The outcome of whole runs without a venue, and with throttled feeds alone: one detector's run a row."""
+    outcomes = {}
+    for row in degrade.losses(degrade.feeds_of(events)):
+        watch = Watch()
+        run(Detector(settings), row.apply(events), watch)
+        outcomes[row.name] = judge(of_assets(watch.alerts(trigger), market=False), labels, exposure, forced, watch)
+    return outcomes
 
 
 def after_spikes(alerts: Iterable[Alert]) -> set[tuple[str, str, int]]:
@@ -128,6 +142,11 @@ def chance(alerts: Sequence[Alert], labels: Sequence[Label], exposure: Exposure)
         found += sum(hit.at_us is not None for hit in hits)
         events += len(hits)
     return found / events if events else None
+
+
+def exchanged(alerts: Sequence[Alert], other: Exposure, labels: Sequence[Label], exposure: Exposure) -> Outcome:
+    """A market's events with the alerts of another one, as long after its beginning: neither knows of the other."""
+    return judge(moved(alerts, exposure, exposure.first_us - other.first_us), labels, exposure, {})
 
 
 def moved(alerts: Sequence[Alert], exposure: Exposure, by_us: int) -> list[Alert]:

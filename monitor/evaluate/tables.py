@@ -11,7 +11,9 @@ from rich.table import Table
 from monitor.evaluate.calibration import Calibration
 from monitor.evaluate.compare import Comparison, MatrixRow
 from monitor.evaluate.figures import Figures
+from monitor.evaluate.groups import Group
 from monitor.evaluate.intervals import Estimate
+from monitor.evaluate.outcomes import AHEAD_MIN
 from monitor.evaluate.report import FalseAlarm, Miss, Report, WorldRow
 from monitor.report import moment
 
@@ -42,7 +44,8 @@ def parts(report: Report) -> Iterator[Table | str]:
     yield _head(report)
     yield world_table(report.worlds)
     yield found_table(report.figures)
-    yield time_table(report.figures)
+    yield time_table(report.figures, report.printed_of)
+    yield group_table(report.groups, report.printed_of)
     if report.comparisons:
         yield comparison_table(report.comparisons)
     if report.walk_forward:
@@ -50,11 +53,18 @@ def parts(report: Report) -> Iterator[Table | str]:
     yield found_table([report.market], "The market as a whole")
     if report.calibration is not None:
         yield calibration_table(report.calibration)
+        yield brier(report.calibration)
+    elif not report.train:
+        yield "Calibration: not without markets to train on"
     if report.matrix:
-        yield matrix_table(report.matrix, "Robustness")
-        yield matrix_table(report.placebos, "Placebos: recall must fall to chance")
-        chance = "unknown" if report.chance is None else f"{report.chance:.3f}"
-        yield f"Alerts at random times find {chance}; {report.after_spikes} alerts came from mad prices alone."
+        title = "Robustness, from an hour before an event to ten minutes after it"
+        yield matrix_table(report.matrix, title, only_near=True)
+        yield f"{report.after_spikes} alerts came from mad prices alone."
+    if report.matrix_whole:
+        yield matrix_table(report.matrix_whole, "Robustness, lost for the whole run and never learned")
+    yield matrix_table(report.placebos, "Placebos: recall must fall to chance")
+    if report.chance is not None:
+        yield f"Alerts at random times find {report.chance:.3f}."
     yield miss_table(report.missed) if report.missed else "Missed: none"
     yield false_table(report.false_alarms) if report.false_alarms else "Clean false alarms: none"
     for note in report.notes:
@@ -125,10 +135,10 @@ def found_table(rows: Iterable[Figures], title: str = "Found and false") -> Tabl
     return table
 
 
-def time_table(rows: Iterable[Figures]) -> Table:
+def time_table(rows: Iterable[Figures], printed_of: str) -> Table:
     """How early, and how good the end is."""
     table = _table(
-        "Times, seconds", ("",),
+        f"Times, seconds; printed: share of {printed_of}", ("",),
         ("delay", "p90", "lead to peak", "lead to low", "before peak", "printed at alert", "printed at relief",
          "re-entry", "changes an episode"),
     )  # fmt: skip
@@ -137,6 +147,22 @@ def time_table(rows: Iterable[Figures]) -> Table:
             row.name, shown(row.delay, 0), _plain(row.delay_p90, 0), shown(row.to_peak, 0), _plain(row.to_low, 0),
             _plain(row.before_peak), shown(row.printed), shown(row.relief_printed), _plain(row.reentry),
             "-" if row.changes is None else f"{row.changes:.1f}",
+        )  # fmt: skip
+    return table
+
+
+def group_table(rows: Iterable[Group], printed_of: str) -> Table:
+    """Where the misses are."""
+    table = _table(
+        f"By kind of event; printed: share of {printed_of}", ("kind",),
+        ("found", "recall", "severity 1", "severity 2", "severity 3", "carried", "delay, s", "p90", "lead to peak",
+         "printed at alert"),
+    )  # fmt: skip
+    for row in rows:
+        levels = [f"{one.found}/{one.events}" if one.events else "-" for one in row.by_severity.values()]
+        table.add_row(
+            row.kind.replace("_", " "), f"{row.count.found}/{row.count.events}", shown(row.recall), *levels,
+            str(row.carried), shown(row.delay, 0), _plain(row.delay_p90, 0), shown(row.to_peak, 0), shown(row.printed),
         )  # fmt: skip
     return table
 
@@ -152,15 +178,14 @@ def comparison_table(rows: Iterable[Comparison]) -> Table:
     return table
 
 
-def matrix_table(rows: Iterable[MatrixRow], title: str) -> Table:
-    """What each degradation costs."""
-    table = _table(
-        title, ("",), ("recall", "points lost", "severity 2+", "points lost", "clean false a month", "delay, s")
-    )
+def matrix_table(rows: Iterable[MatrixRow], title: str, *, only_near: bool = False) -> Table:
+    """What each degradation costs; alerts that were watched for near events only are counted, they have no rate."""
+    false = "clean false then" if only_near else "clean false a month"
+    table = _table(title, ("",), ("recall", "points lost", "severity 2+", "points lost", false, "delay, s"))
     for row in rows:
         table.add_row(
             row.name, shown(row.recall), shown(row.lost, 1), shown(row.severe), shown(row.lost_severe, 1),
-            f"{row.false:.2f}", "-" if row.delay is None else f"{row.delay:.0f}",
+            str(row.false.n) if only_near else shown(row.false), "-" if row.delay is None else f"{row.delay:.0f}",
         )  # fmt: skip
     return table
 
@@ -168,13 +193,22 @@ def matrix_table(rows: Iterable[MatrixRow], title: str) -> Table:
 def calibration_table(calibration: Calibration) -> Table:
     """Reliability: what was stated against what was seen."""
     table = _table(
-        f"Calibration: Brier {calibration.brier:.5f}, base rate's {calibration.climate:.5f}",
-        ("score",), ("minutes", "probability stated", "share seen"),
-    )  # fmt: skip
+        f"Calibration: an event now or within {AHEAD_MIN} minutes",
+        ("score",),
+        ("minutes", "probability stated", "share seen"),
+    )
     for row in calibration.rows:
         name = f"{row.low:.0f} to {min(row.high, 100):.0f}"
-        table.add_row(name, f"{row.minutes:,}", f"{row.stated:.3f}", f"{row.seen:.3f}")
+        table.add_row(name, f"{row.minutes:,}", f"{row.stated:.3f}", shown(row.seen, 3))
     return table
+
+
+def brier(calibration: Calibration) -> str:
+    """Brier's score in words."""
+    return (
+        f"Brier's score {shown(calibration.brier, 5)}; always saying the base rate of "
+        f"{shown(calibration.base_rate, 5)} scores {shown(calibration.climate, 5)}: skill {shown(calibration.skill)}."
+    )
 
 
 def miss_table(rows: Sequence[Miss]) -> Table:

@@ -6,7 +6,7 @@ from array import array
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +20,18 @@ STRETCH_US: Final = 6 * 3_600 * MICROS
 """A silence of prices this long ends a stretch: a recording of two crashes a year apart has no price between them."""
 STALE_US: Final = 600 * MICROS
 """A venue's price this old is left out of the median while others are younger."""
+
+
+class Forced(NamedTuple):
+    """Forced orders of one side of an asset, by time: microseconds, and micro-USD."""
+
+    times: Integers
+    micros: Integers
+
+    def usd(self, start_us: int, end_us: int) -> float:
+        """What was closed by force within the half-open interval [``start_us``, ``end_us``), USD."""
+        first, last = np.searchsorted(self.times, (start_us, end_us))
+        return int(self.micros[first:last].sum()) / MICROS
 
 
 @dataclass(slots=True)
@@ -154,16 +166,10 @@ class Tape:
         self.interest_us, self.interest, self.interest_usd, self.interest_venue = interest
         self.aggregated = aggregated
 
-    def forced(self, side: Side) -> tuple[Integers, Integers]:
-        """Times and micro-USD of one side's forced orders."""
+    def forced(self, side: Side) -> Forced:
+        """One side's forced orders."""
         mine = self.forced_side == SIDES.index(side)
-        return self.forced_us[mine], self.forced_micros[mine]
-
-    def forced_usd(self, side: Side, start_us: int, end_us: int) -> float:
-        """What was closed by force within the half-open interval [``start_us``, ``end_us``), USD."""
-        times, micros = self.forced(side)
-        first, last = np.searchsorted(times, (start_us, end_us))
-        return int(micros[first:last].sum()) / MICROS
+        return Forced(self.forced_us[mine], self.forced_micros[mine])
 
     def stretches(self) -> list[tuple[int, int]]:
         """First and last time of each stretch without a silence of :data:`STRETCH_US`."""

@@ -44,15 +44,40 @@ def test_probabilities_never_fall_and_are_the_closest(given_points: list[Point])
 def test_brier_is_the_mean_square_of_what_was_wrong() -> None:
     """Four minutes at 0.5, half of them events; beside it the base rate's."""
     steps = isotonic([Point(0, 2, 0), Point(80, 2, 1)])
-    held = calibrate(steps, [Point(0, 4, 0), Point(80, 4, 2)])
+    held = calibrate(steps, [[Point(0, 4, 0), Point(80, 4, 2)]])
     assert held is not None
-    assert held.brier == pytest.approx(4 * 0.25 / 8)
-    assert held.base_rate == 0.25
-    assert held.climate == pytest.approx(0.25 * 0.75)
-    assert [(row.low, row.minutes, row.stated, row.seen) for row in held.rows] == [(0, 4, 0.0, 0.0), (75, 4, 0.5, 0.5)]
+    assert held.steps == steps
+    assert held.brier.value == pytest.approx(4 * 0.25 / 8)
+    assert held.base_rate.value == 0.25
+    assert held.climate.value == pytest.approx(0.25 * 0.75)
+    assert held.skill.value == pytest.approx(1 / 3)
+    assert [(row.low, row.minutes, row.stated, row.seen.value) for row in held.rows] == [
+        (0, 4, 0.0, 0.0), (75, 4, 0.5, 0.5),
+    ]  # fmt: skip
+
+
+def test_weeks_are_drawn_whole() -> None:
+    """Equal weeks leave no doubt; of a good and a bad one either alone may be drawn."""
+    steps = isotonic([Point(0, 2, 0), Point(80, 2, 2)])
+    week = [Point(0, 90, 0), Point(80, 10, 10)]
+    same = calibrate(steps, [week, week])
+    assert same is not None
+    assert same.skill[:3] == (1.0, 1.0, 1.0)
+    differing = calibrate(steps, [week, [Point(0, 90, 10), Point(80, 10, 0)]])
+    assert differing is not None
+    assert differing.brier[:3] == pytest.approx((0.1, 0.0, 0.2))
+    assert differing.rows[1].seen[:3] == pytest.approx((0.5, 0.0, 1.0))
+    assert differing.base_rate[:3] == pytest.approx((0.1, 0.1, 0.1))
+
+
+def test_without_an_event_the_base_rate_cannot_be_beaten() -> None:
+    """There is no skill to tell."""
+    held = calibrate(isotonic([Point(0, 1, 0)]), [[Point(0, 5, 0)]])
+    assert held is not None
+    assert (held.brier.value, held.skill.value) == (0.0, None)
 
 
 def test_nothing_to_hold_is_no_calibration() -> None:
     """Neither without minutes nor without steps."""
-    assert calibrate([], [Point(0, 1, 0)]) is None
+    assert calibrate([], [[Point(0, 1, 0)]]) is None
     assert calibrate(isotonic([Point(0, 1, 0)]), []) is None

@@ -15,11 +15,12 @@ from rich.console import Console
 
 from monitor.cascade.settings import DetectorSettings
 from monitor.cli import cli
+from monitor.evaluate.alerts import Key
 from monitor.evaluate.cases import Converted, Recorded, Simulated, recordings
 from monitor.evaluate.command import seeds_of
 from monitor.evaluate.report import Report, config_hash
 from monitor.evaluate.tables import show
-from monitor.events import MICROS, AnyEvent
+from monitor.events import MICROS, AnyEvent, Liquidation
 from tests.evaluate.tapes import START, fall, forced, interest
 
 FALL = 600
@@ -106,13 +107,17 @@ def test_matrix_plots_and_tables(tmp_path: Path) -> None:
     pytest.importorskip("matplotlib")
     path = market(tmp_path)
     text = evaluate(
-        path, "--truth", tmp_path / "fall.truth.jsonl", "--json", "--matrix", "--plots", tmp_path / "plots",
+        path, "--truth", tmp_path / "fall.truth.jsonl", "--json", "--matrix", "whole", "--plots", tmp_path / "plots",
         "--train", "1", "--days", "0.1", "--assets", "1",
     )  # fmt: skip
     bent = msgspec.json.decode(text, type=Report)
     by_name = {row.name: row.recall.value for row in bent.matrix}
     assert by_name["nothing degraded"] == by_name["every message twice"] == by_name["open interest 15 min old"] == 1.0
     assert by_name["without okx"] == 0.0
+    assert [(row.name, row.recall.value) for row in bent.matrix_whole] == [
+        ("nothing lost", 1.0), ("without okx", 0.0), ("only throttled feeds", 0.0),
+    ]  # fmt: skip
+    assert bent.printed_of == "the forced orders that feeds showed"
     assert len(bent.placebos) == 2
     assert bent.after_spikes is not None
     (chart,) = (tmp_path / "plots").glob("*.png")
@@ -192,5 +197,11 @@ def test_a_simulated_market_knows_its_truth() -> None:
     case = Simulated(3, 0.1, 2).load()
     assert case.labels is not None
     assert case.name == "seed 3"
+    shown = [event for event in case.events if isinstance(event, Liquidation)]
+    assert case.forced is not None
+    assert sum(len(forced.times) for forced in case.forced.values()) > len(shown) > 0
+    for event in shown:
+        forced = case.forced[Key(event.asset, event.side)]
+        assert forced.usd(event.event_time_us, event.event_time_us + 1) >= event.notional_usd
     arrivals = [event.receive_time_us for event in case.events]
     assert arrivals == sorted(arrivals)

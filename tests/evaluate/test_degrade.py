@@ -83,6 +83,14 @@ def test_mad_prices_are_short_and_of_one_venue() -> None:
     assert {one.mark_price for one in mad} == {70.0}
 
 
+def test_what_may_be_missing_for_good_is_a_part_of_the_matrix() -> None:
+    """Each venue, and the feeds that show everything."""
+    feeds = degrade.Feeds(("okx", "x"), ("okx",))
+    names = [row.name for row in degrade.losses(feeds)]
+    assert names == ["without okx", "without x", "only throttled feeds"]
+    assert [row.name for row in degrade.matrix(feeds)][:3] == names
+
+
 def test_every_row_of_the_matrix_takes_and_gives_events() -> None:
     """Each can be run, and names itself."""
     rows = degrade.matrix(degrade.feeds_of(EVENTS))

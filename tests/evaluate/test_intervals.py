@@ -4,8 +4,10 @@ import math
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from monitor.evaluate.intervals import difference, of_values, poisson_cdf, poisson_interval, ratio, ratios, resamples
+from monitor.evaluate.intervals import difference, poisson_cdf, poisson_interval, quantile, ratio, ratios, resamples
 
 
 @pytest.mark.parametrize(
@@ -63,10 +65,21 @@ def test_a_paired_difference_is_narrower_than_its_parts() -> None:
     assert difference(both, both, None).value is None
 
 
-def test_a_median_is_of_all_values_and_drawn_by_blocks() -> None:
-    """Blocks that were not drawn leave theirs out."""
-    estimate, drawn = of_values(np.array([[1, 1], [2, 0], [0, 0]]), [[1.0, 3.0], [11.0]], lambda v: float(np.median(v)))
-    assert (estimate.value, estimate.n) == (3.0, 3)
-    assert drawn[:2].tolist() == [3.0, 2.0]
-    assert np.isnan(drawn[2])
-    assert of_values(np.array([[1]]), [[]], lambda v: float(np.median(v)))[0].value is None
+@given(
+    st.lists(st.lists(st.floats(-100, 100), max_size=4), min_size=1, max_size=5),
+    st.lists(st.integers(0, 3), min_size=5, max_size=5),
+    st.sampled_from([0.5, 0.9]),
+)
+def test_a_drawn_quantile_is_that_of_the_values_as_often_as_drawn(
+    values: list[list[float]], times: list[int], share: float
+) -> None:
+    """Blocks that were not drawn leave theirs out; the figure itself is of all values."""
+    weights = np.array([times[: len(values)]])
+    estimate, (drawn,) = quantile(weights, values, share)
+    flat = [value for block in values for value in block]
+    assert estimate.value == (float(np.quantile(flat, share)) if flat else None)
+    repeated = [value for block, often in zip(values, times, strict=False) for value in block for _ in range(often)]
+    if repeated:
+        assert drawn == pytest.approx(np.quantile(repeated, share))
+    else:
+        assert np.isnan(drawn)

@@ -66,7 +66,8 @@ def test_what_the_result_depends_on_is_in_the_key(tmp_path: Path) -> None:
     changed = DetectorSettings.model_validate({"phases": {"cascade_score": 61}}).model_dump_json()
     plans = [
         PLAN, msgspec.structs.replace(PLAN, settings=changed), msgspec.structs.replace(PLAN, trigger="building"),
-        msgspec.structs.replace(PLAN, matrix=True), msgspec.structs.replace(PLAN, rules=False),
+        msgspec.structs.replace(PLAN, matrix="events"), msgspec.structs.replace(PLAN, matrix="whole"),
+        msgspec.structs.replace(PLAN, rules=False),
     ]  # fmt: skip
     seeds = [Simulated(2, 2.0, 3), Simulated(1, 3.0, 3), Simulated(1, 2.0, 4)]
     keys = [*(key(plan=plan) for plan in plans), *(key(source) for source in seeds)]

@@ -4,10 +4,10 @@ import pytest
 
 from monitor.evaluate import folds, thresholds
 from monitor.evaluate.alerts import Alert, Key, Watch
-from monitor.evaluate.figures import Blocks, event_block, figures, week_of
-from monitor.evaluate.outcomes import Exposure, Outcome, Point, judge, points, printed
-from monitor.evaluate.robustness import chance, moved, placebos
-from monitor.evaluate.tape import Tape
+from monitor.evaluate.figures import Blocks, event_block, figures
+from monitor.evaluate.outcomes import Exposure, Outcome, Point, judge, points, printed, week_of, weeks
+from monitor.evaluate.robustness import chance, exchanged, moved, placebos
+from monitor.evaluate.tape import Forced
 from monitor.evaluate.truth import Label
 from monitor.events import MICROS
 from tests.evaluate.tapes import START, forced, label, mark, tape
@@ -33,14 +33,15 @@ def test_exposure_is_months_of_an_asset() -> None:
 def test_the_printed_share_is_of_what_was_forced_by_then() -> None:
     """A quarter had died at the alert; after the end there is no more than all."""
     event = label(HOUR, HOUR + 600)
-    known = tape([mark(0, 1.0), *(forced(HOUR + second, 100.0) for second in (0, 100, 200, 300)), forced(0, 9e9)])
+    orders = [*(forced(HOUR + second, 100.0) for second in (0, 100, 200, 300)), forced(0, 9e9)]
+    known = tape(orders).forced("long")
     for second, share in ((HOUR - 1, 0.0), (HOUR, 0.25), (HOUR + 250, 0.75), (HOUR + 9_999, 1.0)):
         assert printed(known, event, (START + second) * MICROS) == share
-    assert printed(tape([mark(0, 1.0)]), event, 0) is None
+    assert printed(tape([mark(0, 1.0)]).forced("long"), event, 0) is None
 
 
-def known_tapes() -> dict[str, Tape]:
-    return {"BTC": tape([mark(0, 1.0), forced(HOUR, 100.0), forced(HOUR + 500, 300.0)])}
+def known_orders() -> dict[Key, Forced]:
+    return {Key("BTC", "long"): tape([forced(HOUR, 100.0), forced(HOUR + 500, 300.0)]).forced("long")}
 
 
 def test_figures_are_those_that_a_hand_computes() -> None:
@@ -52,7 +53,7 @@ def test_figures_are_those_that_a_hand_computes() -> None:
     alerts = [
         alert(HOUR + 4), alert(HOUR + 300), alert(21 * HOUR + 10), alert(5 * DAY, "ETH"), alert(15 * DAY),
     ]  # fmt: skip
-    made = judge(alerts, labels, MONTH, known_tapes())
+    made = judge(alerts, labels, MONTH, known_orders())
     blocks = Blocks([MONTH], [[hit.label for hit in made.hits]])
     shown = figures("d", [made], blocks)
     assert (shown.events, shown.alerts) == (3, 5)
@@ -78,7 +79,7 @@ def test_reliefs_are_judged_by_what_had_died() -> None:
     event = label(HOUR, HOUR + 600)
     watch = Watch()
     watch.reliefs = lambda: [(Key("BTC", "long"), (START + HOUR + 550) * MICROS, True)]  # type: ignore[method-assign]
-    made = judge([alert(HOUR)], [event], MONTH, known_tapes(), watch)
+    made = judge([alert(HOUR)], [event], MONTH, known_orders(), watch)
     shown = figures("d", [made], Blocks([MONTH], [[event]]))
     assert (shown.relief_printed.value, shown.reentry.value) == (1.0, 1.0)
 
@@ -106,7 +107,24 @@ def test_points_count_minutes_by_score() -> None:
     watch = Watch()
     watch.minutes = {Key("BTC", "long"): {START // 60 + 50: 61.2, START // 60 + 10: 61.0}}
     counted = points(watch, [label(HOUR, HOUR + 59)], short)
-    assert counted == [Point(0.0, 2 * 121 - 2, 15), Point(61.0, 2, 1)]
+    assert counted == {"2023-W46": [Point(0.0, 2 * 121 - 2, 15), Point(61.0, 2, 1)]}
+
+
+def test_points_are_by_calendar_week() -> None:
+    """Every minute of a month is in one of its weeks; an event's are in its own."""
+    counted = points(Watch(), [label(9 * DAY, 9 * DAY + 59)], MONTH)
+    assert list(counted) == ["2023-W46", "2023-W47", "2023-W48", "2023-W49", "2023-W50"]
+    assert sum(point.minutes for week in counted.values() for point in week) == 4 * (30 * 1_440 + 1)
+    assert [[point.events for point in week] for week in counted.values()] == [[0], [16], [0], [0], [0]]
+
+
+def test_weeks_begin_on_mondays() -> None:
+    """The first and the last may be shorter; nothing is none."""
+    monday = 1_700_438_400
+    spans = list(weeks((monday - DAY) * MICROS, (monday + 8 * DAY) * MICROS))
+    assert [(end - start) // (DAY * MICROS) for start, end in spans] == [1, 7, 1]
+    assert spans[1][0] == monday * MICROS
+    assert list(weeks(5, 5)) == []
 
 
 def test_a_threshold_keeps_its_budget() -> None:
@@ -154,6 +172,14 @@ def test_placebos_find_what_chance_finds() -> None:
     assert by_chance < 0.2
     assert chance([alert(HOUR)], [event], Exposure("w", ("BTC",), 0, DAY)) is None
     assert chance([alert(HOUR)], [], MONTH) is None
+
+
+def test_another_markets_alerts_are_placed_as_long_after_its_beginning() -> None:
+    """Ten years apart, and yet an hour after the beginning is an hour after it."""
+    other = Exposure("other", ("BTC",), 0, 10 * DAY * MICROS)
+    lent = Alert("BTC", "long", HOUR * MICROS)
+    made = exchanged([lent], other, [label(HOUR, HOUR + 600)], MONTH)
+    assert [hit.at_us for hit in made.hits] == [(START + HOUR) * MICROS]
 
 
 def test_moved_alerts_wrap_around() -> None:

@@ -52,9 +52,10 @@ def market(world: str, late_s: int = 10) -> Examined:
         judged([alert(day, late_s + 60) for day in days] + [alert(day + 0.5) for day in range(0, DAYS, step + 1)])
         for step in range(len(rules[PRICE]))
     ]
-    points = [Point(0.0, 1_000, 1), Point(70.0, 10, 8)]
+    weeks = {name: [Point(0.0, 1_000, 1), Point(70.0, 10, 8)] for name in ("2023-W46", "2023-W47")}
     return Examined(
-        exposure, 1, labels, detector, judged([]), points, rules, {}, {"24 h later": judged([])}, None, 0, 0,
+        exposure, 1, labels, detector, judged([]), weeks, True, rules, {},
+        {"without okx": judged([alert(day, late_s) for day in days[:9]])}, {"24 h later": judged([])}, None, 0, 0,
         {"detector": 1.0},
     )  # fmt: skip
 
@@ -99,7 +100,9 @@ def test_walk_forward_trains_on_the_past_alone(report: Report) -> None:
 def test_probabilities_come_from_the_train_markets(report: Report) -> None:
     """They are better than the base rate on the test ones."""
     assert report.calibration is not None
-    assert report.calibration.brier < report.calibration.climate
+    squares = 2 * 0.8**2 + 8 * 0.2**2 + 0.999**2 + 999 * 0.001**2
+    assert report.calibration.brier.value == pytest.approx(squares / 1_010)
+    assert report.calibration.skill.value == pytest.approx(1 - squares / (9 * (1 - 9 / 1_010)))
     assert [(row.low, row.stated) for row in report.calibration.rows] == [(0.0, 0.001), (60.0, 0.8)]
 
 
@@ -111,16 +114,28 @@ def test_misses_and_false_alarms_are_told_by_market(report: Report) -> None:
 
 
 def test_another_markets_alerts_are_a_placebo(report: Report) -> None:
-    """Here both markets are the same, so they find the same; a placebo without any finds nothing."""
+    """Without a matrix as well. Here both markets are the same and find the same; a placebo without any finds none."""
     recalls = {row.name: row.recall.value for row in report.placebos}
     assert recalls == {"24 h later": 0.0, "another market's alerts": pytest.approx(17 / 18)}
+
+
+def test_whole_runs_without_something_stand_beside_the_whole_run(report: Report) -> None:
+    """Half of the events are lost, and both false alarms with them."""
+    plain, without = report.matrix_whole
+    assert (plain.name, plain.lost.value, plain.false.n) == ("nothing lost", 0.0, 2)
+    assert (without.name, without.false.n) == ("without okx", 0)
+    assert without.lost.value == pytest.approx(100 * 8 / 18)
+    assert without.false.high == pytest.approx(2.996 / 24, rel=1e-3)
 
 
 def test_the_tables_show_it(report: Report) -> None:
     """With the walk-forward, the comparison and the misses."""
     words = io.StringIO()
     show(report, Console(file=words, width=180))
-    for title in ("Walk-forward", "less a baseline", "Missed: 2", "Clean false alarms: 2", "severity 2+"):
+    for title in (
+        "Walk-forward", "less a baseline", "Missed: 2", "Clean false alarms: 2", "severity 2+", "By kind of event",
+        "printed: share of all forced orders", "lost for the whole run", "Placebos", "skill 0.71",
+    ):  # fmt: skip
         assert title in words.getvalue()
 
 

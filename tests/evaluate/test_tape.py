@@ -49,8 +49,8 @@ def test_repeated_liquidations_count_once_and_hourly_totals_not_at_all() -> None
     """What is summed is what was closed, and only where a minute is known."""
     order = forced(5, 2e6)
     known = tape([mark(0, 100.0), order, order, forced(6, 9e6, coverage="aggregated"), forced(7, 1e6, "short")])
-    assert known.forced_usd("long", START * MICROS, (START + 60) * MICROS) == 2e6
-    assert known.forced_usd("long", START * MICROS, (START + 5) * MICROS) == 0.0
+    assert known.forced("long").usd(START * MICROS, (START + 60) * MICROS) == 2e6
+    assert known.forced("long").usd(START * MICROS, (START + 5) * MICROS) == 0.0
     assert known.aggregated
 
 

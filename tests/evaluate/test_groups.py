@@ -1,0 +1,36 @@
+from __future__ import annotations
+
+import msgspec
+
+from monitor.evaluate.alerts import Alert
+from monitor.evaluate.figures import Blocks
+from monitor.evaluate.groups import Count, groups
+from monitor.evaluate.outcomes import Exposure, judge
+from monitor.evaluate.truth import Label
+from monitor.events import MICROS
+from tests.evaluate.tapes import START, label
+
+DAY = 86_400
+MONTH = Exposure("w", ("BTC",), START * MICROS, (START + 30 * DAY) * MICROS)
+
+
+def event(day: int, kind: str, severity: int) -> Label:
+    return msgspec.structs.replace(label(day * DAY, day * DAY + 600, severity=severity), kind=kind)
+
+
+def test_each_kind_has_its_own_recall_and_delay() -> None:
+    """A flash is found after five seconds and one is missed; a grind is found after a minute."""
+    labels = [event(1, "flash", 2), event(5, "flash", 3), event(9, "grind", 2)]
+    alerts = [Alert("BTC", "long", (START + day * DAY + late) * MICROS) for day, late in ((1, 5), (9, 60))]
+    made = judge(alerts, labels, MONTH, {})
+    everything, flash, grind = groups([made], Blocks([MONTH], [labels]))
+    assert (everything.kind, everything.count, everything.delay.value) == ("all", Count(2, 3), 32.5)
+    assert everything.by_severity == {"1": Count(0, 0), "2": Count(2, 2), "3": Count(0, 1)}
+    assert (flash.kind, flash.count, flash.delay.value, flash.recall.value) == ("flash", Count(1, 2), 5.0, 0.5)
+    assert (grind.kind, grind.by_severity["2"], grind.delay.value) == ("grind", Count(1, 1), 60.0)
+
+
+def test_one_kind_alone_is_all() -> None:
+    """A rule's labels have one word for all of them, which is no row of its own."""
+    made = judge([], [event(1, "rule", 1)], MONTH, {})
+    assert [row.kind for row in groups([made], Blocks([MONTH], [[event(1, "rule", 1)]]))] == ["all"]
