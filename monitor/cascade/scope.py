@@ -178,13 +178,19 @@ class Scope:
         return signals
 
     def _quiet(self, side: Side) -> bool:
-        """Whether this second can neither begin nor change anything of a side, so that it need not be judged."""
+        """Whether this second can neither begin nor change anything of a side, so that it need not be judged.
+
+        Liquidations alone begin nothing; what they show is told to the market's breadth all the same.
+        """
         index = SIDE_INDEX[side]
         state = self.phases[index].state
-        if state.phase != "calm" or state.high_since or self._speaks(side):
+        if state.phase != "calm" or state.high_since or self.price.judged[side].surprise > MOVE_ZERO:
             return False
-        if self.price.judged[side].surprise > MOVE_ZERO:
-            return False
+        if self._speaks(side):
+            if self.price.last is None or self.price.volatility_ratio() > VOLATILITY_ZERO:
+                return False
+            if max(self._flow_surprise(side).values(), default=0.0) >= STRESSED:
+                self.stressed_second = self.second
         self.scores[index] = NOTHING
         return True
 
@@ -476,10 +482,17 @@ class Scope:
     def leading(self) -> tuple[Side, Phase, Score]:
         """The side that is further along, for views that have room for one."""
         order: tuple[Phase, ...] = ("calm", "relief", "building", "cascade")
+        scores = [self._reading(side) for side in SIDES]
         best = max(
-            range(2), key=lambda index: (order.index(self.phases[index].state.phase), self.scores[index].points, -index)
+            range(2), key=lambda index: (order.index(self.phases[index].state.phase), scores[index].points, -index)
         )
-        return SIDES[best], self.phases[best].state.phase, self.scores[best]
+        return SIDES[best], self.phases[best].state.phase, scores[best]
+
+    def _reading(self, side: Side) -> Score:
+        """A side's score, also of a second in which it was not judged."""
+        scored = self.scores[SIDE_INDEX[side]]
+        unjudged = not scored.evidence and self._speaks(side)
+        return self._score(side, self._flow_surprise(side)) if unjudged else scored
 
     def severity(self, side: Side) -> int:
         """1 to 3 by the worst score of the side's episode: a cascade by the rule, a severe one, an extreme one."""

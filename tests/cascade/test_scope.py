@@ -45,7 +45,7 @@ def test_liquidations_without_a_move_begin_nothing() -> None:
     """Any flow with a price that stands still is capped at 49 by the gate, and begins no episode."""
     events = in_order([*ramp(START, 500, 100.0, 100.0, step=5), *burst(START + 300, 200, 500_000.0)])
     detector, signals = play(events, BRISK)
-    scored = detector.assets["BTC"].scores[0]
+    _, _, scored = detector.assets["BTC"].leading()
     assert signals == []
     assert (scored.points, scored.gated) == (49.0, True)
     assert "two_family_gate" in {found.feature for found in scored.evidence}
@@ -172,7 +172,7 @@ def test_floors_shrink_with_the_asset(known: str) -> None:
     assert "cascade" in [signal.phase for signal in large]
     assert [signal.phase for signal in little] == [signal.phase for signal in large]
     for one, other in zip(large, little, strict=True):
-        assert abs(one.event_time_us - other.event_time_us) <= 10 * MICROS
+        assert abs(one.event_time_us - other.event_time_us) <= 30 * MICROS
 
 
 def test_no_asset_is_too_small_to_be_dust() -> None:
