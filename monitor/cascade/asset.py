@@ -202,7 +202,7 @@ class Asset(Scope):
         """Where liquidations of it were seen, and where it has a price and their channel beats."""
         return {*self.flow.sources, *(venue for venue in self.price.venues if venue in feeds.beating)}
 
-    def _interest_by_venue(self) -> dict[str, float]:
+    def _interest_by_venue(self) -> Mapping[str, float]:
         return self.context.open_interest.by_venue(self.opened)
 
     def taker_usd(self, side: Side) -> float:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from statistics import median
 from typing import Any, Final, NamedTuple
 
+from monitor.cascade.standing import FOREVER
 from monitor.cascade.trail import Trail
 from monitor.events import MICROS, MarkPrice
 
@@ -129,6 +130,11 @@ class Carry:
             if quote.basis is not None and second - quote.basis_at < fresh_s:
                 found.setdefault(venue, []).append(1e4 * quote.basis)
         return {venue: each[0] if len(each) == 1 else median(each) for venue, each in found.items()}
+
+    def stands_until(self, second: int) -> int:
+        """The last second up to which all that this says of ``second`` holds, if nothing comes."""
+        times = (at for quote in self._quotes.values() for at in (quote.second, quote.basis_at))
+        return min((at + FRESH_S - 1 for at in times if second - at < FRESH_S), default=FOREVER)
 
     def state(self) -> list[object]:
         """What a snapshot keeps."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
-from msgspec import UNSET
+from msgspec import UNSET, UnsetType
 
 from monitor.cascade.carry import Carry
 from monitor.cascade.dislocation import FRESH_S, Dislocation, Stress
@@ -21,6 +21,7 @@ from monitor.cascade.open_interest import INTEREST_WINDOWS, Change, OpenInterest
 from monitor.cascade.pace import MONTH_HOURS, WEEK_HOURS, Heard, pace_of
 from monitor.cascade.price import Price
 from monitor.cascade.settings import DetectorSettings
+from monitor.cascade.standing import Standing
 from monitor.cascade.taker_variance import TakerVariance
 from monitor.cascade.turnover import Turnover, implied_ratio
 from monitor.cascade.view import ContextView
@@ -47,6 +48,9 @@ BY_SIDE: Final = ("pace", "fragility")
 """What a view has of both sides and a signal of its own."""
 EXACT_DIGITS: Final = 12
 """Of the ratios that must add up to 1e-9."""
+
+Cost = tuple[float | None, float | None, float | None, float | None]
+"""Funding per 8 h and its deviation, basis and its dispersion, as signals say them."""
 
 
 class Told(NamedTuple):
@@ -94,7 +98,8 @@ class Context:
         self.funding_8h: float | None = None
         self._index = settings.market.indexes.get(name)
         self._implied: float | None = None
-        self._interest: SignalInterest | None = None  # what signals of this minute say
+        self._said: tuple[dict[str, InterestChange], float | UnsetType] | None = None  # what signals of this minute say
+        self._cost = Standing[Cost]()
         self._second = 0
 
     # What comes in
@@ -102,11 +107,13 @@ class Context:
     def mark(self, event: MarkPrice) -> None:
         """Take a mark price's funding and basis."""
         self.carry.mark(event)
+        self._cost.drop()
 
     def interest(self, event: OpenInterestEvent) -> None:
         """Take an open interest of any age."""
         second = event.event_time_us // MICROS
         self.open_interest.add(event.venue, event.symbol, second, event.open_interest, event.open_interest_usd)
+        self._cost.drop()  # weights of the funding
 
     def implied(self, event: VolatilityIndex) -> None:
         """Take a volatility index."""
@@ -149,7 +156,8 @@ class Context:
         reported = flow.usd("5m", "long") + flow.usd("5m", "short")
         closed = max(0, latest.then - latest.constant) / MICROS if latest is not None else 0.0
         self._implied = implied_ratio(closed, reported)
-        self._interest = None
+        self._said = None
+        self._cost.drop()
 
     # What others may read
 
@@ -159,7 +167,7 @@ class Context:
 
     def told(self, second: int, price: Price) -> Told | None:
         """What the market must know, None where there is nothing to tell."""
-        usd, age_s = self.open_interest.usd(second), self.open_interest.age_s(second)
+        interest = self.open_interest.alive(second)
         level = self.volatility.level(second)
         dvol = stress = None
         if level is not None:
@@ -168,10 +176,11 @@ class Context:
             side: Side = "long" if self._index == "falls" else "short"
             move = price.judged[side]
             stress = (move.surprise, move.ratio, price.volatility_ratio())
-        if usd is None and dvol is None and stress is None:
+        if interest is None and dvol is None and stress is None:
             return None
+        usd, age_s = (interest.usd, second - interest.oldest) if interest is not None else (0.0, 0)
         changes = {window: each[:4] for window, each in self.changes.items()}
-        return Told(usd or 0.0, age_s or 0, bool(self.turnover.suspects), changes, dvol, stress)
+        return Told(usd, age_s, bool(self.turnover.suspects), changes, dvol, stress)
 
     def stamp(self, signal: Signal, price: Price, flow: Flow) -> None:
         """Write the context into a signal of the second just closed."""
@@ -180,19 +189,17 @@ class Context:
     def view(self, price: Price, flow: Flow) -> ContextView:
         """All of it as of the last closed second."""
         second = self._second
-        basis = self.carry.basis_bp(second)
-        funding = self.carry.funding_8h(second, self.open_interest.weight)
+        funding, funding_z, basis, dispersion = self._cost.at(second, self._cost_view)
         level = self.volatility.level(second)
-        z = None if funding is None else self.carry.funding_z(funding)
         variance = self.takers.ratio
         return ContextView(
             open_interest=self._interest_view(second),
             levels=[_level(each) for each in self.levels.values()] if price.last is not None else (),
             holders=[_holding(each, price) for each in self.holdings] if price.last is not None else (),
-            funding_8h=None if funding is None else round(funding, 10),
-            funding_z=None if z is None else round(z, 2),
-            basis_bp=None if basis is None else round(basis[0], 3),
-            basis_dispersion_bp=None if basis is None else round(basis[1], 3),
+            funding_8h=funding,
+            funding_z=funding_z,
+            basis_bp=basis,
+            basis_dispersion_bp=dispersion,
             dvol=None
             if level is None
             else dvol_of((level, self.volatility.surprise(second), self.volatility.change_24h(second))),
@@ -201,18 +208,29 @@ class Context:
             fragility=self.fragility.sides,
         )
 
+    def _cost_view(self, second: int) -> tuple[Cost, int]:
+        """Funding, its deviation, basis and its dispersion, and until when they stand if no mark comes."""
+        basis = self.carry.basis_bp(second)
+        funding = self.carry.funding_8h(second, self.open_interest.weight)
+        z = None if funding is None else self.carry.funding_z(funding)
+        cost = (
+            None if funding is None else round(funding, 10),
+            None if z is None else round(z, 2),
+            None if basis is None else round(basis[0], 3),
+            None if basis is None else round(basis[1], 3),
+        )
+        return cost, self.carry.stands_until(second)
+
     def _interest_view(self, second: int) -> SignalInterest | None:
-        usd, coins, age_s = (
-            self.open_interest.usd(second), self.open_interest.coins(second), self.open_interest.age_s(second),
-        )  # fmt: skip
-        if usd is None or coins is None or age_s is None:
+        alive = self.open_interest.alive(second)
+        if alive is None:
             return None
-        if self._interest is None:
+        if self._said is None:
             changes = {window: change_of(each, coins=True) for window, each in self.changes.items()}
-            implied = UNSET if self._implied is None else round(self._implied, DIGITS)
-            self._interest = SignalInterest(usd, age_s, bool(self.turnover.suspects), changes, coins, implied)
-        kept = self._interest
-        return SignalInterest(usd, age_s, kept.suspect, kept.changes, coins, kept.implied_forced_ratio)
+            self._said = changes, UNSET if self._implied is None else round(self._implied, DIGITS)
+        changes, implied = self._said
+        suspect = bool(self.turnover.suspects)
+        return SignalInterest(alive.usd, second - alive.oldest, suspect, changes, alive.coins, implied)
 
     # Restart
 

@@ -22,6 +22,7 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import Any, Final, NamedTuple
 
+from monitor.cascade.standing import FOREVER, Standing
 from monitor.cascade.trail import Sample, Trail
 from monitor.events import MICROS, micro_usd
 
@@ -113,13 +114,21 @@ def joined(changes: Iterable[Change]) -> Change | None:
 
 
 class Series:
-    """Open interest of one symbol on one venue: the newest sample, and what was."""
+    """Open interest of one symbol on one venue: the newest sample, and what was.
 
-    __slots__ = ("_trails", "last", "spacing_s")
+    Attributes:
+        last: the newest sample.
+        spacing_s: how far it is from the one before.
+        patience_s: for how long it counts.
+    """
+
+    __slots__ = ("_before", "_trails", "last", "patience_s", "spacing_s")
 
     def __init__(self) -> None:
         self.last = Sample(0, 0.0, 0)
         self.spacing_s = 0
+        self.patience_s = FRESH_S
+        self._before: dict[int, Sample | None] = {}  # by window, until the next sample
         # Longer than the windows by the furthest that a sample may lie beyond their end.
         self._trails = [Trail(slot_s, length_s + min(length_s, LONGEST_S) + slot_s) for slot_s, length_s in TIERS]
 
@@ -131,15 +140,22 @@ class Series:
         if sample.second >= self.last.second:
             if self.last.second and sample.second > self.last.second:
                 self.spacing_s = sample.second - self.last.second
+                self.patience_s = _patience_s(self.spacing_s)
             self.last = sample
+        self._before.clear()
 
     @property
-    def patience_s(self) -> int:
-        """For how long its last sample counts."""
-        return min(LONGEST_S, max(FRESH_S, PATIENCE * self.spacing_s))
+    def fresh_until(self) -> int:
+        """The last second in which it is not stale."""
+        return self.last.second + self.patience_s
 
     def before(self, window_s: int) -> Sample | None:
         """The sample as of a window's length before the newest, right to half a slot; None where there is none."""
+        if window_s not in self._before:
+            self._before[window_s] = self._look_up(window_s)
+        return self._before[window_s]
+
+    def _look_up(self, window_s: int) -> Sample | None:
         trail = next(trail for trail, (_, longest) in zip(self._trails, TIERS, strict=True) if window_s <= longest)
         edge = self.last.second - window_s + trail.slot_s // 2
         found = trail.at(edge)
@@ -153,8 +169,24 @@ class Series:
     def load(self, state: list[Any]) -> None:
         """Become what :meth:`state` described."""
         self.last, self.spacing_s = Sample(*state[0]), state[1]
+        self.patience_s = _patience_s(self.spacing_s)
+        self._before.clear()
         for trail, kept in zip(self._trails, state[2], strict=True):
             trail.load(kept)
+
+
+def _patience_s(spacing_s: int) -> int:
+    return min(LONGEST_S, max(FRESH_S, PATIENCE * spacing_s))
+
+
+class Alive(NamedTuple):
+    """What the series that are not stale say: the series by venue, USD, base units, USD by venue, the oldest second."""
+
+    series: list[tuple[str, Series]]
+    usd: float
+    coins: float
+    by_venue: dict[str, float]
+    oldest: int
 
 
 class OpenInterest:
@@ -175,10 +207,11 @@ class OpenInterest:
         (-5.0, 0.85)
     """
 
-    __slots__ = ("_series",)
+    __slots__ = ("_alive", "_series")
 
     def __init__(self) -> None:
         self._series: dict[tuple[str, str], Series] = {}
+        self._alive = Standing[Alive | None]()
 
     def add(self, venue: str, symbol: str, second: int, coins: float, usd: float) -> None:
         """Take a sample, as of ``second``: base units and USD of one side."""
@@ -186,31 +219,47 @@ class OpenInterest:
         if series is None:
             series = self._series[venue, symbol] = Series()
         series.add(Sample(second, coins, micro_usd(usd)))
+        self._alive.drop()
 
-    def _alive(self, second: int) -> list[Series]:
-        return [each for each in self._series.values() if second - each.last.second <= each.patience_s]
+    def alive(self, second: int) -> Alive | None:
+        """What the series say that are not stale, None where all are."""
+        return self._alive.at(second, self._find_alive)
+
+    def _find_alive(self, second: int) -> tuple[Alive | None, int]:
+        found = [(venue, each) for (venue, _), each in self._series.items() if second <= each.fresh_until]
+        if not found:
+            return None, FOREVER
+        by_venue: dict[str, float] = {}
+        for venue, each in found:
+            by_venue[venue] = by_venue.get(venue, 0.0) + each.last.micros / MICROS
+        alive = Alive(
+            found,
+            sum(each.last.micros for _, each in found) / MICROS,
+            math.fsum(each.last.value for _, each in found),
+            by_venue,
+            min(each.last.second for _, each in found),
+        )
+        return alive, min(each.fresh_until for _, each in found)
 
     def usd(self, second: int) -> float | None:
         """Open interest of the series that are not stale, USD; None where there is none."""
-        alive = self._alive(second)
-        return sum(each.last.micros for each in alive) / MICROS if alive else None
+        alive = self.alive(second)
+        return None if alive is None else alive.usd
 
     def coins(self, second: int) -> float | None:
         """The same in base units."""
-        alive = self._alive(second)
-        return math.fsum(each.last.value for each in alive) if alive else None
+        alive = self.alive(second)
+        return None if alive is None else alive.coins
 
     def age_s(self, second: int) -> int | None:
         """Age of the oldest sample that counts, seconds; None where none does."""
-        return max((second - each.last.second for each in self._alive(second)), default=None)
+        alive = self.alive(second)
+        return None if alive is None else second - alive.oldest
 
-    def by_venue(self, second: int) -> dict[str, float]:
+    def by_venue(self, second: int) -> Mapping[str, float]:
         """USD by venue, stale series left out."""
-        found: dict[str, float] = {}
-        for (venue, _), each in self._series.items():
-            if second - each.last.second <= each.patience_s:
-                found[venue] = found.get(venue, 0.0) + each.last.micros / MICROS
-        return found
+        alive = self.alive(second)
+        return {} if alive is None else alive.by_venue
 
     def weight(self, venue: str, symbol: str) -> float:
         """USD of one series as last heard, 0 where it never was."""
@@ -221,8 +270,9 @@ class OpenInterest:
         """A window's change up to ``second``, of one venue or of all; None where too little is known of its far end."""
         length_s = INTEREST_WINDOWS[window]
         present, then, now = 0, [], []
-        for (where, _), series in self._series.items():
-            if second - series.last.second > series.patience_s or venue not in (None, where):
+        alive = self.alive(second)
+        for where, series in alive.series if alive is not None else ():
+            if venue not in (None, where):
                 continue
             present += series.last.micros
             before = series.before(length_s)
@@ -237,6 +287,7 @@ class OpenInterest:
 
     def load(self, state: list[Any]) -> None:
         """Become what :meth:`state` described."""
+        self._alive.drop()
         self._series = {}
         for venue, symbol, kept in state:
             self._series[venue, symbol] = Series()

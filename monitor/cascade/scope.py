@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Final
 
@@ -247,7 +248,7 @@ class Scope:
         """Venues whose liquidations are seen, or would be."""
         raise NotImplementedError
 
-    def _interest_by_venue(self) -> dict[str, float]:
+    def _interest_by_venue(self) -> Mapping[str, float]:
         return {}
 
     def _close_side(self, side: Side, second: int, feeds: Feeds) -> list[Signal]:

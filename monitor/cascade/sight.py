@@ -49,7 +49,7 @@ def coverage(
     """
     if dead or unwatched:
         return 0.0
-    if not venues:
+    if not venues or not silent:
         return 1.0
     weighted = all(interest.get(venue, 0.0) > 0 for venue in venues)
     weights = {venue: interest[venue] if weighted else 1.0 for venue in venues}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any, Final
 
+from monitor.cascade.standing import FOREVER, Standing
 from monitor.cascade.surprise import Surprise
 from monitor.cascade.trail import Trail
 
@@ -31,13 +32,14 @@ class ImpliedVolatility:
         (44.0, 7.0, 2.2)
     """
 
-    __slots__ = ("_last", "_surprise", "_trail", "_venue")
+    __slots__ = ("_jump", "_last", "_surprise", "_trail", "_venue")
 
     def __init__(self) -> None:
         self._venue = ""  # of the index that counts: the first one heard, since two indexes' levels differ
         self._last = (0, 0.0)
         self._trail = Trail(SLOT_S, DAY_S)
         self._surprise = Surprise(1.0, RISE_TAIL)
+        self._jump = Standing[float]()
 
     def add(self, venue: str, second: int, value: float) -> None:
         """Take a value in percent; another venue's index is not mixed in."""
@@ -46,6 +48,7 @@ class ImpliedVolatility:
             self._trail.add(second, value, 0)
             if second >= self._last[0]:
                 self._last = (second, value)
+            self._jump.drop()
 
     def level(self, second: int) -> float | None:
         """The last value, percent; None where it is stale."""
@@ -64,7 +67,11 @@ class ImpliedVolatility:
 
     def surprise(self, second: int) -> float:
         """Surprise of the day's rise in decades, 0 where it fell or is not known."""
-        return self._surprise.of(self._rise(second))
+        return self._jump.at(second, self._judge)
+
+    def _judge(self, second: int) -> tuple[float, int]:
+        fresh = self.level(second) is not None
+        return self._surprise.of(self._rise(second)), self._last[0] + FRESH_S if fresh else FOREVER
 
     def _rise(self, second: int) -> float:
         before = self._day_ago(second)
@@ -74,6 +81,7 @@ class ImpliedVolatility:
         """Learn what a quiet minute shows."""
         if self._day_ago(second) is not None:
             self._surprise.observe(self._rise(second))
+            self._jump.drop()
 
     def state(self) -> list[object]:
         """What a snapshot keeps."""
@@ -84,3 +92,4 @@ class ImpliedVolatility:
         self._venue, self._last = state[0], (state[1][0], state[1][1])
         self._trail.load(state[2])
         self._surprise.load(state[3])
+        self._jump.drop()
