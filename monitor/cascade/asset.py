@@ -9,6 +9,7 @@ from monitor.cascade.confirm import context_items, dislocation, leverage
 from monitor.cascade.context import Context, Told
 from monitor.cascade.corrected import Minute
 from monitor.cascade.diagnostics import Diagnostics
+from monitor.cascade.flow import SIDE_INDEX
 from monitor.cascade.scope import Scope
 from monitor.cascade.score import Item
 from monitor.cascade.seen import Seen
@@ -19,6 +20,7 @@ from monitor.cascade.windows import Windows
 from monitor.events import (
     MICROS,
     Coverage,
+    Evidence,
     Liquidation,
     MarkPrice,
     OpenInterest,
@@ -233,12 +235,20 @@ class Asset(Scope):
             items.append(Item("forced_share_1m", share, 0.01, share, 0.05, 0.30, 8))
         return items
 
+    def _primed(self, side: Side) -> int:
+        return self.context.primed[SIDE_INDEX[side]]
+
+    def _watched(self, side: Side) -> list[Evidence]:
+        fragile = self.context.fragility.of(side)
+        return [] if fragile is None else [Evidence("fragility", round(fragile, 6), 0.5, 0.0)]
+
     def summary(self) -> Summary | None:
         """What the market must know of the second just closed; None if nothing of it is new."""
         flown, self._flown = tuple(self._flown), []
         states = [phases.state for phases in self.phases]
         cascade = (states[0].phase == "cascade", states[1].phase == "cascade")
-        building = (states[0].phase == "building", states[1].phase == "building")
+        builds = [state.phase == "building" and not state.watched for state in states]
+        building = (builds[0], builds[1])
         stressed = self.stressed_second == self.second
         turned = any(state.since == self.second for state in states)
         corrected = self.corrected

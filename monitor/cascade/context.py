@@ -96,6 +96,7 @@ class Context:
         self.holdings: list[Holding] = [each for each in settings.holders if each.asset == name]
         self.changes: dict[str, Change] = {}
         self.funding_8h: float | None = None
+        self.primed = (0, 0)  # by side, see Fragility.primed; as of the last minute's end
         self._index = settings.market.indexes.get(name)
         self._implied: float | None = None
         self._said: tuple[dict[str, InterestChange], float | UnsetType] | None = None  # what signals of this minute say
@@ -148,6 +149,9 @@ class Context:
         if self.funding_8h is not None:
             self.carry.remember(second, self.funding_8h)
         self.fragility.minute(second, coins=interest.coins(second), funding=self.funding_8h, variance=self.takers.ratio)
+        self.fragility.jumped(second, self.volatility.surprise(second))
+        broken = max((level.broken_at or 0 for level in self.levels.values()), default=0)
+        self.primed = (self.fragility.primed("long", second, broken), self.fragility.primed("short", second, broken))
         if learn:
             self.volatility.learn_minute(second)
             self.dislocation.learn_minute(self.carry.basis_by_venue(second, FRESH_S).values())
@@ -241,7 +245,7 @@ class Context:
             "dislocation": self.dislocation.state(), "fragility": self.fragility.state(),
             "takers": self.takers.state(), "volatility": self.volatility.state(), "heard": self.heard.state(),
             "levels": [level.kept() for level in self.levels.values()], "changes": self.changes,
-            "funding": self.funding_8h, "implied": self._implied, "second": self._second,
+            "funding": self.funding_8h, "implied": self._implied, "second": self._second, "primed": self.primed,
         }  # fmt: skip
 
     def load(self, state: dict[str, Any]) -> None:
@@ -257,6 +261,7 @@ class Context:
                 self.levels[kept[0]] = Level.restore(kept)
         self.changes = {window: Change(*kept) for window, kept in state["changes"].items()}
         self.funding_8h, self._implied, self._second = state["funding"], state["implied"], state["second"]
+        self.primed = (state["primed"][0], state["primed"][1])
 
 
 def write(signal: Signal, view: ContextView) -> None:

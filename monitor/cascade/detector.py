@@ -317,8 +317,8 @@ def asset_view(scope: Scope) -> AssetView:
 
 def _corrected(scope: Scope) -> tuple[CorrectedTotals | None, Mapping[str, float]]:
     corrected, minute = scope.corrected, scope.flow.table.get("1m")
-    if not corrected.by_venue or minute is None:
-        return None, {}
+    if not isinstance(scope, Asset) or not corrected.by_venue or minute is None:
+        return None, dict(corrected.by_venue)
     reported = SideTotals(minute[0][0] / MICROS, minute[0][1] / MICROS)
     return corrected.last_minute(reported), dict(corrected.by_venue)
 

@@ -16,7 +16,7 @@ LEAST_SPREAD: Final = 3
 STRESS_ZERO: Final = 3.0
 STRESS_FULL: Final = 5.0
 STRESS_WEIGHT: Final = 4.0
-"""Decades between which it goes from no points to all, and its weight among the 25 of the price."""
+"""Decades between which it goes from no points to all, and how many those are."""
 NORMAL_BP: Final = 5.0
 TAIL: Final = 4.5
 """Prior of either, basis points: a Pareto tail from a few of them on, as steep as that of the price's moves."""

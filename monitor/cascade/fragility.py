@@ -17,6 +17,12 @@ FRAGILE: Final = 0.9
 """From here on the readings are on average in their highest tenth."""
 
 
+JUMP: Final = 3.0
+"""Decades from which on a day's rise of implied volatility is a reason to watch a fragile side ..."""
+PRIMED_S: Final = 3_600
+"""... for so many seconds after it began, as is a level for as long after it broke."""
+
+
 class Ranked:
     """Where a value stands among an hourly sample of thirty days: 0 below all, 1 above all, ties in the middle.
 
@@ -60,6 +66,7 @@ class Fragility:
     funding which side is crowded (longs pay where it is high), and a variance of takers' flow that shrinks came before
     six of seven BTC cascades (Garcia Seuma 2026, preprint; over many events only). Typical: 0.5, above 0.9 seldom. It
     is no forecast: no early warning held across all events of that study. New once an hour, which is what it costs.
+    A fragile side whose asset's level breaks or implied volatility jumps is primed: it builds, and nobody is paged.
 
     Example:
         >>> fragility = Fragility()
@@ -70,7 +77,7 @@ class Fragility:
         (1.0, 0.67)
     """
 
-    __slots__ = ("_coins", "_funding", "_hour", "_sides", "_variance")
+    __slots__ = ("_coins", "_funding", "_hour", "_jump", "_jumped_at", "_sides", "_variance")
 
     def __init__(self) -> None:
         self._coins = Ranked()
@@ -78,6 +85,8 @@ class Fragility:
         self._variance = Ranked()
         self._hour = 0  # that the ranks are of
         self._sides: tuple[float | None, float | None] = (None, None)
+        self._jump = 0.0  # decades of implied volatility's rise when last told
+        self._jumped_at = 0
 
     def minute(self, second: int, *, coins: float | None, funding: float | None, variance: float | None) -> None:
         """Rank the readings of an hour's first minute that has any, None for those not known, and remember them."""
@@ -95,6 +104,19 @@ class Fragility:
             if value is not None:
                 ranked.add(second, value)
 
+    def jumped(self, second: int, decades: float) -> None:
+        """Take by how much implied volatility surprises; what counts is when it begins to."""
+        if decades >= JUMP > self._jump:
+            self._jumped_at = second
+        self._jump = decades
+
+    def primed(self, side: Side, second: int, broken_at: int) -> int:
+        """When a level broke (0 for never) or volatility jumped within the hour while the side is fragile, else 0."""
+        if (self.of(side) or 0.0) < FRAGILE:
+            return 0
+        at = max(broken_at if side == "long" else 0, self._jumped_at)
+        return at if at and second - at < PRIMED_S else 0
+
     @property
     def sides(self) -> tuple[float | None, float | None]:
         """That of longs and of shorts."""
@@ -106,13 +128,17 @@ class Fragility:
 
     def state(self) -> list[object]:
         """What a snapshot keeps."""
-        return [self._coins.state(), self._funding.state(), self._variance.state(), self._hour, self._sides]
+        return [
+            self._coins.state(), self._funding.state(), self._variance.state(), self._hour, self._sides,
+            self._jump, self._jumped_at,
+        ]  # fmt: skip
 
     def load(self, state: list[Any]) -> None:
         """Become what :meth:`state` described."""
         for ranked, kept in zip((self._coins, self._funding, self._variance), state[:3], strict=True):
             ranked.load(kept)
         self._hour, self._sides = state[3], (state[4][0], state[4][1])
+        self._jump, self._jumped_at = state[5:]
 
 
 def _mean(*ranks: float | None) -> float | None:

@@ -46,6 +46,7 @@ class Observation(NamedTuple):
         allowed: whether a cascade may be called at all (the market needs breadth or a leader).
         moved: whether the price shows anything of it (or is not known): liquidations alone come every day.
         saturated: whether a feed is at its limit, so that nobody knows whether the pace has slowed.
+        primed: when a level broke or implied volatility jumped while the side is fragile, for an hour; else 0.
     """
 
     second: int
@@ -61,6 +62,7 @@ class Observation(NamedTuple):
     allowed: bool = True
     saturated: bool = False
     moved: bool = True
+    primed: int = 0
 
 
 class Episode(msgspec.Struct):
@@ -97,6 +99,7 @@ class PhaseState(msgspec.Struct):
     slowed: bool = False
     wave_mark: float | None = None  # extreme when relief began
     episode: Episode | None = None
+    watched: bool = False  # it builds because the side is fragile, not because anything is liquidated
 
 
 class Phases:
@@ -113,6 +116,11 @@ class Phases:
         self._settings = settings
         self.state = state or PhaseState()
 
+    @property
+    def stirred(self) -> bool:
+        """Whether an episode lasts that liquidations (or the price alone) began."""
+        return self.state.phase != "calm" and not self.state.watched
+
     def update(self, seen: Observation) -> bool:
         """Take a closed second; True if the phase changed. Seconds never go back."""
         state, settings = self.state, self._settings
@@ -122,7 +130,9 @@ class Phases:
         state.recent.append((seen.second, seen.score if seen.allowed and seen.floors_met else 0.0))
         high = seen.forced and seen.moved and seen.score >= settings.building_score
         state.high_since = (state.high_since or seen.second) if high else 0
-        state.low_since = 0 if seen.forced else (state.low_since or seen.second)
+        held = seen.forced or (state.watched and seen.primed)
+        state.low_since = 0 if held else (state.low_since or seen.second)
+        state.watched = state.watched and not self._builds(seen)
         if state.episode is not None:
             self._follow(state.episode, seen)
         after = self._next(seen)
@@ -146,9 +156,13 @@ class Phases:
         state, settings = self.state, self._settings
         if self._reached(settings.fast_score):
             return "cascade"
-        if state.high_since and seen.second - state.high_since >= settings.building_seconds:
-            return "building"
-        return "calm"
+        # What primed it before calm came is what the last episode was about.
+        return "building" if self._builds(seen) or seen.primed > state.since else "calm"
+
+    def _builds(self, seen: Observation) -> bool:
+        """Whether liquidations have made a score that begins an episode for long enough."""
+        since = self.state.high_since
+        return bool(since) and seen.second - since >= self._settings.building_seconds
 
     def _from_building(self, seen: Observation) -> Phase:
         state, settings = self.state, self._settings
@@ -230,6 +244,7 @@ class Phases:
         state = self.state
         state.previous, state.phase, state.since = state.phase, after, seen.second
         state.relief_since = 0
+        state.watched = after == "building" and not self._builds(seen)
         if state.episode is None:
             state.episode = Episode(state.high_since or seen.second)  # the first sign, not the second that settled it
             state.reference = seen.reference

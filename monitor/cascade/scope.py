@@ -16,7 +16,7 @@ from monitor.cascade.price import Price
 from monitor.cascade.score import BLIND, DEGRADED, NOTHING, Item, Score, score
 from monitor.cascade.settings import DetectorSettings
 from monitor.cascade.sight import Feeds
-from monitor.events import MICROS, SIDES, Phase, Side, SideTotals, Signal, SignalCoverage, WindowTotals
+from monitor.events import MICROS, SIDES, Evidence, Phase, Side, SideTotals, Signal, SignalCoverage, WindowTotals
 
 SHOWN: Final = ("10s", "1m", "5m", "1h", "24h")
 """Windows that a signal carries."""
@@ -185,7 +185,9 @@ class Scope:
         """
         index = SIDE_INDEX[side]
         state = self.phases[index].state
-        if state.phase != "calm" or state.high_since or self.price.judged[side].surprise > MOVE_ZERO:
+        if state.phase != "calm" or state.high_since or self._primed(side):
+            return False
+        if self.price.judged[side].surprise > MOVE_ZERO:
             return False
         if self._speaks(side):
             if self.price.last is None or self.price.volatility_ratio() > VOLATILITY_ZERO:
@@ -219,7 +221,7 @@ class Scope:
     def _learning(self, second: int) -> bool:
         """Whether this second may teach what is normal: not during a cascade, not right after, not forever."""
         baseline = self.settings.baseline
-        if any(phases.state.phase != "calm" for phases in self.phases):
+        if any(phases.stirred for phases in self.phases):
             self.frozen_since = self.frozen_since or second
             self.stressed_until = second
         elif self.frozen_since and second - self.stressed_until >= 60 * baseline.frozen_after_minutes:
@@ -261,7 +263,8 @@ class Scope:
             self.stressed_second = second
         changed = phases.update(self._observe(side, second, scored, flow_surprise))
         state = phases.state
-        if state.high_since == second and (state.episode is None or state.episode.started == second):
+        started = None if state.episode is None else state.episode.started
+        if started == second or (started is None and state.high_since == second):
             self.episode_totals[index] = self.closed_totals
             self.corrected.begin(side)
         if state.phase == "calm" and not changed:
@@ -358,11 +361,16 @@ class Scope:
             allowed=asked and not self._rebounds(side) and self._allowed(side, second),
             saturated=self.corrected.saturation >= SATURATED,
             moved=last is None or scored.price >= limits.building_price_share,
+            primed=self._primed(side),
         )
+
+    def _primed(self, side: Side) -> int:
+        """When something happened that, where the side is fragile, is worth watching; 0 for nothing of late."""
+        return 0
 
     def _rebounds(self, side: Side) -> bool:
         """Whether the price decides alone and comes back from an episode of the other side: that is no cascade."""
-        return self.blind and self.phases[1 - SIDE_INDEX[side]].state.phase != "calm"
+        return self.blind and self.phases[1 - SIDE_INDEX[side]].stirred
 
     def _floors_met(self, side: Side, scored: Score) -> bool:
         """Whether a cascade is more than dust."""
@@ -415,7 +423,7 @@ class Scope:
             drawdown_pct=round(drawdown, 4),
             liquidated_usd=self._since_start(side),
             windows=self._windows(),
-            evidence=scored.evidence,
+            evidence=[*scored.evidence, *self._watched(side)] if state.watched else scored.evidence,
             coverage=SignalCoverage(
                 sorted({*self._venues(feeds), *feeds.beating}), feeds.silent, self._complete_share(side),
                 round(self.seen_share, 4), self.corrected.by_venue,
@@ -426,6 +434,10 @@ class Scope:
             reason="price_only" if self.blind else "flow_and_price",
             liquidated_usd_corrected=self.corrected.since(side, self._since_start(side)),
         )  # fmt: skip
+
+    def _watched(self, side: Side) -> list[Evidence]:
+        """Why a side is watched that builds without liquidations."""
+        return []
 
     def _since_start(self, side: Side) -> SideTotals:
         before = self.episode_totals[SIDE_INDEX[side]]
@@ -481,12 +493,15 @@ class Scope:
         return self.finished + running
 
     def leading(self) -> tuple[Side, Phase, Score]:
-        """The side that is further along, for views that have room for one."""
+        """The side that is further along, for views that have room for one; a watched side comes after an episode."""
         order: tuple[Phase, ...] = ("calm", "relief", "building", "cascade")
         scores = [self._reading(side) for side in SIDES]
-        best = max(
-            range(2), key=lambda index: (order.index(self.phases[index].state.phase), scores[index].points, -index)
-        )
+
+        def rank(index: int) -> tuple[bool, int, float, int]:
+            phases = self.phases[index]
+            return phases.stirred, order.index(phases.state.phase), scores[index].points, -index
+
+        best = max(range(2), key=rank)
         return SIDES[best], self.phases[best].state.phase, scores[best]
 
     def _reading(self, side: Side) -> Score:

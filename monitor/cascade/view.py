@@ -44,7 +44,7 @@ class AssetView(NamedTuple):
     """One asset (or ``MARKET``) as of its last closed second. Ratios are fractions, money is USD.
 
     ``corrected_1m`` and ``saturation`` (by venue) are of feeds that send one report a second, None and empty where none
-    of them showed anything within the minute.
+    of them showed anything within the minute. The market has no ``corrected_1m``: it hears of whole minutes.
     """
 
     asset: str

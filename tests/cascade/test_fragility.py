@@ -7,7 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.cascade.fragility import LEAST_SAMPLES, SLOT_S, Fragility, Ranked
+from monitor.cascade.asset import Asset
+from monitor.cascade.fragility import LEAST_SAMPLES, PRIMED_S, SLOT_S, Fragility, Ranked
+from monitor.cascade.settings import DetectorSettings
+from monitor.cascade.sight import NO_FEEDS
+from monitor.events import Signal
+from tests.cascade.scenarios import START, mark
 
 WEEK = LEAST_SAMPLES
 
@@ -57,6 +62,49 @@ def test_it_goes_on_after_a_restart() -> None:
         each.minute(SLOT_S * (WEEK + 1), coins=1_003.0, funding=2e-4, variance=None)
     assert other.sides == fragility.sides != (None, None)
     assert other.state() == fragility.state()
+
+
+def test_a_broken_level_primes_longs_and_a_jump_of_volatility_either_side() -> None:
+    """Only while the side is fragile, for an hour, and a jump counts from when it began."""
+    fragility, at = watched(), SLOT_S * (WEEK + 1)
+    assert fragility.primed("long", at, at) == 0
+    fragility.minute(at, coins=2_000.0, funding=5e-3, variance=0.1)
+    assert fragility.primed("long", at + 60, 0) == 0
+    assert fragility.primed("long", at + 60, at + 30) == at + 30
+    assert fragility.primed("long", at + 30 + PRIMED_S, at + 30) == 0
+    assert fragility.primed("short", at + 60, at + 30) == 0
+    fragility.minute(at + SLOT_S, coins=2_001.0, funding=-5e-3, variance=0.1)
+    for second, decades in ((at, 3.5), (at + 60, 2.9), (at + SLOT_S, 3.1), (at + SLOT_S + 60, 4.0)):
+        fragility.jumped(second, decades)
+    assert fragility.primed("short", at + SLOT_S + 120, 0) == at + SLOT_S
+    assert fragility.primed("long", at + SLOT_S + 120, at + SLOT_S) == 0
+
+
+def test_a_fragile_asset_whose_level_breaks_builds_and_says_why() -> None:
+    """Without liquidations the evidence is `fragility`, of no points; the market hears nothing and learning goes on."""
+    asset = Asset("BTC", DetectorSettings(levels={"BTC": (100.0,)}))
+    for hour in range(WEEK + 2):
+        wandering = WEEK - hour % 7 if hour <= WEEK else 2.0 * WEEK
+        asset.context.fragility.minute(
+            START - SLOT_S * (WEEK + 1 - hour), coins=1_000.0 + wandering, funding=wandering / 1e6, variance=None
+        )
+    signals: list[Signal] = []
+    for second in range(START, START + 300):
+        asset.open(second)
+        asset.mark_price(mark(second, 101.0 if second < START + 30 else 99.5))
+        signals += asset.close(second, NO_FEEDS)
+        told = asset.summary()
+        assert told is not None
+        assert told.building == (False, False)
+    turned = [signal for signal in signals if signal.phase != signal.previous_phase]
+    assert [(signal.phase, signal.direction) for signal in turned] == [("building", "long")]
+    *scored, evidence = turned[0].evidence
+    assert (evidence.feature, evidence.value, evidence.contribution) == ("fragility", 1.0, 0.0)
+    assert sum(item.contribution for item in scored) == turned[0].risk_score < 35
+    assert asset.frozen_since == 0
+    assert asset.leading()[:2] == ("long", "building")
+    asset.phases[1].state.phase = "relief"  # an episode of shorts that is ending is more than a side that is watched
+    assert asset.leading()[:2] == ("short", "relief")
 
 
 @given(st.lists(st.floats(-1e9, 1e9), min_size=WEEK, max_size=WEEK + 30), st.floats(-1e9, 1e9))

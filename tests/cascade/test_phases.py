@@ -28,12 +28,12 @@ ALLOWED: dict[Phase, set[Phase]] = {
 def seen(
     second: int, score: float, price: float | None = -100.0, *, forced: bool | None = None, floors: bool = True,
     allowed: bool = True, pace: float = 0.0, surprise: float = 0.0, quiet: float = 1.0, reference: float | None = -100,
-    saturated: bool = False,
+    saturated: bool = False, primed: int = 0,
 ) -> Observation:  # fmt: skip
     """An observation; prices are directed (minus the price for longs), and from 24 points on liquidations speak."""
     return Observation(
         second, score, score >= 24 if forced is None else forced, floors, price, reference, 1.0, pace, surprise, quiet,
-        allowed, saturated,
+        allowed, saturated, primed=primed,
     )  # fmt: skip
 
 
@@ -70,6 +70,37 @@ def test_one_second_below_begins_the_count_anew() -> None:
     phases = Phases(SETTINGS)
     observations = [seen(100 + age, 34.9 if age == 5 else 50) for age in range(17)]
     assert run(phases, observations) == [(116, "building")]
+
+
+def test_a_primed_side_builds_and_is_watched_only() -> None:
+    """It builds at once and holds while primed, then calms after a quarter of an hour; the same reason comes once."""
+    phases = Phases(SETTINGS)
+    assert run(phases, [seen(1_000, 0, primed=990)]) == [(1_000, "building")]
+    assert phases.state.watched
+    assert not phases.stirred
+    assert run(phases, [seen(at, 0, primed=990) for at in range(1_001, 4_000)]) == []
+    assert run(phases, [seen(at, 0) for at in range(4_000, 4_901)]) == [(4_900, "calm")]
+    assert run(phases, [seen(at, 0, primed=990) for at in range(4_901, 4_950)]) == []
+    assert run(phases, [seen(4_950, 0, primed=4_940)]) == [(4_950, "building")]
+
+
+def test_liquidations_make_a_watched_side_an_episode_like_any_other() -> None:
+    """Ten seconds at 35 end the watching; 60 is a cascade, of the same episode."""
+    phases = Phases(SETTINGS)
+    run(phases, [seen(1_000, 0, primed=990), *(seen(1_001 + age, 40, primed=990) for age in range(10))])
+    assert phases.state.watched
+    run(phases, [seen(1_011, 40, primed=990)])
+    assert (phases.state.phase, phases.state.watched, phases.stirred) == ("building", False, True)
+    assert run(phases, [seen(1_012 + age, 65) for age in range(2)]) == [(1_013, "cascade")]
+    assert phases.state.episode is not None
+    assert phases.state.episode.started == 1_000
+
+
+def test_what_primed_a_side_before_its_cascade_was_over_begins_nothing() -> None:
+    """Volatility that jumped in a cascade does not make it build again after relief."""
+    phases = in_cascade()
+    phases.state.phase, phases.state.episode, phases.state.since = "calm", None, 9_000
+    assert run(phases, [seen(9_001 + age, 0, primed=8_000) for age in range(5)]) == []
 
 
 def test_a_price_that_falls_without_liquidations_begins_nothing() -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
+
 from monitor.cascade.detector import Detector
-from monitor.events import MICROS, Heartbeat
-from tests.cascade.scenarios import START, crash, interest, liquidation, mark, play
+from monitor.events import MICROS, AnyEvent, Heartbeat
+from tests.cascade.scenarios import START, crash, in_order, interest, liquidation, mark, play
 
 
 def test_the_view_shows_what_the_detector_holds() -> None:
@@ -30,6 +32,40 @@ def test_the_view_shows_what_the_detector_holds() -> None:
     assert (solana.open_interest_usd, solana.funding_rate, solana.coverage_ratio) == (None, None, None)
     assert market.coverage_ratio is None
     assert (view.liquidations, view.liquidated_usd) == (2, (300.0, 100.0))
+
+
+def test_the_view_shows_what_throttled_feeds_hide() -> None:
+    """A minute's interval and saturation of assets that such a feed shows; of the market its saturation."""
+    events = [
+        *(liquidation(START + at, 1_000.0, venue="okx", coverage="latest_per_second") for at in range(40)),
+        liquidation(START + 5, 1_000.0, asset="SOL"),
+        liquidation(START + 5, 1_000.0, asset="XRP", venue="okx", coverage="latest_per_second"),
+    ]
+    detector, _ = play(in_order(events), until=START + 60)
+    bitcoin, solana, ripple, market = detector.view().assets
+    assert bitcoin.corrected_1m is not None
+    longs = bitcoin.corrected_1m.long
+    assert longs.high is not None
+    assert bitcoin.windows["1m"].long < longs.low < longs.mid < longs.high
+    assert bitcoin.saturation == {"okx": pytest.approx(2 / 3, abs=1e-4)}
+    assert (solana.corrected_1m, solana.saturation) == (None, {})
+    assert ripple.saturation["okx"] < 0.1
+    assert (market.corrected_1m, market.saturation) == (None, bitcoin.saturation)
+
+
+def test_the_view_shows_how_the_market_moves_as_one() -> None:
+    """Three assets with the same of longs and none of shorts; BTC's returns come two seconds before SOL's."""
+    events: list[AnyEvent] = [liquidation(START, 1_000.0, asset=asset) for asset in ("BTC", "ETH", "SOL")]
+    for at in range(4, 60):
+        moves = [100.0 + (at - lag) % 4 for lag in (0, 2)]
+        events += [mark(START + at, moves[0]), mark(START + at, moves[1], asset="SOL")]
+    view = play(in_order(events))[0].view().market
+    assert view is not None
+    assert view.effective_assets == pytest.approx((3.0, 0.0))
+    assert view.leader == "BTC"
+    assert view.lead_s % 4 == 2
+    assert view.lead_correlation > 0.8
+    assert Detector(with_market=False).view().market is None
 
 
 def test_the_view_leads_with_the_side_that_is_further_along() -> None:
