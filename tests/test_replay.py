@@ -15,6 +15,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from click.testing import CliRunner
 
 from monitor import contracts
 from monitor.adapters.adapter import Instrument, Message
@@ -23,6 +24,7 @@ from monitor.adapters.bybit import Bybit as BybitAdapter
 from monitor.adapters.instruments import InstrumentTable
 from monitor.adapters.registry import ADAPTERS
 from monitor.cascade.detector import Detector
+from monitor.cli import cli
 from monitor.errors import OperatorError
 from monitor.events import AnyEvent, Heartbeat, Liquidation, MarkPrice, Side, Trade, micro_usd
 from monitor.recording import INSTRUMENTS, RawFrame, Recorder, read
@@ -107,12 +109,12 @@ def test_two_replays_print_the_same_bytes(tmp_path: Path) -> None:
     assert first.stderr == b""
 
 
-def test_gzip_and_standard_input_read_alike(tmp_path: Path) -> None:
+def test_gzip_and_standard_input_read_alike(tmp_path: Path, printed: Any) -> None:
     """A plain file, a compressed one and standard input give the same."""
     plain, zipped = write(tmp_path / "x.jsonl", crash()), write(tmp_path / "x.jsonl.gz", crash())
     outputs = [
-        replay(plain, "--json", cwd=tmp_path).stdout,
-        replay(zipped, "--json", cwd=tmp_path).stdout,
+        printed(plain)[0],
+        printed(zipped)[0],
         replay("-", "--json", cwd=tmp_path, stdin=plain.read_bytes()).stdout,
     ]
     assert len({without_clock(output) for output in outputs}) == 1
@@ -168,29 +170,29 @@ def test_file_without_events_is_an_error(tmp_path: Path, content: bytes) -> None
     """The summary still comes, then one line that says what a recording holds, and status 1."""
     path = tmp_path / "empty.jsonl"
     path.write_bytes(content)
-    done = replay(path, "--json", cwd=tmp_path)
-    assert done.returncode == 1
+    done = CliRunner().invoke(cli, ["replay", str(path), "--json"])
+    assert done.exit_code == 1
     summary = contracts.Summary.model_validate_json(done.stdout)
     assert (summary.events, summary.first_event_us, summary.events_per_s) == (0, None, 0.0)
-    assert b"no event in " in done.stderr
-    assert b"Traceback" not in done.stderr
+    assert "no event in " in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_missing_file_is_wrong_usage(tmp_path: Path) -> None:
     """A file that is not there is said before anything is read."""
-    done = replay(tmp_path / "nope.jsonl", "--json", cwd=tmp_path)
-    assert (done.returncode, done.stdout) == (2, b"")
-    assert b"does not exist" in done.stderr
+    done = CliRunner().invoke(cli, ["replay", str(tmp_path / "nope.jsonl"), "--json"])
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert "does not exist" in done.stderr
 
 
 def test_unknown_venue_is_an_error_in_words(tmp_path: Path) -> None:
     """Frames of a venue without an adapter cannot be read: the error names the nearest venue."""
     path = tmp_path / "x.jsonl"
     path.write_bytes(msgspec.json.encode(raw("okex", "public", b"{}")) + b"\n")
-    done = replay(path, "--json", cwd=tmp_path)
-    assert done.returncode == 1
-    assert b"unknown venue 'okex': did you mean 'okx'?" in done.stderr
-    assert b"Traceback" not in done.stderr
+    done = CliRunner().invoke(cli, ["replay", str(path), "--json"])
+    assert done.exit_code == 1
+    assert "unknown venue 'okex': did you mean 'okx'?" in done.stderr
+    assert "Traceback" not in done.stderr
     with pytest.raises(OperatorError, match="okex"):
         FrameReader().events(raw("okex", INSTRUMENTS, b"{}"))
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from hypothesis import given
+from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from monitor.adapters.adapter import Ack, Notice, Ping, Pong, Refusal, Skipped
@@ -45,6 +46,7 @@ def test_a_venue_unlike_any_gets_the_list() -> None:
 
 @pytest.mark.parametrize("venue", ADAPTERS)
 @given(frame=st.binary(max_size=200))
+@hypothesis_settings(max_examples=20)  # a venue
 def test_any_bytes_give_a_list(venue: str, frame: bytes) -> None:
     """Garbage never raises."""
     messages = ADAPTERS[venue]().parse(frame, 0)
@@ -53,6 +55,7 @@ def test_any_bytes_give_a_list(venue: str, frame: bytes) -> None:
 
 @pytest.mark.parametrize("venue", ADAPTERS)
 @given(value=json_values)
+@hypothesis_settings(max_examples=20)  # a venue
 def test_any_json_gives_a_list(venue: str, value: object) -> None:
     """JSON of any shape, with the literals that are none, never raises."""
     messages = ADAPTERS[venue]().parse(json.dumps(value).encode(), 0)

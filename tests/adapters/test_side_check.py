@@ -24,8 +24,8 @@ START_US = 1_764_000_000 * MICROS
 STORM = Scenario(
     "storm",
     (
-        Phase("long cascade", 100, push=-0.16, noise=4, activity=0.1),
-        Phase("short squeeze", 100, push=0.18, noise=4, activity=0.1),
+        Phase("long cascade", 50, push=-0.16, noise=4, activity=0.1),
+        Phase("short squeeze", 50, push=0.18, noise=4, activity=0.1),
     ),
 )
 VENUES = tuple(dialect.venue for dialect in DIALECTS)
@@ -75,6 +75,7 @@ def fed(events: Iterator[AnyEvent] | list[AnyEvent], check: SideCheck | None = N
     return check
 
 
+@pytest.mark.xdist_group("storm")
 @pytest.mark.parametrize("venue", VENUES)
 def test_an_honest_feed_is_never_suspect(venue: str) -> None:
     """Through a cascade and a squeeze the evidence against an adapter that reads rightly stays far from an alarm."""
@@ -87,6 +88,7 @@ def test_an_honest_feed_is_never_suspect(venue: str) -> None:
     assert worst < ALARM / 3
 
 
+@pytest.mark.xdist_group("storm")
 @pytest.mark.parametrize("venue", VENUES)
 def test_an_inverted_feed_is_found_within_a_storm(venue: str) -> None:
     """Any of the exchanges' adapters with its sides exchanged raises the alarm, and a corrected one ends it."""

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import pytest
+
 from monitor.bench import page
 from monitor.simulate.scenario import Phase, Scenario
 
 BURST = Scenario("burst", (Phase("long cascade", 7, push=-0.05, noise=4, activity=5),))
 
 
-def test_every_page_of_a_storm_is_measured() -> None:
+def test_every_page_of_a_storm_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
     """The market's and the assets' pages have delays of their own, all after their second's end."""
+    monkeypatch.setattr(page, "WARMUP_S", 60)
     (row,) = page.group(1, BURST).rows
     assert row.market_ms
     assert row.assets_ms

@@ -70,6 +70,9 @@ def report() -> list[AnyEvent]:
     return in_order(events)
 
 
+pytestmark = pytest.mark.xdist_group("context")  # one worker plays the month and the story
+
+
 @pytest.fixture(scope="module")
 def month() -> tuple[Detector, list[Signal]]:
     """The report's month, played once."""
@@ -165,18 +168,17 @@ def test_signals_carry_what_is_known_and_nothing_else() -> None:
     assert not any(name in msgspec.json.encode(bare) for name in absent)
 
 
-@pytest.mark.parametrize("cut", [300, 1_111])
-def test_restored_within_a_story_is_undisturbed(cut: int) -> None:
-    """Saved and restored at any event, signals and state are those of the run that was not."""
+def test_restored_within_a_story_is_undisturbed() -> None:
+    """Saved and restored before, in and after the crash, signals and state are those of the run that was not."""
     events = short_story()
     straight = Detector(SETTINGS)
     expected = straight.apply(events)
-    first = Detector(SETTINGS)
-    signals = first.apply(events[:cut])
-    second = Detector.restore(first.snapshot(), SETTINGS)
-    signals += second.apply(events[cut:])
+    restored, signals, before = Detector(SETTINGS), [], 0
+    for cut in (300, 1_111, len(events)):
+        signals += restored.apply(events[before:cut])
+        before, restored = cut, Detector.restore(restored.snapshot(), SETTINGS)
     assert msgspec.json.encode(signals) == msgspec.json.encode(expected)
-    assert second.view() == straight.view()
+    assert restored.view() == straight.view()
 
 
 def test_indexes_are_no_crypto_assets() -> None:

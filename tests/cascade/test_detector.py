@@ -215,7 +215,7 @@ def test_event_time_stands_in_for_an_unknown_time_of_receipt() -> None:
 
 
 @given(st.integers(0, 10**6))
-@hypothesis_settings(max_examples=4)
+@hypothesis_settings(max_examples=2)
 def test_the_order_within_a_second_changes_no_sum_and_no_decision(seed: int) -> None:
     """Events of one second in any order give the same signals, apart from the order of assets within the second.
 
@@ -242,7 +242,7 @@ UNDISTURBED = encoded(play(STORY, BRISK)[1])
 
 
 @given(st.lists(st.integers(0, len(STORY)), min_size=1, max_size=4))
-@hypothesis_settings(max_examples=10)
+@hypothesis_settings(max_examples=5)
 def test_a_restart_at_any_point_gives_the_same_bytes(cuts: list[int]) -> None:
     """Snapshots between any two events, several of them, leave no trace in the signals."""
     detector, signals, before = Detector(BRISK), [], 0

@@ -275,7 +275,7 @@ stretches = st.lists(st.tuples(observations.map(lambda found: found[:1]), st.int
 
 
 @given(st.one_of(observations, stretches))
-@hypothesis_settings(max_examples=300)
+@hypothesis_settings(max_examples=150)
 def test_the_machine_keeps_its_rules(
     plan: list[tuple[int, float, float | None, float, float, float, bool, bool]],
 ) -> None:
@@ -321,6 +321,7 @@ def test_the_machine_keeps_its_rules(
 
 
 @given(stretches)
+@hypothesis_settings(max_examples=40)
 def test_a_restored_machine_goes_on_as_before(
     plan: list[tuple[int, float, float | None, float, float, float, bool, bool]],
 ) -> None:

@@ -57,7 +57,7 @@ def throttled(rate: float, *, largest: bool, minutes: int = 100, size: float = 1
 
 
 @pytest.mark.parametrize("largest", [False, True])
-@pytest.mark.parametrize("saturation", [0.1, 0.3, 0.5, 0.7, 0.86, 0.95, 0.99])
+@pytest.mark.parametrize("saturation", [0.1, 0.5, 0.86, 0.99])
 def test_corrected_totals_are_near_the_truth(saturation: float, largest: bool) -> None:
     """Within a quarter of it, and the interval covers four minutes in five, up to a report in almost every second."""
     totals = throttled(-math.log(1 - saturation), largest=largest)

@@ -87,7 +87,7 @@ class MarketOwner(Owner):
         self.restores += 1
 
 
-@pytest.mark.parametrize("seed", [1, 2, 3])
+@pytest.mark.parametrize("seed", [1, 2])
 def test_shares_say_what_one_detector_says(seed: int) -> None:
     """Read in any order, kept and restored at any time, the shares' signals are the detector's, each once."""
     rng = random.Random(seed)
