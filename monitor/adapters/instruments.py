@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Mapping, Set
 from pathlib import Path
 from typing import Annotated, Literal
+from urllib.parse import urlencode
 
 import msgspec
 
-from monitor.adapters.adapter import Adapter, Instrument
+from monitor.adapters.adapter import Adapter, Instrument, RestRequest
 from monitor.adapters.rest import Rest, RestError
 from monitor.adapters.rows import UNREADABLE
 from monitor.assets import split_symbol
@@ -28,6 +30,14 @@ class InstrumentsUnavailable(OSError):
     """Neither the exchange nor the cache gave a table."""
 
 
+class Market(msgspec.Struct, frozen=True):
+    """Which symbols one of a venue's markets gave, and when."""
+
+    symbols: list[str]
+    left_out: list[str]
+    fetched_us: int
+
+
 class InstrumentTable(msgspec.Struct, frozen=True):
     """All instruments of a venue.
 
@@ -35,8 +45,9 @@ class InstrumentTable(msgspec.Struct, frozen=True):
         venue: the exchange's market.
         instruments: by symbol.
         left_out: why other symbols are not in it.
-        fetched_us: when the exchange gave it.
+        fetched_us: when the exchange gave it; of several markets the oldest.
         from_cache: whether the exchange could not be reached just now.
+        markets: the symbols of each market, and when the exchange gave them; by what asks for it.
     """
 
     venue: str
@@ -44,6 +55,7 @@ class InstrumentTable(msgspec.Struct, frozen=True):
     left_out: dict[str, str]
     fetched_us: int
     from_cache: bool = False
+    markets: dict[str, Market] = {}
 
     def age_s(self, now_us: int) -> float:
         """How old it is."""
@@ -51,46 +63,64 @@ class InstrumentTable(msgspec.Struct, frozen=True):
 
 
 class InstrumentStore:
-    """Loads instrument tables; the latest of each venue is in :attr:`tables`."""
+    """Loads instrument tables.
+
+    Attributes:
+        tables: the latest of each venue.
+        failures: how often a market's instruments could not be fetched, by venue.
+    """
 
     def __init__(self, cache: Path, clock: Clock, on_body: OnBody | None = None, rest: Rest | None = None) -> None:
         """``cache`` is a directory, made when first written to; ``clock`` gives microseconds; ``rest`` asks."""
         self.tables: dict[str, InstrumentTable] = {}
+        self.failures: Counter[str] = Counter()
         self._cache = cache
         self._clock = clock
         self._on_body = on_body
         self._rest = rest or Rest()
 
     async def load(self, adapter: type[Adapter], rest_url: str | None = None) -> Mapping[str, Instrument]:
-        """A venue's instruments by symbol, from the exchange or else from the cache.
+        """A venue's instruments by symbol: of each market from the exchange, or else from the cache.
 
         Raises:
-            InstrumentsUnavailable: from neither.
+            InstrumentsUnavailable: of one of its markets from neither.
         """
-        try:
-            table = await self._fetch(adapter(), rest_url)
-        except RestError as error:
-            log.warning("%s: instruments cannot be fetched: %s", adapter.venue, error)
-            table = await asyncio.to_thread(self._cached, adapter.venue, str(error))
-        else:
+        table, failed = await self._fetch(adapter(), rest_url)
+        for market, why in failed.items():
+            self.failures[adapter.venue] += 1
+            log.warning("%s: instruments cannot be fetched (%s): %s", adapter.venue, market, why)
+        if failed:
+            cached = await asyncio.to_thread(self._cached, adapter.venue, next(iter(failed.values())))
+            table = with_cached(table, cached, failed.keys())
+        if table.markets.keys() - failed.keys():
             await asyncio.to_thread(self._keep, table)
         if self._on_body is not None:
             self._on_body(adapter.venue, self._clock(), msgspec.json.encode(table))
         self.tables[adapter.venue] = table
         return table.instruments
 
-    async def _fetch(self, adapter: Adapter, rest_url: str | None) -> InstrumentTable:
-        """Ask the exchange, page by page."""
-        instruments: dict[str, Instrument] = {}
-        left_out: dict[str, str] = {}
+    async def _fetch(self, adapter: Adapter, rest_url: str | None) -> tuple[InstrumentTable, dict[str, str]]:
+        """Ask the exchange, market by market, page by page; also why markets could not be had."""
+        table = InstrumentTable(adapter.venue, {}, {}, self._clock())
+        failed: dict[str, str] = {}
         client = self._rest.client(adapter, rest_url)
         for first in adapter.instruments_requests:
-            async for page in client.pages(first, lambda request, body: adapter.parse_instruments(body, request)):
-                instruments.update((instrument.symbol, instrument) for instrument in page.instruments)
-                left_out.update(page.left_out)
-        if not instruments:
-            raise RestError("the answer holds no instrument")
-        return InstrumentTable(adapter.venue, instruments, left_out, self._clock())
+            instruments: dict[str, Instrument] = {}
+            left_out: dict[str, str] = {}
+            try:
+                async for page in client.pages(first, lambda request, body: adapter.parse_instruments(body, request)):
+                    instruments.update((instrument.symbol, instrument) for instrument in page.instruments)
+                    left_out.update(page.left_out)
+            except RestError as error:
+                failed[market_name(first)] = str(error)
+                continue
+            table.instruments.update(instruments)
+            table.left_out.update(left_out)
+            table.markets[market_name(first)] = Market(list(instruments), list(left_out), self._clock())
+        if not table.instruments:
+            empty = dict.fromkeys(table.markets, "the answer holds no instrument")
+            return msgspec.structs.replace(table, left_out={}, markets={}), failed | empty
+        return table, failed
 
     def _path(self, venue: str) -> Path:
         return self._cache / f"instruments-{venue}.json"
@@ -116,6 +146,27 @@ class InstrumentStore:
         except (OSError, *UNREADABLE) as error:
             raise InstrumentsUnavailable(f"{why}; the cache {path} cannot be read: {error}") from error
         return msgspec.structs.replace(table, from_cache=True)
+
+
+def market_name(request: RestRequest) -> str:
+    """What tells one market's request from another's."""
+    return f"{request.path}?{urlencode(request.query)}" if request.query else request.path
+
+
+def with_cached(fresh: InstrumentTable, cached: InstrumentTable, failed: Set[str]) -> InstrumentTable:
+    """The table of which the failed markets are as they were.
+
+    A cache that does not know its markets (until 0.1), or not a failed one, stands in for all of the venue.
+    """
+    if not fresh.markets or failed - cached.markets.keys():
+        return cached
+    instruments, left_out, markets = dict(fresh.instruments), dict(fresh.left_out), dict(fresh.markets)
+    for name in failed:
+        market = markets[name] = cached.markets[name]
+        instruments |= {symbol: cached.instruments[symbol] for symbol in market.symbols}
+        left_out |= {symbol: cached.left_out[symbol] for symbol in market.left_out}
+    oldest_us = min(market.fetched_us for market in markets.values())
+    return InstrumentTable(fresh.venue, instruments, left_out, oldest_us, from_cache=True, markets=markets)
 
 
 def instruments_in(adapter: Adapter, body: bytes) -> dict[str, Instrument]:

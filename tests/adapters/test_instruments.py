@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from monitor.adapters.adapter import Instrument
@@ -13,6 +14,7 @@ from monitor.adapters.bybit import Bybit
 from monitor.adapters.instruments import (
     InstrumentStore,
     InstrumentsUnavailable,
+    InstrumentTable,
     instruments_in,
     read_instruments,
 )
@@ -80,7 +82,7 @@ async def test_a_cursor_without_end_is_an_error(rest_server: RestServer, tmp_pat
     rest_server.answers = [Answer(200, bybit("BTCUSDT", "again"))]
     with pytest.raises(InstrumentsUnavailable, match="more than"):
         await store(tmp_path, Pauses()).load(Bybit, rest_server.url)
-    assert len(rest_server.asked) == MAX_PAGES
+    assert len(rest_server.asked) == 2 * MAX_PAGES  # of both markets
 
 
 @pytest.mark.parametrize("status", [429, 418])
@@ -135,6 +137,48 @@ async def test_the_cache_stands_in_for_an_exchange_out_of_reach(rest_server: Res
     assert await later.load(BinanceUsdm, "http://127.0.0.1:1") == BTC
     table = later.tables["binance-usdm"]
     assert (table.from_cache, table.age_s(NOW_US + 60_000_000)) == (True, 60.0)
+
+
+BROKEN = Answer(404, b"")
+
+
+async def test_only_the_market_that_failed_comes_from_the_cache(
+    rest_server: RestServer, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What the others listed and delisted since counts; the failure is counted and said, and the age is the oldest."""
+    rest_server.answers = [
+        Answer(200, bybit("OLDUSDT", "more")), Answer(200, bybit("ETHUSDT", "")), Answer(200, bybit("BTCUSD", "")),
+    ]  # fmt: skip
+    await store(tmp_path, Pauses()).load(Bybit, rest_server.url)
+    rest_server.answers = [Answer(200, bybit("ETHUSDT", "more")), Answer(200, bybit("NEWUSDT", "")), BROKEN]
+    later = store(tmp_path, Pauses(), NOW_US + 60_000_000)
+    assert set(await later.load(Bybit, rest_server.url)) == {"ETHUSDT", "NEWUSDT", "BTCUSD"}
+    table = later.tables["bybit"]
+    assert (table.from_cache, table.age_s(NOW_US + 60_000_000)) == (True, 60.0)
+    assert later.failures == {"bybit": 1}
+    assert "instruments cannot be fetched (/v5/market/instruments-info?category=inverse&limit=1000)" in caplog.text
+    rest_server.answers = [BROKEN, Answer(200, bybit("BTCUSD", ""))]
+    last = store(tmp_path, Pauses(), NOW_US + 120_000_000)
+    assert set(await last.load(Bybit, rest_server.url)) == {"ETHUSDT", "NEWUSDT", "BTCUSD"}
+    assert last.tables["bybit"].age_s(NOW_US + 120_000_000) == 60.0
+
+
+async def test_a_market_that_was_never_had_is_no_part_of_a_table(rest_server: RestServer, tmp_path: Path) -> None:
+    """A table without one of the venue's markets would quarantine it in silence: it is asked for until it is there."""
+    rest_server.answers = [Answer(200, bybit("ETHUSDT", "")), BROKEN]
+    with pytest.raises(InstrumentsUnavailable, match="HTTP 404; there is no cache"):
+        await store(tmp_path, Pauses()).load(Bybit, rest_server.url)
+
+
+async def test_a_cache_that_does_not_know_its_markets_stands_in_for_all(
+    rest_server: RestServer, tmp_path: Path
+) -> None:
+    """As version 0.1 wrote it."""
+    old = msgspec.json.encode(InstrumentTable("bybit", BTC, {}, NOW_US)).replace(b',"markets":{}', b"")
+    (tmp_path / "cache").mkdir()
+    (tmp_path / "cache" / "instruments-bybit.json").write_bytes(old)
+    rest_server.answers = [Answer(200, bybit("ETHUSDT", "")), BROKEN]
+    assert await store(tmp_path, Pauses()).load(Bybit, rest_server.url) == BTC
 
 
 async def test_a_recording_made_from_the_cache_knows_the_contracts(rest_server: RestServer, tmp_path: Path) -> None:
