@@ -1,10 +1,12 @@
-"""How long to wait before dialling again, also after "connected, then dropped at once"."""
+"""How long to wait before dialling again, also after "connected, then dropped at once", and work that is kept going."""
 
 from __future__ import annotations
 
+import asyncio
 import math
 import random
-from typing import Final
+from collections.abc import Awaitable, Callable
+from typing import Final, NoReturn
 
 MAX_DOUBLINGS: Final = 16
 """Beyond this any base has reached any sensible cap; it only keeps the power small."""
@@ -42,3 +44,26 @@ class Backoff:
         nominal = min(self.cap_s, math.ldexp(self.base_s, min(self.failures, MAX_DOUBLINGS)))
         self.failures += 1
         return nominal * (0.5 + 0.5 * self._rng.random())
+
+
+async def kept_going(
+    run: Callable[[], Awaitable[None]], backoff: Backoff, failed: Callable[[Exception], None]
+) -> NoReturn:
+    """Run again what fails by a fault of its own, until cancelled.
+
+    Args:
+        run: the work; called again, it goes on where it stopped.
+        backoff: how long to wait in between.
+        failed: counts and logs the fault.
+    """
+    loop = asyncio.get_running_loop()
+    while True:
+        started_s = loop.time()
+        try:
+            await run()
+        except Exception as error:  # told to whoever asked for it
+            task = asyncio.current_task()
+            if task is not None and task.cancelling():
+                raise
+            failed(error)
+        await asyncio.sleep(backoff.next_delay_s(loop.time() - started_s, delivered=True))

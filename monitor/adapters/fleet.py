@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from monitor.adapters.adapter import Adapter, Connection
 from monitor.adapters.asking import Asking, AskingSettings, AskingStats
-from monitor.adapters.backoff import Backoff
+from monitor.adapters.backoff import Backoff, kept_going
 from monitor.adapters.bars import BAR_US, OverloadSwitch, TradeMode
 from monitor.adapters.dialing import DialGate
 from monitor.adapters.intake import OnFrame
@@ -194,18 +194,12 @@ class Fleet:
         """Restart a session that fails by a fault of its own: loudly, and without touching the others."""
         limits = self._settings.session
         backoff = Backoff(self._rng, limits.backoff_base_s, limits.backoff_cap_s, limits.healthy_s)
-        loop = asyncio.get_running_loop()
-        while True:
-            started_s = loop.time()
-            try:
-                await session.run()
-            except Exception:
-                task = asyncio.current_task()
-                if task is not None and task.cancelling():
-                    raise
-                session.stats.crashes += 1
-                log.exception("%s %s: the session failed; restarting it", self.venue, session.plan.name)
-            await asyncio.sleep(backoff.next_delay_s(loop.time() - started_s, delivered=True))
+
+        def failed(error: Exception) -> None:
+            session.stats.crashes += 1
+            log.error("%s %s: the session failed; restarting it", self.venue, session.plan.name, exc_info=error)
+
+        await kept_going(session.run, backoff, failed)
 
     async def _beat(self) -> None:
         # On the clock's whole seconds: whoever decides second by second then knows at once that one is complete.

@@ -45,6 +45,7 @@ class Snapshot(NamedTuple):
         loop_lag_s: by how much the event loop was late, seconds.
         notifiers: one for each channel that pages.
         state_saved_us: when the detector's state was last kept, of several the oldest; 0 where none is.
+        instruments_failures: how often the contract data of a market could not be fetched, by venue.
     """
 
     detector: DetectorView | None = None
@@ -55,6 +56,7 @@ class Snapshot(NamedTuple):
     loop_lag_s: float = 0.0
     notifiers: Sequence[NotifierStats] = ()
     state_saved_us: int = 0
+    instruments_failures: Mapping[str, int] = {}
 
 
 class MonitorMetrics:
@@ -106,6 +108,12 @@ class MonitorMetrics:
             "Age of the venue's contract data.",
             ("venue",),
             [((venue,), age) for venue, age in snapshot.instruments_age_s.items()],
+        )
+        yield counter(
+            "instruments_failures",
+            "Times that a market's contract data could not be fetched; the cache stands in where there is one.",
+            ("venue",),
+            [((venue,), count) for venue, count in snapshot.instruments_failures.items()],
         )
         yield gauge(
             "consumer_lag_records",
@@ -229,6 +237,12 @@ def _notifiers(notifiers: Sequence[NotifierStats]) -> Iterator[Family]:
         "Times that what was paged could not be kept.",
         one,
         [((n.channel,), n.save_failures) for n in notifiers],
+    )
+    yield counter(
+        "notifier_crashes",
+        "Times that a notifier failed by a fault of the monitor and was restarted.",
+        one,
+        [((n.channel,), n.crashes) for n in notifiers],
     )
     yield gauge(
         "episode_paged",

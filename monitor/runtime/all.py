@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import random
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import NamedTuple
@@ -27,7 +28,7 @@ from monitor.runtime import state_file
 from monitor.runtime.clock import monotonic_us, wall_clock_us
 from monitor.runtime.collecting import Collecting, collecting
 from monitor.runtime.decider import Decider
-from monitor.runtime.notifying import local_notifiers
+from monitor.runtime.notifying import faults, local_notifiers, run_local
 from monitor.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -92,13 +93,13 @@ async def monitoring(
             settings.delivery.assets,
             settings.delivery.max_assets,
         )
-        table = routes(metrics.exposition, lambda: pulse.alive, lambda: [_state_check(decider), at_work.feeds()])
+        table = routes(metrics.exposition, lambda: pulse.alive, lambda: _checks(decider, at_work, notifiers, pulse))
         page = Source(detector.scopes, lambda: detector.second, lambda: _fleets(at_work), clock)
         if settings.delivery.page:
             table |= page_routes(lambda: pulse.ask(page.state))
         server = stack.enter_context(HttpServer(settings.delivery.host, settings.delivery.port, table))
         work = [at_work.collector.run(), decider.run(), pulse.run(), *([lines.run()] if lines else [])]
-        work += [notifier.run() for notifier in notifiers]
+        work += [run_local(notifier, random.Random()) for notifier in notifiers]  # noqa: S311  # jitter
         work += [sample(page)] if settings.delivery.page else []
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(coroutine) for coroutine in work]
@@ -128,11 +129,19 @@ def _snapshot(
         pulse.lag_s,
         [notifier.stats() for notifier in notifiers],
         decider.saved_us,
+        at_work.store.failures,
     )
 
 
 def _fleets(at_work: Collecting) -> list[FleetStats]:
     return [venue.fleet for venue in at_work.collector.stats() if venue.fleet is not None]
+
+
+def _checks(decider: Decider, at_work: Collecting, notifiers: Sequence[Notifier], pulse: Pulse) -> list[Check]:
+    checks = [_state_check(decider), at_work.feeds()]
+    if notifiers:
+        checks.append(pulse.ask(lambda: faults(notifier.stats() for notifier in notifiers)))
+    return checks
 
 
 def _state_check(decider: Decider) -> Check:

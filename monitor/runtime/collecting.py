@@ -114,7 +114,11 @@ async def _collect(settings: Settings, clock: Callable[[], int]) -> None:
                 fleets = [venue.fleet for venue in at_work.collector.stats() if venue.fleet is not None]
                 waiting = {Partition("kafka", 0): publisher.stats().waiting}
                 ages = at_work.instruments_age_s(clock())
-                return Snapshot(fleets=fleets, lag=waiting, instruments_age_s=ages, loop_lag_s=pulse.lag_s)
+                failures = at_work.store.failures
+                return Snapshot(
+                    fleets=fleets, lag=waiting, instruments_age_s=ages, loop_lag_s=pulse.lag_s,
+                    instruments_failures=failures,
+                )  # fmt: skip
 
             metrics = MonitorMetrics(lambda: pulse.ask(snapshot), settings.enabled_venues)
             table = routes(metrics.exposition, lambda: pulse.alive, lambda: [at_work.feeds()])

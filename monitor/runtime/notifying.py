@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Mapping
+import random
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final
@@ -12,6 +13,7 @@ from typing import Final
 import msgspec
 import uvloop
 
+from monitor.adapters.backoff import Backoff, kept_going
 from monitor.bus.kafka_client import KafkaConnection
 from monitor.bus.kafka_errors import BusError
 from monitor.bus.kafka_subscriber import KafkaSubscriber
@@ -24,7 +26,7 @@ from monitor.delivery.http import Check, HttpServer, routes
 from monitor.delivery.metrics import MonitorMetrics, Snapshot
 from monitor.delivery.paging.channel import Channel
 from monitor.delivery.paging.messages import Links, pagerduty, slack, webhook
-from monitor.delivery.paging.notifier import Notifier
+from monitor.delivery.paging.notifier import Notifier, NotifierStats
 from monitor.delivery.pulse import Pulse
 from monitor.errors import OperatorError
 from monitor.runtime import state_file
@@ -36,6 +38,12 @@ log = logging.getLogger(__name__)
 
 NOTE_BYTES: Final = 4000
 """Kafka refuses an offset's metadata above 4096 bytes (``offset.metadata.max.bytes``)."""
+
+RESTART_S: Final = 0.5
+LONGEST_RESTART_S: Final = 10.0
+"""Nobody else is to be spared by a longer wait, and a page is late by it."""
+HEALTHY_S: Final = 30.0
+"""A notifier that ran for so long waits the least when it fails again."""
 
 
 def channels(settings: NotifierSettings) -> list[Channel]:
@@ -128,6 +136,20 @@ def local_notifiers(
     return notifiers
 
 
+async def run_local(notifier: Notifier, rng: random.Random) -> None:
+    """Page until cancelled; a notifier that fails by a fault of its own is restarted, and everyone else goes on."""
+    try:
+        await kept_going(notifier.run, Backoff(rng, RESTART_S, LONGEST_RESTART_S, HEALTHY_S), notifier.failed)
+    finally:
+        await notifier.close()
+
+
+def faults(stats: Iterable[NotifierStats]) -> Check:
+    """Whether every notifier of role ``all`` has made good its faults."""
+    failing = [f"{one.channel}: failed and restarted, {one.pending} pages wait" for one in stats if one.failing]
+    return Check("notifiers", not failing, "; ".join(failing) or "at work")
+
+
 class GroupNotifier:
     """One channel of role ``notifier``: a group of its own, so that a channel that is down holds up no other.
 
@@ -153,7 +175,10 @@ class GroupNotifier:
     async def run(self) -> None:
         """Page until cancelled."""
         await self._subscriber.start()
-        await self.notifier.run()
+        try:
+            await self.notifier.run()
+        finally:
+            await self.notifier.close()
 
     async def _assigned(self, partitions: frozenset[Partition]) -> None:
         found = await committed(self._connection, self._group, partitions)

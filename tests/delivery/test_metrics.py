@@ -147,10 +147,12 @@ def test_decision_latency_is_shown() -> None:
 def test_process_wide_values_are_shown() -> None:
     """Build, loop lag, age of the contract data and lag of consumers are there in every role."""
     lag = {Partition("market.trades.v1", 3): 42}
-    samples = scrape(Snapshot(lag=lag, instruments_age_s={"okx": 60.0}, loop_lag_s=0.25))
+    ages, failures = {"okx": 60.0}, {"okx": 2}
+    samples = scrape(Snapshot(lag=lag, instruments_age_s=ages, loop_lag_s=0.25, instruments_failures=failures))
     assert any(name == "cascade_build_info" and ("version", __version__) in labels for name, labels in samples)
     assert value(samples, "event_loop_lag_seconds") == 0.25
     assert value(samples, "instruments_age_seconds", venue="okx") == 60
+    assert value(samples, "instruments_failures_total", venue="okx") == 2
     assert value(samples, "consumer_lag_records", topic="market.trades.v1", partition="3") == 42
     assert not any(name == "cascade_risk_score" for name, _ in samples)
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
+from collections.abc import Callable
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
@@ -12,16 +13,20 @@ import pytest
 
 from monitor.bus.topics import MARKET_TOPICS
 from monitor.cascade.detector import Detector
+from monitor.delivery.paging.pages import Page
 from monitor.demo.story import DETECTOR, demo_settings
 from monitor.errors import OperatorError
 from monitor.events import Heartbeat
 from monitor.runtime import all as role
-from monitor.runtime import state_file
+from monitor.runtime import notifying, state_file
 from monitor.runtime.all import monitoring
 from monitor.settings import Settings
+from monitor.settings.notifier import NotifierSettings
 from monitor.simulate.arena import Arena
 from monitor.simulate.scenario import Phase, Scenario
+from tests.delivery.paging.test_pages import EPISODE
 
+CRASHES = 'cascade_notifier_crashes_total{channel="pagerduty"}'
 MOMENT = Scenario("moment", (Phase("busy", 1.5, push=-0.03, noise=4, activity=4),))
 
 
@@ -103,6 +108,33 @@ async def test_failed_saves_make_it_unready(tmp_path: Path) -> None:
         answer = await get(f"{monitor.url}/readyz")
     assert answer.status_code == HTTPStatus.SERVICE_UNAVAILABLE
     assert "NOT READY state: 2 failed saves" in answer.text
+
+
+async def test_a_fault_of_a_notifier_stops_nothing_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The process goes on deciding and serving; metrics count the fault, and readiness says that pages wait."""
+
+    def broken(*_: object) -> Callable[[Page], dict[str, Any]]:
+        def render(_: Page) -> dict[str, Any]:
+            raise RuntimeError("a fault of ours")
+
+        return render
+
+    monkeypatch.setattr(notifying, "pagerduty", broken)
+    paging = NotifierSettings.model_validate({"pagerduty": {"routing_key": "K"}, "state_file": None})
+    async with Arena(MOMENT) as arena:
+        settings = demo_settings(arena, tmp_path, None).model_copy(update={"notifier": paging})
+        async with monitoring(settings, Detector(DETECTOR)) as monitor:
+            monitor.bus.write(EPISODE[:2])
+            async with asyncio.timeout(10):
+                # A scrape is how one asks.
+                while f"{CRASHES} 0.0" in (await get(f"{monitor.url}/metrics")).text:  # noqa: ASYNC110
+                    await asyncio.sleep(0.02)
+            ready = await get(f"{monitor.url}/readyz")
+            await _play(arena)
+            alive = await get(f"{monitor.url}/livez")
+        assert monitor.detector.view().liquidations > 0
+    assert "NOT READY notifiers: pagerduty: failed and restarted, 1 pages wait" in ready.text
+    assert alive.status_code == HTTPStatus.OK
 
 
 async def test_taken_port_ends_the_start(tmp_path: Path) -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Iterator
+import random
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +14,11 @@ import pytest
 
 from monitor.bus.memory import MemoryBus
 from monitor.cascade.detector import Detector
+from monitor.delivery.paging.notifier import MOST_FAULTS, Notifier
+from monitor.delivery.paging.pages import Page
 from monitor.errors import OperatorError
-from monitor.runtime.notifying import NOTE_BYTES, FileProgress, _note, channels, local_notifiers
+from monitor.runtime import notifying
+from monitor.runtime.notifying import NOTE_BYTES, FileProgress, _note, channels, faults, local_notifiers, run_local
 from monitor.settings.notifier import NotifierSettings
 from tests.delivery.paging.events_api import EventsApi
 from tests.delivery.paging.signals import T0
@@ -101,3 +106,61 @@ def test_more_incidents_than_an_offset_holds_lose_the_oldest(caplog: pytest.LogC
     assert len(kept) > 80
     assert "will not be resolved" in caplog.text
     assert _note(OPEN) == OPEN.decode()
+
+
+@asynccontextmanager
+async def faulty(api: EventsApi, bus: MemoryBus, folder: Path, times: int) -> AsyncIterator[Notifier]:
+    """A supervised notifier that cannot word a trigger the first so many times."""
+    (work,) = local_notifiers(settings(api, folder), bus, Detector(), lambda: T0)
+    render, left = work.channel._render, times
+
+    def fails(page: Page) -> dict[str, Any]:
+        nonlocal left
+        if page.action == "trigger" and left:
+            left -= 1
+            assert faults([work.stats()]).ok == (left == times - 1)
+            raise RuntimeError("a fault of ours")
+        return dict(render(page))
+
+    work.channel._render = fails
+    task = asyncio.create_task(run_local(work, random.Random(1)))
+    yield work
+    task.cancel()
+    await asyncio.wait([task])
+
+
+@pytest.fixture
+def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Restarts without a wait to speak of."""
+    monkeypatch.setattr(notifying, "RESTART_S", 0.001)
+
+
+@pytest.mark.usefixtures("at_once")
+async def test_a_fault_restarts_the_notifier(api: EventsApi, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """What it was to send is sent after the restart, in order; the fault is counted, logged, and said until then."""
+    bus = MemoryBus()
+    async with faulty(api, bus, tmp_path, 2) as work:
+        bus.write(EPISODE)
+        assert [action for action, _ in await accepted(api, 3)] == ["trigger", "trigger", "resolve"]
+        await until(lambda: not work.stats().failing)
+    assert (work.stats().crashes, work.stats().pending) == (2, 0)
+    assert "pagerduty: the notifier failed; restarting it" in caplog.text
+    assert "a fault of ours" in caplog.text
+    assert faults([work.stats()]).ok
+    shown = faults([work.stats()._replace(failing=True, pending=4)])
+    assert (shown.ok, shown.detail) == (False, "pagerduty: failed and restarted, 4 pages wait")
+
+
+@pytest.mark.usefixtures("at_once")
+async def test_a_page_that_always_fails_does_not_hold_up_the_others(
+    api: EventsApi, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """After some tries it is given up, loudly, and the next ones are sent."""
+    bus = MemoryBus()
+    async with faulty(api, bus, tmp_path, MOST_FAULTS) as work:
+        bus.write(EPISODE)
+        assert [action for action, _ in await accepted(api, 2)] == ["trigger", "resolve"]
+        await until(lambda: not work.stats().failing)
+    assert work.stats().crashes == MOST_FAULTS
+    assert work.stats().accepted == {"trigger": 0, "update": 1, "resolve": 1}
+    assert "pagerduty: gives up to trigger BTC-long-" in caplog.text

@@ -25,6 +25,8 @@ POLL_S: Final = 0.5
 """How long to wait for signals before looking again; signals themselves wake the reader at once."""
 KEEP_S: Final = 5.0
 """How often to remember what was read while nothing is paged: so much is read again after a restart."""
+MOST_FAULTS: Final = 5
+"""Tries of a page that end by a fault of ours, about ten seconds: then it is given up, or it would hold up the rest."""
 BOUNDS_S: Final = (0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 3.0, 5.0, 10.0, 30.0, 60.0, 300.0)
 """Buckets of a page's latency, around the objective of three seconds."""
 
@@ -48,6 +50,8 @@ class NotifierStats(NamedTuple):
         read_us: when signals (or the heartbeats among them) were last read, 0 for never.
         latency: from a signal's sending to its page's acceptance, seconds.
         save_failures: how often the progress could not be kept.
+        crashes: how often the notifier failed by a fault of its own and was started again.
+        failing: whether it has not yet sent all that it read since.
     """
 
     channel: str
@@ -58,6 +62,8 @@ class NotifierStats(NamedTuple):
     read_us: int
     latency: Histogram
     save_failures: int
+    crashes: int = 0
+    failing: bool = False
 
 
 class _Pending(NamedTuple):
@@ -70,7 +76,7 @@ class Notifier:
 
     Args:
         channel: where pages go.
-        subscriber: signals; closed here.
+        subscriber: signals; closed by :meth:`close`.
         progress: remembers.
         clock: the machine's time in microseconds.
         assets: whose cascades page, None for all.
@@ -101,6 +107,9 @@ class Notifier:
         self._latencies = [0] * (len(BOUNDS_S) + 1)
         self._latency_sum = 0.0
         self._save_failures = 0
+        self._crashes = 0
+        self._failing = False
+        self._faults = 0  # of the page that is to be sent next
 
     # What whoever owns the partitions says
 
@@ -136,15 +145,25 @@ class Notifier:
     # Work
 
     async def run(self) -> None:
-        """Read and send until cancelled; what was read by then is remembered if all of it was sent."""
-        try:
-            async with asyncio.TaskGroup() as group:
-                group.create_task(self._follow())
-                group.create_task(self._send())
-        finally:
-            await self._keep()
-            await self._subscriber.close()
-            await self.channel.close()
+        """Read and send until cancelled. A second call after a failure goes on where the first one stopped."""
+        if self._pending:
+            self._work.set()
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._follow())
+            # Not a second task: before Python 3.13 a group that waits at its end leaves its task marked as cancelled.
+            await self._send()
+
+    async def close(self) -> None:
+        """Remember what was read, if all of it was sent, and let go of the bus and the channel."""
+        await self._keep()
+        await self._subscriber.close()
+        await self.channel.close()
+
+    def failed(self, error: Exception) -> None:
+        """Count and log a failure of :meth:`run`; whoever saw it will run it again."""
+        self._crashes += 1
+        self._failing = True
+        log.error("%s: the notifier failed; restarting it", self.channel.name, exc_info=error)
 
     async def _follow(self) -> None:
         while True:
@@ -172,10 +191,22 @@ class Notifier:
             self._work.clear()
             while self._pending:
                 sending = self._pending[0]
-                await self._deliver(sending.page)
+                try:
+                    await self._deliver(sending.page)
+                except Exception:
+                    self._fault(sending)
+                    raise
+                self._faults = 0
                 if self._pending and self._pending[0] is sending:
                     self._pending.popleft()
             await self._keep()
+
+    def _fault(self, sending: _Pending) -> None:
+        self._faults += 1
+        if self._faults >= MOST_FAULTS and self._pending and self._pending[0] is sending:
+            self._pending.popleft()
+            self._faults = 0
+            log.error("%s: gives up to %s %s", self.channel.name, sending.page.action, sending.page.episode_id)
 
     async def _deliver(self, page: Page) -> None:
         if not await self.channel.deliver(page):
@@ -197,7 +228,7 @@ class Notifier:
                 return
             offsets = dict(self._read)
             states = {partition: self._pages[partition].state() for partition in offsets}
-            self._kept_us, self._dirty = self._clock(), False
+            self._kept_us, self._dirty, self._failing = self._clock(), False, False
             try:
                 await self._progress.save(offsets, states)
             except OSError as error:
@@ -212,4 +243,5 @@ class Notifier:
         return NotifierStats(
             self.channel.name, dict(self.channel.accepted), dict(self.channel.failures), len(self._pending), shown,
             self._read_us, Histogram(BOUNDS_S, list(self._latencies), self._latency_sum), self._save_failures,
+            self._crashes, self._failing,
         )  # fmt: skip

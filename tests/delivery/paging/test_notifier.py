@@ -61,6 +61,7 @@ async def running(work: Notifier) -> AsyncIterator[None]:
     finally:
         task.cancel()
         await asyncio.wait([task])
+        await work.close()
         assert task.cancelled()
 
 
