@@ -180,7 +180,7 @@ class Connection(NamedTuple):
         url: where to dial.
         requests: what to send, in order, ``request_interval_s`` apart.
         channels: what this socket carries.
-        symbols: how many symbols it carries.
+        symbols: whose trades it carries, or whose marks where it carries none; a lost socket hides these alone.
         dense: channels that always speak; ``stale_after_s`` without any of them means the stream is dead, whatever the
             sparse ones do.
         keepalive: the exchange's own ping, None where protocol pings suffice.
@@ -191,7 +191,7 @@ class Connection(NamedTuple):
     url: str
     requests: tuple[Request, ...]
     channels: frozenset[Channel]
-    symbols: int
+    symbols: tuple[str, ...]
     dense: frozenset[Channel]
     stale_after_s: float = 10.0
     request_interval_s: float = 0.2

@@ -112,7 +112,7 @@ class Asking:
         self._stats = SessionStats(adapter.venue, "rest")
         self._polls: list[Poll] = []
         self._changed = asyncio.Event()
-        self._gaps: deque[Gap] = deque()
+        self._gaps: deque[tuple[Gap, Sequence[str]]] = deque()
         self._gap_came = asyncio.Event()
         self._failures = self._history = self._filled = self._unfilled = 0
         self._failing = False
@@ -238,26 +238,28 @@ class Asking:
                 self._stats.venue, self._history, len(requests), failed,
             )  # fmt: skip
 
-    def note(self, gap: Gap) -> None:
-        """A gap was published: it may be filled."""
+    def note(self, gap: Gap, symbols: Sequence[str]) -> None:
+        """A gap of a socket with these symbols was published: it may be filled."""
         if gap.backfilled or gap.from_us >= gap.to_us:
             return
         if len(self._gaps) >= self._settings.most_gaps:
             self._gaps.popleft()
             self._unfilled += 1
-        self._gaps.append(gap)
+        self._gaps.append((gap, symbols))
         self._gap_came.set()
 
     async def _fill_all(self) -> None:
         while True:
             while self._gaps:
-                await self._fill(self._gaps.popleft())
+                await self._fill(*self._gaps.popleft())
             self._gap_came.clear()
             await self._gap_came.wait()
 
-    async def _fill(self, gap: Gap) -> None:
+    async def _fill(self, gap: Gap, symbols: Sequence[str]) -> None:
         """Ask for what a gap hid; when all of it has come, say so."""
-        requests = self._adapter.backfill(gap.channel, self._symbols, gap.from_us, gap.to_us)
+        watched = frozenset(self._symbols)  # others were delisted meanwhile
+        lost = [symbol for symbol in symbols if symbol in watched]
+        requests = self._adapter.backfill(gap.channel, lost, gap.from_us, gap.to_us)
         if not requests:
             return
         venue = self._stats.venue

@@ -157,7 +157,7 @@ class Binance(Adapter):
                     url=ws_url or self.ws_url,
                     requests=requests,
                     channels=frozenset(carried),
-                    symbols=len(group),
+                    symbols=tuple(group),
                     dense=frozenset(carried) & DENSE,
                     request_interval_s=self.request_interval_s,
                     max_age_s=MAX_AGE_S,

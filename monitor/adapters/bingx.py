@@ -172,7 +172,7 @@ class Bingx(RowAdapter):
                         request({"id": topic, "reqType": "sub", "dataType": topic}, [topic]) for topic in topics
                     ),
                     channels=here,
-                    symbols=len(group),
+                    symbols=tuple(group),
                     dense=here & DENSE,
                     stale_after_s=STALE_AFTER_S,
                     request_interval_s=REQUEST_INTERVAL_S,

@@ -180,7 +180,7 @@ class Bitfinex(RowAdapter):
                     url=ws_url or self.ws_url,
                     requests=tuple(request(subscription(name), [name]) for name in names),
                     channels=here if number else carried,
-                    symbols=len(group),
+                    symbols=tuple(group),
                     dense=here & DENSE,
                     stale_after_s=30.0,
                     keepalive=KEEPALIVE,

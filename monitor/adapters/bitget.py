@@ -157,7 +157,7 @@ class Bitget(RowAdapter):
                             for args in chunked(arguments, ARGS_PER_REQUEST)
                         ),
                         channels=here,
-                        symbols=len(group),
+                        symbols=tuple(group),
                         dense=here & DENSE,
                         keepalive=KEEPALIVE,
                     )

@@ -181,7 +181,7 @@ class Bybit(Adapter):
                         url=market_url(ws_url or self.ws_url, category, CATEGORIES),
                         requests=subscriptions(topics),
                         channels=frozenset(carried),
-                        symbols=len(group),
+                        symbols=tuple(group),
                         dense=frozenset(carried) & DENSE,
                         keepalive=KEEPALIVE,
                     )

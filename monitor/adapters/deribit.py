@@ -137,7 +137,7 @@ class Deribit(RowAdapter):
                     url=ws_url or self.ws_url,
                     requests=tuple(request(content, [str(content["id"])]) for content in (beat, *asks)),
                     channels=here,
-                    symbols=len(group),
+                    symbols=tuple(group),
                     dense=here & DENSE,
                     stale_after_s=15.0,
                     request_interval_s=REQUEST_INTERVAL_S,

@@ -139,7 +139,7 @@ class Gate(RowAdapter):
                             subscription(identifier, name, part) for identifier, (name, part) in enumerate(asked, 1)
                         ),
                         channels=here,
-                        symbols=len(group),
+                        symbols=tuple(group),
                         dense=here & DENSE,
                         keepalive=KEEPALIVE,
                     )

@@ -139,7 +139,7 @@ class Htx(RowAdapter):
                             request({"op": "sub", "cid": topic, "topic": topic}, [topic]) for topic in NOTIFIED
                         ),
                         channels=frozenset({"liquidations"}),
-                        symbols=len(members),
+                        symbols=tuple(members),
                         dense=frozenset(),  # the exchange's pings, each few seconds, prove it alive
                     )
                 )
@@ -161,7 +161,7 @@ class Htx(RowAdapter):
                     url=url,
                     requests=tuple(request({"sub": topic, "id": topic}, [topic]) for topic in topics),
                     channels=here,
-                    symbols=len(group),
+                    symbols=tuple(group),
                     dense=here & DENSE,
                     stale_after_s=STALE_AFTER_S,
                     request_interval_s=REQUEST_INTERVAL_S,

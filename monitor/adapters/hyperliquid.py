@@ -175,7 +175,7 @@ class Hyperliquid(RowAdapter):
                         request({"method": "subscribe", "subscription": ask}, [key_of(Asked(**ask))]) for ask in asks
                     ),
                     channels=frozenset(here),
-                    symbols=len(group),
+                    symbols=tuple(group),
                     dense=frozenset(here) & DENSE,
                     stale_after_s=STALE_AFTER_S,
                     request_interval_s=REQUEST_INTERVAL_S,

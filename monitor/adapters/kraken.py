@@ -116,7 +116,7 @@ class Kraken(RowAdapter):
                     url=ws_url or self.ws_url,
                     requests=tuple(requests),
                     channels=here,
-                    symbols=len(group),
+                    symbols=tuple(group),
                     dense=here & DENSE,
                     stale_after_s=15.0,
                 )

@@ -184,7 +184,7 @@ class Kucoin(RowAdapter):
                         for place, topic in enumerate(topics)
                     ),
                     channels=here,
-                    symbols=len(group),
+                    symbols=tuple(group),
                     dense=here & DENSE,
                     stale_after_s=STALE_AFTER_S,
                     keepalive=KEEPALIVE,

@@ -185,7 +185,7 @@ class Lighter(RowAdapter):
                     url=ws_url or self.ws_url,
                     requests=tuple(requests),
                     channels=here,
-                    symbols=len(group),
+                    symbols=tuple(group),
                     dense=here & DENSE,
                     stale_after_s=30.0 if here & STATS_ONLY else QUIET_S,
                     request_interval_s=REQUEST_INTERVAL_S,

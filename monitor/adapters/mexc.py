@@ -168,7 +168,7 @@ class Mexc(RowAdapter):
                     url=ws_url or self.ws_url,
                     requests=tuple(requests),
                     channels=here,
-                    symbols=len(group),
+                    symbols=tuple(group),
                     dense=here & DENSE,
                     stale_after_s=STALE_AFTER_S,
                     request_interval_s=REQUEST_INTERVAL_S,

@@ -194,7 +194,7 @@ class Okx(Adapter):
                     url=ws_url or self.ws_url,
                     requests=requests,
                     channels=here,
-                    symbols=len(group),
+                    symbols=tuple(group),
                     dense=here & DENSE,
                     stale_after_s=STALE_AFTER_S,
                     keepalive=KEEPALIVE,

@@ -13,8 +13,8 @@ OnEvent = Callable[[AnyEvent], None]
 """Sees the events that no frame of a socket holds, so that a recording of frames can be played with them: the
 collector's own, and those that were asked for."""
 
-OnGap = Callable[[Gap], None]
-"""Sees the gaps, to fill them."""
+OnGap = Callable[[Gap, Sequence[str]], None]
+"""Sees the gaps, and the symbols of the socket that was lost, to fill them."""
 
 
 class Outlet:
@@ -64,10 +64,13 @@ class Outlet:
         """Publish what the collector itself says of the venue's channels."""
         self._publisher.write(events)
         self._show(events)
+
+    def announce_gaps(self, gaps: Sequence[Gap], symbols: Sequence[str]) -> None:
+        """As :meth:`announce`, for what a lost socket hid of its symbols; whoever fills gaps hears of it."""
+        self.announce(gaps)
         if self.on_gap is not None:
-            for event in events:
-                if type(event) is Gap:
-                    self.on_gap(event)
+            for gap in gaps:
+                self.on_gap(gap, symbols)
 
     def publish_asked(self, events: Sequence[AnyEvent]) -> None:
         """As :meth:`publish`, for events that came by REST."""

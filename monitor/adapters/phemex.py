@@ -157,7 +157,7 @@ class Phemex(RowAdapter):
                         for place, (method, params) in enumerate(asks, 1)
                     ),
                     channels=here,
-                    symbols=len(group),
+                    symbols=tuple(group),
                     dense=here & DENSE,
                     stale_after_s=STALE_AFTER_S,
                     request_interval_s=REQUEST_INTERVAL_S,

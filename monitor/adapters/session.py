@@ -57,10 +57,11 @@ class SessionSettings:
 
 
 class Unseen(NamedTuple):
-    """A gap that has begun and not ended."""
+    """A gap that has begun and not ended, and whose events it hides."""
 
     from_us: int
     reason: GapReason
+    symbols: tuple[str, ...]
 
 
 class _Running:
@@ -251,7 +252,7 @@ class Session:
 
     def _begin_gap(self, from_us: int, reason: GapReason) -> None:
         if self._unseen is None:
-            self._unseen = Unseen(from_us, reason)
+            self._unseen = Unseen(from_us, reason, self.plan.symbols)
 
     def _ended(self, running: _Running, ending: Ending) -> float:
         self.stats.reconnects[ending.reason] += 1
@@ -280,12 +281,11 @@ class Session:
         self.stats.gaps += 1
         self.stats.gap_us += to_us - unseen.from_us
         venue = self.stats.venue
-        self._outlet.announce(
-            [
-                Gap(venue, ALL, ALL, to_us, self._clock(), channel, unseen.from_us, to_us, unseen.reason)
-                for channel in sorted(self.plan.channels)
-            ]
-        )
+        gaps = [
+            Gap(venue, ALL, ALL, to_us, self._clock(), channel, unseen.from_us, to_us, unseen.reason)
+            for channel in sorted(self.plan.channels)
+        ]
+        self._outlet.announce_gaps(gaps, unseen.symbols)
 
     def link_refused(self, link: Link, refusal: Refusal) -> None:
         """Count and log; the other subscriptions go on."""

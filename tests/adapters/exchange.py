@@ -234,7 +234,7 @@ def plan(url: str, *, keys: Sequence[str] = ("all",), **changes: Any) -> Connect
         "url": url,
         "requests": requests,
         "channels": frozenset({"trades", "liquidations"}),
-        "symbols": len(keys),
+        "symbols": tuple(keys),
         "dense": frozenset({"trades"}),
         "stale_after_s": 5.0,
         "request_interval_s": 0.01,

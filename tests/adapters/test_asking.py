@@ -35,6 +35,10 @@ class Asked(LoopbackAdapter):
     interval_s: ClassVar[float] = 0.1
     backfill_pages: ClassVar[int] = 1
 
+    def __init__(self) -> None:
+        super().__init__()
+        self.filled: list[str] = []
+
     def polls(self, symbols: Sequence[str], channels: Iterable[Channel]) -> list[Poll]:
         """One a symbol."""
         return [
@@ -48,7 +52,8 @@ class Asked(LoopbackAdapter):
         return [RestRequest("/history", {"symbol": symbol}, about=symbol) for symbol in symbols]
 
     def backfill(self, channel: Channel, symbols: Sequence[str], from_us: int, to_us: int) -> list[RestRequest]:
-        """Of trades alone."""
+        """Of trades alone; :attr:`filled` keeps of which symbols."""
+        self.filled.append("".join(symbols))
         return [RestRequest("/trades", about="1")] * self.backfill_pages if channel == "trades" else []
 
     def parse_rest(self, request: RestRequest, body: bytes, received_us: int) -> RestPage:
@@ -166,13 +171,23 @@ async def test_a_gap_is_filled_page_by_page_and_told_again(rest_server: RestServ
     """What the gap hid is published, nothing from outside it, and then the gap once more, as backfilled."""
     rest_server.answers = [Answer(200, b"[999999, 1000000]"), Answer(200, b"[1999999, 2000000]")]
     async with running(rest_server.url, symbols="") as rig:
-        rig.asking.note(gap())
+        rig.asking.note(gap(), "A")
         await rig.reader.until(lambda: bool(rig.reader.of(Gap)))
     assert [one.id for one in rig.reader.of(Trade)] == ["11", "20"]
     told = rig.reader.of(Gap)
     assert [(one.from_us, one.to_us, one.backfilled) for one in told] == [(1_000_000, 2_000_000, True)]
     assert rig.seen[-1] == told[0]
     assert (rig.asking.stats().filled, rig.asking.stats().unfilled) == (1, 0)
+
+
+async def test_a_gap_is_filled_of_its_sockets_symbols_alone(rest_server: RestServer) -> None:
+    """What other sockets carried was seen, and what is not watched any more is not asked for."""
+    rest_server.answers = [Answer(200, b"[]")]
+    adapter = Asked()
+    async with running(rest_server.url, adapter=adapter, symbols="AB") as rig:
+        rig.asking.note(gap(), "BC")
+        await rig.reader.until(lambda: bool(rig.reader.of(Gap)))
+    assert adapter.filled == ["B"]
 
 
 async def test_a_gap_that_cannot_be_filled_stays_a_gap(
@@ -185,13 +200,13 @@ async def test_a_gap_that_cannot_be_filled_stays_a_gap(
     async with running(
         rest_server.url, AskingSettings(history=False, settle_s=0.0, most_minutes=2.5 / 6_000), adapter, ""
     ) as rig:
-        rig.asking.note(gap("liquidations"))
-        rig.asking.note(gap())
+        rig.asking.note(gap("liquidations"), "A")
+        rig.asking.note(gap(), "A")
         await rig.reader.until(lambda: rig.asking.stats().unfilled == 1)
         adapter.backfill_pages = 3  # type: ignore[misc]
-        rig.asking.note(gap())
+        rig.asking.note(gap(), "A")
         await rig.reader.until(lambda: rig.asking.stats().unfilled == 2)
-        rig.asking.note(gap(from_us=5, to_us=5))
+        rig.asking.note(gap(from_us=5, to_us=5), "A")
     assert not rig.reader.of(Gap)
     assert "could not be backfilled wholly" in caplog.text
     assert "is not backfilled: 0 minutes" in caplog.text
@@ -201,18 +216,20 @@ async def test_of_too_many_gaps_the_oldest_are_given_up(rest_server: RestServer)
     """The list of gaps is bounded, and what falls off it is counted."""
     rig = Rig(rest_server.url, AskingSettings(most_gaps=2), Asked(), "")
     for number in range(3):
-        rig.asking.note(gap(to_us=2_000_000 + number))
+        rig.asking.note(gap(to_us=2_000_000 + number), "A")
     assert rig.asking.stats().unfilled == 1
 
 
 async def test_a_fleet_fills_the_gaps_of_its_sockets(rest_server: RestServer) -> None:
     """A socket that drops leaves a gap; the fleet asks for it and tells it again as backfilled."""
     rest_server.answers = [Answer(200, b"[]")]
+    dropped: list[str] = []
 
     async def script(peer: Peer) -> None:
         await peer.acknowledge()
         await peer.trade(peer.number)
         if peer.number == 0:
+            dropped.append(json.loads(peer.requests[0])["subscribe"])
             await asyncio.sleep(0.05)
             return
         await peer.chatter(10)
@@ -225,19 +242,20 @@ async def test_a_fleet_fills_the_gaps_of_its_sockets(rest_server: RestServer) ->
         channels: tuple[Channel, ...] = ("trades", "liquidations", "open_interest")
         adapter.interval_s = 3600.0  # type: ignore[misc]
         fleet = Fleet(
-            adapter, "A", channels, bus.publisher(), settings, clock=now_us, rng=random.Random(1), ws_url=exchange.url,
+            adapter, "AB", channels, bus.publisher(), settings, clock=now_us, rng=random.Random(1), ws_url=exchange.url,
             rest=Rest().client(adapter, rest_server.url),
         )  # fmt: skip
         task = asyncio.create_task(fleet.run())
         await reader.until(lambda: any(gap.backfilled for gap in reader.of(Gap)))
-        fleet.update(adapter, "A")
+        fleet.update(adapter, "AB")
         stats = fleet.stats()
         task.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await task
     assert stats.asking is not None
     assert stats.asking.filled == 1
-    assert stats.total.connected == 1
+    assert stats.total.connected == 2
+    assert set(adapter.filled) == set(dropped)
     filled = [gap for gap in reader.of(Gap) if gap.backfilled]
     hidden = next(gap for gap in reader.of(Gap) if gap.channel == "trades" and not gap.backfilled)
     assert [(gap.channel, gap.from_us, gap.to_us) for gap in filled] == [("trades", hidden.from_us, hidden.to_us)]

@@ -64,8 +64,8 @@ def test_sockets_stay_within_the_characters_and_hold_each_topic_once() -> None:
         requests = [json.loads(request.frame) for request in plan.requests]
         topics = [topic for request in requests for topic in request["args"]]
         assert sum(map(len, topics)) <= ARGS_PER_CONNECTION
-        assert all(topic.startswith("allLiquidation.") for topic in topics[: plan.symbols])
-        assert len(topics) == 3 * plan.symbols
+        assert all(topic.startswith("allLiquidation.") for topic in topics[: len(plan.symbols)])
+        assert len(topics) == 3 * len(plan.symbols)
         assert [request.acks for request in plan.requests] == [(content["req_id"],) for content in requests]
         assert plan.dense == {"mark_price", "trades"}
         assert plan.keepalive is not None

@@ -71,7 +71,7 @@ def test_each_settlement_has_its_sockets_and_its_first_one_the_liquidations() ->
     """Paths differ by settlement; the time is put in when a request is sent; each is acknowledged by its number."""
     names = [f"COIN{number:03}_USDT" for number in range(101)]
     plans = Gate().connections([*names, "BTC_USD"], ["liquidations", "trades", "mark_price"])
-    assert [(plan.name, plan.url.rpartition("/")[2], plan.symbols) for plan in plans] == [
+    assert [(plan.name, plan.url.rpartition("/")[2], len(plan.symbols)) for plan in plans] == [
         ("usdt-0", "usdt", 100), ("usdt-1", "usdt", 1), ("btc-0", "btc", 1),
     ]  # fmt: skip
     assert ["liquidations" in plan.channels for plan in plans] == [True, False, True]

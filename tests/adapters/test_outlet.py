@@ -81,7 +81,8 @@ async def test_gaps_and_heartbeats_are_shown_to_the_recorder() -> None:
     gap = Gap(VENUE, "*", "*", 9, 9, "trades", 5, 9, "stale")
     beat = Heartbeat(VENUE, "*", "*", 9, 9, "trades")
     outlet.publish([LIQUIDATION])
-    outlet.announce([gap, beat])
+    outlet.announce_gaps([gap], "A")
+    outlet.announce([beat])
     await reader.read()
     assert reader.records == [LIQUIDATION, gap, beat]
     assert seen == [gap, beat]
