@@ -180,7 +180,8 @@ class Connection(NamedTuple):
         url: where to dial.
         requests: what to send, in order, ``request_interval_s`` apart.
         channels: what this socket carries.
-        symbols: whose trades it carries, or whose marks where it carries none; a lost socket hides these alone.
+        symbols: those laid out on it. What it carries of a whole market (all liquidations, all tickers) goes beyond
+            them, and is asked for by market.
         dense: channels that always speak; ``stale_after_s`` without any of them means the stream is dead, whatever the
             sparse ones do.
         keepalive: the exchange's own ping, None where protocol pings suffice.
