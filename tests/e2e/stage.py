@@ -33,9 +33,13 @@ CHANNELS: Final = ("liquidations", "trades", "mark_price")
 Metrics = Mapping[tuple[str, frozenset[tuple[str, str]]], float]
 
 
-def environment() -> dict[str, str]:
-    """This environment without the program's own variables, and without a proxy: everything is on loopback."""
-    kept = {key: value for key, value in os.environ.items() if not key.startswith("CASCADE_")}
+def environment(*, traced: bool = True) -> dict[str, str]:
+    """This environment without the program's own variables, and without a proxy: everything is on loopback.
+
+    Not ``traced`` leaves a long process out of the coverage, where shorter tests run the same lines.
+    """
+    away = ("CASCADE_",) if traced else ("CASCADE_", "COVERAGE_")
+    kept = {key: value for key, value in os.environ.items() if not key.startswith(away)}
     return kept | {"NO_PROXY": "127.0.0.1", "PYTHONPATH": str(REPOSITORY)}
 
 
@@ -199,10 +203,8 @@ def books(arena: Arena, of: Callable[[Ledger], dict[tuple[str, Side], Amount]]) 
 def replay(
     *arguments: str | Path, cwd: Path, stdin: bytes = b"", traced: bool = True, **variables: str
 ) -> subprocess.CompletedProcess[bytes]:
-    """``cascade-monitor replay`` as a process of its own; not ``traced`` leaves a long one out of the coverage."""
-    environ = environment() | variables
-    if not traced:
-        environ = {key: value for key, value in environ.items() if not key.startswith("COVERAGE_")}
+    """``cascade-monitor replay`` as a process of its own."""
+    environ = environment(traced=traced) | variables
     return subprocess.run(
         [sys.executable, "-m", "monitor", "replay", *map(str, arguments)],
         cwd=cwd, env=environ, input=stdin, capture_output=True, timeout=110, check=False,

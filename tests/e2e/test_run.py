@@ -83,7 +83,7 @@ def replayed(run: Run) -> subprocess.CompletedProcess[bytes]:
 
 def _replay(run: Run) -> subprocess.CompletedProcess[bytes]:
     files = run.folder / "history.jsonl", run.folder / "recording.jsonl.gz"
-    done = replay(*files, "--config", run.folder / "config.yaml", "--json", cwd=run.folder)
+    done = replay(*files, "--config", run.folder / "config.yaml", "--json", cwd=run.folder, traced=False)
     assert done.returncode == 0, done.stderr
     return done
 
