@@ -24,8 +24,8 @@ START_US = 1_764_000_000 * MICROS
 STORM = Scenario(
     "storm",
     (
-        Phase("long cascade", 50, push=-0.16, noise=4, activity=0.1),
-        Phase("short squeeze", 50, push=0.18, noise=4, activity=0.1),
+        Phase("long cascade", 100, push=-0.16, noise=4, activity=0.1),
+        Phase("short squeeze", 100, push=0.18, noise=4, activity=0.1),
     ),
 )
 VENUES = tuple(dialect.venue for dialect in DIALECTS)
