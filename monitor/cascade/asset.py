@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
-from monitor.cascade.confirm import context_items, dislocation, leverage
+from monitor.cascade.confirm import INTEREST_DROP, closed, context_items, dislocation, leverage
 from monitor.cascade.context import Context, Told
 from monitor.cascade.corrected import Minute
 from monitor.cascade.diagnostics import Diagnostics
@@ -226,6 +226,12 @@ class Asset(Scope):
             *dislocation(context, side, second),
             *context_items(context, self.price, side, second),
         ]
+
+    def _stand_ins(
+        self, side: Side, surprise: dict[str, float], confirming: list[Item]
+    ) -> list[tuple[list[Item], list[Item]]]:
+        others = [item for item in confirming if not item.feature.startswith(INTEREST_DROP)]  # none counts twice
+        return [*super()._stand_ins(side, surprise, confirming), (closed(self.context, self.second), others)]
 
     def _flow_items(self, side: Side, surprise: dict[str, float]) -> list[Item]:
         items = super()._flow_items(side, surprise)

@@ -47,6 +47,7 @@ class Observation(NamedTuple):
         moved: whether the price shows anything of it (or is not known): liquidations alone come every day.
         saturated: whether a feed is at its limit, so that nobody knows whether the pace has slowed.
         primed: when a level broke or implied volatility jumped while the side is fragile, for an hour; else 0.
+        blind: whether no liquidations can be seen: then a new extreme must be further off, and is enough.
     """
 
     second: int
@@ -63,6 +64,7 @@ class Observation(NamedTuple):
     saturated: bool = False
     moved: bool = True
     primed: int = 0
+    blind: bool = False
 
 
 class Episode(msgspec.Struct):
@@ -187,8 +189,9 @@ class Phases:
         if seen.pace_usd >= RENEWED * state.worst_pace_usd > 0 and self._reached(settings.fast_score):
             return "cascade"
         if seen.price is not None and state.wave_mark is not None and seen.allowed and seen.floors_met:
-            beyond = seen.price - state.wave_mark > settings.wave_sigma * seen.move_unit
-            if beyond and seen.pace_surprise >= settings.wave_surprise:
+            sigmas = settings.blind_wave_sigma if seen.blind else settings.wave_sigma
+            beyond = seen.price - state.wave_mark > sigmas * seen.move_unit
+            if beyond and (seen.blind or seen.pace_surprise >= settings.wave_surprise):
                 return "cascade"
         quiet = bool(state.low_since) and seen.quiet_ratio < 2
         still = seen.second - max(state.extreme_at, state.since) >= settings.relief_calm_seconds

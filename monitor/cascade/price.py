@@ -11,6 +11,7 @@ from typing import Any, Final, NamedTuple
 from monitor.cascade.extremes import Extremes
 from monitor.cascade.shape import Shape
 from monitor.cascade.surprise import Surprise
+from monitor.cascade.usual import UsualVolatility
 from monitor.cascade.windows import WINDOWS
 from monitor.events import SIDES, Side
 
@@ -65,6 +66,7 @@ class Price:
 
     All moves are ratios (0.05 is 5 %). ``sigma`` is the standard deviation of a day's return in quiet times. What is
     normal is learned late and not at all from the hour before an episode: a fall that ends in one was no quiet time.
+    ``usual`` is the volatility of the usual day, quiet or not.
 
     Args:
         daily_volatility: assumed until it is measured.
@@ -74,7 +76,8 @@ class Price:
 
     __slots__ = (
         "_anchor", "_dirty", "_hour", "_lag_s", "_late_moves", "_late_returns", "_marks", "_move_surprise", "_moves",
-        "_returns", "_step", "_steps", "_units", "judged", "last", "second", "shape", "sigma", "variance", "windows",
+        "_returns", "_step", "_steps", "_units", "judged", "last", "second", "shape", "sigma", "usual", "variance",
+        "windows",
     )  # fmt: skip
 
     def __init__(self, daily_volatility: float, move_windows: Sequence[str], lag_s: int = 0) -> None:
@@ -82,6 +85,7 @@ class Price:
         self.second = 0  # of the last change
         self.variance = daily_volatility**2 * RETURN_S / DAY_S
         self.sigma = daily_volatility
+        self.usual = UsualVolatility(daily_volatility)
         self.judged: dict[Side, Move] = dict.fromkeys(SIDES, STILL)  # as of the last closed second
         self.shape = Shape(power=2, shrink=SHAPE_SHRINK, per_day=12)  # of the variance
         self._hour = 0  # that the units are of
@@ -130,6 +134,7 @@ class Price:
             for extremes in self._moves.values():
                 extremes.push(second, price)
             self._take_return(second, price, learn)
+            self.usual.take(second, price)
         if not learn and (self._late_moves or self._late_returns):
             self._late_moves.clear()
             self._late_returns.clear()
@@ -247,6 +252,7 @@ class Price:
             "moves": {name: extremes.state() for name, extremes in self._moves.items()},
             "surprise": {name: surprise.state() for name, surprise in self._move_surprise.items()},
             "step": self._step, "steps": list(self._steps), "anchor": self._anchor, "returns": self._returns,
+            "usual": self.usual.state(),
         }  # fmt: skip
 
     def load(self, state: dict[str, Any]) -> None:
@@ -274,3 +280,4 @@ class Price:
         self._steps = deque((step, squared) for step, squared in state["steps"])
         self._anchor = tuple(state["anchor"]) if state["anchor"] else None
         self._returns = state["returns"]
+        self.usual.load(state["usual"])

@@ -8,7 +8,7 @@ from typing import Final
 
 import msgspec
 
-from monitor.cascade import sight
+from monitor.cascade import blind, sight
 from monitor.cascade.corrected import Corrected
 from monitor.cascade.flow import SIDE_INDEX, Flow
 from monitor.cascade.phases import Observation, Phases, PhaseState
@@ -30,12 +30,6 @@ MOVE_ZERO: Final = 3.0
 MOVE_FULL: Final = 6.0
 """The same for the move of the price. From 2 to 4, forced orders beside half a percent called five times as many false
 alarms on simulated markets, and no cascade more."""
-BLIND_MOVE_ZERO: Final = 4.5
-BLIND_MOVE_FULL: Final = 7.5
-"""Where the price decides alone it must be rarer still."""
-BLIND_SIGMAS: Final = 1.25
-"""... and within the hour this many standard deviations of a day, the assumed one at the least: in months as still as
-July 2023 two percent are rare and no cascade."""
 VOLATILITY_ZERO: Final = 2.0
 VOLATILITY_FULL: Final = 6.0
 """Realised over normal volatility of five minutes; on calm days 1 in 100 minutes is above 3."""
@@ -176,6 +170,7 @@ class Scope:
         self.closed_totals = (self.totals[0], self.totals[1], self.complete_total)
         if second % 60 == 59:
             self._close_minute(second)
+            self.seen_share = self._seen_share(feeds)  # a quiet one is not judged, and must know what to look at
         return signals
 
     def _quiet(self, side: Side) -> bool:
@@ -188,6 +183,8 @@ class Scope:
         if state.phase != "calm" or state.high_since or self._primed(side):
             return False
         if self.price.judged[side].surprise > MOVE_ZERO:
+            return False
+        if self.blind and blind.speaks(self.price, side):
             return False
         if self._speaks(side):
             if self.price.last is None or self.price.volatility_ratio() > VOLATILITY_ZERO:
@@ -211,7 +208,9 @@ class Scope:
     def _lasts(self, side: Side) -> bool:
         """Whether a side is in a phase, or may come into one though nothing is new."""
         state, scored = self.phases[SIDE_INDEX[side]].state, self.scores[SIDE_INDEX[side]]
-        near = self._speaks(side) and scored.points + self._rise >= self.settings.phases.building_score
+        near = (
+            not self.blind and self._speaks(side) and scored.points + self._rise >= self.settings.phases.building_score
+        )
         return near or state.phase != "calm" or state.high_since > 0
 
     @property
@@ -236,8 +235,10 @@ class Scope:
         return flow.aggregated and flow.usd(COARSE_WINDOW, side) >= COARSE * flow.floor_usd
 
     def _seen_share(self, feeds: Feeds) -> float:
-        """Share of the flow that can be seen at present."""
+        """Share of the flow that can be seen at present; hourly totals show none of it while it flows."""
         flow, second = self.flow, self.second
+        if flow.aggregated and not flow.fine:
+            return 0.0
         venues = self._venues(feeds)
         return sight.coverage(
             venues, feeds.silent, self._interest_by_venue(),
@@ -297,10 +298,26 @@ class Scope:
 
     def _score(self, side: Side, flow_surprise: dict[str, float]) -> Score:
         price_items = self._price_items(side)
+        if self.blind:
+            return self._blind_score(side, flow_surprise, price_items)
         if not flow_surprise and not any(item.share for item in price_items):
             return NOTHING
         flow_items = self._flow_items(side, flow_surprise)
         return score(flow_items, price_items, self._confirming_items(side), coverage=self.seen_share)
+
+    def _blind_score(self, side: Side, surprise: dict[str, float], price_items: list[Item]) -> Score:
+        """The price alone, or with what may stand for the flow, whichever says more."""
+        confirming = self._confirming_items(side)
+        alone = score([], price_items, confirming, coverage=self.seen_share)
+        stand_ins = self._stand_ins(side, surprise, confirming)
+        both = [score(flow, price_items, others) for flow, others in stand_ins if flow]
+        return max([alone, *both], key=lambda scored: scored.points)
+
+    def _stand_ins(
+        self, side: Side, surprise: dict[str, float], confirming: list[Item]
+    ) -> list[tuple[list[Item], list[Item]]]:
+        """What tells of the flow afterwards where it cannot be seen, each with what still confirms beside it."""
+        return [] if self.flow.fine else [(self._flow_items(side, surprise), confirming)]
 
     def _flow_items(self, side: Side, surprise: dict[str, float]) -> list[Item]:
         if not surprise:
@@ -327,11 +344,13 @@ class Scope:
         price = self.price
         if price.last is None:
             return []
+        if self.blind:
+            return blind.items(price, side)
         worst = price.judged[side]
         ratio = price.volatility_ratio()
-        zero, full = (BLIND_MOVE_ZERO, BLIND_MOVE_FULL) if self.blind else (MOVE_ZERO, MOVE_FULL)
+        normal = price.normal_move(worst.window)
         return [
-            Item(f"move_{worst.window}", worst.ratio, price.normal_move(worst.window), worst.surprise, zero, full, 16),
+            Item(f"move_{worst.window}", worst.ratio, normal, worst.surprise, MOVE_ZERO, MOVE_FULL, 16),
             Item("volatility_ratio_5m", ratio, 1.0, ratio, VOLATILITY_ZERO, VOLATILITY_FULL, 5),
         ]
 
@@ -350,7 +369,7 @@ class Scope:
         return Observation(
             second=second,
             score=scored.points,
-            forced=scored.points >= limits.blind_score if self.blind else scored.flow >= limits.calm_share,
+            forced=self._forced(side, scored),
             floors_met=self._floors_met(side, scored),
             price=None if last is None else sign * last,
             reference=None if last is None else sign * price.reference(side),
@@ -362,24 +381,30 @@ class Scope:
             saturated=self.corrected.saturation >= SATURATED,
             moved=last is None or scored.price >= limits.building_price_share,
             primed=self._primed(side),
+            blind=self.blind,
         )
 
     def _primed(self, side: Side) -> int:
         """When something happened that, where the side is fragile, is worth watching; 0 for nothing of late."""
         return 0
 
+    def _forced(self, side: Side, scored: Score) -> bool:
+        """Whether liquidations are part of it or, where they cannot be seen, the price of this hour."""
+        limits = self.settings.phases
+        if self.blind:
+            return scored.points >= limits.blind_score and blind.speaks(self.price, side)
+        return scored.flow >= limits.calm_share
+
     def _rebounds(self, side: Side) -> bool:
-        """Whether the price decides alone and comes back from an episode of the other side: that is no cascade."""
-        return self.blind and self.phases[1 - SIDE_INDEX[side]].stirred
+        """Whether the price decides alone and only comes back from an episode of the other side: no cascade."""
+        after = self.blind and self.phases[1 - SIDE_INDEX[side]].stirred
+        return after and not blind.moved(self.price, side, blind.REBOUND_SIGMAS)
 
     def _floors_met(self, side: Side, scored: Score) -> bool:
         """Whether a cascade is more than dust."""
         flow, floors = self.flow, self.settings.floors
         if self.blind:
-            daily = max(self.price.sigma, self.settings.baseline.daily_volatility)
-            return self.price.move("1h", side) >= BLIND_SIGMAS * daily
-        if not flow.fine:
-            return flow.usd(COARSE_WINDOW, side) >= COARSE * floors.cascade_usd * self.scale
+            return blind.moved(self.price, side, blind.least_sigmas(scored.flow))
         many = flow.orders("5m") >= floors.cascade_orders or self.corrected.saturation >= SATURATED
         return many and self._enough(side, scored.price)
 
@@ -428,10 +453,10 @@ class Scope:
                 sorted({*self._venues(feeds), *feeds.beating}), feeds.silent, self._complete_share(side),
                 round(self.seen_share, 4), self.corrected.by_venue,
             ),
-            notes=self._notes(),
+            notes=self._notes(scored),
             wave=episode.waves,
             degraded=self.seen_share < DEGRADED,
-            reason="price_only" if self.blind else "flow_and_price",
+            reason="price_only" if self.blind and not scored.flow else "flow_and_price",
             liquidated_usd_corrected=self.corrected.since(side, self._since_start(side)),
         )  # fmt: skip
 
@@ -457,9 +482,11 @@ class Scope:
             if window in table
         }
 
-    def _notes(self) -> list[str]:
+    def _notes(self, scored: Score) -> list[str]:
         notes = []
-        if self.blind:
+        if self.blind and scored.flow:
+            notes.append("stand_in: no liquidations can be seen, what was closed is told afterwards by other records")
+        elif self.blind:
             notes.append("price_only: no liquidations can be seen, the price decides alone")
         elif self.seen_share < DEGRADED:
             notes.append(f"degraded: feeds with {1 - self.seen_share:.0%} of the flow cannot be seen")

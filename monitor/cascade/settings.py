@@ -158,6 +158,11 @@ class PhaseSettings(_Frozen):
         0.25, description="relief -> cascade on a new extreme by this many hourly standard deviations ..."
     )
     wave_surprise: PositiveFloat = Field(3, description="... with a minute of liquidations this surprising (decades).")
+    blind_wave_sigma: PositiveFloat = Field(
+        1,
+        description="Where no liquidations can be seen it is a new extreme by this many, while the price's move of the "
+        "hour is still a cascade's.",
+    )
     relief_calm_seconds: PositiveInt = Field(
         1800, description="relief -> calm after this long without a new extreme, seconds."
     )

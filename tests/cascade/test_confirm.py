@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from monitor.cascade.asset import Asset
-from monitor.cascade.confirm import leverage
+from monitor.cascade.confirm import closed, leverage
 from monitor.cascade.settings import DetectorSettings
 from monitor.cascade.sight import NO_FEEDS
 from monitor.events import MICROS, VolatilityIndex
@@ -38,6 +38,18 @@ def test_open_interest_that_falls_in_coins_confirms() -> None:
     [item] = [each for each in leverage(fallen.context, "long", fallen.second) if each.feature.startswith("open")]
     assert item.share == 0.0
     assert leverage(fallen.context, "long", fallen.second + 700) == []
+
+
+def test_what_was_closed_is_told_in_dollars() -> None:
+    """140 of 1,000 coins at 80,000 USD are gone within the hour: 11.2 million, whatever the price does since."""
+    gone = followed({0: 80_000.0, 3_500: 70_000.0}, {0: 1_000.0, 900: 950.0, 1_800: 900.0, 3_600: 860.0})
+    [item] = closed(gone.context, gone.second)
+    assert (item.feature, item.value, item.share) == ("implied_closed_usd_1h", pytest.approx(11.2e6), 1.0)
+    assert closed(gone.context, gone.second + 700) == []
+    grown = followed({0: 80_000.0}, dict.fromkeys(range(0, 3_601, 300), 1_000.0) | {3_600: 1_100.0})
+    [item] = closed(grown.context, grown.second)
+    assert (item.value, item.share) == (0.0, 0.0)
+    assert closed(Asset("SOL", SETTINGS).context, START) == []
 
 
 def test_a_level_that_just_broke_confirms_for_longs_only() -> None:

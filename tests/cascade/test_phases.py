@@ -28,12 +28,12 @@ ALLOWED: dict[Phase, set[Phase]] = {
 def seen(
     second: int, score: float, price: float | None = -100.0, *, forced: bool | None = None, floors: bool = True,
     allowed: bool = True, pace: float = 0.0, surprise: float = 0.0, quiet: float = 1.0, reference: float | None = -100,
-    saturated: bool = False, primed: int = 0,
+    saturated: bool = False, primed: int = 0, blind: bool = False,
 ) -> Observation:  # fmt: skip
     """An observation; prices are directed (minus the price for longs), and from 24 points on liquidations speak."""
     return Observation(
         second, score, score >= 24 if forced is None else forced, floors, price, reference, 1.0, pace, surprise, quiet,
-        allowed, saturated, primed=primed,
+        allowed, saturated, primed=primed, blind=blind,
     )  # fmt: skip
 
 
@@ -210,6 +210,15 @@ def test_a_second_wave_is_of_the_same_episode() -> None:
     assert phases.state.episode is episode
     assert episode is not None
     assert (episode.waves, episode.cascade, episode.started) == (2, 1_001, 1_000)
+
+
+def test_where_nothing_is_seen_a_far_extreme_is_a_wave() -> None:
+    """By a whole hourly sigma instead of a quarter, with no word of liquidations, and while the floors hold."""
+    phases = in_cascade()
+    run(phases, [seen(1_003 + age, 50, -96.0) for age in range(179)])
+    assert run(phases, [seen(1_182, 90, -94.0, blind=True)]) == []  # by 1, not more
+    assert run(phases, [seen(1_183, 90, -93.9, blind=True, floors=False)]) == []
+    assert run(phases, [seen(1_184, 90, -93.9, blind=True)]) == [(1_184, "cascade")]
 
 
 def test_calm_returns_when_all_is_quiet() -> None:

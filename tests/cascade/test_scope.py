@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 
 from monitor.cascade.scope import episode_id
@@ -204,12 +206,12 @@ def test_hourly_totals_without_a_move_alarm_nobody() -> None:
 
 
 def test_hourly_totals_and_a_fall_are_a_cascade_at_the_hours_end() -> None:
-    """Where nothing finer is known, the hour's total decides when it comes, and the signal says so."""
+    """Beside a fall of 4 %, too little alone, the hour's total decides when it comes, and the signal says so."""
     quiet = [liquidation(START + 3_600 * hour, 50_000.0, coverage="aggregated") for hour in range(1, 13)]
     end = START + 13 * 3_600
     events = in_order([
         *ramp(START, 12 * 3_600, 100.0, 100.0, step=300),
-        *ramp(START + 12 * 3_600 + 60, 3_540, 100.0, 90.0, step=60),
+        *ramp(START + 12 * 3_600 + 60, 3_540, 100.0, 96.0, step=60),
         *quiet,
         liquidation(end, 40_000_000.0, coverage="aggregated"),
     ])  # fmt: skip
@@ -218,6 +220,9 @@ def test_hourly_totals_and_a_fall_are_a_cascade_at_the_hours_end() -> None:
     assert end * MICROS <= called.event_time_us <= (end + 3) * MICROS
     assert "10s" not in called.windows
     assert any(note.startswith("aggregated") for note in called.notes)
+    assert any(note.startswith("stand_in") for note in called.notes)
+    assert (called.reason, called.degraded) == ("flow_and_price", True)
+    assert round(math.fsum(one.contribution for one in called.evidence), 2) == called.risk_score
 
 
 def test_a_price_alone_decides_where_no_liquidations_can_be_seen() -> None:
