@@ -45,9 +45,9 @@ ONE_SIDED_ORDERS: Final = 10
 """One-sidedness of fewer orders in five minutes is chance."""
 SATURATED: Final = 0.9
 """Share of seconds with a report from which on a feed of one a second is at its limit."""
-IMPLIED_BP: Final = 5.0
+IMPLIED_BP: Final = 20.0
 """Basis points of the open interest that would close what is normal here: the floor in dollars is no higher than that
-where no open interest is known, and reached by assets of 500 million."""
+where no open interest is known, and reached by assets of 125 million."""
 COARSE: Final = 4.0
 """Floors of totals that come by the hour, over those of five minutes."""
 COARSE_WINDOW: Final = "1h"
@@ -379,7 +379,7 @@ class Scope:
             quiet_ratio=flow.ratio(judged.quiet_window, side) if flow.table else 1.0,
             allowed=asked and not self._rebounds(side) and self._allowed(side, second),
             saturated=self.corrected.saturation >= SATURATED,
-            moved=last is None or scored.price >= limits.building_price_share,
+            moved=self._moved(side, scored),
             primed=self._primed(side),
             blind=self.blind,
         )
@@ -394,6 +394,12 @@ class Scope:
         if self.blind:
             return scored.points >= limits.blind_score and blind.speaks(self.price, side)
         return scored.flow >= limits.calm_share
+
+    def _moved(self, side: Side, scored: Score) -> bool:
+        """Whether the price shows anything; where there is none, whether the dollars are more than a small asset's."""
+        if self.price.last is not None:
+            return scored.price >= self.settings.phases.building_price_share
+        return self.flow.corrected_usd("5m", side) >= self.settings.floors.floor_usd * self.scale
 
     def _rebounds(self, side: Side) -> bool:
         """Whether the price decides alone and only comes back from an episode of the other side: no cascade."""
