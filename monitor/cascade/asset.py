@@ -188,7 +188,14 @@ class Asset(Scope):
             self.diagnostics.close(second, self.flow.orders("10s"), (shorts - longs) / MICROS, self.price.last)
         for signal in signals:
             self.context.stamp(signal, self.price, self.flow)
+            if self.phases[SIDE_INDEX[signal.direction]].state.watched:
+                self._say_why(signal)
         return signals
+
+    def _say_why(self, signal: Signal) -> None:
+        """Say of a side that builds without liquidations how fragile it is; that gives no points."""
+        fragile = self.context.fragility.of(signal.direction) or 0.0
+        signal.evidence = [*signal.evidence, Evidence("fragility", round(fragile, 6), 0.5, 0.0)]
 
     def _taken(self) -> dict[str, tuple[int, int]]:
         """By venue what takers bought and sold within the last minute, micro-USD."""
@@ -243,10 +250,6 @@ class Asset(Scope):
 
     def _primed(self, side: Side) -> int:
         return self.context.primed[SIDE_INDEX[side]]
-
-    def _watched(self, side: Side) -> list[Evidence]:
-        fragile = self.context.fragility.of(side)
-        return [] if fragile is None else [Evidence("fragility", round(fragile, 6), 0.5, 0.0)]
 
     def summary(self) -> Summary | None:
         """What the market must know of the second just closed; None if nothing of it is new."""

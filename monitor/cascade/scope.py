@@ -16,7 +16,7 @@ from monitor.cascade.price import Price
 from monitor.cascade.score import BLIND, DEGRADED, NOTHING, Item, Score, score
 from monitor.cascade.settings import DetectorSettings
 from monitor.cascade.sight import Feeds
-from monitor.events import MICROS, SIDES, Evidence, Phase, Side, SideTotals, Signal, SignalCoverage, WindowTotals
+from monitor.events import MICROS, SIDES, Phase, Side, SideTotals, Signal, SignalCoverage, WindowTotals
 
 SHOWN: Final = ("10s", "1m", "5m", "1h", "24h")
 """Windows that a signal carries."""
@@ -454,7 +454,7 @@ class Scope:
             drawdown_pct=round(drawdown, 4),
             liquidated_usd=self._since_start(side),
             windows=self._windows(),
-            evidence=[*scored.evidence, *self._watched(side)] if state.watched else scored.evidence,
+            evidence=scored.evidence,
             coverage=SignalCoverage(
                 sorted({*self._venues(feeds), *feeds.beating}), feeds.silent, self._complete_share(side),
                 round(self.seen_share, 4), self.corrected.by_venue,
@@ -465,10 +465,6 @@ class Scope:
             reason="price_only" if self.blind and not scored.flow else "flow_and_price",
             liquidated_usd_corrected=self.corrected.since(side, self._since_start(side)),
         )  # fmt: skip
-
-    def _watched(self, side: Side) -> list[Evidence]:
-        """Why a side is watched that builds without liquidations."""
-        return []
 
     def _since_start(self, side: Side) -> SideTotals:
         before = self.episode_totals[SIDE_INDEX[side]]
