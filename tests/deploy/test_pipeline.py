@@ -131,7 +131,7 @@ async def play(folder: Path) -> Seen:
         await arena.watched()
         await arena.play()
         await asyncio.to_thread(pager.wait_for, 2, 20)
-        async with asyncio.timeout(15):
+        async with asyncio.timeout(60):
             while any(count % 2 for count in keys(pager.accepted).values()):  # noqa: ASYNC110  # another thread's list
                 await asyncio.sleep(0.1)
         await asyncio.sleep(4)  # a page too many would come within keep_firing_for and a group interval
