@@ -80,7 +80,13 @@ def slot(folder: Path, source: Source, plan: Plan) -> Slot:
 
 
 def examine_and_keep(source: Source, plan: Plan, kept: Slot | None) -> Examined:
-    """Examine a market, and keep the result as soon as it is there."""
+    """Examine a market, and keep the result as soon as it is there.
+
+    Raises:
+        OperatorError: what the result depends on has changed since the run began, which a new process would not notice.
+    """
+    if kept is not None and slot(kept.path.parent, source, plan) != kept:
+        raise OperatorError(f"the program or {source.name} changed during the run: start it again, the rest is kept")
     examined = examine(source, plan)
     if kept is not None:
         kept.put(examined)

@@ -115,6 +115,17 @@ def test_a_file_of_something_else_is_refused(tmp_path: Path) -> None:
     assert json.loads(slot.path.read_bytes())["examined"]["labels"][0]["kind"] == TRUTH["kind"]
 
 
+def test_what_changed_during_a_run_is_not_kept_under_its_old_name(tmp_path: Path) -> None:
+    """A process that starts later would read other files than the key was made of."""
+    source = Recorded("fall", (market(tmp_path),))
+    before = keep.slot(tmp_path / "kept", source, PLAN)
+    with source.files[0].open("ab") as file:
+        file.write(b"\n")
+    with pytest.raises(OperatorError, match="fall changed during the run"):
+        keep.examine_and_keep(source, PLAN, before)
+    assert before.find() is None
+
+
 def test_all_code_that_decides_is_in_the_key() -> None:
     """What examining a market loads is hashed, but for what starts a program, prints or carries events elsewhere."""
     code = "import sys, monitor.evaluate.examine; print(*(name for name in sys.modules if name.startswith('monitor')))"
