@@ -45,7 +45,7 @@ class UsualVolatility:
         self.value = assumed
         self._assumed = assumed
         self._anchor: tuple[int, float] | None = None  # number of the five minutes, and their first price
-        self._days: deque[float] = deque(maxlen=DAYS)
+        self._days: deque[tuple[int, float]] = deque()  # number of the day, what it realised
         self._day = 0
         self._sum = 0.0  # squared returns of the current day
         self._count = 0
@@ -61,19 +61,22 @@ class UsualVolatility:
             return
         day = second // DAY_S
         if day != self._day:
-            self._end_day()
-            self._day = day
+            self._begin_day(day)
         if steps < STEPS:
             self._sum += math.log(price / self._anchor[1]) ** 2
             self._count += steps
         self._anchor = (step, price)
 
-    def _end_day(self) -> None:
+    def _begin_day(self, day: int) -> None:
+        """Take the day that ended, and forget those that are too old: a recording may go on years later."""
+        days = self._days
         if self._count >= LEAST_STEPS and self._sum:
-            self._days.append(math.sqrt(self._sum / self._count * STEPS))
-            assumed = [self._assumed] if len(self._days) < DAYS else []
-            self.value = max(LOWEST, median([*self._days, *assumed]))
-        self._sum, self._count = 0.0, 0
+            days.append((self._day, math.sqrt(self._sum / self._count * STEPS)))
+        while days and days[0][0] < day - DAYS:
+            days.popleft()
+        assumed = [self._assumed] if len(days) < DAYS else []
+        self.value = max(LOWEST, median([*(volatility for _, volatility in days), *assumed]))
+        self._day, self._sum, self._count = day, 0.0, 0
 
     def state(self) -> list[object]:
         """What a snapshot keeps."""
@@ -83,4 +86,4 @@ class UsualVolatility:
         """Become what :meth:`state` described."""
         self.value, anchor, days, self._day, self._sum, self._count = state
         self._anchor = (anchor[0], anchor[1]) if anchor else None
-        self._days = deque(days, maxlen=DAYS)
+        self._days = deque((at, volatility) for at, volatility in days)

@@ -54,6 +54,15 @@ def test_days_that_say_too_little_do_not_count() -> None:
     assert pegged.value == LOWEST
 
 
+def test_what_is_older_than_thirty_days_is_forgotten() -> None:
+    """A recording that goes on a year later begins with what is assumed, not with the volatility of then."""
+    usual = UsualVolatility(0.03)
+    days(usual, 0, 31, 0.001)
+    assert usual.value == pytest.approx(0.017, rel=0.02)
+    usual.take(400 * DAY_S, 100.0)
+    assert usual.value == 0.03
+
+
 def test_a_restored_one_goes_on() -> None:
     """What a snapshot keeps is all of it."""
     usual = UsualVolatility(0.03)
