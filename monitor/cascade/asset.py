@@ -259,14 +259,14 @@ class Asset(Scope):
         builds = [state.phase == "building" and not state.watched for state in states]
         building = (builds[0], builds[1])
         stressed = self.stressed_second == self.second
-        turned = any(state.since == self.second for state in states)
+        turned = self.second in (states[0].since, states[1].since)
         corrected = self.corrected
         minute_ends = self.second % 60 == 59
         minute = corrected.minute if minute_ends and corrected.saturation else None
         told = self.context.told(self.second, self.price) if minute_ends else None
         hid, self._hid = self._hid, bool(corrected.windows)
-        new = flown or stressed or turned or any(cascade) or minute is not None or hid or self._hid or told is not None
-        if not new and self.price.second != self.second:
+        news = (flown, stressed, turned, *cascade, minute is not None, hid, self._hid, told is not None)
+        if not any(news) and self.price.second != self.second:
             return None
         return Summary(
             self.name, self.second, flown, self.price.last, stressed, cascade, tuple(self.flow.sources), building,

@@ -131,10 +131,10 @@ class Carry:
                 found.setdefault(venue, []).append(1e4 * quote.basis)
         return {venue: each[0] if len(each) == 1 else median(each) for venue, each in found.items()}
 
-    def stands_until(self, second: int) -> int:
+    def stands_until(self, second: int, fresh_s: int = FRESH_S) -> int:
         """The last second up to which all that this says of ``second`` holds, if nothing comes."""
         times = (at for quote in self._quotes.values() for at in (quote.second, quote.basis_at))
-        return min((at + FRESH_S - 1 for at in times if second - at < FRESH_S), default=FOREVER)
+        return min((at + fresh_s - 1 for at in times if second - at < fresh_s), default=FOREVER)
 
     def state(self) -> list[object]:
         """What a snapshot keeps."""

@@ -7,6 +7,7 @@ in when they come; ratios of long windows are taken at the end of a minute and s
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any, Final, NamedTuple
 
 from msgspec import UNSET, UnsetType
@@ -101,6 +102,7 @@ class Context:
         self._implied: float | None = None
         self._said: tuple[dict[str, InterestChange], float | UnsetType] | None = None  # what signals of this minute say
         self._cost = Standing[Cost]()
+        self._dislocated = [Standing[Stress | None]() for _ in SIDES]
         self._second = 0
 
     # What comes in
@@ -108,7 +110,7 @@ class Context:
     def mark(self, event: MarkPrice) -> None:
         """Take a mark price's funding and basis."""
         self.carry.mark(event)
-        self._cost.drop()
+        self._judge_anew()
 
     def interest(self, event: OpenInterestEvent) -> None:
         """Take an open interest of any age."""
@@ -161,13 +163,23 @@ class Context:
         closed = max(0, latest.then - latest.constant) / MICROS if latest is not None else 0.0
         self._implied = implied_ratio(closed, reported)
         self._said = None
+        self._judge_anew()
+
+    def _judge_anew(self) -> None:
+        """What the marks said holds no more: another one came, or what is normal changed."""
         self._cost.drop()
+        for reading in self._dislocated:
+            reading.drop()
 
     # What others may read
 
     def dislocated(self, side: Side, second: int) -> Stress | None:
         """How far perpetuals stand from the index and apart while ``side`` dies, None where too few venues tell."""
-        return self.dislocation.against(side, self.carry.basis_by_venue(second, FRESH_S).values())
+        return self._dislocated[SIDES.index(side)].at(second, partial(self._dislocated_at, side))
+
+    def _dislocated_at(self, side: Side, second: int) -> tuple[Stress | None, int]:
+        bases = self.carry.basis_by_venue(second, FRESH_S).values()
+        return self.dislocation.against(side, bases), self.carry.stands_until(second, FRESH_S)
 
     def told(self, second: int, price: Price) -> Told | None:
         """What the market must know, None where there is nothing to tell."""

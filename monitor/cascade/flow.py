@@ -71,8 +71,8 @@ class Flow:
 
     __slots__ = (
         "_baseline", "_floors", "_hour", "_minute", "_minutes", "_names", "_priors", "_scale", "_source_rates",
-        "_sources", "_surprise", "_surprises", "aggregated", "factor", "fine", "floor_usd", "hidden", "interest_usd",
-        "last", "order_rate", "rates", "shape", "table", "windows",
+        "_sources", "_stressed", "_surprise", "_surprises", "aggregated", "factor", "fine", "floor_usd", "hidden",
+        "interest_usd", "last", "order_rate", "rates", "shape", "table", "windows",
     )  # fmt: skip
 
     def __init__(self, settings: DetectorSettings, scale: float = 1.0, steadiness: float = 1.0) -> None:
@@ -92,7 +92,8 @@ class Flow:
         self.table: dict[str, tuple[Pair, Pair]] = {}
         self._baseline = settings.baseline
         self._hour = 0  # that the factor is of
-        self._surprises: list[dict[str, float] | None] = [None, None]  # by side, until the sums change
+        self._surprises: list[dict[str, float] | None] = [None, None]  # by side, until the sums change ...
+        self._stressed: list[int | None] = [None, None]  # ... and how many sources are stressed
         self._minutes = 0  # learned so far
         self._minute = 0  # number of the last minute seen, learned or not; 0 before there was anything to learn
         self._sources: dict[str, int] = {}  # first lane of each source
@@ -137,7 +138,7 @@ class Flow:
             self._measure()
         if self._minutes == 0:
             self.rates = [PRIOR_TURNOVER * open_interest_usd / (2 * DAY_MINUTES)] * 2
-            self._surprises = [None, None]
+            self._judge_anew()
 
     @property
     def size_usd(self) -> float:
@@ -154,7 +155,7 @@ class Flow:
             most = min(most, max(least, 1e-4 * self._floors.floor_interest_bp * size))
         if most != self.floor_usd:
             self.floor_usd = most
-            self._surprises = [None, None]
+            self._judge_anew()
 
     def close(self, second: int) -> None:
         """Fold what came, make ``second`` the current one and take the sums."""
@@ -162,20 +163,25 @@ class Flow:
         table = self.windows.by_side()
         if table is not self.table:
             self.table = table
-            self._surprises = [None, None]
+            self._judge_anew()
         if second // HOUR_S != self._hour:
             self._hour = second // HOUR_S
             self._reshape()
 
     def _reshape(self) -> None:
         self.factor = self.shape.factor(self._hour)
+        self._judge_anew()
+
+    def _judge_anew(self) -> None:
+        """What was judged holds no more: the sums changed, or what is normal."""
         self._surprises = [None, None]
+        self._stressed = [None, None]
 
     def hide(self, hidden: dict[str, tuple[int, int]]) -> None:
         """Take what saturated feeds hide at present, by window and side, micro-USD."""
         if hidden != self.hidden:
             self.hidden = hidden
-            self._surprises = [None, None]
+            self._judge_anew()
 
     def usd(self, window: str, side: Side) -> float:
         """Liquidated USD of one side within a window as reported, as of the last :meth:`close`."""
@@ -228,10 +234,15 @@ class Flow:
 
     def stressed_sources(self, side: Side) -> int:
         """How many sources have a minute far above their own normal."""
-        lanes = slice(SIDE_INDEX[side], 2 * len(self._sources), 2)
-        minute = self.windows.sums("1m")[lanes] / MICROS
-        floor = BREADTH_FLOOR * self.floor_usd
-        return int((minute >= BREADTH_RATIO * (self._source_rates[lanes] + floor)).sum())
+        index = SIDE_INDEX[side]
+        kept = self._stressed[index]
+        if kept is None:
+            lanes = slice(index, 2 * len(self._sources), 2)
+            minute = self.windows.sums("1m")[lanes] / MICROS
+            floor = BREADTH_FLOOR * self.floor_usd
+            kept = int((minute >= BREADTH_RATIO * (self._source_rates[lanes] + floor)).sum())
+            self._stressed[index] = kept
+        return kept
 
     def largest_source(self, window: str, side: Side) -> tuple[str, float]:
         """The source with the largest sum of a window, and that sum in USD; empty where there is none."""
@@ -285,7 +296,7 @@ class Flow:
         limit = winsor * (self._source_rates + BREADTH_FLOOR * floor)
         counted_by_source = np.minimum(self.windows.sums("1m") / MICROS, limit)
         self._source_rates = keep * self._source_rates + (1.0 - keep) * counted_by_source
-        self._surprises = [None, None]
+        self._judge_anew()
 
     def _learn_coarse(self, minutes: int) -> None:
         """Learn from totals of an hour: each minute of it is taken to be a sixtieth."""
@@ -296,7 +307,7 @@ class Flow:
             self.rates[index] = max(LOWEST_RATE, keep * rate + (1.0 - keep) * counted / self.factor)
             if "1h" in self._surprise[index]:
                 self._surprise[index]["1h"].observe(self.ratio("1h", side), minutes)
-        self._surprises = [None, None]
+        self._judge_anew()
 
     def _learn_empty(self, first: int, minutes: int) -> None:
         """Learn minutes in which every judged window was empty, all at once."""

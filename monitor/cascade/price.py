@@ -76,8 +76,8 @@ class Price:
 
     __slots__ = (
         "_anchor", "_dirty", "_hour", "_lag_s", "_late_moves", "_late_returns", "_marks", "_move_surprise", "_moves",
-        "_returns", "_step", "_steps", "_units", "judged", "last", "second", "shape", "sigma", "usual", "variance",
-        "windows",
+        "_ratio", "_returns", "_step", "_steps", "_units", "judged", "last", "second", "shape", "sigma", "usual",
+        "variance", "windows",
     )  # fmt: skip
 
     def __init__(self, daily_volatility: float, move_windows: Sequence[str], lag_s: int = 0) -> None:
@@ -95,6 +95,7 @@ class Price:
         self.windows = tuple(move_windows)
         self._moves = {name: Extremes(WINDOWS[name]) for name in (*self.windows, REFERENCE)}
         self._move_surprise = {name: Surprise(MOVE_SCALE, MOVE_TAIL, MOVE_WEIGHT) for name in self.windows}
+        self._ratio: float | None = None  # of realised to normal volatility, until either changes
         self._step: tuple[int, float] | None = None  # number of the current 10 s step, price at its beginning
         self._steps: deque[tuple[int, float]] = deque()  # (step, squared return)
         self._anchor: tuple[int, float] | None = None  # second and price that the next five-minute return starts at
@@ -131,6 +132,7 @@ class Price:
             price = median(price for price, at in self._marks.values() if at > newest - FRESH_S)
             self.last = price
             self.second = second
+            self._ratio = None
             for extremes in self._moves.values():
                 extremes.push(second, price)
             self._take_return(second, price, learn)
@@ -142,6 +144,7 @@ class Price:
 
     def _measure(self) -> None:
         """Take the standard deviations of the current hour."""
+        self._ratio = None
         of_hour = math.sqrt(self.shape.factor(self._hour))
         self._units = {
             window: self.sigma * math.sqrt(length / DAY_S) * (of_hour if length <= SHAPED else 1.0)
@@ -171,12 +174,12 @@ class Price:
     def _close_step(self, second: int, price: float) -> None:
         step = second // STEP_S
         if self._step is None:
-            self._step = (step, price)
+            self._step, self._ratio = (step, price), None
         elif step > self._step[0]:
             change = math.log(price / self._step[1])
             if change:
                 self._steps.append((self._step[0], change * change))
-            self._step = (step, price)
+            self._step, self._ratio = (step, price), None
             while self._steps and self._steps[0][0] <= step - STEPS:
                 self._steps.popleft()
 
@@ -229,10 +232,12 @@ class Price:
 
     def volatility_ratio(self) -> float:
         """Realised volatility of the last five minutes over the normal one of five minutes."""
-        realised = math.fsum(squared for _, squared in self._steps)
-        if self._step is not None and self.last is not None:
-            realised += math.log(self.last / self._step[1]) ** 2  # the step that is still running
-        return math.sqrt(realised) / self.normal_move("5m")
+        if self._ratio is None:
+            realised = math.fsum(squared for _, squared in self._steps)
+            if self._step is not None and self.last is not None:
+                realised += math.log(self.last / self._step[1]) ** 2  # the step that is still running
+            self._ratio = math.sqrt(realised) / self.normal_move("5m")
+        return self._ratio
 
     def learn_minute(self, second: int) -> None:
         """Take what moves a quiet minute shows, on both sides alike, and learn those that are old enough."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Final
 
 import msgspec
@@ -20,8 +21,8 @@ from monitor.events import MICROS, SIDES, Phase, Side, SideTotals, Signal, Signa
 
 SHOWN: Final = ("10s", "1m", "5m", "1h", "24h")
 """Windows that a signal carries."""
-SHORT: Final = ("10s", "1m", "5m")
-"""Those of them that hourly totals say nothing about."""
+COARSE_SHOWN: Final = ("1h", "24h")
+"""Those of them that hourly totals say anything about."""
 
 SURPRISE_ZERO: Final = 3.0
 SURPRISE_FULL: Final = 6.0
@@ -68,6 +69,7 @@ class EpisodeSummary(msgspec.Struct):
     liquidated_usd: SideTotals
 
 
+@lru_cache(maxsize=1_024)  # every second of an episode asks for it
 def episode_id(asset: str, side: Side, second: int) -> str:
     """The same from the first sign to the end, and a pure function of the input."""
     return f"{asset}-{side}-{datetime.fromtimestamp(second, UTC):%Y%m%dT%H%M%SZ}"
@@ -102,7 +104,8 @@ class Scope:
         self.frozen_since = 0
         self.stressed_until = 0
         self.seen_since = 0  # the first second closed
-        self.seen_share = 1.0  # of the flow, as of the last second that was judged
+        self.readable: set[str] = set()  # venues whose liquidations are seen, or would be, and ...
+        self.seen_share = 1.0  # ... the share of the flow, as of the last second that was judged
         self.changed = False  # anything new since the last closed second
         self.learning = False  # anything new since the last minute's end
         self.lasting = False  # seconds must close though nothing is new
@@ -237,9 +240,9 @@ class Scope:
     def _seen_share(self, feeds: Feeds) -> float:
         """Share of the flow that can be seen at present; hourly totals show none of it while it flows."""
         flow, second = self.flow, self.second
+        venues = self.readable = self._venues(feeds)
         if flow.aggregated and not flow.fine:
             return 0.0
-        venues = self._venues(feeds)
         return sight.coverage(
             venues, feeds.silent, self._interest_by_venue(),
             unwatched=not venues and second - self.seen_since >= sight.UNWATCHED_S,
@@ -439,6 +442,7 @@ class Scope:
         drawdown = 0.0
         if last is not None and state.reference:
             drawdown = 100.0 * (last / abs(state.reference) - 1.0)
+        liquidated = self._since_start(side)
         return Signal(
             episode_id=episode_id(self.name, side, episode.started),
             revision=episode.revision,
@@ -452,18 +456,18 @@ class Scope:
             started_us=(episode.started + 1) * MICROS,
             price=last,
             drawdown_pct=round(drawdown, 4),
-            liquidated_usd=self._since_start(side),
+            liquidated_usd=liquidated,
             windows=self._windows(),
             evidence=scored.evidence,
             coverage=SignalCoverage(
-                sorted({*self._venues(feeds), *feeds.beating}), feeds.silent, self._complete_share(side),
+                sorted(self.readable.union(feeds.beating)), feeds.silent, self._complete_share(side),
                 round(self.seen_share, 4), self.corrected.by_venue,
             ),
             notes=self._notes(scored),
             wave=episode.waves,
             degraded=self.seen_share < DEGRADED,
             reason="price_only" if self.blind and not scored.flow else "flow_and_price",
-            liquidated_usd_corrected=self.corrected.since(side, self._since_start(side)),
+            liquidated_usd_corrected=self.corrected.since(side, liquidated),
         )  # fmt: skip
 
     def _since_start(self, side: Side) -> SideTotals:
@@ -477,12 +481,13 @@ class Scope:
 
     def _windows(self) -> dict[str, WindowTotals]:
         table = self.flow.table
-        shown = SHOWN if self.flow.fine else [window for window in SHOWN if window not in SHORT]
-        return {
-            window: WindowTotals(table[window][0][0] / MICROS, table[window][0][1] / MICROS, sum(table[window][1]))
-            for window in shown
-            if window in table
-        }
+        if not table:
+            return {}
+        found = {}
+        for window in SHOWN if self.flow.fine else COARSE_SHOWN:
+            (longs, shorts), (long_orders, short_orders) = table[window]
+            found[window] = WindowTotals(longs / MICROS, shorts / MICROS, long_orders + short_orders)
+        return found
 
     def _notes(self, scored: Score) -> list[str]:
         notes = []

@@ -62,7 +62,8 @@ class Item(NamedTuple):
     @property
     def share(self) -> float:
         """0 to 1: how far up the ramp it is."""
-        return min(1.0, max(0.0, (self.strength - self.zero) / (self.full - self.zero)))
+        up = (self.strength - self.zero) / (self.full - self.zero)
+        return up if 0.0 < up < 1.0 else float(up >= 1.0)
 
 
 class Score(NamedTuple):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from typing import Final, Generic, TypeVar, cast
+from typing import Final, Generic, TypeVar
 
 T = TypeVar("T")
 
@@ -29,14 +29,14 @@ class Standing(Generic[T]):
 
     def __init__(self) -> None:
         self._since, self._until = 0, -1
-        self._value: T | None = None
+        self._value: T
 
     def at(self, second: int, work_out: Callable[[int], tuple[T, int]]) -> T:
         """The reading as of a second; ``work_out`` gives it with the last second up to which it stands."""
         if not self._since <= second <= self._until:
             self._value, self._until = work_out(second)
             self._since = second
-        return cast("T", self._value)
+        return self._value
 
     def drop(self) -> None:
         """What it is made of has changed."""

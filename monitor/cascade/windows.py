@@ -168,6 +168,7 @@ class Windows:
     """
 
     __slots__ = (
+        "_added",
         "_amounts",
         "_by_side",
         "_counts",
@@ -192,6 +193,7 @@ class Windows:
         self._lanes: dict[Hashable, int] = {}
         self._amounts: list[int] = []  # of the current second, by lane
         self._counts: list[int] = []
+        self._added = False  # whether any of them is new
         # Of other seconds, by second and span: amount and count by lane, sparse because such a second has few.
         self._others: dict[tuple[int, int], dict[int, list[int]]] = {}
         self._sums: Integers = np.zeros((len(windows), 2, 0), np.int64)
@@ -250,6 +252,7 @@ class Windows:
         if second == self.second and span_s == 1:
             self._amounts[lane] += amount
             self._counts[lane] += count
+            self._added = True
             return
         row = self._others.get((second, span_s))
         if row is None:
@@ -265,7 +268,7 @@ class Windows:
         """Fold everything that was added and make ``second`` the current one. Going back is an error."""
         if second < self.second:
             raise ValueError(f"time went back from {self.second} to {second}")
-        if any(self._counts) or any(self._amounts):
+        if self._added:
             self._fold_current()
         if second != self.second:
             self.second = second
@@ -283,6 +286,7 @@ class Windows:
         self._by_side = None
         self._amounts = [0] * len(self._amounts)
         self._counts = [0] * len(self._counts)
+        self._added = False
 
     def _fold_others(self) -> None:
         for at, span_s in sorted(self._others):
@@ -367,6 +371,7 @@ class Windows:
             self.lane(tuple(key) if isinstance(key, list) else key)
         self.second = second
         self._amounts[: len(keys)], self._counts[: len(keys)] = current
+        self._added = True
         for at, lane, amount, count, span_s in pending:
             self.add(lane, at, amount, count, span_s)
         for level, (bucket, slots, kinds, lanes, values) in zip(self._levels, levels, strict=True):
