@@ -144,10 +144,8 @@ async def test_settling_ends_also_when_nothing_comes(monkeypatch: pytest.MonkeyP
 def test_interrupt_ends_the_demo(tmp_path: Path) -> None:
     """Ctrl+C amid the demo leaves with the shell's status for it and no traceback."""
     script = tmp_path / "demo.py"
-    script.write_text(
-        "from monitor.cli import main\nfrom monitor.demo import play\nplay.WARMUP_S = 60\nmain(['demo'])\n"
-    )
-    command = [sys.executable, str(script)]
+    script.write_text("from monitor.cli import main\nfrom monitor.demo import play\nplay.WARMUP_S = 60\nmain()\n")
+    command = [sys.executable, str(script), "demo"]
     with subprocess.Popen(
         command, cwd=tmp_path, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE
     ) as it:

@@ -76,7 +76,7 @@ async def test_signals_are_stamped_and_sent() -> None:
     """A crash leads to signals on the bus with the wall time of their sending, and their latency is counted."""
     bench = Bench()
     said = await bench.crash()
-    assert {signal.phase for signal in said} >= {"building", "cascade"}
+    assert "cascade" in {signal.phase for signal in said}
     assert {signal.emitted_time_us % MICROS for signal in said} == {250_000}
     latency = bench.decider.latency
     assert sum(latency.counts) == len(said)
