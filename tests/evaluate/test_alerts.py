@@ -1,5 +1,9 @@
 from __future__ import annotations
 
+import gc
+
+import pytest
+
 from monitor.cascade.detector import Detector
 from monitor.evaluate.alerts import Alert, Key, Watch, of_assets, run
 from monitor.events import MICROS, AnyEvent, Phase, SideTotals, Signal, SignalCoverage
@@ -80,3 +84,15 @@ def test_a_run_in_two_parts_is_a_run() -> None:
     run(Detector.restore(first.snapshot()), events[250:], parts)
     assert whole.changes == parts.changes
     assert whole.changes
+
+
+def test_a_run_makes_no_cycles_and_leaves_the_collector_on() -> None:
+    """Nothing waits for the collector afterwards, so a run may do without it; also one that fails turns it on again."""
+    detector, watch = Detector(), Watch()
+    gc.collect()
+    run(detector, fall(), watch)
+    assert gc.isenabled()
+    assert gc.collect() == 0
+    with pytest.raises(AttributeError):
+        run(detector, [None], watch)  # type: ignore[list-item]
+    assert gc.isenabled()
