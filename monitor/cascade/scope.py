@@ -174,6 +174,7 @@ class Scope:
         if second % 60 == 59:
             self._close_minute(second)
             self.seen_share = self._seen_share(feeds)  # a quiet one is not judged, and must know what to look at
+            self.lasting = self.lasting or (self.blind and any(blind.speaks(self.price, side) for side in SIDES))
         return signals
 
     def _quiet(self, side: Side) -> bool:
@@ -245,7 +246,7 @@ class Scope:
             return 0.0
         return sight.coverage(
             venues, feeds.silent, self._interest_by_venue(),
-            unwatched=not venues and second - self.seen_since >= sight.UNWATCHED_S,
+            unwatched=not venues and self.price.second - self.seen_since >= sight.UNWATCHED_S,
             dead=not feeds.beating and flow.fine and flow.silent_for(second) >= sight.DEAD_S
             and flow.expected_orders(second) >= sight.DEAD_ORDERS,
         )  # fmt: skip
