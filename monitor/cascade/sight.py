@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Final, NamedTuple
 
-UNWATCHED_S: Final = 3_600
+UNWATCHED_S: Final = 24 * 3_600
 """A price that was followed for as long without a liquidation or a heartbeat of their channel on any exchange is not
-watched for them: a recording of prices alone. Until then nothing is concluded from silence. A live channel beats within
-seconds; with a day, a recording of one crash was half over before anything could be said."""
+watched for them: a recording of prices alone. Until then nothing is concluded from silence."""
 DEAD_S: Final = 1_800
 DEAD_ORDERS: Final = 50.0
 """A tape without heartbeats has ended when it was silent for half an hour in which a normal market would have shown
