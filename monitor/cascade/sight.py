@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Mapping
 from typing import Final, NamedTuple
 
@@ -53,4 +54,5 @@ def coverage(
         return 1.0
     weighted = all(interest.get(venue, 0.0) > 0 for venue in venues)
     weights = {venue: interest[venue] if weighted else 1.0 for venue in venues}
-    return sum(weight for venue, weight in weights.items() if venue not in silent) / sum(weights.values())
+    # Exact sums: the order of a set is not the same in every process, and a last digit would not be either.
+    return math.fsum(weight for venue, weight in weights.items() if venue not in silent) / math.fsum(weights.values())
