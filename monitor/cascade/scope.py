@@ -400,10 +400,10 @@ class Scope:
         return scored.flow >= limits.calm_share
 
     def _moved(self, side: Side, scored: Score) -> bool:
-        """Whether the price shows anything; where there is none, whether the dollars are more than a small asset's."""
+        """Whether the price shows anything; where there is none, whether the dollars would do for a cascade."""
         if self.price.last is not None:
             return scored.price >= self.settings.phases.building_price_share
-        return self.flow.corrected_usd("5m", side) >= self.settings.floors.floor_usd * self.scale
+        return self.flow.corrected_usd("5m", side) >= self.settings.floors.cascade_usd * self.scale
 
     def _rebounds(self, side: Side) -> bool:
         """Whether the price decides alone and only comes back from an episode of the other side: no cascade."""
