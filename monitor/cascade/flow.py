@@ -33,6 +33,8 @@ PRIOR_GROWTH: Final = 0.14
 to the power 0.14, 2.8 at a minute and 5 at an hour: long sums vary less. Once in 1000 minutes a minute then holds 17
 times the normal, an hour 6 times (on 2025-10-10 it was 226 times)."""
 
+PRIOR_LEAST: Final = 0.1
+"""The prior never weighs less than this share of what was seen."""
 PRIOR_MINUTES: Final = 60
 """The assumed rate weighs as much as this many measured minutes."""
 PRIOR_RATE: Final = 0.1
@@ -104,7 +106,7 @@ class Flow:
             for name in settings.judged.flow_windows
         }
         self._surprise: list[dict[str, Surprise]] = [
-            {name: Surprise(*prior) for name, prior in self._priors.items()} for _ in SIDES
+            {name: Surprise(*prior, least=PRIOR_LEAST) for name, prior in self._priors.items()} for _ in SIDES
         ]
 
     @property

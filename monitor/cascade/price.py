@@ -47,6 +47,9 @@ MOVE_WEIGHT: Final = 5_760.0
 """Prior of a move in standard deviations of its window, worth four days: a quiet market's. With its shocks among them
 BTC's tail is 3.6 (December 2025 to June 2026: an hour's move 99 % below 3.4, 99.9 % below 6.5), and what is quiet
 excludes those that became an episode."""
+MOVE_LEAST: Final = 0.5
+"""The prior never weighs less than this share of what was seen. With none, four fifths of a ten days' move were as
+surprising after two weeks as the whole of it in the first days, and false alarms were six times as many."""
 
 
 class Move(NamedTuple):
@@ -94,7 +97,7 @@ class Price:
         self._dirty = False
         self.windows = tuple(move_windows)
         self._moves = {name: Extremes(WINDOWS[name]) for name in (*self.windows, REFERENCE)}
-        self._move_surprise = {name: Surprise(MOVE_SCALE, MOVE_TAIL, MOVE_WEIGHT) for name in self.windows}
+        self._move_surprise = {name: Surprise(MOVE_SCALE, MOVE_TAIL, MOVE_WEIGHT, MOVE_LEAST) for name in self.windows}
         self._ratio: float | None = None  # of realised to normal volatility, until either changes
         self._step: tuple[int, float] | None = None  # number of the current 10 s step, price at its beginning
         self._steps: deque[tuple[int, float]] = deque()  # (step, squared return)

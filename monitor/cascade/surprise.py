@@ -34,7 +34,10 @@ class Surprise:
     Args:
         scale: where the prior's tail begins, in the unit of the value.
         tail: the prior's exponent; a larger one makes the same value more surprising.
-        weight: how many observations (minutes) the prior is worth.
+        weight: how many observations (minutes) the prior is worth ...
+        least: ... and at least this share of all that was observed, so that the same value stays as surprising in the
+            second month as in the first week: quiet minutes hold none of what became an episode, and their tail is too
+            thin to be believed alone.
 
     Example:
         >>> drop = Surprise(scale=1.0, tail=3.5)
@@ -46,11 +49,12 @@ class Surprise:
         4.37
     """
 
-    __slots__ = ("_counts", "_tails", "_total", "_unit", "scale", "tail", "weight")
+    __slots__ = ("_counts", "_tails", "_total", "_unit", "least", "scale", "tail", "weight")
 
-    def __init__(self, scale: float, tail: float, weight: float = PRIOR_WEIGHT) -> None:
+    def __init__(self, scale: float, tail: float, weight: float = PRIOR_WEIGHT, least: float = 0.0) -> None:
         self.scale = scale
         self.weight = weight
+        self.least = least
         self.tail = tail
         self._counts = np.zeros(BINS)
         self._total = 0.0
@@ -76,8 +80,10 @@ class Surprise:
             return 0.0
         if self._tails is None:
             self._tails = (np.cumsum(self._counts[::-1])[::-1] / self._unit).tolist()
-        prior = self.weight * min(1.0, (value / self.scale) ** -self.tail)
-        share = (prior + self._tails[self._bin(value)]) / (self.weight + self._total / self._unit)
+        seen = self._total / self._unit
+        weight = max(self.weight, self.least * seen)
+        prior = weight * min(1.0, (value / self.scale) ** -self.tail)
+        share = (prior + self._tails[self._bin(value)]) / (weight + seen)
         return max(0.0, -math.log10(share))
 
     @staticmethod

@@ -93,3 +93,15 @@ def test_nothing_is_no_surprise(value: float) -> None:
     surprise = Surprise(1.5, 2.2)
     surprise.observe(value)
     assert surprise.of(value) == 0.0
+
+
+def test_a_prior_with_a_least_share_is_never_outweighed() -> None:
+    """What nobody has seen is as surprising after two months as after two days of quiet, and not so without."""
+    steady, fading = Surprise(1.0, 4.5, 1_000.0, least=0.5), Surprise(1.0, 4.5, 1_000.0)
+    early = []
+    for surprise in (steady, fading):
+        surprise.observe(0.5, 2_880)
+        early.append(surprise.of(8.0))
+        surprise.observe(0.5, 60 * 1_440)
+    assert steady.of(8.0) == pytest.approx(early[0], abs=1e-9)
+    assert fading.of(8.0) > early[1] + 1.0
