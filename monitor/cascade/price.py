@@ -48,7 +48,7 @@ MOVE_WEIGHT: Final = 5_760.0
 BTC's tail is 3.6 (December 2025 to June 2026: an hour's move 99 % below 3.4, 99.9 % below 6.5), and what is quiet
 excludes those that became an episode."""
 MOVE_LEAST: Final = 0.5
-"""The prior never weighs less than this share of what was seen. With none, four fifths of a ten days' move were as
+"""The prior never weighs less than this share of what was seen. Without, a move of four fifths the size was as
 surprising after two weeks as the whole of it in the first days, and false alarms were six times as many."""
 
 
