@@ -172,6 +172,10 @@ class Keepalive(NamedTuple):
     timeout_s: float
 
 
+DENSE: Final[frozenset[Channel]] = frozenset({"mark_price", "trades"})
+"""Channels that speak at least every few seconds on any socket that carries a traded symbol."""
+
+
 class Connection(NamedTuple):
     """One socket as the adapter wants it.
 
@@ -182,7 +186,7 @@ class Connection(NamedTuple):
         channels: what this socket carries.
         symbols: those laid out on it. What it carries of a whole market (all liquidations, all tickers) goes beyond
             them, and is asked for by market.
-        dense: channels that always speak; ``stale_after_s`` without any of them means the stream is dead, whatever the
+        stale_after_s: this long without any of the :attr:`dense` ones means that the stream is dead, whatever the
             sparse ones do.
         keepalive: the exchange's own ping, None where protocol pings suffice.
         max_age_s: rotate to a fresh socket, overlapping, before this age; None where the exchange sets no limit.
@@ -193,11 +197,15 @@ class Connection(NamedTuple):
     requests: tuple[Request, ...]
     channels: frozenset[Channel]
     symbols: tuple[str, ...]
-    dense: frozenset[Channel]
     stale_after_s: float = 10.0
     request_interval_s: float = 0.2
     keepalive: Keepalive | None = None
     max_age_s: float | None = None
+
+    @property
+    def dense(self) -> frozenset[Channel]:
+        """Its channels that always speak."""
+        return self.channels & DENSE
 
 
 class Reader(Protocol):

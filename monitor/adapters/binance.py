@@ -70,7 +70,7 @@ from monitor.adapters.binance_rest import (
     messages_in,
     trades_between,
 )
-from monitor.adapters.plan import DENSE, carried_channels, chunked, request
+from monitor.adapters.plan import carried_channels, chunked, request
 from monitor.adapters.rows import (
     UNREADABLE,
     Listing,
@@ -158,7 +158,6 @@ class Binance(Adapter):
                     requests=requests,
                     channels=frozenset(carried),
                     symbols=tuple(group),
-                    dense=frozenset(carried) & DENSE,
                     request_interval_s=self.request_interval_s,
                     max_age_s=MAX_AGE_S,
                 )

@@ -42,7 +42,7 @@ from monitor.adapters.adapter import (
     Skipped,
 )
 from monitor.adapters.inflate import inflate
-from monitor.adapters.plan import DENSE, carried_channels, chunked, request
+from monitor.adapters.plan import carried_channels, chunked, request
 from monitor.adapters.records import Fill, Mark, Receipt, RowAdapter, Shape
 from monitor.adapters.rows import TRADFI, keys, numbered, optional_time_us
 from monitor.assets import split_symbol
@@ -163,7 +163,6 @@ class Bingx(RowAdapter):
         plans = []
         for number, group in enumerate(chunked(symbols, SYMBOLS_PER_CONNECTION) if carried else ()):
             topics = [symbol + TOPICS[channel] for channel in carried for symbol in group]
-            here = frozenset(carried)
             plans.append(
                 Connection(
                     name=f"swap-{number}",
@@ -171,9 +170,8 @@ class Bingx(RowAdapter):
                     requests=tuple(
                         request({"id": topic, "reqType": "sub", "dataType": topic}, [topic]) for topic in topics
                     ),
-                    channels=here,
+                    channels=frozenset(carried),
                     symbols=tuple(group),
-                    dense=here & DENSE,
                     stale_after_s=STALE_AFTER_S,
                     request_interval_s=REQUEST_INTERVAL_S,
                 )

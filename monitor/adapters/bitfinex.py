@@ -46,7 +46,7 @@ from monitor.adapters.adapter import (
     RestRequest,
     Skipped,
 )
-from monitor.adapters.plan import DENSE, carried_channels, chunked, request
+from monitor.adapters.plan import carried_channels, chunked, request
 from monitor.adapters.records import Fill, Mark, Receipt, RowAdapter, Shape
 from monitor.adapters.rows import ByName, Listing, keys, listing_by_name, optional_time_us, raw_array, raw_rows
 from monitor.assets import split_symbol
@@ -181,7 +181,6 @@ class Bitfinex(RowAdapter):
                     requests=tuple(request(subscription(name), [name]) for name in names),
                     channels=here if number else carried,
                     symbols=tuple(group),
-                    dense=here & DENSE,
                     stale_after_s=30.0,
                     keepalive=KEEPALIVE,
                 )

@@ -61,7 +61,7 @@ from monitor.adapters.bitget_frames import (
     decode_trades,
 )
 from monitor.adapters.bitget_rest import instruments_in, liquidations_between, liquidations_in
-from monitor.adapters.plan import DENSE, carried_channels, chunked, request
+from monitor.adapters.plan import carried_channels, chunked, request
 from monitor.adapters.records import Fill, Mark, Receipt, RowAdapter
 from monitor.adapters.rows import (
     UNREADABLE,
@@ -158,7 +158,6 @@ class Bitget(RowAdapter):
                         ),
                         channels=here,
                         symbols=tuple(group),
-                        dense=here & DENSE,
                         keepalive=KEEPALIVE,
                     )
                 )

@@ -70,7 +70,7 @@ from monitor.adapters.bybit_rest import (
     trades_between,
     trades_in,
 )
-from monitor.adapters.plan import DENSE, carried_channels, chunked, market_url, request, shard
+from monitor.adapters.plan import carried_channels, chunked, market_url, request, shard
 from monitor.adapters.records import Receipt, Records
 from monitor.adapters.rows import (
     UNREADABLE,
@@ -182,7 +182,6 @@ class Bybit(Adapter):
                         requests=subscriptions(topics),
                         channels=frozenset(carried),
                         symbols=tuple(group),
-                        dense=frozenset(carried) & DENSE,
                         keepalive=KEEPALIVE,
                     )
                 )

@@ -62,7 +62,7 @@ from monitor.adapters.deribit_frames import (
     TradeRow,
     Volatility,
 )
-from monitor.adapters.plan import DENSE, carried_channels, chunked, request
+from monitor.adapters.plan import carried_channels, chunked, request
 from monitor.adapters.records import OPPOSITE, Fill, Mark, Receipt, RowAdapter, of_kind
 from monitor.adapters.rows import ByName, Listing, find_fault, optional_time_us, unknown_value
 from monitor.assets import USD_QUOTES, split_base, split_symbol
@@ -138,7 +138,6 @@ class Deribit(RowAdapter):
                     requests=tuple(request(content, [str(content["id"])]) for content in (beat, *asks)),
                     channels=here,
                     symbols=tuple(group),
-                    dense=here & DENSE,
                     stale_after_s=15.0,
                     request_interval_s=REQUEST_INTERVAL_S,
                     keepalive=KEEPALIVE,

@@ -42,7 +42,7 @@ from monitor.adapters.adapter import (
     RestRequest,
     Skipped,
 )
-from monitor.adapters.plan import DENSE, carried_channels, chunked, request
+from monitor.adapters.plan import carried_channels, chunked, request
 from monitor.adapters.records import EPOCH, Fill, Mark, Moment, Receipt, RowAdapter, Shape, micros, of_kind
 from monitor.adapters.rows import keys, optional_float, raw_rows
 from monitor.assets import split_symbol
@@ -184,7 +184,6 @@ class Dydx(RowAdapter):
                     requests=tuple(requests),
                     channels=here,
                     symbols=tuple(group),
-                    dense=here & DENSE,
                     stale_after_s=STALE_AFTER_S if here & MARKETS_ONLY else QUIET_S,
                     request_interval_s=REQUEST_INTERVAL_S,
                 )

@@ -62,7 +62,7 @@ from monitor.adapters.gate_frames import (
     TradeRow,
 )
 from monitor.adapters.gate_rest import instruments_in, liquidations_between, liquidations_in
-from monitor.adapters.plan import DENSE, carried_channels, chunked, market_url, request
+from monitor.adapters.plan import carried_channels, chunked, market_url, request
 from monitor.adapters.records import Fill, Mark, Receipt, RowAdapter
 from monitor.adapters.rows import numbered
 from monitor.events import Channel, PriceKind
@@ -140,7 +140,6 @@ class Gate(RowAdapter):
                         ),
                         channels=here,
                         symbols=tuple(group),
-                        dense=here & DENSE,
                         keepalive=KEEPALIVE,
                     )
                 )

@@ -69,7 +69,7 @@ from monitor.adapters.htx_frames import (
     TradeRow,
 )
 from monitor.adapters.inflate import inflate
-from monitor.adapters.plan import DENSE, carried_channels, chunked, market_url, request
+from monitor.adapters.plan import carried_channels, chunked, market_url, request
 from monitor.adapters.records import Fill, Mark, Receipt, RowAdapter
 from monitor.adapters.rows import numbered, optional_float, optional_time_us, unknown_value
 from monitor.assets import split_base, split_symbol
@@ -138,9 +138,9 @@ class Htx(RowAdapter):
                         requests=tuple(
                             request({"op": "sub", "cid": topic, "topic": topic}, [topic]) for topic in NOTIFIED
                         ),
+                        # The exchange's pings, each few seconds, prove it alive.
                         channels=frozenset({"liquidations"}),
                         symbols=tuple(members),
-                        dense=frozenset(),  # the exchange's pings, each few seconds, prove it alive
                     )
                 )
         if "mark_price" in carried:
@@ -154,15 +154,13 @@ class Htx(RowAdapter):
         plans = []
         for number, group in enumerate(chunked(symbols, SYMBOLS_PER_CONNECTION)):
             topics = [f"market.{symbol}.{suffix}" for symbol in group]
-            here = frozenset({channel})
             plans.append(
                 Connection(
                     name=f"{name}-{number}",
                     url=url,
                     requests=tuple(request({"sub": topic, "id": topic}, [topic]) for topic in topics),
-                    channels=here,
+                    channels=frozenset({channel}),
                     symbols=tuple(group),
-                    dense=here & DENSE,
                     stale_after_s=STALE_AFTER_S,
                     request_interval_s=REQUEST_INTERVAL_S,
                 )

@@ -72,7 +72,7 @@ from monitor.adapters.hyperliquid_frames import (
     FillRow,
     TradeRow,
 )
-from monitor.adapters.plan import DENSE, carried_channels, chunked, request
+from monitor.adapters.plan import carried_channels, chunked, request
 from monitor.adapters.records import OPPOSITE, Fill, Mark, Receipt, RowAdapter, of_kind
 from monitor.adapters.rows import (
     EARLIEST_US,
@@ -176,7 +176,6 @@ class Hyperliquid(RowAdapter):
                     ),
                     channels=frozenset(here),
                     symbols=tuple(group),
-                    dense=frozenset(here) & DENSE,
                     stale_after_s=STALE_AFTER_S,
                     request_interval_s=REQUEST_INTERVAL_S,
                     keepalive=KEEPALIVE,

@@ -56,7 +56,7 @@ from monitor.adapters.kraken_frames import (
     Listed,
     Loose,
 )
-from monitor.adapters.plan import DENSE, carried_channels, chunked, request
+from monitor.adapters.plan import carried_channels, chunked, request
 from monitor.adapters.records import Fill, Mark, Receipt, RowAdapter, of_kind
 from monitor.adapters.rows import TRADFI, ByName, Listing, optional_time_us, unknown_value
 from monitor.assets import USD_QUOTES, split_base, split_symbol
@@ -109,15 +109,13 @@ class Kraken(RowAdapter):
                 requests += subscriptions("ticker", watched)
             if {"liquidations", "trades"} & set(carried):
                 requests += subscriptions("trade", group)
-            here = frozenset(carried)
             plans.append(
                 Connection(
                     name=f"futures-{number}",
                     url=ws_url or self.ws_url,
                     requests=tuple(requests),
-                    channels=here,
+                    channels=frozenset(carried),
                     symbols=tuple(group),
-                    dense=here & DENSE,
                     stale_after_s=15.0,
                 )
             )

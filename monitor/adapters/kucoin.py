@@ -41,7 +41,7 @@ from monitor.adapters.adapter import (
     RestRequest,
     Skipped,
 )
-from monitor.adapters.plan import DENSE, carried_channels, chunked, request
+from monitor.adapters.plan import carried_channels, chunked, request
 from monitor.adapters.records import Fill, Mark, Receipt, RowAdapter, Shape
 from monitor.adapters.rows import keys, optional_time_us
 from monitor.assets import USD_QUOTES, split_base
@@ -174,7 +174,6 @@ class Kucoin(RowAdapter):
             topics = [
                 TOPICS[channel] + ",".join(some) for channel in carried for some in chunked(group, SYMBOLS_PER_REQUEST)
             ]
-            here = frozenset(carried)
             plans.append(
                 Connection(
                     name=f"futures-{number}",
@@ -183,9 +182,8 @@ class Kucoin(RowAdapter):
                         request({"id": str(place), "type": "subscribe", "topic": topic, "response": True}, [str(place)])
                         for place, topic in enumerate(topics)
                     ),
-                    channels=here,
+                    channels=frozenset(carried),
                     symbols=tuple(group),
-                    dense=here & DENSE,
                     stale_after_s=STALE_AFTER_S,
                     keepalive=KEEPALIVE,
                 )

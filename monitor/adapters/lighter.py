@@ -42,7 +42,7 @@ from monitor.adapters.adapter import (
     RestRequest,
     Skipped,
 )
-from monitor.adapters.plan import DENSE, carried_channels, chunked, request
+from monitor.adapters.plan import carried_channels, chunked, request
 from monitor.adapters.records import Fill, Mark, Receipt, RowAdapter, Shape
 from monitor.adapters.rows import keys, raw_rows, unknown_value
 from monitor.assets import split_base
@@ -186,7 +186,6 @@ class Lighter(RowAdapter):
                     requests=tuple(requests),
                     channels=here,
                     symbols=tuple(group),
-                    dense=here & DENSE,
                     stale_after_s=30.0 if here & STATS_ONLY else QUIET_S,
                     request_interval_s=REQUEST_INTERVAL_S,
                     keepalive=KEEPALIVE,

@@ -40,7 +40,7 @@ from monitor.adapters.adapter import (
     Request,
     RestRequest,
 )
-from monitor.adapters.plan import DENSE, carried_channels, chunked, request
+from monitor.adapters.plan import carried_channels, chunked, request
 from monitor.adapters.records import Fill, Mark, Receipt, RowAdapter, Shape
 from monitor.adapters.rows import TRADFI, keys, numbered, optional_time_us
 from monitor.assets import USD_QUOTES, split_base
@@ -161,15 +161,13 @@ class Mexc(RowAdapter):
                 requests += subscriptions("funding.rate", group) + subscriptions("ticker", group)
             if "trades" in carried:
                 requests += subscriptions("deal", group)
-            here = frozenset(carried)
             plans.append(
                 Connection(
                     name=f"contract-{number}",
                     url=ws_url or self.ws_url,
                     requests=tuple(requests),
-                    channels=here,
+                    channels=frozenset(carried),
                     symbols=tuple(group),
-                    dense=here & DENSE,
                     stale_after_s=STALE_AFTER_S,
                     request_interval_s=REQUEST_INTERVAL_S,
                     keepalive=KEEPALIVE,

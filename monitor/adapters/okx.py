@@ -81,7 +81,7 @@ from monitor.adapters.okx_rest import (
     trades_between,
     trades_in,
 )
-from monitor.adapters.plan import DENSE, carried_channels, chunked, request, shard
+from monitor.adapters.plan import carried_channels, chunked, request, shard
 from monitor.adapters.rows import (
     EARLIEST_US,
     UNREADABLE,
@@ -195,7 +195,6 @@ class Okx(Adapter):
                     requests=requests,
                     channels=here,
                     symbols=tuple(group),
-                    dense=here & DENSE,
                     stale_after_s=STALE_AFTER_S,
                     keepalive=KEEPALIVE,
                 )

@@ -37,7 +37,7 @@ from monitor.adapters.adapter import (
     RestRequest,
     Skipped,
 )
-from monitor.adapters.plan import DENSE, carried_channels, chunked, request
+from monitor.adapters.plan import carried_channels, chunked, request
 from monitor.adapters.records import Fill, Mark, Receipt, RowAdapter, Shape
 from monitor.adapters.rows import keys, number_fault, numbered, optional_float, optional_time_us, raw_rows
 from monitor.assets import split_symbol
@@ -158,7 +158,6 @@ class Phemex(RowAdapter):
                     ),
                     channels=here,
                     symbols=tuple(group),
-                    dense=here & DENSE,
                     stale_after_s=STALE_AFTER_S,
                     request_interval_s=REQUEST_INTERVAL_S,
                     keepalive=KEEPALIVE,

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Final, TypeVar
+from typing import TypeVar
 
-from monitor.adapters.adapter import Request
+from monitor.adapters.adapter import DENSE, Request
 from monitor.events import Channel
-
-DENSE: Final[frozenset[Channel]] = frozenset({"mark_price", "trades"})
-"""Channels that speak at least every few seconds on any socket that carries a traded symbol."""
 
 Item = TypeVar("Item")
 

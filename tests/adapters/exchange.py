@@ -235,7 +235,6 @@ def plan(url: str, *, keys: Sequence[str] = ("all",), **changes: Any) -> Connect
         "requests": requests,
         "channels": frozenset({"trades", "liquidations"}),
         "symbols": tuple(keys),
-        "dense": frozenset({"trades"}),
         "stale_after_s": 5.0,
         "request_interval_s": 0.01,
     }

@@ -229,7 +229,7 @@ async def test_unanswered_keepalive_is_death() -> None:
             await peer.send(pong=1)
 
     keepalive = Keepalive('{"ping":1}', interval_s=0.05, timeout_s=0.1)
-    wanted = plan("", dense=frozenset(), keepalive=keepalive)
+    wanted = plan("", channels=frozenset({"liquidations"}), keepalive=keepalive)
     async with Exchange(script) as exchange, running(wanted._replace(url=exchange.url)) as rig:
         await rig.reader.until(lambda: len(exchange.peers) == 2 and len(exchange.peers[1].requests) > 4)
     assert rig.stats.reconnects["unanswered"] == 1
@@ -245,7 +245,7 @@ async def test_protocol_pings_keep_a_quiet_socket(monkeypatch: pytest.MonkeyPatc
         await peer.acknowledge()
         await peer.socket.wait_closed()
 
-    wanted = plan("", dense=frozenset())
+    wanted = plan("", channels=frozenset({"liquidations"}))
     async with Exchange(script) as exchange, running(wanted._replace(url=exchange.url)) as rig:
         await asyncio.sleep(0.3)
         assert rig.session.alive
@@ -262,7 +262,7 @@ async def test_half_open_socket_is_noticed_by_protocol_pings(monkeypatch: pytest
             peer.socket.transport.pause_reading()
         await peer.socket.wait_closed()
 
-    wanted = plan("", dense=frozenset())
+    wanted = plan("", channels=frozenset({"liquidations"}))
     async with Exchange(script) as exchange, running(wanted._replace(url=exchange.url)) as rig:
         await rig.reader.until(lambda: rig.stats.dials == 2 and rig.session.alive)
     assert rig.stats.reconnects["unanswered"] == 1
