@@ -18,9 +18,6 @@ MOVE_ZERO: Final = 0.5
 MOVE_FULL: Final = 1.75
 """Usual standard deviations of a day between which an hour's move goes from no points to all: from what is near to what
 is a severe cascade by the labels' rule."""
-VOLATILITY_ZERO: Final = 2.0
-VOLATILITY_FULL: Final = 6.0
-"""Realised over normal volatility of five minutes, as where liquidations are seen."""
 LEAST_SIGMAS: Final = 1.5
 """A cascade has moved the price by this many: with nothing beside it, by more than the rule asks for, ..."""
 AGREED_SIGMAS: Final = 1.0
@@ -31,13 +28,10 @@ REBOUND_SIGMAS: Final = 1.75
 """After a crash the price comes back, and most of that is no squeeze. One as severe is told."""
 
 
-def items(price: Price, side: Side) -> list[Item]:
-    """Items of the price; they carry the score."""
-    move, usual, ratio = price.move(WINDOW, side), price.usual.value, price.volatility_ratio()
-    return [
-        Item(f"move_{WINDOW}", move, usual, move / usual, MOVE_ZERO, MOVE_FULL, 16),
-        Item("volatility_ratio_5m", ratio, 1.0, ratio, VOLATILITY_ZERO, VOLATILITY_FULL, 5),
-    ]
+def move(price: Price, side: Side) -> Item:
+    """The hour's move, in place of the most surprising one."""
+    moved_by, usual = price.move(WINDOW, side), price.usual.value
+    return Item(f"move_{WINDOW}", moved_by, usual, moved_by / usual, MOVE_ZERO, MOVE_FULL, 16)
 
 
 def speaks(price: Price, side: Side) -> bool:

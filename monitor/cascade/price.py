@@ -11,7 +11,7 @@ from typing import Any, Final, NamedTuple
 from monitor.cascade.extremes import Extremes
 from monitor.cascade.shape import Shape
 from monitor.cascade.surprise import Surprise
-from monitor.cascade.usual import UsualVolatility
+from monitor.cascade.usual import LOWEST_VOLATILITY, UsualVolatility
 from monitor.cascade.windows import WINDOWS
 from monitor.events import SIDES, Side
 
@@ -36,8 +36,6 @@ SHAPE_SHRINK: Final = 200
 """Returns of an hour of the day (17 days) after which its own volatility counts as much as the market's profile."""
 SHAPED: Final = 14_400
 """Windows up to this many seconds have the volatility of their hour; longer ones average over the day."""
-LOWEST_VOLATILITY: Final = 0.004
-"""Of a day. Pegged coins move less; a basis point must not look like a crash."""
 WINSOR: Final = 25.0
 """No squared return counts for more than this many normal ones (5 sigma)."""
 

@@ -348,15 +348,17 @@ class Scope:
         price = self.price
         if price.last is None:
             return []
-        if self.blind:
-            return blind.items(price, side)
-        worst = price.judged[side]
         ratio = price.volatility_ratio()
-        normal = price.normal_move(worst.window)
         return [
-            Item(f"move_{worst.window}", worst.ratio, normal, worst.surprise, MOVE_ZERO, MOVE_FULL, 16),
+            blind.move(price, side) if self.blind else self._move(side),
             Item("volatility_ratio_5m", ratio, 1.0, ratio, VOLATILITY_ZERO, VOLATILITY_FULL, 5),
         ]
+
+    def _move(self, side: Side) -> Item:
+        """The most surprising move of the price."""
+        worst = self.price.judged[side]
+        normal = self.price.normal_move(worst.window)
+        return Item(f"move_{worst.window}", worst.ratio, normal, worst.surprise, MOVE_ZERO, MOVE_FULL, 16)
 
     def _confirming_items(self, side: Side) -> list[Item]:
         """What leverage, contagion and context say."""

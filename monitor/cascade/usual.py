@@ -18,7 +18,7 @@ STEPS: Final = DAY_S // STEP_S
 """Returns over five minutes in a whole day ..."""
 LEAST_STEPS: Final = STEPS // 2
 """... and how many of these must have been seen for it to count."""
-LOWEST: Final = 0.004
+LOWEST_VOLATILITY: Final = 0.004
 """Of a day. Pegged coins move less; a basis point must not look like a crash."""
 
 
@@ -75,7 +75,7 @@ class UsualVolatility:
         while days and days[0][0] < day - DAYS:
             days.popleft()
         assumed = [self._assumed] if len(days) < DAYS else []
-        self.value = max(LOWEST, median([*(volatility for _, volatility in days), *assumed]))
+        self.value = max(LOWEST_VOLATILITY, median([*(volatility for _, volatility in days), *assumed]))
         self._day, self._sum, self._count = day, 0.0, 0
 
     def state(self) -> list[object]:

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.cascade.price import FRESH_S, LOWEST_VOLATILITY, PRIOR_RETURNS, Price
+from monitor.cascade.price import FRESH_S, PRIOR_RETURNS, Price
+from monitor.cascade.usual import LOWEST_VOLATILITY
 from monitor.cascade.windows import WINDOWS
 from tests.cascade.scenarios import START
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from monitor.cascade.usual import DAY_S, DAYS, LOWEST, UsualVolatility
+from monitor.cascade.usual import DAY_S, DAYS, LOWEST_VOLATILITY, UsualVolatility
 
 STEP = 300
 
@@ -51,7 +51,7 @@ def test_days_that_say_too_little_do_not_count() -> None:
     assert usual.value == 0.03
     pegged = UsualVolatility(0.0001)
     days(pegged, 0, 2, 1e-7)
-    assert pegged.value == LOWEST
+    assert pegged.value == LOWEST_VOLATILITY
 
 
 def test_what_is_older_than_thirty_days_is_forgotten() -> None:
