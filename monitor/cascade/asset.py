@@ -60,7 +60,7 @@ class Summary(NamedTuple):
         second: the closed second.
         flown: its liquidations.
         price: its last mark.
-        stressed: whether its flow or price is far from normal.
+        stressed: by side whether its flow or price is far from normal.
         in_cascade: by side whether it is in a cascade ...
         venues: where its liquidations were seen.
         building: ... or building.
@@ -75,7 +75,7 @@ class Summary(NamedTuple):
     second: int
     flown: tuple[Flown, ...]
     price: float | None
-    stressed: bool
+    stressed: tuple[bool, bool]
     in_cascade: tuple[bool, bool]
     venues: tuple[str, ...]
     building: tuple[bool, bool] = (False, False)
@@ -258,14 +258,14 @@ class Asset(Scope):
         cascade = (states[0].phase == "cascade", states[1].phase == "cascade")
         builds = [state.phase == "building" and not state.watched for state in states]
         building = (builds[0], builds[1])
-        stressed = self.stressed_second == self.second
+        stressed = (self.stressed_second[0] == self.second, self.stressed_second[1] == self.second)
         turned = self.second in (states[0].since, states[1].since)
         corrected = self.corrected
         minute_ends = self.second % 60 == 59
         minute = corrected.minute if minute_ends and corrected.saturation else None
         told = self.context.told(self.second, self.price) if minute_ends else None
         hid, self._hid = self._hid, bool(corrected.windows)
-        news = (flown, stressed, turned, *cascade, minute is not None, hid, self._hid, told is not None)
+        news = (flown, *stressed, turned, *cascade, minute is not None, hid, self._hid, told is not None)
         if not any(news) and self.price.second != self.second:
             return None
         return Summary(

@@ -22,6 +22,7 @@ from monitor.cascade.sight import Feeds
 from monitor.cascade.view import NO_CONTEXT, AssetView, DetectorView, MarketView
 from monitor.events import (
     MICROS,
+    SIDES,
     CorrectedTotals,
     Gap,
     Heartbeat,
@@ -40,7 +41,7 @@ _ENCODER: Final = msgspec.msgpack.Encoder()
 
 LATE_S: Final = 2
 """Liquidations that arrive this long after their event time are late: Bybit's batches take half a second."""
-FORMAT: Final = 5
+FORMAT: Final = 6
 """Version of the snapshot; another one is refused, because state that is half understood decides wrongly."""
 SILENT_S: Final = 5
 """A venue whose liquidation channel sent heartbeats and stopped for this long is in a gap."""
@@ -327,7 +328,8 @@ def market_view(market: Market, second: int) -> MarketView:
     """What may be read of the market besides what it shares with its assets."""
     lead = market.lead.found()
     effective = market.effective_assets("long"), market.effective_assets("short")
-    return MarketView(market.breadth(second), effective, market.leader, lead.lag_s, lead.correlation)
+    breadth = max(market.breadth(second, side) for side in SIDES)
+    return MarketView(breadth, effective, market.leader, lead.lag_s, lead.correlation)
 
 
 def _totals(amounts: tuple[int, int], counts: tuple[int, int]) -> WindowTotals:

@@ -54,7 +54,7 @@ class Market(Scope):
         self.context = MarketContext(settings.market)
         self.venues: set[str] = set()
         self.told_at: dict[str, int] = {}  # second of each asset's last liquidation or price
-        self.stressed_at: dict[str, int] = {}  # second of its last stress
+        self.stressed_at: list[dict[str, int]] = [{}, {}]  # by side the second of its last stress
         self.leading_cascade: list[set[str]] = [set(), set()]  # leaders in a cascade, by side
         self.leading_building: list[set[str]] = [set(), set()]  # leaders that build
         self.interest: dict[str, float] = {}  # open interest by asset, USD
@@ -77,8 +77,9 @@ class Market(Scope):
             )  # fmt: skip
         self.venues.update(summary.venues)
         self.told_at[asset] = summary.second
-        if summary.stressed:
-            self.stressed_at[asset] = summary.second
+        for at, stressed in zip(self.stressed_at, summary.stressed, strict=True):
+            if stressed:
+                at[asset] = summary.second
         if summary.open_interest_usd and summary.open_interest_usd != self.interest.get(asset):
             self.interest[asset] = summary.open_interest_usd
             self.flow.expect(math.fsum(self.interest.values()))
@@ -166,13 +167,13 @@ class Market(Scope):
             weights = {asset: float(sums[lane] + sums[lane + 1]) for asset, lane in self.flow.sources.items()}
         return sorted(active, key=lambda asset: (-weights.get(asset, 0.0), asset))[:TOP]
 
-    def breadth(self, second: int) -> float:
-        """Share of the top assets that are stressed; 0 while too few are active to say."""
+    def breadth(self, second: int, side: Side) -> float:
+        """Share of the top assets of which a side is stressed; 0 while too few are active to say."""
         active = self.top(second)
         if len(active) < self.settings.market.breadth_assets:
             return 0.0
-        stressed = sum(second - self.stressed_at.get(asset, -STRESS_S) < STRESS_S for asset in active)
-        return stressed / len(active)
+        at = self.stressed_at[SIDE_INDEX[side]]
+        return sum(second - at.get(asset, -STRESS_S) < STRESS_S for asset in active) / len(active)
 
     def effective_assets(self, side: Side) -> float:
         """How many assets of equal size would spread the last five minutes' liquidations of a side as widely, 1 / HHI.
@@ -185,7 +186,7 @@ class Market(Scope):
 
     def _confirming_items(self, side: Side) -> list[Item]:
         index = SIDE_INDEX[side]
-        breadth = self.breadth(self.second)
+        breadth = self.breadth(self.second, side)
         leader = 1.0 if self.leading_cascade[index] else 0.5 if self.leading_building[index] else 0.0
         return [
             Item("assets_stressed_share", breadth, 0.05, breadth, BREADTH_ZERO, BREADTH_FULL, BREADTH_POINTS),
@@ -199,7 +200,7 @@ class Market(Scope):
             return True
         # Flow spread over the assets may be beyond doubt in their sum before it is in any of them.
         sure = self.scores[index].points >= self.settings.phases.fast_score and self.leading_building[index]
-        return bool(sure) or self.breadth(second) >= self.settings.market.breadth
+        return bool(sure) or self.breadth(second, side) >= self.settings.market.breadth
 
     def _enough(self, side: Side, price_share: float) -> bool:
         floors, size, usd = self.settings.floors, self.flow.size_usd, self.flow.corrected_usd("5m", side)

@@ -100,7 +100,7 @@ class Scope:
         self.corrected = Corrected()
         self.finished: list[EpisodeSummary] = []
         self.second = 0  # last closed
-        self.stressed_second = 0
+        self.stressed_second = [0, 0]  # by side, the last in which its flow or price was far from normal
         self.frozen_since = 0
         self.stressed_until = 0
         self.seen_since = 0  # the first second closed
@@ -194,7 +194,7 @@ class Scope:
             if self.price.last is None or self.price.volatility_ratio() > VOLATILITY_ZERO:
                 return False
             if max(self._flow_surprise(side).values(), default=0.0) >= STRESSED:
-                self.stressed_second = self.second
+                self.stressed_second[index] = self.second
         self.scores[index] = NOTHING
         return True
 
@@ -265,7 +265,7 @@ class Scope:
         scored = self._score(side, flow_surprise)
         self.scores[index] = scored
         if max(flow_surprise.values(), default=0.0) >= STRESSED or self.price.judged[side].fast_surprise >= STRESSED:
-            self.stressed_second = second
+            self.stressed_second[index] = second
         changed = phases.update(self._observe(side, second, scored, flow_surprise))
         state = phases.state
         started = None if state.episode is None else state.episode.started

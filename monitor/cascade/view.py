@@ -78,7 +78,7 @@ class MarketView(NamedTuple):
     """How far the market moves as one.
 
     Attributes:
-        stressed_ratio: share of the top assets that are stressed.
+        stressed_ratio: share of the top assets that are stressed, of the side that has more of them.
         effective_assets: see :meth:`monitor.cascade.market.Market.effective_assets`; of longs and of shorts.
         leader: whose price the market has, empty where none has one.
         lead_s: by how many seconds it moves before the others, negative where it follows.

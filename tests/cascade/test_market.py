@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from monitor.cascade.asset import Flown, Summary
+from monitor.cascade.detector import market_view
 from monitor.cascade.market import ACTIVE_S, STRESS_S, Market
 from monitor.cascade.settings import DetectorSettings, MarketSettings
 from monitor.cascade.sight import NO_FEEDS
@@ -26,7 +27,8 @@ COINS = ("SOL", "XRP", "DOGE", "ADA", "AVAX", "LINK")
 
 
 def told(
-    asset: str, usd: float = 0.0, *, second: int = START, price: float | None = None, stressed: bool = False,
+    asset: str, usd: float = 0.0, *, second: int = START, price: float | None = None,
+    stressed: tuple[bool, bool] = (False, False),
     in_cascade: tuple[bool, bool] = (False, False), side: Side = "long",
 ) -> Summary:  # fmt: skip
     """A summary of an asset with one liquidation, if any."""
@@ -108,12 +110,19 @@ def test_leaders_and_a_share_of_one_are_not_limited() -> None:
 
 def test_breadth_is_of_assets_liquidated_within_the_hour() -> None:
     """Stressed within the last minute, over all that were liquidated within the hour, five at the least."""
-    market = closed(*(told(coin, 1.0, stressed=number < 3) for number, coin in enumerate(COINS)))
-    assert market.breadth(START) == 0.5
-    assert market.breadth(START + STRESS_S - 1) == 0.5
-    assert market.breadth(START + STRESS_S) == 0.0
-    assert market.breadth(START + ACTIVE_S) == 0.0
-    assert closed(*(told(coin, 1.0, stressed=True) for coin in COINS[:4])).breadth(START) == 0.0
+    market = closed(*(told(coin, 1.0, stressed=(number < 3, number < 1)) for number, coin in enumerate(COINS)))
+    assert market.breadth(START, "long") == 0.5
+    assert market.breadth(START + STRESS_S - 1, "long") == 0.5
+    assert market.breadth(START + STRESS_S, "long") == 0.0
+    assert market.breadth(START + ACTIVE_S, "long") == 0.0
+    assert closed(*(told(coin, 1.0, stressed=(True, True)) for coin in COINS[:4])).breadth(START, "long") == 0.0
+
+
+def test_breadth_is_of_one_side() -> None:
+    """Coins whose longs die say nothing of the shorts: what follows a fall is no squeeze before shorts die."""
+    market = closed(*(told(coin, 1.0, stressed=(True, number < 3)) for number, coin in enumerate(COINS)))
+    assert (market.breadth(START, "long"), market.breadth(START, "short")) == (1.0, 0.5)
+    assert market_view(market, START).stressed_ratio == 1.0
 
 
 def test_the_markets_price_is_the_first_leaders() -> None:
