@@ -148,15 +148,16 @@ def replay(ctx: click.Context, files: tuple[Path, ...], config: Path | None, as_
 @click.option("--train", metavar="A..B", help="Simulated markets that the baselines' thresholds are set on.")
 @click.option("--days", default=30.0, show_default=True, type=click.FloatRange(min=0.1), help="Of a simulated market.")
 @click.option("--assets", default=8, show_default=True, type=click.IntRange(min=1), help="Of a simulated market.")
+@click.option("--shocks", default=1.0, show_default=True, type=click.FloatRange(min=0), help="See simulate.")
 @click.option("--jobs", default=2, show_default=True, type=click.IntRange(min=1), help="Markets at once.")
 @click.option(
     "--keep",
     metavar="DIR",
     type=click.Path(file_okay=False, path_type=Path),
     help="Keep each market's result in DIR and take it from there: a run that broke off goes on, and a run over "
-    "markets that were examined apart only prints. A file's key is a hash of the market (seed, days and assets, or the "
-    "bytes of its files), the detector's settings, --alert, --matrix, and the code of detector, simulator, adapters "
-    "and evaluation; what differs in any of them is examined anew. With --plots everything is.",
+    "markets that were examined apart only prints. A file's key is a hash of the market (seed, days, assets, shocks; "
+    "or the bytes of its files), the detector's settings, --alert, --matrix, and the code of detector, simulator, "
+    "adapters and evaluation; what differs in any of them is examined anew. With --plots everything is.",
 )
 @click.option(
     "--alert",
@@ -249,6 +250,13 @@ def demo(ctx: click.Context, headless: bool, serve: str | None) -> None:
     default=1.0,
     show_default=True,
     help="Multiplies every asset's open interest: with 0.001 the first is a coin a thousand times smaller than BTC.",
+)
+@click.option(
+    "--shocks",
+    type=click.FloatRange(min=0),
+    default=1.0,
+    show_default=True,
+    help="Multiplies how many shocks come from outside: with 4 what is rare, such as second waves, comes often.",
 )
 @click.option(
     "--throttle",

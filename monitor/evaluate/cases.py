@@ -44,6 +44,7 @@ class Simulated(msgspec.Struct, frozen=True):
     seed: int
     days: float
     assets: int
+    shocks: float = 1.0
 
     @property
     def name(self) -> str:
@@ -52,11 +53,11 @@ class Simulated(msgspec.Struct, frozen=True):
 
     def identity(self) -> list[str]:
         """What it is made of: the same gives the same market."""
-        return ["simulated", str(self.seed), repr(self.days), str(self.assets)]
+        return ["simulated", str(self.seed), repr(self.days), str(self.assets), repr(self.shocks)]
 
     def load(self) -> Case:
         """Make it."""
-        world = World(WorldSettings(seed=self.seed, days=self.days, assets=self.assets))
+        world = World(WorldSettings(seed=self.seed, days=self.days, assets=self.assets, shocks=self.shocks))
         truth = [msgspec.json.encode(line) for line in (world.header(), *world.episodes(), *world.decoys())]
         events = [event for chunk in world.events() for event in chunk]
         return Case(self.name, events, parse_truth(truth, self.name), _forced(world))

@@ -35,6 +35,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     train: range = range(0)
     days: float = 30.0
     assets: int = 8
+    shocks: float = 1.0
     jobs: int = 2
     keep: Path | None = None
     trigger: Trigger = "cascade"
@@ -64,12 +65,13 @@ def sources_of(request: Request) -> tuple[list[Source], list[Source]]:
     both = sorted(set(request.seeds) & set(request.train))
     if both:
         raise click.UsageError(f"seed {both[0]} is both trained and tested on")
-    train: list[Source] = [Simulated(seed, request.days, request.assets) for seed in request.train]
+    like = (request.days, request.assets, request.shocks)
+    train: list[Source] = [Simulated(seed, *like) for seed in request.train]
     if request.folder is not None:
         return train, recordings(request.folder)
     if request.paths:
         return train, [files(request.paths, request.truth)]
-    return train, [Simulated(seed, request.days, request.assets) for seed in request.seeds]
+    return train, [Simulated(seed, *like) for seed in request.seeds]
 
 
 def run(request: Request, settings: DetectorSettings) -> int:

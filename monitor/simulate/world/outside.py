@@ -152,7 +152,7 @@ def _volatility(rng: np.random.Generator, minutes: int) -> Floats:
 def paths(settings: WorldSettings, index: int, asset: AssetSpec, leader: AssetSpec) -> Paths:
     """One asset's outside; the leader has index 0."""
     rng = np.random.default_rng([settings.seed, 2, index])
-    seconds = settings.seconds
+    seconds, often = settings.seconds, settings.shocks
     common = leader.sigma_d * asset.beta
     own = asset.sigma_d if index == 0 else math.sqrt(max(asset.sigma_d**2 - common**2, (0.3 * asset.sigma_d) ** 2))
     shape = profile(settings)
@@ -162,10 +162,11 @@ def paths(settings: WorldSettings, index: int, asset: AssetSpec, leader: AssetSp
         loud[start // MINUTE_S : end // MINUTE_S] *= factor
     returns = own * np.repeat(loud, MINUTE_S) * rng.standard_normal(seconds)
     if index == 0:
-        returns += delivered(shocks(rng, seconds, SHOCKS_PER_MONTH, GRINDS_PER_MONTH), seconds)
+        common_ones = shocks(rng, seconds, often * SHOCKS_PER_MONTH, often * GRINDS_PER_MONTH)
+        returns += delivered(common_ones, seconds)
     else:
         alone = [shock._replace(size=shock.size * asset.sigma_d / leader.sigma_d)
-                 for shock in shocks(rng, seconds, OWN_SHOCKS_PER_MONTH, 0.0)]  # fmt: skip
+                 for shock in shocks(rng, seconds, often * OWN_SHOCKS_PER_MONTH, 0.0)]  # fmt: skip
         returns += delivered(alone, seconds)
     return Paths(np.cumsum(returns), own * np.repeat(noise, MINUTE_S))
 

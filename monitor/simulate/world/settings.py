@@ -112,6 +112,7 @@ class WorldSettings(msgspec.Struct, frozen=True, kw_only=True):
         days: length.
         assets: how many, the leader included.
         scale: multiplies every asset's open interest.
+        shocks: multiplies how many shocks and grinds come from outside, for what is rare (second waves).
         throttle: feeds of all venues.
         feedback: whether forced orders move the price. Off, everything outside stays the same.
         hawkes: share of forced orders that are the offspring of others (0 to below 1); changes their times only.
@@ -125,6 +126,7 @@ class WorldSettings(msgspec.Struct, frozen=True, kw_only=True):
     days: float = 30.0
     assets: int = 8
     scale: float = 1.0
+    shocks: float = 1.0
     throttle: Throttle = "mixed"
     feedback: bool = True
     hawkes: float = 0.0
@@ -137,6 +139,8 @@ class WorldSettings(msgspec.Struct, frozen=True, kw_only=True):
         """Refuse what no world can be made of, with ``ValueError``."""
         if self.days <= 0 or self.assets < 1 or self.scale <= 0 or self.calm_mark_s < 1:
             raise ValueError("days, assets, scale and calm_mark_s must be positive")
+        if self.shocks < 0:
+            raise ValueError("shocks must not be negative")
         if not 0 <= self.hawkes < 1:
             raise ValueError(f"hawkes is {self.hawkes}: a branching ratio of 1 or more never ends")
 

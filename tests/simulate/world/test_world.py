@@ -123,6 +123,13 @@ def test_an_asset_a_thousand_times_smaller_is_the_same_in_proportion() -> None:
     assert small.header().assets[0].open_interest_usd == pytest.approx(5e6)
 
 
+def test_more_shocks_make_more_cascades() -> None:
+    """Without any from outside nothing dies in numbers; with eight times the usual there is a cascade within days."""
+    still, busy = (World(WorldSettings(seed=91, days=4, assets=2, shocks=often)) for often in (0.0, 8.0))
+    assert not still.episodes()
+    assert [one for one in busy.episodes() if one.severity]
+
+
 def test_outages_and_decoys_are_told(world: World) -> None:
     """Every gap lies in an outage of the truth, and no mark of that venue within it."""
     settings = WorldSettings(seed=8, days=3, assets=1)
@@ -145,9 +152,18 @@ def test_outages_and_decoys_are_told(world: World) -> None:
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"days": 0.0}, {"assets": 0}, {"scale": 0.0}, {"calm_mark_s": 0}, {"hawkes": 1.0}, {"hawkes": -0.1}]
+    "wrong",
+    [
+        {"days": 0.0},
+        {"assets": 0},
+        {"scale": 0.0},
+        {"shocks": -1.0},
+        {"calm_mark_s": 0},
+        {"hawkes": 1.0},
+        {"hawkes": -0.1},
+    ],
 )
 def test_an_impossible_world_is_refused(wrong: dict[str, float]) -> None:
     """What no world can be made of is an error when it is asked for."""
-    with pytest.raises(ValueError, match=r"must be positive|never ends"):
+    with pytest.raises(ValueError, match=r"must be positive|must not be negative|never ends"):
         WorldSettings(**wrong)  # type: ignore[arg-type]
