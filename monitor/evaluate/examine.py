@@ -16,8 +16,9 @@ from monitor.evaluate import robustness
 from monitor.evaluate.alerts import Alert, Key, Trigger, Watch, in_order, of_assets
 from monitor.evaluate.baselines import RULES, Rule, crossings
 from monitor.evaluate.cases import Case, Source
+from monitor.evaluate.exposure import Exposure, exposure_of
 from monitor.evaluate.labels import labels_of
-from monitor.evaluate.outcomes import Exposure, Outcome, Point, judge, points
+from monitor.evaluate.outcomes import Outcome, Point, judge, points
 from monitor.evaluate.tape import Forced, Tape, Tapes
 from monitor.evaluate.truth import MARKET, Label, market_labels
 from monitor.evaluate.truth import in_order as labels_in_order
@@ -150,7 +151,7 @@ def _prepare(case: Case) -> Prepared:
     if labels is None:
         labels = labels_in_order(label for tape in tapes.values() for label in labels_of(tape))
     priced = {asset for asset, tape in tapes.items() if len(tape.prices)} | {label.asset for label in labels}
-    exposure = Exposure(case.name, tuple(sorted(priced)), collected.first_us, collected.last_us)
+    exposure = exposure_of(case.name, sorted(priced), collected, tapes)
     shown = {Key(asset, side): tape.forced(side) for asset, tape in tapes.items() for side in SIDES}
     return Prepared(tapes, labels, exposure, shown if case.forced is None else case.forced)
 
@@ -164,7 +165,7 @@ def _market(watch: Watch, plan: Plan, labels: Sequence[Label], exposure: Exposur
         if label.sought or label.type == "near_miss"
     ]
     alerts = of_assets(watch.alerts(plan.trigger), market=True)
-    watched = msgspec.structs.replace(exposure, assets=(MARKET,))
+    watched = msgspec.structs.replace(exposure, watched={MARKET: exposure.market})
     return judge(alerts, [*wide, *excuses], watched, {}, None)
 
 

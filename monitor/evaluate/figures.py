@@ -9,15 +9,15 @@ import msgspec
 import numpy as np
 
 from monitor.evaluate import intervals
+from monitor.evaluate.exposure import MONTH_US, Exposure, week_of, weeks
 from monitor.evaluate.intervals import Estimate
 from monitor.evaluate.matching import Verdict
-from monitor.evaluate.outcomes import Exposure, Hit, Outcome, week_of, weeks
+from monitor.evaluate.outcomes import Hit, Outcome
 from monitor.evaluate.tape import Floats
 from monitor.evaluate.truth import MARKET, MARKET_SHARE, Label
 from monitor.events import MICROS
 
 SEVERE: Final = 2
-MONTH_US: Final = 30 * 86_400 * MICROS
 
 Block = tuple[str, str, str]
 """What is drawn as a whole: market, calendar week, and asset; all assets' events of a market-wide episode are one."""
@@ -95,8 +95,8 @@ class Blocks:
         self.months: dict[Block, float] = {}
         self.event_blocks: dict[tuple[str, Label], Block] = {}
         for exposure, labels in zip(exposures, labelled, strict=True):
-            for start_us, end_us in weeks(exposure.first_us, exposure.last_us):
-                for asset in exposure.assets:
+            for asset, spans in exposure.watched.items():
+                for start_us, end_us in (week for span in spans for week in weeks(*span)):
                     block = (exposure.world, week_of(start_us), asset)
                     self.months[block] = self.months.get(block, 0.0) + (end_us - start_us) / MONTH_US
             for label in labels:

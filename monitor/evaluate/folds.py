@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
-import msgspec
-
-from monitor.evaluate.outcomes import Exposure, Outcome
+from monitor.evaluate.exposure import Exposure, Spans
+from monitor.evaluate.outcomes import Outcome
 from monitor.events import MICROS
 
 DAY_US: Final = 86_400 * MICROS
@@ -40,8 +39,15 @@ def folds(exposures: Sequence[Exposure]) -> list[Fold]:
 
 def clipped(exposure: Exposure, from_us: int, until_us: int) -> Exposure | None:
     """The part of an exposure within a time; None where there is none."""
-    first, last = max(exposure.first_us, from_us), min(exposure.last_us, until_us)
-    return msgspec.structs.replace(exposure, first_us=first, last_us=last) if first < last else None
+
+    def within(spans: Spans) -> Spans:
+        parts = ((max(first, from_us), min(last, until_us)) for first, last in spans)
+        return tuple((first, last) for first, last in parts if first < last)
+
+    market = within(exposure.market)
+    if not market:
+        return None
+    return Exposure(exposure.world, {asset: within(spans) for asset, spans in exposure.watched.items()}, market)
 
 
 def clip(outcomes: Sequence[Outcome], from_us: int, until_us: int) -> list[Outcome]:

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from datetime import UTC, datetime
+from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 
 import msgspec
 
 from monitor.evaluate.alerts import Alert, Key, Watch
+from monitor.evaluate.exposure import Exposure, week_of, weeks
 from monitor.evaluate.matching import BEFORE_US, Found, Judged, match, second_waves
 from monitor.evaluate.tape import Forced
 from monitor.evaluate.truth import MARKET, Label
 from monitor.events import MICROS, SIDES
 
 MINUTE_US: Final = 60 * MICROS
-WEEK_US: Final = 7 * 86_400 * MICROS
-MONDAY_US: Final = 4 * 86_400 * MICROS
-"""1970-01-05 was a Monday."""
 AHEAD_MIN: Final = 15
 """The probability that is calibrated is that of an event running now or beginning within this long, minutes."""
 NO_SIGNAL: Final = 0.0
@@ -30,34 +27,6 @@ class Point(NamedTuple):
     score: float
     minutes: int
     events: int
-
-
-def week_of(us: int) -> str:
-    """The ISO calendar week."""
-    year, week, _ = datetime.fromtimestamp(us // MICROS, UTC).isocalendar()
-    return f"{year}-W{week:02}"
-
-
-def weeks(first_us: int, last_us: int) -> Iterator[tuple[int, int]]:
-    """The parts of the half-open interval [``first_us``, ``last_us``) within each calendar week."""
-    while first_us < last_us:
-        end_us = min(last_us, (first_us - MONDAY_US) // WEEK_US * WEEK_US + WEEK_US + MONDAY_US)
-        yield first_us, end_us
-        first_us = end_us
-
-
-class Exposure(msgspec.Struct, frozen=True):
-    """What was watched: a market's name, its assets, and from when to when."""
-
-    world: str
-    assets: tuple[str, ...]
-    first_us: int
-    last_us: int
-
-    @property
-    def months(self) -> float:
-        """Months of 30 days, of one asset."""
-        return max(0, self.last_us - self.first_us) / (30 * 86_400 * MICROS)
 
 
 class Hit(msgspec.Struct, frozen=True):
@@ -146,36 +115,41 @@ def printed(forced: Forced, label: Label, at_us: int) -> float | None:
 
 
 def points(watch: Watch, labels: Sequence[Label], exposure: Exposure) -> dict[str, list[Point]]:
-    """For each score how many minutes of assets' sides had it, and in how many an event ran or was near, by week.
+    """For each score how many watched minutes of assets' sides had it, and in how many an event ran or was near.
 
-    Scores are rounded to whole points, so that a week comes to a hundred rows.
+    By calendar week. Scores are rounded to whole points, so that a week comes to a hundred rows.
     """
-    first_us, last_us = exposure.first_us // MINUTE_US * MINUTE_US, exposure.last_us // MINUTE_US * MINUTE_US
+    counts: dict[str, dict[float, list[int]]] = {}
+    for asset, spans in exposure.watched.items():
+        for first_us, last_us in spans:
+            parts = weeks(first_us // MINUTE_US * MINUTE_US, last_us // MINUTE_US * MINUTE_US + MINUTE_US)
+            for start_us, end_us in parts:
+                week = counts.setdefault(week_of(start_us), {})
+                _count(week, watch, labels, asset, start_us // MINUTE_US, end_us // MINUTE_US - 1)
     return {
-        week_of(start_us): _points(watch, labels, exposure.assets, start_us // MINUTE_US, end_us // MINUTE_US - 1)
-        for start_us, end_us in weeks(first_us, last_us + MINUTE_US)
+        week: [Point(score, *by_score[score]) for score in sorted(by_score)]
+        for week, by_score in sorted(counts.items())
     }
 
 
-def _points(watch: Watch, labels: Sequence[Label], assets: Sequence[str], first: int, last: int) -> list[Point]:
-    """The points of the minutes from ``first`` to ``last``."""
-    counts: dict[float, list[int]] = {}
-    for asset in assets:
-        for side in SIDES:
-            near = _near(labels, Key(asset, side), first, last)
-            scores = {
-                minute: float(round(score))
-                for minute, score in watch.minutes.get(Key(asset, side), {}).items()
-                if first <= minute <= last
-            }
-            for minute, score in scores.items():
-                kept = counts.setdefault(score, [0, 0])
-                kept[0] += 1
-                kept[1] += minute in near
-            calm = counts.setdefault(NO_SIGNAL, [0, 0])
-            calm[0] += last - first + 1 - len(scores)
-            calm[1] += len(near - scores.keys())
-    return [Point(score, *counts[score]) for score in sorted(counts)]
+def _count(
+    counts: dict[float, list[int]], watch: Watch, labels: Sequence[Label], asset: str, first: int, last: int
+) -> None:
+    """Add an asset's minutes from ``first`` to ``last``: how many had each score, and how many of them an event."""
+    for side in SIDES:
+        near = _near(labels, Key(asset, side), first, last)
+        scores = {
+            minute: float(round(score))
+            for minute, score in watch.minutes.get(Key(asset, side), {}).items()
+            if first <= minute <= last
+        }
+        for minute, score in scores.items():
+            kept = counts.setdefault(score, [0, 0])
+            kept[0] += 1
+            kept[1] += minute in near
+        calm = counts.setdefault(NO_SIGNAL, [0, 0])
+        calm[0] += last - first + 1 - len(scores)
+        calm[1] += len(near - scores.keys())
 
 
 def _near(labels: Sequence[Label], key: Key, first: int, last: int) -> set[int]:

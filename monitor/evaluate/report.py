@@ -49,12 +49,13 @@ class FalseAlarm(msgspec.Struct, frozen=True):
 
 
 class WorldRow(msgspec.Struct, frozen=True):
-    """One market or recording."""
+    """One market or recording; ``months`` are those in which its assets were watched, summed over them."""
 
     world: str
     first_us: int
     last_us: int
     assets: int
+    months: float
     events: int
     found: int
     severe: int
@@ -231,7 +232,7 @@ def world_row(market: Examined) -> WorldRow:
     wide = market.market
     return WorldRow(
         market.exposure.world, market.exposure.first_us, market.exposure.last_us, len(market.exposure.assets),
-        len(hits), sum(hit.at_us is not None for hit in hits),
+        market.exposure.months, len(hits), sum(hit.at_us is not None for hit in hits),
         len(severe), sum(hit.at_us is not None for hit in severe),
         sum(one.verdict in ("false", "decoy") for one in alarms), sum(one.verdict == "near_miss" for one in alarms),
         len(wide.hits), sum(hit.at_us is not None for hit in wide.hits),

@@ -17,8 +17,9 @@ from monitor.cascade.detector import Detector
 from monitor.cascade.settings import DetectorSettings
 from monitor.evaluate import degrade
 from monitor.evaluate.alerts import Alert, Key, Trigger, Watch, in_order, of_assets, run
+from monitor.evaluate.exposure import Exposure, length
 from monitor.evaluate.matching import AFTER_US
-from monitor.evaluate.outcomes import Exposure, Outcome, judge
+from monitor.evaluate.outcomes import Outcome, judge
 from monitor.evaluate.tape import Forced
 from monitor.evaluate.truth import Label
 from monitor.events import MICROS, AnyEvent
@@ -124,21 +125,24 @@ def placebos(
     shuffled = [alert._replace(asset=others[alert.asset]) for alert in alerts if alert.asset in others]
     found = {
         "assets shuffled": judge(shuffled, labels, exposure, {}),
-        "24 h later": judge(moved(alerts, exposure, DAY_US), labels, exposure, {}),
+        "24 h later": judge(moved(alerts, exposure, exposure, DAY_US), labels, exposure, {}),
     }
     return found, chance(alerts, labels, exposure)
 
 
 def chance(alerts: Sequence[Alert], labels: Sequence[Label], exposure: Exposure) -> float | None:
-    """Mean recall of the alerts at random times, days away; None where the market is too short or had no event."""
-    length = exposure.last_us - exposure.first_us
-    if length <= 4 * DAY_US:
+    """Mean recall of the alerts at random times, days away; None where an asset was watched for no longer than that.
+
+    And None without events.
+    """
+    shortest_us = min((length(exposure.spans(asset)) for asset in exposure.assets), default=0)
+    if shortest_us <= 4 * DAY_US:
         return None
     random = Random(exposure.world)  # noqa: S311 - the same shifts each time
     found = events = 0
     for _ in range(CHANCE_SHIFTS):
-        by_us = random.randrange(2 * DAY_US, length - 2 * DAY_US)
-        hits = judge(moved(alerts, exposure, by_us), labels, exposure, {}).hits
+        by_us = random.randrange(2 * DAY_US, shortest_us - 2 * DAY_US)
+        hits = judge(moved(alerts, exposure, exposure, by_us), labels, exposure, {}).hits
         found += sum(hit.at_us is not None for hit in hits)
         events += len(hits)
     return found / events if events else None
@@ -146,13 +150,15 @@ def chance(alerts: Sequence[Alert], labels: Sequence[Label], exposure: Exposure)
 
 def exchanged(alerts: Sequence[Alert], other: Exposure, labels: Sequence[Label], exposure: Exposure) -> Outcome:
     """A market's events with the alerts of another one, as long after its beginning: neither knows of the other."""
-    return judge(moved(alerts, exposure, exposure.first_us - other.first_us), labels, exposure, {})
+    return judge(moved(alerts, other, exposure, 0), labels, exposure, {})
 
 
-def moved(alerts: Sequence[Alert], exposure: Exposure, by_us: int) -> list[Alert]:
-    """Alerts so much later, those beyond the end at the beginning."""
-    length = exposure.last_us - exposure.first_us
+def moved(alerts: Sequence[Alert], source: Exposure, target: Exposure, by_us: int) -> list[Alert]:
+    """Alerts of one market in the other, so much later in the watched time of their asset: none falls into a hole.
+
+    Those beyond the end come in at the beginning.
+    """
     return in_order(
-        alert._replace(at_us=exposure.first_us + (alert.at_us - exposure.first_us + by_us) % length, until_us=None)
+        alert._replace(at_us=target.at(alert.asset, source.since(alert.asset, alert.at_us) + by_us), until_us=None)
         for alert in alerts
     )

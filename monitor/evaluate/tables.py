@@ -108,13 +108,14 @@ def world_table(rows: Iterable[WorldRow]) -> Table:
     """Each market or recording."""
     table = _table(
         "Markets", ("market", "from", "to"),
-        ("assets", "found", "of severity 2+", "false alarms", "near-misses", "market-wide", "false market-wide"),
+        ("assets", "asset-months watched", "found", "of severity 2+", "false alarms", "near-misses", "market-wide",
+         "false market-wide"),
     )  # fmt: skip
     for row in rows:
         table.add_row(
             row.world, moment(row.first_us)[:10], moment(row.last_us)[:10], str(row.assets),
-            f"{row.found}/{row.events}", f"{row.severe_found}/{row.severe}", str(row.false), str(row.near_miss),
-            f"{row.market_found}/{row.market_events}", str(row.market_false),
+            f"{row.months:.2f}", f"{row.found}/{row.events}", f"{row.severe_found}/{row.severe}", str(row.false),
+            str(row.near_miss), f"{row.market_found}/{row.market_events}", str(row.market_false),
         )  # fmt: skip
     return table
 

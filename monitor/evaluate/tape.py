@@ -17,7 +17,10 @@ Integers = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 
 STRETCH_US: Final = 6 * 3_600 * MICROS
-"""A silence of prices this long ends a stretch: a recording of two crashes a year apart has no price between them."""
+"""A silence of prices this long ends a stretch: a recording of two crashes a year apart has no price between them.
+
+Shorter ones are outages, as a detector that is on duty lives through them.
+"""
 STALE_US: Final = 600 * MICROS
 """A venue's price this old is left out of the median while others are younger."""
 
@@ -172,13 +175,8 @@ class Tape:
         return Forced(self.forced_us[mine], self.forced_micros[mine])
 
     def stretches(self) -> list[tuple[int, int]]:
-        """First and last time of each stretch without a silence of :data:`STRETCH_US`."""
-        times = self.price_us
-        if not len(times):
-            return []
-        breaks = np.flatnonzero(np.diff(times) > STRETCH_US) + 1
-        edges = [0, *breaks.tolist(), len(times)]
-        return [(int(times[first]), int(times[last - 1])) for first, last in pairwise(edges)]
+        """First and last time of each stretch of prices without a silence of :data:`STRETCH_US`."""
+        return stretches(self.price_us)
 
     def price_at(self, times: Integers) -> Floats:
         """The median over venues of the last price at or before each time; NaN before the first one."""
@@ -217,6 +215,15 @@ class Tape:
             coins += np.where(known, self.interest[mine][place], np.nan)
             usd += np.where(known, self.interest_usd[mine][place], np.nan)
         return coins, usd
+
+
+def stretches(times: Integers) -> list[tuple[int, int]]:
+    """First and last of each run of sorted times, microseconds, without a gap of more than :data:`STRETCH_US`."""
+    if not len(times):
+        return []
+    breaks = np.flatnonzero(np.diff(times) > STRETCH_US) + 1
+    edges = [0, *breaks.tolist(), len(times)]
+    return [(int(times[first]), int(times[last - 1])) for first, last in pairwise(edges)]
 
 
 def _row_medians(values: Floats, usable: npt.NDArray[np.bool_]) -> Floats:

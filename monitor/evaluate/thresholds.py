@@ -14,7 +14,7 @@ NO_EVENT: Final = frozenset({"false", "decoy", "near_miss"})
 
 def cost(outcomes: Sequence[Outcome]) -> float:
     """Alerts a month and asset that found no event, near-misses included."""
-    months = sum(outcome.exposure.months * len(outcome.exposure.assets) for outcome in outcomes)
+    months = sum(outcome.exposure.months for outcome in outcomes)
     wrong = sum(judged.verdict in NO_EVENT for outcome in outcomes for judged in outcome.alarms)
     return wrong / months if months else 0.0
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from itertools import count
 
+from monitor.evaluate.exposure import Exposure
 from monitor.evaluate.tape import Tape, Tapes
 from monitor.evaluate.truth import Label, Truth
 from monitor.events import MICROS, AnyEvent, Coverage, Liquidation, MarkPrice, OpenInterest, Side
@@ -59,3 +60,9 @@ def label(
         type=kind, asset=asset, direction=direction, onset_us=(START + onset) * MICROS, peak_us=middle,
         extreme_us=middle, end_us=(START + end) * MICROS, severity=severity,
     )  # fmt: skip
+
+
+def unbroken(world: str, assets: Iterable[str], first_us: int, last_us: int) -> Exposure:
+    """All assets watched from the first time to the last one, as in a simulated market."""
+    spans = ((first_us, last_us),)
+    return Exposure(world, dict.fromkeys(assets, spans), spans)

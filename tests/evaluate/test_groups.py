@@ -5,13 +5,13 @@ import msgspec
 from monitor.evaluate.alerts import Alert
 from monitor.evaluate.figures import Blocks
 from monitor.evaluate.groups import Count, groups
-from monitor.evaluate.outcomes import Exposure, judge
+from monitor.evaluate.outcomes import judge
 from monitor.evaluate.truth import Label
 from monitor.events import MICROS
-from tests.evaluate.tapes import START, label
+from tests.evaluate.tapes import START, label, unbroken
 
 DAY = 86_400
-MONTH = Exposure("w", ("BTC",), START * MICROS, (START + 30 * DAY) * MICROS)
+MONTH = unbroken("w", ("BTC",), START * MICROS, (START + 30 * DAY) * MICROS)
 
 
 def event(day: int, kind: str, severity: int) -> Label:

@@ -4,17 +4,18 @@ import pytest
 
 from monitor.evaluate import folds, thresholds
 from monitor.evaluate.alerts import Alert, Key, Watch
+from monitor.evaluate.exposure import Exposure, week_of
 from monitor.evaluate.figures import Blocks, event_block, figures
-from monitor.evaluate.outcomes import Exposure, Outcome, Point, judge, points, printed, week_of, weeks
+from monitor.evaluate.outcomes import Outcome, Point, judge, points, printed
 from monitor.evaluate.robustness import chance, exchanged, moved, placebos
 from monitor.evaluate.tape import Forced
 from monitor.evaluate.truth import Label
 from monitor.events import MICROS
-from tests.evaluate.tapes import START, forced, label, mark, tape
+from tests.evaluate.tapes import START, forced, label, mark, tape, unbroken
 
 DAY = 86_400
 HOUR = 3_600
-MONTH = Exposure("w", ("BTC", "ETH"), START * MICROS, (START + 30 * DAY) * MICROS)
+MONTH = unbroken("w", ("BTC", "ETH"), START * MICROS, (START + 30 * DAY) * MICROS)
 
 
 def alert(second: int, asset: str = "BTC") -> Alert:
@@ -23,11 +24,6 @@ def alert(second: int, asset: str = "BTC") -> Alert:
 
 def outcome(alerts: list[Alert], labels: list[Label], exposure: Exposure = MONTH) -> Outcome:
     return judge(alerts, labels, exposure, {})
-
-
-def test_exposure_is_months_of_an_asset() -> None:
-    """Thirty days."""
-    assert MONTH.months == 1.0
 
 
 def test_the_printed_share_is_of_what_was_forced_by_then() -> None:
@@ -103,7 +99,7 @@ def test_blocks_share_out_the_time_over_calendar_weeks() -> None:
 
 def test_points_count_minutes_by_score() -> None:
     """A minute is an event's from a quarter of an hour before its onset; minutes without a signal have no score."""
-    short = Exposure("w", ("BTC",), START * MICROS, (START + 2 * HOUR) * MICROS)
+    short = unbroken("w", ("BTC",), START * MICROS, (START + 2 * HOUR) * MICROS)
     watch = Watch()
     watch.minutes = {Key("BTC", "long"): {START // 60 + 50: 61.2, START // 60 + 10: 61.0}}
     counted = points(watch, [label(HOUR, HOUR + 59)], short)
@@ -116,15 +112,6 @@ def test_points_are_by_calendar_week() -> None:
     assert list(counted) == ["2023-W46", "2023-W47", "2023-W48", "2023-W49", "2023-W50"]
     assert sum(point.minutes for week in counted.values() for point in week) == 4 * (30 * 1_440 + 1)
     assert [[point.events for point in week] for week in counted.values()] == [[0], [16], [0], [0], [0]]
-
-
-def test_weeks_begin_on_mondays() -> None:
-    """The first and the last may be shorter; nothing is none."""
-    monday = 1_700_438_400
-    spans = list(weeks((monday - DAY) * MICROS, (monday + 8 * DAY) * MICROS))
-    assert [(end - start) // (DAY * MICROS) for start, end in spans] == [1, 7, 1]
-    assert spans[1][0] == monday * MICROS
-    assert list(weeks(5, 5)) == []
 
 
 def test_a_threshold_keeps_its_budget() -> None:
@@ -148,7 +135,7 @@ def test_a_threshold_keeps_its_budget() -> None:
 
 def test_folds_leave_a_month_between_past_and_test() -> None:
     """Three months each, from the fourth month on; a year has three, a month none."""
-    year = Exposure("w", ("BTC",), 0, 365 * DAY * MICROS)
+    year = unbroken("w", ("BTC",), 0, 365 * DAY * MICROS)
     days = [tuple(at // (DAY * MICROS) for at in fold) for fold in folds.folds([year])]
     assert days == [(90, 120, 210), (180, 210, 300), (270, 300, 390)]
     assert folds.folds([MONTH]) == folds.folds([]) == []
@@ -159,7 +146,7 @@ def test_an_outcome_is_clipped_by_time() -> None:
     made = outcome([alert(HOUR), alert(5 * DAY)], [label(HOUR, HOUR + 600), label(9 * DAY, 9 * DAY + 60)])
     (first,) = folds.clip([made], 0, (START + 2 * DAY) * MICROS)
     assert (len(first.hits), len(first.alarms)) == (1, 1)
-    assert first.exposure.months == pytest.approx(2 / 30)
+    assert first.exposure.months == pytest.approx(2 * 2 / 30)
     assert folds.clip([made], 0, START * MICROS) == []
 
 
@@ -170,13 +157,13 @@ def test_placebos_find_what_chance_finds() -> None:
     assert {name: hits.hits[0].at_us for name, hits in bent.items()} == {"assets shuffled": None, "24 h later": None}
     assert by_chance is not None
     assert by_chance < 0.2
-    assert chance([alert(HOUR)], [event], Exposure("w", ("BTC",), 0, DAY)) is None
+    assert chance([alert(HOUR)], [event], unbroken("w", ("BTC",), 0, DAY)) is None
     assert chance([alert(HOUR)], [], MONTH) is None
 
 
 def test_another_markets_alerts_are_placed_as_long_after_its_beginning() -> None:
     """Ten years apart, and yet an hour after the beginning is an hour after it."""
-    other = Exposure("other", ("BTC",), 0, 10 * DAY * MICROS)
+    other = unbroken("other", ("BTC",), 0, 10 * DAY * MICROS)
     lent = Alert("BTC", "long", HOUR * MICROS)
     made = exchanged([lent], other, [label(HOUR, HOUR + 600)], MONTH)
     assert [hit.at_us for hit in made.hits] == [(START + HOUR) * MICROS]
@@ -184,5 +171,5 @@ def test_another_markets_alerts_are_placed_as_long_after_its_beginning() -> None
 
 def test_moved_alerts_wrap_around() -> None:
     """What would leave the market at its end comes in at its beginning."""
-    late, early = moved([alert(29 * DAY), alert(0)], MONTH, 2 * DAY * MICROS)
+    late, early = moved([alert(29 * DAY), alert(0)], MONTH, MONTH, 2 * DAY * MICROS)
     assert [(one.at_us // MICROS - START) // DAY for one in (late, early)] == [1, 2]

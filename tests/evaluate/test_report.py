@@ -10,12 +10,12 @@ from monitor.evaluate.alerts import Alert
 from monitor.evaluate.baselines import OFF, PRICE, RULES
 from monitor.evaluate.compare import compare
 from monitor.evaluate.examine import Examined
-from monitor.evaluate.outcomes import Exposure, Outcome, Point, judge
+from monitor.evaluate.outcomes import Outcome, Point, judge
 from monitor.evaluate.report import DETECTOR, Report, blocks_of, build, config_hash
 from monitor.evaluate.tables import markdown, show
 from monitor.evaluate.truth import Label
 from monitor.events import MICROS
-from tests.evaluate.tapes import START, label
+from tests.evaluate.tapes import START, label, unbroken
 
 DAY = 86_400
 DAYS = 360
@@ -39,7 +39,7 @@ def market(world: str, late_s: int = 10) -> Examined:
 
     The rule at its n-th threshold raises a false alarm on every (n + 1)-th day.
     """
-    exposure = Exposure(world, ("BTC",), START * MICROS, (START + DAYS * DAY) * MICROS)
+    exposure = unbroken(world, ("BTC",), START * MICROS, (START + DAYS * DAY) * MICROS)
     labels = events()
     days = [(one.onset_us // MICROS - START) / DAY for one in labels]
 
@@ -147,6 +147,9 @@ def test_the_tables_are_markdown_as_well(report: Report) -> None:
     assert lines[place + 3].startswith("|:--|--:|--:|")
     assert lines[place + 4].startswith("| MARKET |")
     assert len({line.count("|") for line in lines[place + 2 : place + 5]}) == 1
+    markets = lines.index("**Markets**")
+    assert lines[markets + 2].startswith("| market | from | to | assets | asset-months watched | found |")
+    assert lines[markets + 4].startswith("| a | 2023-11-15 | 2024-11-09 | 1 | 12.00 | 17/18 |")
 
 
 def test_a_detector_compared_with_itself_differs_in_nothing() -> None:
