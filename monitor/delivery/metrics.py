@@ -21,6 +21,7 @@ from monitor.delivery.context_metrics import context_rows
 from monitor.delivery.decision_metrics import evidence_metrics, market_metrics, throttle_metrics
 from monitor.delivery.families import Family, Rows, Text, counter, gauge, histogram
 from monitor.delivery.feed_metrics import asking_metrics, watch_metrics
+from monitor.delivery.page_metrics import page_metrics
 from monitor.delivery.paging.notifier import NotifierStats
 from monitor.events import MICROS, Phase
 
@@ -131,7 +132,7 @@ class MonitorMetrics:
             ("venue",),
             [((fleet.venue,), float(fleet.folding)) for fleet in snapshot.fleets],
         )
-        yield from _notifiers(snapshot.notifiers)
+        yield from page_metrics(snapshot.notifiers)
         if snapshot.state_saved_us:
             yield gauge(
                 "state_saved_timestamp_seconds",
@@ -206,55 +207,6 @@ def _connections(sessions: Sequence[SessionStats]) -> Iterator[Family]:
         "When the connection last brought events; 0 for never.",
         labels,
         [((stats.venue, stats.connection), stats.last_message_us / MICROS) for stats in sessions],
-    )
-
-
-def _notifiers(notifiers: Sequence[NotifierStats]) -> Iterator[Family]:
-    if not notifiers:
-        return
-    one = ("channel",)
-    yield counter(
-        "pages",
-        "Pages that the channel accepted.",
-        ("channel", "action"),
-        [((n.channel, action), count) for n in notifiers for action, count in n.accepted.items()],
-    )
-    yield counter(
-        "page_failures",
-        "Tries to page that failed; all but `refused` are repeated.",
-        ("channel", "reason"),
-        [((n.channel, reason), count) for n in notifiers for reason, count in n.failures.items()],
-    )
-    yield gauge("pages_pending", "Pages not accepted yet.", one, [((n.channel,), n.pending) for n in notifiers])
-    yield gauge(
-        "notifier_last_read_timestamp_seconds",
-        "When the notifier last read signals or the heartbeats among them; 0 for never.",
-        one,
-        [((n.channel,), n.read_us / MICROS) for n in notifiers],
-    )
-    yield counter(
-        "notifier_save_failures",
-        "Times that what was paged could not be kept.",
-        one,
-        [((n.channel,), n.save_failures) for n in notifiers],
-    )
-    yield counter(
-        "notifier_crashes",
-        "Times that a notifier failed by a fault of the monitor and was restarted.",
-        one,
-        [((n.channel,), n.crashes) for n in notifiers],
-    )
-    yield gauge(
-        "episode_paged",
-        "1 while the channel has the episode's incident open.",
-        ("channel", "asset", "direction"),
-        [((n.channel, *scope), 1.0) for n in notifiers for scope in sorted(n.open)],
-    )
-    yield histogram(
-        "page_latency_seconds",
-        "Sending of a signal to the acceptance of its page.",
-        one,
-        [((n.channel,), n.latency) for n in notifiers],
     )
 
 

@@ -140,7 +140,7 @@ def _fleets(at_work: Collecting) -> list[FleetStats]:
 def _checks(decider: Decider, at_work: Collecting, notifiers: Sequence[Notifier], pulse: Pulse) -> list[Check]:
     checks = [_state_check(decider), at_work.feeds()]
     if notifiers:
-        checks.append(pulse.ask(lambda: faults(notifier.stats() for notifier in notifiers)))
+        checks.append(pulse.ask(lambda: faults([notifier.stats() for notifier in notifiers])))
     return checks
 
 

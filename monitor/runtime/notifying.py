@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final
@@ -13,13 +13,12 @@ from typing import Final
 import msgspec
 import uvloop
 
-from monitor.adapters.backoff import Backoff, kept_going
 from monitor.bus.kafka_client import KafkaConnection
 from monitor.bus.kafka_errors import BusError
 from monitor.bus.kafka_subscriber import KafkaSubscriber
 from monitor.bus.kafka_transactions import committed
 from monitor.bus.memory import MemoryBus
-from monitor.bus.ports import Partition
+from monitor.bus.ports import Batch, Partition
 from monitor.bus.topics import SIGNALS
 from monitor.cascade.detector import Detector
 from monitor.delivery.http import Check, HttpServer, routes
@@ -38,12 +37,6 @@ log = logging.getLogger(__name__)
 
 NOTE_BYTES: Final = 4000
 """Kafka refuses an offset's metadata above 4096 bytes (``offset.metadata.max.bytes``)."""
-
-RESTART_S: Final = 0.5
-LONGEST_RESTART_S: Final = 10.0
-"""Nobody else is to be spared by a longer wait, and a page is late by it."""
-HEALTHY_S: Final = 30.0
-"""A notifier that ran for so long waits the least when it fails again."""
 
 
 def channels(settings: NotifierSettings) -> list[Channel]:
@@ -85,20 +78,6 @@ class FileProgress:
             self._kept = state
 
 
-class KafkaProgress:
-    """Offsets of the channel's own group, with the open incidents of each partition as the offset's metadata."""
-
-    def __init__(self, subscriber: KafkaSubscriber) -> None:
-        self._subscriber = subscriber
-
-    async def save(self, offsets: Mapping[Partition, int], states: Mapping[Partition, bytes]) -> None:
-        """Commit. Raises ``OSError`` where the brokers refuse."""
-        try:
-            await self._subscriber.commit(offsets, {where: _note(state) for where, state in states.items()})
-        except BusError as error:
-            raise OSError(str(error)) from error
-
-
 def _note(state: bytes) -> str:
     """The newest incidents that fit; a hundred a partition do."""
     if len(state) <= NOTE_BYTES:
@@ -137,15 +116,15 @@ def local_notifiers(
 
 
 async def run_local(notifier: Notifier, rng: random.Random) -> None:
-    """Page until cancelled; a notifier that fails by a fault of its own is restarted, and everyone else goes on."""
+    """Page until cancelled, then keep how far that went."""
     try:
-        await kept_going(notifier.run, Backoff(rng, RESTART_S, LONGEST_RESTART_S, HEALTHY_S), notifier.failed)
+        await notifier.run(rng)
     finally:
         await notifier.close()
 
 
-def faults(stats: Iterable[NotifierStats]) -> Check:
-    """Whether every notifier of role ``all`` has made good its faults."""
+def faults(stats: Sequence[NotifierStats]) -> Check:
+    """Whether every notifier has made good its faults."""
     failing = [f"{one.channel}: failed and restarted, {one.pending} pages wait" for one in stats if one.failing]
     return Check("notifiers", not failing, "; ".join(failing) or "at work")
 
@@ -153,15 +132,24 @@ def faults(stats: Iterable[NotifierStats]) -> Check:
 class GroupNotifier:
     """One channel of role ``notifier``: a group of its own, so that a channel that is down holds up no other.
 
+    It is its notifier's reader and progress. Where reading fails it leaves the group and joins anew with the next
+    :meth:`poll`: what was read and not kept is read again. The open incidents of a partition are its offset's metadata.
+
     Raises:
         OperatorError: Kafka cannot be used as it is.
     """
 
     def __init__(self, channel: Channel, settings: Settings, clock: Callable[[], int]) -> None:
-        kafka = settings.bus.kafka
-        self._connection = KafkaConnection.from_settings(kafka)
+        self._connection = KafkaConnection.from_settings(settings.bus.kafka)
         self._group = f"{settings.notifier.group}-{channel.name}"
-        self._subscriber = KafkaSubscriber(
+        self._subscriber = self._outside()
+        self._joined = False
+        assets = None if settings.notifier.assets == "all" else settings.notifier.assets
+        self.notifier = Notifier(channel, self, self, clock, assets)
+
+    def _outside(self) -> KafkaSubscriber:
+        """Who has not joined yet."""
+        return KafkaSubscriber(
             self._connection,
             [SIGNALS],
             group=self._group,
@@ -169,16 +157,33 @@ class GroupNotifier:
             on_assigned=self._assigned,
             on_revoked=self._revoked,
         )
-        assets = None if settings.notifier.assets == "all" else settings.notifier.assets
-        self.notifier = Notifier(channel, self._subscriber, KafkaProgress(self._subscriber), clock, assets)
 
-    async def run(self) -> None:
-        """Page until cancelled."""
-        await self._subscriber.start()
+    async def run(self, rng: random.Random) -> None:
+        """Page until cancelled. Raises ``OperatorError`` where the group cannot be joined at the start."""
         try:
-            await self.notifier.run()
+            await self._join()
+            await self.notifier.run(rng)
         finally:
             await self.notifier.close()
+
+    async def _join(self) -> None:
+        await self._subscriber.start()
+        self._joined = True
+
+    async def poll(self, timeout_s: float) -> list[Batch]:
+        """What the member reads. Raises what made it leave."""
+        try:
+            if not self._joined:
+                await self._join()
+            return await self._subscriber.poll(timeout_s)
+        except Exception:
+            await self._leave()
+            raise
+
+    async def _leave(self) -> None:
+        left, self._subscriber, self._joined = self._subscriber, self._outside(), False
+        self.notifier.forget()
+        await left.close()
 
     async def _assigned(self, partitions: frozenset[Partition]) -> None:
         found = await committed(self._connection, self._group, partitions)
@@ -192,6 +197,17 @@ class GroupNotifier:
 
     async def _revoked(self, partitions: frozenset[Partition]) -> None:
         self.notifier.forget(partitions)
+
+    async def save(self, offsets: Mapping[Partition, int], states: Mapping[Partition, bytes]) -> None:
+        """Commit. Raises ``OSError`` where the brokers refuse."""
+        try:
+            await self._subscriber.commit(offsets, {where: _note(state) for where, state in states.items()})
+        except BusError as error:
+            raise OSError(str(error)) from error
+
+    async def close(self) -> None:
+        """Leave the group."""
+        await self._subscriber.close()
 
     def lags(self) -> Mapping[Partition, int]:
         """Signals still to be read, by partition."""
@@ -232,10 +248,10 @@ async def notifying(settings: Settings, clock: Callable[[], int] = wall_clock_us
         return Snapshot(lag=lag, loop_lag_s=pulse.lag_s, notifiers=[member.notifier.stats() for member in members])
 
     metrics = MonitorMetrics(lambda: pulse.ask(snapshot))
-    table = routes(metrics.exposition, lambda: pulse.alive, lambda: [pulse.ask(lambda: check(members))])
+    table = routes(metrics.exposition, lambda: pulse.alive, lambda: pulse.ask(lambda: checks(members)))
     with HttpServer(settings.delivery.host, settings.delivery.port, table) as server:
         async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(member.run()) for member in members]
+            tasks = [group.create_task(member.run(random.Random())) for member in members]  # noqa: S311  # jitter
             tasks.append(group.create_task(pulse.run()))
             try:
                 yield server.url
@@ -245,8 +261,8 @@ async def notifying(settings: Settings, clock: Callable[[], int] = wall_clock_us
                 await asyncio.wait(tasks)
 
 
-def check(members: list[GroupNotifier]) -> Check:
-    """Whether every page was taken."""
-    waiting = {stats.channel: stats.pending for stats in (member.notifier.stats() for member in members)}
-    late = [f"{channel}: {pending} pages wait" for channel, pending in waiting.items() if pending]
-    return Check("pages", not late, "; ".join(late) or "every page was accepted")
+def checks(members: Sequence[GroupNotifier]) -> list[Check]:
+    """Whether every page was taken, and every fault made good."""
+    stats = [member.notifier.stats() for member in members]
+    late = [f"{one.channel}: {one.pending} pages wait" for one in stats if one.pending]
+    return [Check("pages", not late, "; ".join(late) or "every page was accepted"), faults(stats)]

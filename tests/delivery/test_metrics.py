@@ -236,6 +236,8 @@ FULL = Snapshot(
             3_000_000,
             Histogram((3.0,), (1, 0), 0.5),
             0,
+            2,
+            given_up={"trigger": 1},
         )
     ],
     state_saved_us=5_000_000,
@@ -247,6 +249,8 @@ def test_pages_and_kept_state_are_shown() -> None:
     samples = scrape(FULL)
     assert value(samples, "pages_total", channel="pagerduty", action="trigger") == 1
     assert value(samples, "page_failures_total", channel="pagerduty", reason="server") == 2
+    assert value(samples, "pages_given_up_total", channel="pagerduty", action="trigger") == 1
+    assert value(samples, "notifier_crashes_total", channel="pagerduty") == 2
     assert value(samples, "pages_pending", channel="pagerduty") == 1
     assert value(samples, "episode_paged", channel="pagerduty", asset="BTC", direction="long") == 1
     assert value(samples, "notifier_last_read_timestamp_seconds", channel="pagerduty") == 3

@@ -1,24 +1,35 @@
-"""Notifiers as processes of their own on a real broker, killed between a page and its resolution."""
+"""Notifiers on a real broker: processes killed between a page and its resolution, and one of which a channel fails."""
 
 from __future__ import annotations
 
 import asyncio
 import signal as signals
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from http import HTTPStatus
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from monitor.bus import admin
 from monitor.bus.kafka_client import KafkaConnection
 from monitor.bus.kafka_publisher import KafkaPublisher
+from monitor.bus.kafka_subscriber import KafkaSubscriber
+from monitor.bus.ports import Batch
 from monitor.bus.topics import CASCADE_STATE, SIGNALS
+from monitor.delivery.paging import notifier as paging
+from monitor.delivery.paging.messages import Links, Render, webhook
+from monitor.delivery.paging.pages import Page
+from monitor.errors import OperatorError
 from monitor.events import Signal
+from monitor.runtime import notifying as role
 from monitor.runtime.clock import wall_clock_us
+from monitor.settings import Settings
 from tests.delivery.paging.events_api import Answer, EventsApi
 from tests.delivery.paging.signals import market
 from tests.delivery.paging.test_pages import EPISODE
-from tests.e2e.stage import get, until
+from tests.e2e.stage import get, scrape, until
 from tests.kafka.members import Process, kafka_section
 
 pytestmark = pytest.mark.kafka
@@ -109,3 +120,119 @@ async def test_a_page_that_waits_outlives_its_notifier(kafka_connection: KafkaCo
         finally:
             process.kill()
     assert event["event_action"] == "trigger"
+
+
+@asynccontextmanager
+async def two_channels(
+    connection: KafkaConnection, pager: EventsApi, hook: EventsApi, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[str]:
+    """Role notifier within the test, at work on both channels; gives its address."""
+    monkeypatch.setattr(paging, "RESTART_S", 0.02)
+    monkeypatch.setattr(paging, "LONGEST_RESTART_S", 0.02)
+    await admin.create(connection, 1)
+    settings = {
+        "role": "notifier",
+        "bus": kafka_section(connection),
+        "notifier": {
+            "pagerduty": {"routing_key": KEY, "url": pager.url},
+            "webhook": {"url": hook.url},
+            "group": connection.topic_prefix + "notifier",
+        },
+        "delivery": {"port": 0},
+    }
+    async with role.notifying(Settings.model_validate(settings)) as url:
+        await assigned(connection, url)
+        yield url
+
+
+async def assigned(connection: KafkaConnection, url: str) -> None:
+    """Wait until heartbeats (here calm signals, which page nobody) are read by every channel."""
+    read = "cascade_notifier_last_read_timestamp_seconds"
+    async with asyncio.timeout(30):
+        while True:
+            await publish(connection, EPISODE[:1])
+            seen = await scrape(url)
+            if all(value for (name, _), value in seen.items() if name == read):
+                return
+            await asyncio.sleep(0.1)
+
+
+async def test_a_wrong_start_ends_the_role_in_words(kafka_connection: KafkaConnection) -> None:
+    """What only an operator can mend is not tried again: without its topic the role says how to make it."""
+    settings = {"role": "notifier", "bus": kafka_section(kafka_connection), "delivery": {"port": 0}}
+    paged = {"notifier": {"pagerduty": {"routing_key": KEY}}}
+    with pytest.raises(BaseExceptionGroup) as caught:
+        async with role.notifying(Settings.model_validate(settings | paged)):
+            await asyncio.Event().wait()
+    assert caught.group_contains(OperatorError, match=r"cascade-monitor topics create")
+
+
+async def test_a_channel_that_fails_stops_no_other(
+    kafka_connection: KafkaConnection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While one channel's pages cannot be worded the other's are sent, and readiness names it; then it catches up."""
+    broken = True
+
+    def faulty(links: Links) -> Render:
+        render = webhook(links)
+
+        def fails(page: Page) -> dict[str, Any]:
+            if broken:
+                raise RuntimeError("a fault of ours")
+            return render(page)
+
+        return fails
+
+    monkeypatch.setattr(role, "webhook", faulty)
+    monkeypatch.setattr(paging, "MOST_FAULTS", 1_000_000)
+    with EventsApi() as pager, EventsApi() as hook:
+        async with two_channels(kafka_connection, pager, hook, monkeypatch) as url:
+            await publish(kafka_connection, EPISODE)
+            await asyncio.to_thread(pager.wait_for, 3)
+            failing = (await get(f"{url}/readyz")).text
+            crashes = (await scrape(url))["cascade_notifier_crashes_total", frozenset({("channel", "webhook")})]
+            broken = False
+            pages = await asyncio.to_thread(hook.wait_for, 3)
+            async with asyncio.timeout(10):
+                while (await get(f"{url}/readyz")).status_code != HTTPStatus.OK:  # noqa: ASYNC110  # asked over HTTP
+                    await asyncio.sleep(0.02)
+    assert "NOT READY notifiers: webhook: failed and restarted, 3 pages wait" in failing
+    assert "NOT READY pages: webhook: 3 pages wait" in failing
+    assert crashes >= 1
+    assert [page["action"] for page in pages] == ["trigger", "update", "resolve"]
+    assert len(pager.tries) == 3
+
+
+async def test_what_a_failed_reader_had_read_is_read_again(
+    kafka_connection: KafkaConnection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A fault between reading and judging: the channel joins its group anew, and each page comes once on either."""
+    read, lost = KafkaSubscriber.poll, 0
+
+    async def fails(subscriber: KafkaSubscriber, timeout_s: float) -> list[Batch]:
+        nonlocal lost
+        batches = await read(subscriber, timeout_s)
+        late = [each for batch in batches for each in batch.records if isinstance(each, Signal) and each.revision > 2]
+        if late and not lost:
+            lost = len(late)
+            raise RuntimeError("a fault of ours")
+        return batches
+
+    monkeypatch.setattr(KafkaSubscriber, "poll", fails)
+    with EventsApi() as pager, EventsApi() as hook:
+        async with two_channels(kafka_connection, pager, hook, monkeypatch) as url:
+            await publish(kafka_connection, EPISODE[:2])
+            for api in (pager, hook):
+                await asyncio.to_thread(api.wait_for, 1)
+            await asyncio.sleep(0.3)  # what it read is committed
+            await publish(kafka_connection, EPISODE[2:])
+            for api in (pager, hook):
+                await asyncio.to_thread(api.wait_for, 3)
+            await asyncio.sleep(0.3)  # a fourth would come at once
+            seen = await scrape(url)
+            ready = await get(f"{url}/readyz")
+    assert lost
+    assert [event["event_action"] for event in pager.accepted] == ["trigger", "trigger", "resolve"]
+    assert [page["action"] for page in hook.accepted] == ["trigger", "update", "resolve"]
+    assert sum(value for (name, _), value in seen.items() if name == "cascade_notifier_crashes_total") == 1
+    assert ready.status_code == HTTPStatus.OK

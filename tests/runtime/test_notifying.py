@@ -14,10 +14,10 @@ import pytest
 
 from monitor.bus.memory import MemoryBus
 from monitor.cascade.detector import Detector
+from monitor.delivery.paging import notifier
 from monitor.delivery.paging.notifier import MOST_FAULTS, Notifier
 from monitor.delivery.paging.pages import Page
 from monitor.errors import OperatorError
-from monitor.runtime import notifying
 from monitor.runtime.notifying import NOTE_BYTES, FileProgress, _note, channels, faults, local_notifiers, run_local
 from monitor.settings.notifier import NotifierSettings
 from tests.delivery.paging.events_api import EventsApi
@@ -132,7 +132,7 @@ async def faulty(api: EventsApi, bus: MemoryBus, folder: Path, times: int) -> As
 @pytest.fixture
 def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Restarts without a wait to speak of."""
-    monkeypatch.setattr(notifying, "RESTART_S", 0.001)
+    monkeypatch.setattr(notifier, "RESTART_S", 0.001)
 
 
 @pytest.mark.usefixtures("at_once")
@@ -144,7 +144,7 @@ async def test_a_fault_restarts_the_notifier(api: EventsApi, tmp_path: Path, cap
         assert [action for action, _ in await accepted(api, 3)] == ["trigger", "trigger", "resolve"]
         await until(lambda: not work.stats().failing)
     assert (work.stats().crashes, work.stats().pending) == (2, 0)
-    assert "pagerduty: the notifier failed; restarting it" in caplog.text
+    assert "pagerduty: the notifier's sending failed; restarting it" in caplog.text
     assert "a fault of ours" in caplog.text
     assert faults([work.stats()]).ok
     shown = faults([work.stats()._replace(failing=True, pending=4)])
@@ -155,7 +155,7 @@ async def test_a_fault_restarts_the_notifier(api: EventsApi, tmp_path: Path, cap
 async def test_a_page_that_always_fails_does_not_hold_up_the_others(
     api: EventsApi, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """After some tries it is given up, loudly, and the next ones are sent."""
+    """After some tries it is given up, counted and logged, and the next ones are sent."""
     bus = MemoryBus()
     async with faulty(api, bus, tmp_path, MOST_FAULTS) as work:
         bus.write(EPISODE)
@@ -163,4 +163,5 @@ async def test_a_page_that_always_fails_does_not_hold_up_the_others(
         await until(lambda: not work.stats().failing)
     assert work.stats().crashes == MOST_FAULTS
     assert work.stats().accepted == {"trigger": 0, "update": 1, "resolve": 1}
+    assert work.stats().given_up == {"trigger": 1, "update": 0, "resolve": 0, "unknown": 0}
     assert "pagerduty: gives up to trigger BTC-long-" in caplog.text

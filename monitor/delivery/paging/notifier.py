@@ -1,22 +1,26 @@
 """Reads signals, decides what to page, and sends it on one channel: at least once, in order, across restarts.
 
 Reading never waits for sending, so that a channel that is down holds nothing up. What was read is remembered only when
-everything that it led to was sent: whoever goes on from there may send a page again, which its key makes harmless.
+everything that it led to was sent: whoever goes on from there may send a page again, which its key makes harmless. A
+fault of one costs the other nothing: whichever fails is started again, and goes on where it stopped.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import random
 from bisect import bisect_left
 from collections import deque
-from collections.abc import Callable, Collection, Iterable, Mapping
-from typing import Final, NamedTuple, Protocol
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
+from functools import partial
+from typing import Final, Literal, NamedTuple, Protocol, get_args
 
-from monitor.bus.ports import Partition, Subscriber
+from monitor.adapters.backoff import Backoff, kept_going
+from monitor.bus.ports import Batch, Partition
 from monitor.cascade.view import Histogram
 from monitor.delivery.paging.channel import Channel
-from monitor.delivery.paging.pages import Page, Pages
+from monitor.delivery.paging.pages import Action, Page, Pages
 from monitor.events import MICROS, Signal
 
 log = logging.getLogger(__name__)
@@ -27,8 +31,27 @@ KEEP_S: Final = 5.0
 """How often to remember what was read while nothing is paged: so much is read again after a restart."""
 MOST_FAULTS: Final = 5
 """Tries of a page that end by a fault of ours, about ten seconds: then it is given up, or it would hold up the rest."""
+RESTART_S: Final = 0.5
+LONGEST_RESTART_S: Final = 10.0
+"""Nobody else is to be spared by a longer wait, and a page is late by it."""
+HEALTHY_S: Final = 30.0
+"""What ran for so long waits the least when it fails again."""
 BOUNDS_S: Final = (0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 3.0, 5.0, 10.0, 30.0, 60.0, 300.0)
 """Buckets of a page's latency, around the objective of three seconds."""
+
+Part = Literal["reading", "sending"]
+UNKNOWN: Final = "unknown"
+"""What a signal would have led to that could not be judged."""
+
+
+class Reader(Protocol):
+    """Where signals come from: as much of a :class:`monitor.bus.ports.Subscriber` as is needed here."""
+
+    async def poll(self, timeout_s: float) -> list[Batch]:
+        """The batches that are there, or those that come within ``timeout_s``. After a failure it goes on."""
+
+    async def close(self) -> None:
+        """Release what is held."""
 
 
 class Progress(Protocol):
@@ -50,8 +73,9 @@ class NotifierStats(NamedTuple):
         read_us: when signals (or the heartbeats among them) were last read, 0 for never.
         latency: from a signal's sending to its page's acceptance, seconds.
         save_failures: how often the progress could not be kept.
-        crashes: how often the notifier failed by a fault of its own and was started again.
+        crashes: how often reading or sending failed and was started again.
         failing: whether it has not yet sent all that it read since.
+        given_up: pages that a fault of ours kept from being sent, by action, and signals from being judged.
     """
 
     channel: str
@@ -64,6 +88,7 @@ class NotifierStats(NamedTuple):
     save_failures: int
     crashes: int = 0
     failing: bool = False
+    given_up: Mapping[str, int] = {}
 
 
 class _Pending(NamedTuple):
@@ -76,7 +101,7 @@ class Notifier:
 
     Args:
         channel: where pages go.
-        subscriber: signals; closed by :meth:`close`.
+        reader: signals; closed by :meth:`close`.
         progress: remembers.
         clock: the machine's time in microseconds.
         assets: whose cascades page, None for all.
@@ -85,13 +110,13 @@ class Notifier:
     def __init__(
         self,
         channel: Channel,
-        subscriber: Subscriber,
+        reader: Reader,
         progress: Progress,
         clock: Callable[[], int],
         assets: Collection[str] | None = None,
     ) -> None:
         self.channel = channel
-        self._subscriber = subscriber
+        self._reader = reader
         self._progress = progress
         self._clock = clock
         self._assets = assets
@@ -108,8 +133,9 @@ class Notifier:
         self._latency_sum = 0.0
         self._save_failures = 0
         self._crashes = 0
-        self._failing = False
+        self._failing: set[Part] = set()
         self._faults = 0  # of the page that is to be sent next
+        self._given_up = dict.fromkeys((*get_args(Action), UNKNOWN), 0)
 
     # What whoever owns the partitions says
 
@@ -127,51 +153,53 @@ class Notifier:
         self._read[partition] = offset
         self._dirty, self._kept_us = True, 0
 
-    def forget(self, partitions: Iterable[Partition]) -> None:
-        """Partitions are another's now: what waits to be sent of them is his."""
-        gone = frozenset(partitions)
+    def forget(self, partitions: Iterable[Partition] | None = None) -> None:
+        """Partitions, or all, are another's now: what waits to be sent of them is his."""
+        gone = frozenset(self._pages if partitions is None else partitions)
         for partition in gone:
             self._pages.pop(partition, None)
             self._read.pop(partition, None)
         self._pending = deque(each for each in self._pending if each.partition not in gone)
+        self._faults = 0
 
     def end_all_but(self, running: Collection[str]) -> None:
         """Resolve what is open though its episode does not run any more."""
         for partition, pages in self._pages.items():
             self._pending.extend(_Pending(partition, page) for page in pages.end_all_but(running))
-        if self._pending:
-            self._work.set()
+        self._work.set()
 
     # Work
 
-    async def run(self) -> None:
-        """Read and send until cancelled. A second call after a failure goes on where the first one stopped."""
-        if self._pending:
-            self._work.set()
+    async def run(self, rng: random.Random) -> None:
+        """Read and send until cancelled, whatever fails of it. ``rng`` is the jitter of the waits in between."""
+        parts: tuple[tuple[Part, Callable[[], Awaitable[None]]], ...] = (
+            ("reading", self._follow),
+            ("sending", self._send),
+        )
         async with asyncio.TaskGroup() as group:
-            group.create_task(self._follow())
-            # Not a second task: before Python 3.13 a group that waits at its end leaves its task marked as cancelled.
-            await self._send()
+            for part, work in parts:
+                backoff = Backoff(rng, RESTART_S, LONGEST_RESTART_S, HEALTHY_S)
+                group.create_task(kept_going(work, backoff, partial(self._failed, part)))
 
     async def close(self) -> None:
         """Remember what was read, if all of it was sent, and let go of the bus and the channel."""
         await self._keep()
-        await self._subscriber.close()
+        await self._reader.close()
         await self.channel.close()
 
-    def failed(self, error: Exception) -> None:
-        """Count and log a failure of :meth:`run`; whoever saw it will run it again."""
+    def _failed(self, part: Part, error: Exception) -> None:
         self._crashes += 1
-        self._failing = True
-        log.error("%s: the notifier failed; restarting it", self.channel.name, exc_info=error)
+        self._failing.add(part)
+        log.error("%s: the notifier's %s failed; restarting it", self.channel.name, part, exc_info=error)
 
     async def _follow(self) -> None:
         while True:
-            for batch in await self._subscriber.poll(POLL_S):
+            for batch in await self._reader.poll(POLL_S):
                 self._read_us = self._clock()
                 self._take(batch.partition, batch.records)
                 self._read[batch.partition] = batch.next_offset
                 self._dirty = True
+                self._failing.discard("reading")
             if self._pending:
                 self._work.set()
             elif self._dirty and self._clock() - self._kept_us >= KEEP_S * MICROS:
@@ -182,13 +210,19 @@ class Notifier:
         if pages is None:
             pages = self._pages[partition] = Pages(self._assets)
         for record in records:
-            if isinstance(record, Signal) and (page := pages.take(record)):
+            if not isinstance(record, Signal):
+                continue
+            try:
+                page = pages.take(record)
+            except Exception:  # judged again it would fail again
+                self._given_up[UNKNOWN] += 1
+                log.exception("%s: gives up a signal of %s that it cannot judge", self.channel.name, record.episode_id)
+                continue
+            if page is not None:
                 self._pending.append(_Pending(partition, page))
 
     async def _send(self) -> None:
         while True:
-            await self._work.wait()
-            self._work.clear()
             while self._pending:
                 sending = self._pending[0]
                 try:
@@ -200,12 +234,18 @@ class Notifier:
                 if self._pending and self._pending[0] is sending:
                     self._pending.popleft()
             await self._keep()
+            self._failing.discard("sending")
+            await self._work.wait()
+            self._work.clear()
 
     def _fault(self, sending: _Pending) -> None:
+        if not self._pending or self._pending[0] is not sending:
+            return
         self._faults += 1
-        if self._faults >= MOST_FAULTS and self._pending and self._pending[0] is sending:
+        if self._faults >= MOST_FAULTS:
             self._pending.popleft()
             self._faults = 0
+            self._given_up[sending.page.action] += 1
             log.error("%s: gives up to %s %s", self.channel.name, sending.page.action, sending.page.episode_id)
 
     async def _deliver(self, page: Page) -> None:
@@ -227,8 +267,8 @@ class Notifier:
             if self._pending or not self._read:
                 return
             offsets = dict(self._read)
-            states = {partition: self._pages[partition].state() for partition in offsets}
-            self._kept_us, self._dirty, self._failing = self._clock(), False, False
+            states = {partition: self._pages[partition].state(self._accepted) for partition in offsets}
+            self._kept_us, self._dirty = self._clock(), False
             try:
                 await self._progress.save(offsets, states)
             except OSError as error:
@@ -243,5 +283,5 @@ class Notifier:
         return NotifierStats(
             self.channel.name, dict(self.channel.accepted), dict(self.channel.failures), len(self._pending), shown,
             self._read_us, Histogram(BOUNDS_S, list(self._latencies), self._latency_sum), self._save_failures,
-            self._crashes, self._failing,
+            self._crashes, bool(self._failing), dict(self._given_up),
         )  # fmt: skip

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Container, Iterable
 from typing import Final, Literal, NamedTuple
 
 import msgspec
@@ -97,9 +97,13 @@ class Pages:
         ended = self._open.keys() - frozenset(running)
         return [Page("resolve", self._open.pop(episode).episode_id, "info") for episode in sorted(ended)]
 
-    def state(self) -> bytes:
-        """What a restart needs: JSON, small enough for an offset's metadata."""
-        return msgspec.json.encode(self.open)
+    def state(self, accepted: Container[str]) -> bytes:
+        """What a restart needs: JSON, small enough for an offset's metadata.
+
+        Args:
+            accepted: episodes whose incident the channel has; a restart opens the others, if they still run.
+        """
+        return msgspec.json.encode([page for page in self.open if page.episode_id in accepted])
 
     def load(self, state: bytes) -> None:
         """Become what :meth:`state` described. Raises ``ValueError`` where it describes nothing."""

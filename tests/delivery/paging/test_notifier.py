@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
 
 import pytest
 
 from monitor.bus.memory import MemoryBus
-from monitor.bus.ports import Partition
+from monitor.bus.ports import Batch, Partition
 from monitor.bus.topics import SIGNALS
+from monitor.delivery.paging import notifier as notifier_module
 from monitor.delivery.paging.channel import Channel
 from monitor.delivery.paging.messages import Links, pagerduty
 from monitor.delivery.paging.notifier import Notifier
+from monitor.delivery.paging.pages import Page, Pages
+from monitor.events import Signal
 from tests.delivery.paging.events_api import Answer, EventsApi
 from tests.delivery.paging.signals import T0, market, signal
 from tests.delivery.paging.test_channel import Naps
@@ -55,7 +59,7 @@ def notifier(api: EventsApi, bus: MemoryBus, kept: Kept, sleep: Naps | None = No
 @asynccontextmanager
 async def running(work: Notifier) -> AsyncIterator[None]:
     """The notifier at work."""
-    task = asyncio.create_task(work.run())
+    task = asyncio.create_task(work.run(random.Random(1)))
     try:
         yield
     finally:
@@ -139,14 +143,15 @@ async def test_pages_keep_their_order_behind_one_that_waits(api: EventsApi) -> N
 
 
 async def test_a_refused_page_does_not_stop_the_next(api: EventsApi) -> None:
-    """A 400 costs its page alone, and its incident is not shown as open."""
+    """A 400 costs its page alone; its incident is not shown as open, and a restart opens it if it still runs."""
     api.answers = [Answer(400)]
-    bus = MemoryBus()
-    work = notifier(api, bus, Kept())
+    bus, kept = MemoryBus(), Kept()
+    work = notifier(api, bus, kept)
     async with running(work):
         bus.write([signal(2, "cascade", "building"), market(3, "cascade", "calm")])
         assert [key.partition("-")[0] for _, key in await accepted(api, 1)] == ["MARKET"]
-        await until(lambda: list(work.stats().open) == [("MARKET", "long")])
+        await until(lambda: list(work.stats().open) == [("MARKET", "long")] and kept.states)
+    assert kept.states == {HERE: b'[["MARKET-long-20251124T160000Z",3]]'}
 
 
 async def test_a_failed_save_is_counted_and_tried_again(api: EventsApi) -> None:
@@ -161,13 +166,66 @@ async def test_a_failed_save_is_counted_and_tried_again(api: EventsApi) -> None:
         await until(lambda: kept.offsets == {HERE: 3})
 
 
-async def test_partitions_of_another_are_his_to_page(api: EventsApi) -> None:
+async def test_a_signal_that_cannot_be_judged_costs_itself_alone(
+    api: EventsApi, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A fault in judging one of a batch is counted and logged; those around it page, and what was read is kept."""
+    judge = Pages.take
+
+    def fails(pages: Pages, signal: Signal) -> Page | None:
+        if signal.revision == 2:
+            raise RuntimeError("a fault of ours")
+        return judge(pages, signal)
+
+    monkeypatch.setattr(Pages, "take", fails)
+    bus, kept = MemoryBus(), Kept()
+    work = notifier(api, bus, kept)
+    async with running(work):
+        bus.write(EPISODE)
+        assert [action for action, _ in await accepted(api, 3)] == ["trigger", "trigger", "resolve"]
+        await until(lambda: kept.offsets == {HERE: 8})
+    assert work.stats().given_up == {"trigger": 0, "update": 0, "resolve": 0, "unknown": 1}
+    assert work.stats().crashes == 0
+    assert "gives up a signal of BTC-long-20251124T160000Z" in caplog.text
+    assert "a fault of ours" in caplog.text
+
+
+async def test_a_fault_in_reading_leaves_sending_alone(api: EventsApi, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While reading cannot go on it is counted and said; what was read is sent and, once read again, all is well."""
+    monkeypatch.setattr(notifier_module, "RESTART_S", 0.001)
+    bus, kept = MemoryBus(), Kept()
+    work = notifier(api, bus, kept)
+    poll, failures = work._reader.poll, 3
+
+    async def fails(timeout_s: float) -> list[Batch]:
+        nonlocal failures
+        if failures and api.tries:
+            failures -= 1
+            raise RuntimeError("a fault of ours")
+        return await poll(timeout_s)
+
+    monkeypatch.setattr(work._reader, "poll", fails)
+    api.answers = [Answer(503)]
+    async with running(work):
+        bus.write(EPISODE[:2])
+        await accepted(api, 1)
+        await until(lambda: work.stats().crashes)
+        assert work.stats().failing
+        bus.write(EPISODE[2:])
+        await accepted(api, 3)
+        await until(lambda: not work.stats().failing)
+    assert work.stats().crashes == 3
+    assert len(api.tries) == 4
+
+
+@pytest.mark.parametrize("gone", [[HERE], None], ids=["one", "all"])
+async def test_partitions_of_another_are_his_to_page(api: EventsApi, gone: list[Partition] | None) -> None:
     """What waits of a partition that went is not sent; what was open there is not shown."""
     bus = MemoryBus()
     work = notifier(api, bus, Kept())
     work.restore(HERE, b'[["BTC-long-20251124T160000Z",2]]')
     work.end_all_but([])
     assert work.stats().pending == 1
-    work.forget([HERE])
+    work.forget(gone)
     assert (work.stats().pending, list(work.stats().open)) == (0, [])
     await work.channel.close()

@@ -73,11 +73,13 @@ def test_severity_is_by_scope_and_score(made_by: Signal, severity: str) -> None:
 
 
 def test_a_restart_goes_on_with_what_was_open() -> None:
-    """State and load keep the incident and its last revision."""
-    before, after = Pages(), Pages()
+    """State and load keep the incident and its last revision; one that the channel never had is opened."""
+    before, after, refused = Pages(), Pages(), Pages()
     actions(before, EPISODE[:5])
-    after.load(before.state())
+    after.load(before.state([EPISODE[0].episode_id]))
     assert actions(after, EPISODE[4:]) == [("resolve", 8)]
+    refused.load(before.state([]))
+    assert actions(refused, EPISODE[4:]) == [("trigger", 5), ("resolve", 8)]
 
 
 def test_an_asset_with_a_dash_keeps_its_name() -> None:
