@@ -24,6 +24,10 @@ PRIOR_WEIGHT: Final = 2880.0
 """Observations that the prior is worth: a day, whose minutes show both sides."""
 
 
+PRIOR_LEAST: Final = 0.5
+"""The prior never weighs less than this share of what was seen, as that of the price's moves."""
+
+
 class Stress(NamedTuple):
     """The more surprising of the two: the feature's name, its value in basis points, its surprise in decades."""
 
@@ -57,8 +61,8 @@ class Dislocation:
     __slots__ = ("_basis", "_dispersion")
 
     def __init__(self) -> None:
-        self._basis = Surprise(NORMAL_BP, TAIL, PRIOR_WEIGHT)
-        self._dispersion = Surprise(NORMAL_BP, TAIL, PRIOR_WEIGHT / len(SIDES))
+        self._basis = Surprise(NORMAL_BP, TAIL, PRIOR_WEIGHT, PRIOR_LEAST)
+        self._dispersion = Surprise(NORMAL_BP, TAIL, PRIOR_WEIGHT / len(SIDES), PRIOR_LEAST)
 
     def against(self, side: Side, bases_bp: Collection[float]) -> Stress | None:
         """How surprising the venues' bases are when ``side`` dies; None where too few venues say anything."""

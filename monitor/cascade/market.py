@@ -111,6 +111,11 @@ class Market(Scope):
             self.price.mark(asset, second, price)
             self.touch()
 
+    def _stirred(self) -> bool:
+        """Also while its leader builds or is in a cascade: the price is the leader's, and no quiet time's then."""
+        leading = (*self.leading_building, *self.leading_cascade)
+        return super()._stirred() or any(self.leader in leaders for leaders in leading)
+
     def close(self, second: int, feeds: Feeds) -> list[Signal]:
         """Close a second; see :meth:`monitor.cascade.scope.Scope.close`."""
         self.context.close(second)

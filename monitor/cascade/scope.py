@@ -224,12 +224,16 @@ class Scope:
     def _learning(self, second: int) -> bool:
         """Whether this second may teach what is normal: not during a cascade, not right after, not forever."""
         baseline = self.settings.baseline
-        if any(phases.stirred for phases in self.phases):
+        if self._stirred():
             self.frozen_since = self.frozen_since or second
             self.stressed_until = second
         elif self.frozen_since and second - self.stressed_until >= 60 * baseline.frozen_after_minutes:
             self.frozen_since = 0
         return not self.frozen_since or second - self.frozen_since >= 3600 * baseline.thaw_after_hours
+
+    def _stirred(self) -> bool:
+        """Whether what happens now is no quiet time."""
+        return any(phases.stirred for phases in self.phases)
 
     def _speaks(self, side: Side) -> bool:
         """Whether there is enough liquidated of a side to say anything."""

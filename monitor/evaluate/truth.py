@@ -153,10 +153,20 @@ def market_labels(labels: Sequence[Label], assets: int) -> list[Label]:
             key=lambda label: label.onset_us,
         )
         for group in _overlapping(events):
-            names = {label.asset for label in group}
-            if names & LEADERS or len(names) >= max(2.0, MARKET_SHARE * assets):
-                found.append(_as_market(group, side))
+            onset_us = _wide_from(group, assets)
+            if onset_us is not None:
+                found.append(_as_market(group, side, onset_us))
     return in_order(found)
+
+
+def _wide_from(group: Sequence[Label], assets: int) -> int | None:
+    """The onset that makes overlapping events the market's: a leader's, or that of the last asset needed."""
+    names: set[str] = set()
+    for label in group:
+        names.add(label.asset)
+        if label.asset in LEADERS or len(names) >= max(2.0, MARKET_SHARE * assets):
+            return label.onset_us
+    return None
 
 
 def _overlapping(events: Sequence[Label]) -> list[list[Label]]:
@@ -172,13 +182,13 @@ def _overlapping(events: Sequence[Label]) -> list[list[Label]]:
     return groups
 
 
-def _as_market(group: Sequence[Label], side: Side) -> Label:
+def _as_market(group: Sequence[Label], side: Side, onset_us: int) -> Label:
     worst = max(group, key=lambda label: (label.forced_usd, label.drawdown_pct))
     return Label(
         type="event",
         asset=MARKET,
         direction=side,
-        onset_us=min(label.onset_us for label in group),
+        onset_us=onset_us,
         peak_us=worst.peak_us,
         extreme_us=worst.extreme_us,
         end_us=max(label.end_us for label in group),

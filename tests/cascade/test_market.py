@@ -125,6 +125,13 @@ def test_breadth_is_of_one_side() -> None:
     assert market_view(market, START).stressed_ratio == 1.0
 
 
+def test_what_is_normal_is_not_learned_while_the_leader_is_in_an_episode() -> None:
+    """The leader's price is the market's: what moved it in its own episode would be taken for quiet. Others may die."""
+    others = told("SOL", 1.0, in_cascade=(True, False))
+    assert not closed(told("BTC", price=100.0), others).frozen_since
+    assert closed(told("BTC", price=100.0, in_cascade=(True, False)), others).frozen_since == START
+
+
 def test_the_markets_price_is_the_first_leaders() -> None:
     """ETH until BTC has one; other coins never; no price of the one is compared with the other's."""
     market = closed(told("SOL", price=20.0), told("ETH", price=2_000.0))

@@ -53,6 +53,7 @@ def test_a_market_wide_episode_needs_a_leader_or_breadth() -> None:
     (leader,) = market_labels([label(0, 600, asset="ETH"), label(300, 900, asset="SOL", severity=3)], 5)
     assert (leader.asset, leader.severity, leader.kind) == ("MARKET", 3, "2 assets")
     assert (leader.onset_us, leader.end_us) == (START * MICROS, (START + 900) * MICROS)
-    assert len(market_labels([*alone, label(600, 900, asset="XRP")], 5)) == 1
+    (two,) = market_labels([*alone, label(600, 900, asset="XRP")], 5)
+    assert (two.onset_us, two.end_us) == ((START + 600) * MICROS, (START + 900) * MICROS)
     assert market_labels([*alone, label(601, 900, asset="XRP")], 5) == []
     assert market_labels([*alone, label(0, 900, asset="XRP", direction="short")], 5) == []
