@@ -128,12 +128,12 @@ class KafkaSubscriber(ConsumerRebalanceListener):
         Raises:
             BusError: Kafka refuses to go on.
         """
-        if self._failure is not None:
-            raise self._failure
         try:
             fetched = await self._consumer.getmany(timeout_ms=round(timeout_s * 1000), max_records=POLL_RECORDS)
         except KafkaError as error:
             raise self._explain(error) from error
+        if self._failure is not None:  # a hook may have failed meanwhile: nothing is handed out that it did not see
+            raise self._failure
         if not self._settled.is_set():
             await self._give_back(fetched, timeout_s)
             return []
@@ -259,7 +259,7 @@ class KafkaSubscriber(ConsumerRebalanceListener):
         return BusStats(self.received, sum(self.lags().values()), 0, 0, 0)
 
     async def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
-        """From aiokafka, which logs what a listener raises and goes on: so it is kept for the next poll."""
+        """From aiokafka, which logs what a listener raises and goes on: so it is kept for the poll."""
         await self._tell(self._on_assigned, assigned)
         self._settled.set()
 
@@ -272,7 +272,7 @@ class KafkaSubscriber(ConsumerRebalanceListener):
     async def _tell(self, hook: Change, partitions: Iterable[TopicPartition]) -> None:
         try:
             await hook(self._partitions(partitions))
-        except Exception as error:  # noqa: BLE001 - raised by the next poll
+        except Exception as error:  # noqa: BLE001 - raised by the poll
             self._failure = error
 
     def _partitions(self, partitions: Iterable[TopicPartition]) -> frozenset[Partition]:

@@ -240,6 +240,25 @@ async def test_a_hook_that_fails_fails_the_next_poll(bus: KafkaHarness) -> None:
     await subscriber.close()
 
 
+async def test_nothing_is_handed_out_that_a_failed_hook_did_not_see(bus: KafkaHarness) -> None:
+    """A poll that waited while the hook failed raises, too, instead of giving records whose state was not restored."""
+    failing = asyncio.Event()
+
+    async def broken(_: frozenset[Partition]) -> None:
+        await failing.wait()
+        raise ZeroDivisionError("a fault in the hook")
+
+    group = bus.connection.topic_prefix + "broken-late"
+    subscriber = await KafkaSubscriber(bus.connection, [TRADES], group=group, on_assigned=broken).start()
+    reading = asyncio.create_task(subscriber.poll(10))
+    await asyncio.sleep(0.1)  # it waits for the brokers
+    failing.set()
+    await published(bus, 10)
+    with pytest.raises(ZeroDivisionError, match="a fault in the hook"):
+        await reading
+    await subscriber.close()
+
+
 async def test_a_latest_reader_begins_at_the_end(bus: KafkaHarness) -> None:
     """It sees nothing from before it came."""
     publisher = await published(bus, 100)

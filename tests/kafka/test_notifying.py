@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal as signals
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from http import HTTPStatus
 from pathlib import Path
@@ -14,9 +14,11 @@ import pytest
 
 from monitor.bus import admin
 from monitor.bus.kafka_client import KafkaConnection
+from monitor.bus.kafka_errors import BusError
 from monitor.bus.kafka_publisher import KafkaPublisher
 from monitor.bus.kafka_subscriber import KafkaSubscriber
-from monitor.bus.ports import Batch
+from monitor.bus.kafka_transactions import committed
+from monitor.bus.ports import Batch, Partition
 from monitor.bus.topics import CASCADE_STATE, SIGNALS
 from monitor.delivery.paging import notifier as paging
 from monitor.delivery.paging.messages import Links, Render, webhook
@@ -236,3 +238,29 @@ async def test_what_a_failed_reader_had_read_is_read_again(
     assert [page["action"] for page in hook.accepted] == ["trigger", "update", "resolve"]
     assert sum(value for (name, _), value in seen.items() if name == "cascade_notifier_crashes_total") == 1
     assert ready.status_code == HTTPStatus.OK
+
+
+async def test_a_group_whose_place_is_not_told_is_asked_again(
+    kafka_connection: KafkaConnection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where a member's incidents and offsets cannot be had it reads nothing; it joins until it has them, and pages."""
+    tell, asked = committed, 0
+
+    async def fails(
+        connection: KafkaConnection, group: str, partitions: Iterable[Partition]
+    ) -> dict[Partition, tuple[int, str]]:
+        nonlocal asked
+        if group.endswith("-webhook") and (asked := asked + 1) < 3:
+            raise BusError("Kafka: no answer")
+        return await tell(connection, group, partitions)
+
+    monkeypatch.setattr(role, "committed", fails)
+    with EventsApi() as pager, EventsApi() as hook:
+        async with two_channels(kafka_connection, pager, hook, monkeypatch) as url:
+            await publish(kafka_connection, EPISODE[1:])
+            pages = await asyncio.to_thread(hook.wait_for, 3)
+            seen = await scrape(url)
+    assert asked == 3
+    assert seen["cascade_notifier_crashes_total", frozenset({("channel", "webhook")})] == 2
+    assert seen["cascade_notifier_crashes_total", frozenset({("channel", "pagerduty")})] == 0
+    assert [page["action"] for page in pages] == ["trigger", "update", "resolve"]
