@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
+from msgspec import UNSET
+
 from monitor.cascade.confirm import INTEREST_DROP, closed, context_items, dislocation, leverage
 from monitor.cascade.context import Context, Told
 from monitor.cascade.corrected import Minute
@@ -38,6 +40,8 @@ VOLUME_RISE: Final = 26.0
 the minute first."""
 
 
+EXECUTED: Final = frozenset({"average_fill", "fill"})
+"""Prices of a liquidation at which something was traded; bankruptcy and order prices are limits far from the market."""
 NONE: Final[Mapping[str, Any]] = {}
 
 
@@ -97,6 +101,7 @@ class Asset(Scope):
         self.diagnostics = Diagnostics()
         self.coverages: dict[str, Coverage] = {}
         self.throttles: dict[tuple[str, str], Throttle] = {}  # by venue and symbol
+        self.marked = False  # whether a mark price ever came; until then executed prices stand in
         self._hid = False  # whether the market was last told of anything hidden
         self._buy_lanes: dict[str, int] = {}  # first of a venue's two lanes; the next one holds sells
         self._flown: list[Flown] = []
@@ -112,6 +117,8 @@ class Asset(Scope):
             self._throttle(event, coverage, second, micros)
         self.liquidated(event.venue, event.side, second, micros, event.orders, complete=complete, aggregated=aggregated)
         self._flown.append(Flown(second, event.side, micros, event.orders, complete, aggregated))
+        if not self.marked and event.price_kind in EXECUTED and event.price is not UNSET:
+            self.price.mark(event.venue, second, event.price)
 
     def _throttle(self, event: Liquidation, coverage: Coverage, second: int, micros: int) -> None:
         key = (event.venue, event.symbol)
@@ -137,7 +144,10 @@ class Asset(Scope):
             lane = self._volume_lane(event.venue)
         if event.taker_side == "sell":
             lane += 1
-        self.volume.add(lane, event.event_time_us // MICROS, micro_usd(event.notional_usd), event.trades)
+        second = event.event_time_us // MICROS
+        self.volume.add(lane, second, micro_usd(event.notional_usd), event.trades)
+        if not self.marked:
+            self._executed(event.venue, second, event.price)
 
     def trade_bar(self, event: TradeBar) -> None:
         """Take a bar of trades into the taker volume; it belongs to the second in which its interval began."""
@@ -145,6 +155,8 @@ class Asset(Scope):
         second = (event.event_time_us - event.interval_us) // MICROS
         self.volume.add(lane, second, micro_usd(event.buy_usd), event.trades)
         self.volume.add(lane + 1, second, micro_usd(event.sell_usd), 0)
+        if not self.marked:
+            self._executed(event.venue, second, event.close)
 
     def _volume_lane(self, venue: str) -> int:
         lane = self._buy_lanes.get(venue)
@@ -153,8 +165,18 @@ class Asset(Scope):
             self.volume.lane((venue, "sell"))
         return lane
 
+    def _executed(self, venue: str, second: int, price: float) -> None:
+        """Take a trade's price for the mark that is not known."""
+        self.price.mark(venue, second, price)
+        self.touch()
+
     def mark_price(self, event: MarkPrice) -> None:
-        """Take a mark price."""
+        """Take a mark price; from the first one on, executed prices are forgotten and stand in no more."""
+        if not self.marked:
+            self.marked = True
+            self.price = self._new_price()
+            for phases in self.phases:
+                phases.forget_price()
         self.price.mark(event.venue, event.event_time_us // MICROS, event.mark_price)
         self.context.mark(event)
         self.touch()
@@ -288,6 +310,7 @@ class Asset(Scope):
             "seen": self.seen.state(),
             "diagnostics": self.diagnostics.state(), "volume": self.volume.state(), "context": self.context.state(),
             "coverages": self.coverages, "flown": self._flown, "buy_lanes": self._buy_lanes, "hid": self._hid,
+            "marked": self.marked,
             "throttles": [(*key, throttle.state()) for key, throttle in self.throttles.items()],
         }  # fmt: skip
 
@@ -300,6 +323,6 @@ class Asset(Scope):
         self.context.load(state["context"])
         self.diagnostics.load(state["diagnostics"])
         self.coverages = state["coverages"]
-        self._hid = state["hid"]
+        self._hid, self.marked = state["hid"], state["marked"]
         self.throttles = {(venue, symbol): Throttle.restore(kept) for venue, symbol, kept in state["throttles"]}
         self._flown = [Flown(*kept) for kept in state["flown"]]

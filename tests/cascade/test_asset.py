@@ -12,7 +12,7 @@ from monitor.cascade.asset import Asset
 from monitor.cascade.detector import Detector
 from monitor.cascade.settings import DetectorSettings
 from monitor.cascade.sight import NO_FEEDS
-from monitor.events import MICROS, AnyEvent, TradeBar
+from monitor.events import MICROS, AnyEvent, MarkPrice, TradeBar
 from tests.cascade.scenarios import (
     BRISK,
     NO_COVERAGE,
@@ -27,6 +27,7 @@ from tests.cascade.scenarios import (
     play,
     ramp,
     trade,
+    turns,
 )  # fmt: skip
 
 
@@ -46,7 +47,7 @@ def test_forced_share_is_of_the_takers_that_go_the_same_way() -> None:
     )
     asset.close(START, NO_FEEDS)
     assert (asset.taker_usd("long"), asset.taker_usd("short")) == (500_000.0, 701_000.0)
-    evidence = {found.feature: found for found in asset.scores[0].evidence}
+    evidence = {found.feature: found for found in asset.leading()[2].evidence}
     assert evidence["forced_share_1m"].value == 0.2
     asset.close(START + 60, NO_FEEDS)
     assert asset.taker_usd("long") == 0.0
@@ -59,7 +60,53 @@ def test_a_share_cannot_be_more_than_all() -> None:
     asset.liquidation(liquidation(START, 100_000.0))
     asset.trade(trade(START, 10.0, "sell"))
     asset.close(START, NO_FEEDS)
-    assert next(found.value for found in asset.scores[0].evidence if found.feature == "forced_share_1m") == 1.0
+    assert next(found.value for found in asset.leading()[2].evidence if found.feature == "forced_share_1m") == 1.0
+
+
+def executed(events: list[AnyEvent], form: str) -> list[AnyEvent]:
+    """The events with each mark as what was traded at that price."""
+    found: list[AnyEvent] = []
+    for event in events:
+        if isinstance(event, MarkPrice) and form == "trade":
+            second = event.event_time_us // MICROS
+            found.append(msgspec.structs.replace(trade(second, 1.0), price=event.mark_price))
+        elif isinstance(event, MarkPrice) and form == "bar":
+            at, price = event.event_time_us, event.mark_price
+            found.append(
+                TradeBar("bybit", "BTCUSDT", "BTC", at, at, 100_000, price, price, price, price, 1, 1, 1.0, 1.0, 2)
+            )
+        elif not isinstance(event, MarkPrice):
+            found.append(event)
+    return found
+
+
+@pytest.mark.parametrize("form", ["trade", "bar"])
+def test_without_marks_what_was_traded_is_the_price(form: str) -> None:
+    """A tape of trades and forced orders alone calls the same crash."""
+    _, signals = play(executed(crash(), form), BRISK)
+    assert [signal.phase for signal in turns(signals)][:2] == ["building", "cascade"]
+
+
+def test_without_marks_and_trades_forced_orders_filled_are_the_price() -> None:
+    """Their fills are, their limits are not: a bankruptcy price is far from the market."""
+    fill, limit = (
+        msgspec.structs.replace(liquidation(START, 1.0), price=94.0, price_kind=kind) for kind in ("fill", "bankruptcy")
+    )
+    detector, _ = play([fill])
+    assert detector.assets["BTC"].price.last == 94.0
+    detector, _ = play([limit])
+    assert detector.assets["BTC"].price.last is None
+
+
+def test_the_first_mark_ends_what_stood_in_for_it() -> None:
+    """Nothing carries over from executed prices, and none counts beside a mark, also after a restart."""
+    detector, _ = play([msgspec.structs.replace(trade(START, 1.0), price=90.0), mark(START + 1, 100.0)])
+    restored = Detector.restore(detector.snapshot())
+    for one in (detector, restored):
+        one.apply([msgspec.structs.replace(trade(START + 2, 1.0), price=80.0)])
+        one.advance(START + 3)
+        assert one.assets["BTC"].price.last == 100.0
+        assert one.assets["BTC"].price.move("1h", "short") == 0.0
 
 
 def test_nothing_new_is_not_told() -> None:
