@@ -10,9 +10,9 @@ UNWATCHED_S: Final = 24 * 3_600
 """A price that was followed for as long without a liquidation or a heartbeat of their channel on any exchange is not
 watched for them: a recording of prices alone. Until then nothing is concluded from silence."""
 DEAD_S: Final = 1_800
-DEAD_ORDERS: Final = 50.0
+DEAD_ORDERS: Final = 20.0
 """A tape without heartbeats has ended when it was silent for half an hour in which a normal market would have shown
-this many orders (chance of that: none)."""
+this many orders: of independent ones a chance of 2e-9, and they come in bursts."""
 
 
 class Feeds(NamedTuple):
