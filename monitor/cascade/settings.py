@@ -70,7 +70,7 @@ class FloorSettings(_Frozen):
         description="5 minutes must hold this much before a cascade is called, where the open interest is not known.",
     )
     cascade_interest_bp: dict[WindowName, PositiveFloat] = Field(
-        {"10s": 12, "1m": 25, "5m": 50},
+        {"10s": 16, "1m": 33, "5m": 66},
         min_length=1,
         description="Where it is known, one of these windows must hold this much of it, basis points (a normal day "
         "closes 50 by force): what dies within seconds is known by its pace before its sum tells, ...",
@@ -82,7 +82,7 @@ class FloorSettings(_Frozen):
         description="... with this share of the price's points, because so little may be a mere fright,",
     )
     sustained_interest_bp: dict[WindowName, PositiveFloat] = Field(
-        {"15m": 80}, description="or one of these this much of it, with the share that every cascade needs (0.45),"
+        {"15m": 105}, description="or one of these this much of it, with the share that every cascade needs (0.45),"
     )
     dust_usd: PositiveFloat = Field(
         10_000, description="and 5 minutes at least this much, however small the asset, USD,"
