@@ -170,9 +170,10 @@ def replay(ctx: click.Context, files: tuple[Path, ...], config: Path | None, as_
     "--matrix",
     is_flag=False,
     flag_value="events",
-    type=click.Choice(["events", "whole"]),
-    help="Also with lost venues, throttled feeds, late and mad data, around events; `whole` adds whole runs without "
-    "each venue and with throttled feeds alone, each as long as the plain one. Without a word: events.",
+    type=click.Choice(["losses", "events", "whole"]),
+    help="Also with lost venues, throttled feeds, late and mad data, around events; `losses` is without each venue and "
+    "with throttled feeds alone, `whole` adds whole runs of these, each as long as the plain one. Without a word: "
+    "events.",
 )
 @click.option("--plots", metavar="DIR", type=click.Path(path_type=Path), help="Draw each episode into DIR as PNG.")
 @click.option(

@@ -12,7 +12,7 @@ import msgspec
 
 from monitor.cascade.detector import Detector
 from monitor.cascade.settings import DetectorSettings
-from monitor.evaluate import robustness
+from monitor.evaluate import degrade, robustness
 from monitor.evaluate.alerts import Alert, Key, Trigger, Watch, in_order, of_assets
 from monitor.evaluate.baselines import RULES, Rule, crossings
 from monitor.evaluate.cases import Case, Source
@@ -24,7 +24,7 @@ from monitor.evaluate.truth import MARKET, Label, market_labels
 from monitor.evaluate.truth import in_order as labels_in_order
 from monitor.events import SIDES
 
-Matrix = Literal["events", "whole"]
+Matrix = Literal["losses", "events", "whole"]
 
 
 class Plan(msgspec.Struct, frozen=True):
@@ -34,7 +34,8 @@ class Plan(msgspec.Struct, frozen=True):
         settings: of the detector, as JSON, because it goes to other processes.
         trigger: the phase that counts as an alert.
         rules: whether to run the baselines.
-        matrix: how far to run the robustness matrix: around ``events``, or also whole runs without what may be missing.
+        matrix: how far to run the robustness matrix: around events with ``losses`` alone or with all its rows, or also
+            whole runs without what may be missing.
         plots: where to put a chart of each episode, if anywhere.
     """
 
@@ -59,7 +60,7 @@ class Examined(msgspec.Struct, frozen=True):
         degraded: the detector's outcome by row of the matrix around events; ``whole`` by row of whole runs.
         placebos: the outcomes of alerts that must fail.
         chance: recall of the alerts at random times, mean.
-        after_spikes: alerts within five minutes of a mad price that are not there without it.
+        after_spikes: alerts within five minutes of a mad price that are not there without it; None without that row.
         seconds: CPU seconds by kind of work.
     """
 
@@ -75,7 +76,7 @@ class Examined(msgspec.Struct, frozen=True):
     whole: dict[str, Outcome]
     placebos: dict[str, Outcome]
     chance: float | None
-    after_spikes: int
+    after_spikes: int | None
     plotted: int
     seconds: dict[str, float]
 
@@ -112,10 +113,12 @@ def examine(source: Source, plan: Plan) -> Examined:
         rules = {rule.name: _rule(rule, tapes, labels, exposure, forced) for rule in RULES} if plan.rules else {}
     degraded: dict[str, Outcome] = {}
     whole: dict[str, Outcome] = {}
-    after, known = 0, (labels, exposure, forced)
+    after: int | None = None
+    known = (labels, exposure, forced)
     if plan.matrix:
         with clock("matrix"):
-            degraded, after = robustness.degraded(case.events, stops, settings, plan.trigger, *known)
+            rows = (degrade.losses if plan.matrix == "losses" else degrade.matrix)(degrade.feeds_of(case.events))
+            degraded, after = robustness.degraded(case.events, stops, rows, settings, plan.trigger, *known)
     if plan.matrix == "whole":
         with clock("whole runs"):
             whole = robustness.whole(case.events, settings, plan.trigger, *known)

@@ -268,7 +268,7 @@ def build(
     tables = Tables(train, test)
     baselines = tables.baselines()
     chances = [market.chance for market in test if market.chance is not None]
-    with_matrix = any(market.degraded for market in test)
+    spikes = [market.after_spikes for market in test if market.after_spikes is not None]
     return Report(
         config_hash=config_hash(settings),
         configurations_tried=tried,
@@ -290,7 +290,7 @@ def build(
         matrix_whole=tables.whole(),
         placebos=tables.placebos(),
         chance=sum(chances) / len(chances) if chances else None,
-        after_spikes=sum(market.after_spikes for market in test) if with_matrix else None,
+        after_spikes=sum(spikes) if spikes else None,
         missed=misses(test),
         false_alarms=false_alarms(test),
         notes=_notes(test),

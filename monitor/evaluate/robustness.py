@@ -75,14 +75,14 @@ def run_with_stops(
 
 
 def degraded(
-    events: Sequence[AnyEvent], stops: Sequence[Stop], settings: DetectorSettings, trigger: Trigger,
+    events: Sequence[AnyEvent], stops: Sequence[Stop], rows: Sequence[degrade.Degradation],
+    settings: DetectorSettings, trigger: Trigger,
     labels: Sequence[Label], exposure: Exposure, forced: Mapping[Key, Forced],
-) -> tuple[dict[str, Outcome], int]:  # fmt: skip
-    """The outcome within the stretches by row of the matrix, and how many alerts mad prices alone raised."""
-    rows = [degrade.Degradation(PLAIN, iter), *degrade.matrix(degrade.feeds_of(events))]
+) -> tuple[dict[str, Outcome], int | None]:  # fmt: skip
+    """The outcome within the stretches by row of the matrix, and how many alerts mad prices alone raised, if asked."""
     outcomes: dict[str, Outcome] = {}
     raised: dict[str, list[Alert]] = {}
-    for row in rows:
+    for row in (degrade.Degradation(PLAIN, iter), *rows):
         alerts: list[Alert] = []
         for stop in stops:
             watch = Watch()
@@ -91,6 +91,8 @@ def degraded(
             alerts += of_assets(watch.alerts(trigger), market=False)
         raised[row.name] = in_order(alerts)
         outcomes[row.name] = judge(raised[row.name], labels, exposure, forced)
+    if degrade.MAD not in raised:
+        return outcomes, None
     return outcomes, len(after_spikes(raised[degrade.MAD]) - after_spikes(raised[PLAIN]))
 
 

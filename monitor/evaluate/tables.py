@@ -59,7 +59,8 @@ def parts(report: Report) -> Iterator[Table | str]:
     if report.matrix:
         title = "Robustness, from an hour before an event to ten minutes after it"
         yield matrix_table(report.matrix, title, only_near=True)
-        yield f"{report.after_spikes} alerts came from mad prices alone."
+        if report.after_spikes is not None:
+            yield f"{report.after_spikes} alerts came from mad prices alone."
     if report.matrix_whole:
         yield matrix_table(report.matrix_whole, "Robustness, lost for the whole run and never learned")
     yield matrix_table(report.placebos, "Placebos: recall must fall to chance")

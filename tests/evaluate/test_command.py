@@ -129,6 +129,19 @@ def test_matrix_plots_and_tables(tmp_path: Path) -> None:
         assert title in words.getvalue()
 
 
+def test_losses_alone_are_a_shorter_matrix(tmp_path: Path) -> None:
+    """Without each venue and with throttled feeds alone, and nothing is said of what was not tried."""
+    path = market(tmp_path)
+    text = evaluate(path, "--truth", tmp_path / "fall.truth.jsonl", "--json", "--matrix", "losses")
+    bent = msgspec.json.decode(text, type=Report)
+    assert [(row.name, row.recall.value) for row in bent.matrix] == [
+        ("nothing degraded", 1.0), ("without okx", 0.0), ("only throttled feeds", 0.0),
+    ]  # fmt: skip
+    words = io.StringIO()
+    show(bent, Console(file=words, width=160))
+    assert "mad prices" not in words.getvalue()
+
+
 def test_misses_and_false_alarms_are_listed(tmp_path: Path) -> None:
     """With the truth moved to another asset the alert is false and the event is missed."""
     path = market(tmp_path)
