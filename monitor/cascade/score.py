@@ -20,8 +20,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
-from msgspec.structs import replace
-
 from monitor.events import Evidence
 
 FLOW_WEIGHT: Final = 40.0
@@ -109,11 +107,12 @@ def score(
     if gated:
         evidence.append(Evidence("two_family_gate", round(points, 2), GATED_SCORE, round(GATED_SCORE - points, 2)))
         points = GATED_SCORE
-    evidence.sort(key=lambda item: (-item.contribution, item.feature))
     excess = round(points - 100.0, 2)
     if excess > 0:  # each item is rounded by itself: together they may be a hundredth too many
-        evidence[0] = replace(evidence[0], contribution=round(evidence[0].contribution - excess, 2))
+        largest = max(evidence, key=lambda item: item.contribution)
+        largest.contribution = round(largest.contribution - excess, 2)
         points = 100.0
+    evidence.sort(key=lambda item: (-item.contribution, item.feature))
     return Score(round(points, 2), evidence, gated, flow_share, price_share)
 
 

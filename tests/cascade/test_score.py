@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from itertools import product
 
 import pytest
 from hypothesis import given
@@ -136,10 +137,12 @@ def test_a_ramp_is_linear_between_its_ends(strength: float, share: float) -> Non
 
 def test_rounded_items_never_add_up_to_more_than_a_hundred() -> None:
     """Each is rounded by itself; what is too much is the largest one's, and they still add up to the score."""
-    for number in range(1, 40):
+    for number, flow_weights in product(range(1, 40), ((20, 5, 7, 8), (20, 20))):
         confirming = [Item(f"c{at}", 1.0, 0.0, 1.0, 0.0, 1.0, number / 7) for at in range(3)]
-        flow = [Item(f"f{at}", 9.0, 0.0, 9.0, 3.0, 6.0, weight) for at, weight in enumerate((20, 5, 7, 8))]
+        flow = [Item(f"f{at}", 9.0, 0.0, 9.0, 3.0, 6.0, weight) for at, weight in enumerate(flow_weights)]
         price = [Item(f"p{at}", 9.0, 0.0, 9.0, 3.0, 6.0, weight) for at, weight in enumerate((16, 5))]
         scored = score(flow, price, confirming)
         assert scored.points <= 100.0
-        assert round(sum(item.contribution for item in scored.evidence), 2) == scored.points
+        contributions = [item.contribution for item in scored.evidence]
+        assert round(sum(contributions), 2) == scored.points
+        assert contributions == sorted(contributions, reverse=True)
