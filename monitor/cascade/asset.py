@@ -63,7 +63,7 @@ class Summary(NamedTuple):
         asset: which.
         second: the closed second.
         flown: its liquidations.
-        price: its last mark.
+        price: its last mark, or what stands in for it.
         stressed: by side whether its flow or price is far from normal.
         in_cascade: by side whether it is in a cascade ...
         venues: where its liquidations were seen.
@@ -118,7 +118,7 @@ class Asset(Scope):
         self.liquidated(event.venue, event.side, second, micros, event.orders, complete=complete, aggregated=aggregated)
         self._flown.append(Flown(second, event.side, micros, event.orders, complete, aggregated))
         if not self.marked and event.price_kind in EXECUTED and event.price is not UNSET:
-            self.price.mark(event.venue, second, event.price)
+            self._executed(event.venue, second, event.price)
 
     def _throttle(self, event: Liquidation, coverage: Coverage, second: int, micros: int) -> None:
         key = (event.venue, event.symbol)
@@ -166,7 +166,7 @@ class Asset(Scope):
         return lane
 
     def _executed(self, venue: str, second: int, price: float) -> None:
-        """Take a trade's price for the mark that is not known."""
+        """Take the price of what was traded for the mark that is not known."""
         self.price.mark(venue, second, price)
         self.touch()
 
@@ -174,9 +174,7 @@ class Asset(Scope):
         """Take a mark price; from the first one on, executed prices are forgotten and stand in no more."""
         if not self.marked:
             self.marked = True
-            self.price = self._new_price()
-            for phases in self.phases:
-                phases.forget_price()
+            self._begin_price()
         self.price.mark(event.venue, event.event_time_us // MICROS, event.mark_price)
         self.context.mark(event)
         self.touch()

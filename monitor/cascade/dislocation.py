@@ -22,8 +22,6 @@ TAIL: Final = 4.5
 """Prior of either, basis points: a Pareto tail from a few of them on, as steep as that of the price's moves."""
 PRIOR_WEIGHT: Final = 2880.0
 """Observations that the prior is worth: a day, whose minutes show both sides."""
-
-
 PRIOR_LEAST: Final = 0.5
 """The prior never weighs less than this share of what was seen, as that of the price's moves."""
 

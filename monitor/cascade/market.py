@@ -102,10 +102,8 @@ class Market(Scope):
         leaders = self.settings.market.leaders
         if not self.leader or leaders.index(asset) < leaders.index(self.leader):
             if self.leader:
-                # Another asset's price: nothing carries over.
-                self.price, self.lead = self._new_price(), Lead()
-                for phases in self.phases:
-                    phases.forget_price()
+                self._begin_price()
+                self.lead = Lead()
             self.leader = asset
         if asset == self.leader:
             self.price.mark(asset, second, price)

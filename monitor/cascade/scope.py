@@ -116,6 +116,12 @@ class Scope:
         baseline = self.settings.baseline
         return Price(baseline.daily_volatility, self.settings.judged.move_windows, 60 * baseline.lag_minutes)
 
+    def _begin_price(self) -> None:
+        """Begin with another price: nothing carries over from the one before."""
+        self.price = self._new_price()
+        for phases in self.phases:
+            phases.forget_price()
+
     # What comes in
 
     def liquidated(self, source: str, side: Side, second: int, micros: int, orders: int, *, complete: bool,

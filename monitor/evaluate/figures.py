@@ -14,7 +14,7 @@ from monitor.evaluate.intervals import Estimate
 from monitor.evaluate.matching import Verdict
 from monitor.evaluate.outcomes import Hit, Outcome
 from monitor.evaluate.tape import Floats
-from monitor.evaluate.truth import MARKET, MARKET_SHARE, Label
+from monitor.evaluate.truth import MARKET, Label, are_market
 from monitor.events import MICROS
 
 SEVERE: Final = 2
@@ -73,13 +73,13 @@ class Figures(msgspec.Struct, frozen=True):
 
 
 def event_block(exposure: Exposure, label: Label, labels: Sequence[Label]) -> Block:
-    """Where an event lies: with its asset, or with the market's where :data:`MARKET_SHARE` of the assets had one."""
+    """Where an event lies: with its asset, or with the market's where enough of the assets had one to be it."""
     same = {
         other.asset
         for other in labels
         if other.onset_us <= label.end_us and label.onset_us <= other.end_us
     }  # fmt: skip
-    wide = len(same) >= max(2.0, MARKET_SHARE * len(exposure.assets))
+    wide = are_market(len(same), len(exposure.assets))
     return exposure.world, week_of(label.onset_us), MARKET if wide else label.asset
 
 

@@ -141,6 +141,11 @@ def in_order(labels: Iterable[Label]) -> list[Label]:
     return sorted(labels, key=lambda label: (label.onset_us, label.asset, label.direction, label.type))
 
 
+def are_market(some: int, assets: int) -> bool:
+    """Whether so many of the assets, two at the least, are :data:`MARKET_SHARE` of them."""
+    return some >= max(2.0, MARKET_SHARE * assets)
+
+
 def market_labels(labels: Sequence[Label], assets: int) -> list[Label]:
     """Episodes of the market: times at which a leader or :data:`MARKET_SHARE` of ``assets`` are in an event.
 
@@ -164,7 +169,7 @@ def _wide_from(group: Sequence[Label], assets: int) -> int | None:
     names: set[str] = set()
     for label in group:
         names.add(label.asset)
-        if label.asset in LEADERS or len(names) >= max(2.0, MARKET_SHARE * assets):
+        if label.asset in LEADERS or are_market(len(names), assets):
             return label.onset_us
     return None
 

@@ -67,9 +67,10 @@ def test_what_the_result_depends_on_is_in_the_key(tmp_path: Path) -> None:
     plans = [
         PLAN, msgspec.structs.replace(PLAN, settings=changed), msgspec.structs.replace(PLAN, trigger="building"),
         msgspec.structs.replace(PLAN, matrix="events"), msgspec.structs.replace(PLAN, matrix="whole"),
+        msgspec.structs.replace(PLAN, matrix="losses"),
         msgspec.structs.replace(PLAN, rules=False),
     ]  # fmt: skip
-    seeds = [Simulated(2, 2.0, 3), Simulated(1, 3.0, 3), Simulated(1, 2.0, 4)]
+    seeds = [Simulated(2, 2.0, 3), Simulated(1, 3.0, 3), Simulated(1, 2.0, 4), Simulated(1, 2.0, 3, 2.0)]
     keys = [*(key(plan=plan) for plan in plans), *(key(source) for source in seeds)]
     assert len(set(keys)) == len(keys)
     assert key(plan=msgspec.structs.replace(PLAN, plots=tmp_path)) == key()
