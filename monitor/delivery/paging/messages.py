@@ -126,12 +126,13 @@ def details(page: Page, links: Links) -> Body:
 
 
 def webhook(links: Links) -> Render:
-    """Renders the generic webhook: action, key, severity, summary, signal, links."""
+    """Renders the generic webhook: id, action, key, severity, summary, signal, links."""
 
     def render(page: Page) -> Body:
         filled = links.fill(page)
         return {
             "type": "page",
+            "id": page.id,
             "action": page.action,
             "dedup_key": page.episode_id,
             "severity": page.severity,

@@ -33,6 +33,16 @@ class Page(NamedTuple):
     severity: Severity
     signal: Signal | None = None
 
+    @property
+    def id(self) -> str:
+        """The same whenever the page is sent, by whichever process.
+
+        An episode ends once, whether its last signal is read or not; it may be opened again, by a later signal.
+        """
+        if self.signal is None or self.action == "resolve":
+            return f"{self.episode_id}-{self.action}"
+        return f"{self.episode_id}-{self.action}-{self.signal.revision}"
+
 
 class OpenPage(msgspec.Struct, array_like=True):
     """An incident that is open: its episode, and the last revision that was paged."""

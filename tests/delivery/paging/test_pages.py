@@ -103,3 +103,20 @@ def test_a_state_that_is_none_is_refused() -> None:
     """Half a state must not pass for an empty one."""
     with pytest.raises(ValueError, match="truncated"):
         Pages().load(b'["BTC')
+
+
+def test_a_page_has_the_same_id_whenever_it_is_made() -> None:
+    """Each page of an episode has its own, and what reads the signals again makes the same ones."""
+    first, second = ([page.id for page in map(Pages().take, EPISODE) if page is not None] for _ in range(2))
+    key = EPISODE[0].episode_id
+    assert first == second == [f"{key}-trigger-2", f"{key}-update-5", f"{key}-resolve"]
+
+
+def test_an_end_has_one_id_whether_it_was_seen_or_not() -> None:
+    """A process that died before it kept the end leaves it to the next, which has no signal of it."""
+    seen, unseen = Pages(), Pages()
+    actions(seen, EPISODE[:2])
+    actions(unseen, EPISODE[:2])
+    page = seen.take(EPISODE[-1])
+    assert page is not None
+    assert [page.id] == [each.id for each in unseen.end_all_but([])]
