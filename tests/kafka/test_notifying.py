@@ -20,6 +20,7 @@ from monitor.bus.kafka_subscriber import KafkaSubscriber
 from monitor.bus.kafka_transactions import committed
 from monitor.bus.ports import Batch, Partition
 from monitor.bus.topics import CASCADE_STATE, SIGNALS
+from monitor.delivery.paging import backlog
 from monitor.delivery.paging import notifier as paging
 from monitor.delivery.paging.messages import Links, Render, webhook
 from monitor.delivery.paging.pages import Page
@@ -186,7 +187,7 @@ async def test_a_channel_that_fails_stops_no_other(
         return fails
 
     monkeypatch.setattr(role, "webhook", faulty)
-    monkeypatch.setattr(paging, "MOST_FAULTS", 1_000_000)
+    monkeypatch.setattr(backlog, "MOST_FAULTS", 1_000_000)
     with EventsApi() as pager, EventsApi() as hook:
         async with two_channels(kafka_connection, pager, hook, monkeypatch) as url:
             await publish(kafka_connection, EPISODE)

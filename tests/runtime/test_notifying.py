@@ -15,7 +15,8 @@ import pytest
 from monitor.bus.memory import MemoryBus
 from monitor.cascade.detector import Detector
 from monitor.delivery.paging import notifier
-from monitor.delivery.paging.notifier import MOST_FAULTS, Notifier
+from monitor.delivery.paging.backlog import MOST_FAULTS
+from monitor.delivery.paging.notifier import Notifier
 from monitor.delivery.paging.pages import Page
 from monitor.errors import OperatorError
 from monitor.runtime.notifying import NOTE_BYTES, FileProgress, _note, channels, faults, local_notifiers, run_local

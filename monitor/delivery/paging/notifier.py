@@ -11,7 +11,6 @@ import asyncio
 import logging
 import random
 from bisect import bisect_left
-from collections import deque
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from functools import partial
 from typing import Final, Literal, NamedTuple, Protocol, get_args
@@ -19,6 +18,7 @@ from typing import Final, Literal, NamedTuple, Protocol, get_args
 from monitor.adapters.backoff import Backoff, kept_going
 from monitor.bus.ports import Batch, Partition
 from monitor.cascade.view import Histogram
+from monitor.delivery.paging.backlog import Backlog, Waiting
 from monitor.delivery.paging.channel import Channel
 from monitor.delivery.paging.pages import Action, Page, Pages
 from monitor.events import MICROS, Signal
@@ -29,8 +29,6 @@ POLL_S: Final = 0.5
 """How long to wait for signals before looking again; signals themselves wake the reader at once."""
 KEEP_S: Final = 5.0
 """How often to remember what was read while nothing is paged: so much is read again after a restart."""
-MOST_FAULTS: Final = 5
-"""Tries of a page that end by a fault of ours, about ten seconds: then it is given up, or it would hold up the rest."""
 RESTART_S: Final = 0.5
 LONGEST_RESTART_S: Final = 10.0
 """Nobody else is to be spared by a longer wait, and a page is late by it."""
@@ -91,11 +89,6 @@ class NotifierStats(NamedTuple):
     given_up: Mapping[str, int] = {}
 
 
-class _Pending(NamedTuple):
-    partition: Partition
-    page: Page
-
-
 class Notifier:
     """One channel at work.
 
@@ -123,7 +116,7 @@ class Notifier:
         self._pages: dict[Partition, Pages] = {}
         self._accepted: set[str] = set()  # episodes whose incident the channel has
         self._read: dict[Partition, int] = {}
-        self._pending: deque[_Pending] = deque()
+        self._pending = Backlog()
         self._work = asyncio.Event()
         self._kept_us = 0
         self._dirty = False
@@ -134,7 +127,6 @@ class Notifier:
         self._save_failures = 0
         self._crashes = 0
         self._failing: set[Part] = set()
-        self._faults = 0  # of the page that is to be sent next
         self._given_up = dict.fromkeys((*get_args(Action), UNKNOWN), 0)
 
     # What whoever owns the partitions says
@@ -159,13 +151,12 @@ class Notifier:
         for partition in gone:
             self._pages.pop(partition, None)
             self._read.pop(partition, None)
-        self._pending = deque(each for each in self._pending if each.partition not in gone)
-        self._faults = 0
+        self._pending.drop(gone)
 
     def end_all_but(self, running: Collection[str]) -> None:
         """Resolve what is open though its episode does not run any more."""
         for partition, pages in self._pages.items():
-            self._pending.extend(_Pending(partition, page) for page in pages.end_all_but(running))
+            self._pending.add(partition, pages.end_all_but(running))
         self._work.set()
 
     # Work
@@ -219,32 +210,25 @@ class Notifier:
                 log.exception("%s: gives up a signal of %s that it cannot judge", self.channel.name, record.episode_id)
                 continue
             if page is not None:
-                self._pending.append(_Pending(partition, page))
+                self._pending.add(partition, [page])
 
     async def _send(self) -> None:
         while True:
             while self._pending:
-                sending = self._pending[0]
+                sending = self._pending.first
                 try:
                     await self._deliver(sending.page)
                 except Exception:
                     self._fault(sending)
                     raise
-                self._faults = 0
-                if self._pending and self._pending[0] is sending:
-                    self._pending.popleft()
+                self._pending.done(sending)
             await self._keep()
             self._failing.discard("sending")
             await self._work.wait()
             self._work.clear()
 
-    def _fault(self, sending: _Pending) -> None:
-        if not self._pending or self._pending[0] is not sending:
-            return
-        self._faults += 1
-        if self._faults >= MOST_FAULTS:
-            self._pending.popleft()
-            self._faults = 0
+    def _fault(self, sending: Waiting) -> None:
+        if self._pending.fault(sending):
             self._given_up[sending.page.action] += 1
             log.error("%s: gives up to %s %s", self.channel.name, sending.page.action, sending.page.episode_id)
 

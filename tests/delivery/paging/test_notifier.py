@@ -218,6 +218,27 @@ async def test_a_fault_in_reading_leaves_sending_alone(api: EventsApi, monkeypat
     assert len(api.tries) == 4
 
 
+async def test_a_page_in_flight_whose_signal_is_read_again_is_sent_once(api: EventsApi) -> None:
+    """Its partition goes and comes back while it waits for the next try."""
+    api.answers = [Answer(503)]
+    bus, kept = MemoryBus(), Kept()
+
+    class Rejoin(Naps):
+        async def __call__(self, seconds: float) -> None:
+            await super().__call__(seconds)
+            work.forget()
+            work.restore(HERE, b"")
+            bus.write(EPISODE[:2])
+            await until(lambda: work.stats().pending == 1)
+
+    work = notifier(api, bus, kept, Rejoin())
+    async with running(work):
+        bus.write(EPISODE[:2])
+        await until(lambda: kept.offsets == {HERE: 4})
+    assert len(api.accepted) == 1
+    assert list(work.stats().open) == [("BTC", "long")]
+
+
 @pytest.mark.parametrize("gone", [[HERE], None], ids=["one", "all"])
 async def test_partitions_of_another_are_his_to_page(api: EventsApi, gone: list[Partition] | None) -> None:
     """What waits of a partition that went is not sent; what was open there is not shown."""
