@@ -33,7 +33,7 @@ RESTART_S: Final = 0.5
 LONGEST_RESTART_S: Final = 10.0
 """Nobody else is to be spared by a longer wait, and a page is late by it."""
 HEALTHY_S: Final = 30.0
-"""What ran for so long waits the least when it fails again."""
+"""What ran for so long waits the least when it fails again; a reader that did is well again."""
 BOUNDS_S: Final = (0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 3.0, 5.0, 10.0, 30.0, 60.0, 300.0)
 """Buckets of a page's latency, around the objective of three seconds."""
 
@@ -72,7 +72,8 @@ class NotifierStats(NamedTuple):
         latency: from a signal's sending to its page's acceptance, seconds.
         save_failures: how often the progress could not be kept.
         crashes: how often reading or sending failed and was started again.
-        failing: whether it has not yet sent all that it read since.
+        failing: whether such a fault is not made good yet: not all is sent, or reading went on for less than
+            :data:`HEALTHY_S`.
         given_up: pages that a fault of ours kept from being sent, by action, and signals from being judged.
     """
 
@@ -184,16 +185,21 @@ class Notifier:
         log.error("%s: the notifier's %s failed; restarting it", self.channel.name, part, exc_info=error)
 
     async def _follow(self) -> None:
+        loop = asyncio.get_running_loop()
+        began_s = loop.time()
         while True:
             for batch in await self._reader.poll(POLL_S):
                 self._read_us = self._clock()
                 self._take(batch.partition, batch.records)
                 self._read[batch.partition] = batch.next_offset
                 self._dirty = True
-                self._failing.discard("reading")
             if self._pending:
                 self._work.set()
-            elif self._dirty and self._clock() - self._kept_us >= KEEP_S * MICROS:
+                continue
+            # Not with the first poll: what fails every few seconds would look well in between.
+            if loop.time() - began_s >= HEALTHY_S:
+                self._failing.discard("reading")
+            if self._dirty and self._clock() - self._kept_us >= KEEP_S * MICROS:
                 await self._keep()
 
     def _take(self, partition: Partition, records: Iterable[object]) -> None:

@@ -193,6 +193,7 @@ async def test_a_signal_that_cannot_be_judged_costs_itself_alone(
 async def test_a_fault_in_reading_leaves_sending_alone(api: EventsApi, monkeypatch: pytest.MonkeyPatch) -> None:
     """While reading cannot go on it is counted and said; what was read is sent and, once read again, all is well."""
     monkeypatch.setattr(notifier_module, "RESTART_S", 0.001)
+    monkeypatch.setattr(notifier_module, "HEALTHY_S", 0.05)
     bus, kept = MemoryBus(), Kept()
     work = notifier(api, bus, kept)
     poll, failures = work._reader.poll, 3
@@ -216,6 +217,59 @@ async def test_a_fault_in_reading_leaves_sending_alone(api: EventsApi, monkeypat
         await until(lambda: not work.stats().failing)
     assert work.stats().crashes == 3
     assert len(api.tries) == 4
+
+
+async def test_a_reader_that_failed_once_is_well_again_without_a_signal(
+    api: EventsApi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing comes for hours: that it looked, and went on looking, is enough."""
+    monkeypatch.setattr(notifier_module, "RESTART_S", 0.001)
+    monkeypatch.setattr(notifier_module, "HEALTHY_S", 0.2)
+    monkeypatch.setattr(notifier_module, "POLL_S", 0.01)
+    work = notifier(api, MemoryBus(), Kept())
+    poll, failed = work._reader.poll, False
+
+    async def fails(timeout_s: float) -> list[Batch]:
+        nonlocal failed
+        if not failed:
+            failed = True
+            raise RuntimeError("a fault of ours")
+        return await poll(timeout_s)
+
+    monkeypatch.setattr(work._reader, "poll", fails)
+    async with running(work):
+        await until(lambda: work.stats().crashes)
+        assert work.stats().failing
+        await until(lambda: not work.stats().failing)
+    assert (work.stats().crashes, work.stats().read_us) == (1, 0)
+
+
+async def test_a_reader_that_fails_again_and_again_never_looks_well(
+    api: EventsApi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It reads signals in between, which page nobody; its faults are too near to each other to call it well."""
+    monkeypatch.setattr(notifier_module, "RESTART_S", 0.001)
+    monkeypatch.setattr(notifier_module, "LONGEST_RESTART_S", 0.001)
+    bus = MemoryBus()
+    work = notifier(api, bus, Kept())
+    poll, polls, failing = work._reader.poll, 0, []
+
+    async def fails(timeout_s: float) -> list[Batch]:
+        nonlocal polls
+        polls += 1
+        if work.stats().crashes:
+            failing.append(work.stats().failing)
+        if polls % 3 == 0:
+            raise RuntimeError("a fault of ours")
+        bus.write(EPISODE[:1])
+        return await poll(timeout_s)
+
+    monkeypatch.setattr(work._reader, "poll", fails)
+    async with running(work):
+        await until(lambda: work.stats().crashes >= 5)
+    assert work.stats().read_us == NOW_US
+    assert len(failing) >= 8
+    assert all(failing)
 
 
 async def test_a_page_in_flight_whose_signal_is_read_again_is_sent_once(api: EventsApi) -> None:
