@@ -52,6 +52,12 @@ def page_metrics(notifiers: Sequence[NotifierStats]) -> Iterator[Family]:
         [((n.channel,), n.crashes) for n in notifiers],
     )
     yield gauge(
+        "notifier_forgot_timestamp_seconds",
+        "When the open incidents that a group keeps last could not be read and were forgotten; 0 for never.",
+        one,
+        [((n.channel,), n.forgot_us / MICROS) for n in notifiers],
+    )
+    yield gauge(
         "episode_paged",
         "1 while the channel has the episode's incident open.",
         ("channel", "asset", "direction"),

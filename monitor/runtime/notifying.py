@@ -187,13 +187,26 @@ class GroupNotifier:
 
     async def _assigned(self, partitions: frozenset[Partition]) -> None:
         found = await committed(self._connection, self._group, partitions)
-        for partition, (_, note) in found.items():
-            self.notifier.restore(partition, (note or "").encode())
+        for partition, (offset, note) in found.items():
+            try:
+                self.notifier.restore(partition, (note or "").encode())
+            except ValueError as error:
+                self._forget(partition, offset, note, error)
         # Kept at once, so that what comes now is read again if this process dies before it could page.
         for partition, end in (await self._subscriber.ends(partitions - found.keys())).items():
             self._subscriber.seek(partition, end)
             self.notifier.begin(partition, end)
         log.info("%s reads %d partitions of the signals", self._group, len(partitions))
+
+    def _forget(self, partition: Partition, offset: int, note: str, error: ValueError) -> None:
+        """Without its open incidents the channel pages what comes; without reading on it would page nobody."""
+        self.notifier.begin_anew(partition, offset)
+        log.error(
+            "the open incidents that group %s keeps with its offset of %s/%d cannot be read (%s): %r. They are "
+            "forgotten and reading goes on at %d: close by hand those whose episode is over "
+            "(docs/runbooks/notifier-forgot.md)",
+            self._group, self._connection.name(SIGNALS), partition.partition, error, note, offset,
+        )  # fmt: skip
 
     async def _revoked(self, partitions: frozenset[Partition]) -> None:
         self.notifier.forget(partitions)

@@ -238,6 +238,7 @@ FULL = Snapshot(
             0,
             2,
             given_up={"trigger": 1},
+            forgot_us=4_000_000,
         )
     ],
     state_saved_us=5_000_000,
@@ -254,6 +255,7 @@ def test_pages_and_kept_state_are_shown() -> None:
     assert value(samples, "pages_pending", channel="pagerduty") == 1
     assert value(samples, "episode_paged", channel="pagerduty", asset="BTC", direction="long") == 1
     assert value(samples, "notifier_last_read_timestamp_seconds", channel="pagerduty") == 3
+    assert value(samples, "notifier_forgot_timestamp_seconds", channel="pagerduty") == 4
     assert value(samples, "page_latency_seconds_bucket", channel="pagerduty", le="3") == 1
     assert value(samples, "state_saved_timestamp_seconds") == 5
     assert value(scrape(Snapshot()), "state_saved_timestamp_seconds") is None

@@ -270,3 +270,36 @@ async def test_a_group_whose_place_is_not_told_is_asked_again(
     assert seen["cascade_notifier_crashes_total", frozenset({("channel", "webhook")})] == 2
     assert seen["cascade_notifier_crashes_total", frozenset({("channel", "pagerduty")})] == 0
     assert [page["action"] for page in pages] == ["trigger", "update", "resolve"]
+
+
+async def test_incidents_that_cannot_be_read_are_forgotten_and_what_runs_is_paged_anew(
+    kafka_connection: KafkaConnection, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The log says of which group, topic, partition and offset, and what was there; the channel reads on from there."""
+    await admin.create(kafka_connection, 1)
+    group, here = kafka_connection.topic_prefix + "notifier-webhook", Partition(SIGNALS.name, 0)
+    await publish(kafka_connection, EPISODE[:2])
+    damaged = await KafkaSubscriber(kafka_connection, [SIGNALS], group=group).start()
+    while not await damaged.poll(0.1):
+        pass
+    await damaged.commit({here: 2}, {here: '[["BTC-long-2025'})
+    await damaged.close()
+    with EventsApi() as pager, EventsApi() as hook:
+        async with two_channels(kafka_connection, pager, hook, monkeypatch) as url:
+            await publish(kafka_connection, EPISODE[2:])
+            pages = await asyncio.to_thread(hook.wait_for, 3)
+            await asyncio.sleep(0.3)  # what it read is committed
+            seen = await scrape(url)
+            ready = await get(f"{url}/readyz")
+        kept = await committed(kafka_connection, group, [here])
+    assert [page["id"].rpartition("Z-")[2] for page in pages] == ["trigger-3", "update-5", "resolve"]
+    forgot = "cascade_notifier_forgot_timestamp_seconds"
+    assert seen[forgot, frozenset({("channel", "webhook")})] > 0
+    assert seen[forgot, frozenset({("channel", "pagerduty")})] == 0
+    assert seen["cascade_notifier_crashes_total", frozenset({("channel", "webhook")})] == 0
+    assert ready.status_code == HTTPStatus.OK
+    assert kept[here][1] == "[]"
+    (said,) = [record.getMessage() for record in caplog.records if "cannot be read" in record.getMessage()]
+    topic = kafka_connection.name(SIGNALS)
+    assert f"group {group} keeps with its offset of {topic}/0 cannot be read" in said
+    assert "'[[\"BTC-long-2025'. They are forgotten and reading goes on at 2" in said

@@ -75,6 +75,7 @@ class NotifierStats(NamedTuple):
         failing: whether such a fault is not made good yet: not all is sent, or reading went on for less than
             :data:`HEALTHY_S`.
         given_up: pages that a fault of ours kept from being sent, by action, and signals from being judged.
+        forgot_us: when the open incidents of a partition were last forgotten as they could not be read, 0 for never.
     """
 
     channel: str
@@ -88,6 +89,7 @@ class NotifierStats(NamedTuple):
     crashes: int = 0
     failing: bool = False
     given_up: Mapping[str, int] = {}
+    forgot_us: int = 0
 
 
 class Notifier:
@@ -129,6 +131,7 @@ class Notifier:
         self._crashes = 0
         self._failing: set[Part] = set()
         self._given_up = dict.fromkeys((*get_args(Action), UNKNOWN), 0)
+        self._forgot_us = 0
 
     # What whoever owns the partitions says
 
@@ -145,6 +148,11 @@ class Notifier:
         self.restore(partition, b"")
         self._read[partition] = offset
         self._dirty, self._kept_us = True, 0
+
+    def begin_anew(self, partition: Partition, offset: int) -> None:
+        """What was kept of a partition cannot be read: go on at ``offset`` as if no incident were open there."""
+        self._forgot_us = self._clock()
+        self.begin(partition, offset)
 
     def forget(self, partitions: Iterable[Partition] | None = None) -> None:
         """Partitions, or all, are another's now: what waits to be sent of them is his."""
@@ -273,5 +281,5 @@ class Notifier:
         return NotifierStats(
             self.channel.name, dict(self.channel.accepted), dict(self.channel.failures), len(self._pending), shown,
             self._read_us, Histogram(BOUNDS_S, list(self._latencies), self._latency_sum), self._save_failures,
-            self._crashes, bool(self._failing), dict(self._given_up),
+            self._crashes, bool(self._failing), dict(self._given_up), self._forgot_us,
         )  # fmt: skip

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Container, Iterable
-from typing import Final, Literal, NamedTuple
+from typing import Annotated, Final, Literal, NamedTuple
 
 import msgspec
 
@@ -47,7 +47,7 @@ class Page(NamedTuple):
 class OpenPage(msgspec.Struct, array_like=True):
     """An incident that is open: its episode, and the last revision that was paged."""
 
-    episode_id: str
+    episode_id: Annotated[str, msgspec.Meta(pattern="-(long|short)-[^-]+$")]
     revision: int
 
     @property

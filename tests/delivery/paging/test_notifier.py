@@ -293,6 +293,18 @@ async def test_a_page_in_flight_whose_signal_is_read_again_is_sent_once(api: Eve
     assert list(work.stats().open) == [("BTC", "long")]
 
 
+async def test_a_partition_whose_incidents_cannot_be_told_begins_anew(api: EventsApi) -> None:
+    """Where it goes on, with none open, is kept at once; when that was is shown."""
+    bus, kept = MemoryBus(), Kept()
+    work = notifier(api, bus, kept)
+    assert work.stats().forgot_us == 0
+    work.begin_anew(HERE, 7)
+    async with running(work):
+        await until(lambda: kept.offsets == {HERE: 7})
+    assert kept.states == {HERE: b"[]"}
+    assert work.stats().forgot_us == NOW_US
+
+
 @pytest.mark.parametrize("gone", [[HERE], None], ids=["one", "all"])
 async def test_partitions_of_another_are_his_to_page(api: EventsApi, gone: list[Partition] | None) -> None:
     """What waits of a partition that went is not sent; what was open there is not shown."""

@@ -99,10 +99,13 @@ def test_incidents_whose_end_nobody_saw_are_resolved() -> None:
     assert [open_page.episode_id for open_page in pages.open] == ["MARKET-long-20251124T160000Z"]
 
 
-def test_a_state_that_is_none_is_refused() -> None:
-    """Half a state must not pass for an empty one."""
-    with pytest.raises(ValueError, match="truncated"):
-        Pages().load(b'["BTC')
+@pytest.mark.parametrize(
+    ("state", "because"), [(b'["BTC', "truncated"), (b'[["BTC",2]]', "regex"), (b'{"BTC":2}', "array")]
+)
+def test_a_state_that_is_none_is_refused(state: bytes, because: str) -> None:
+    """Half a state must not pass for an empty one, nor anything for an episode whose asset and side are not told."""
+    with pytest.raises(ValueError, match=because):
+        Pages().load(state)
 
 
 def test_a_page_has_the_same_id_whenever_it_is_made() -> None:
