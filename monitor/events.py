@@ -367,9 +367,11 @@ class Closed(msgspec.Struct, tag_field="type", tag="closed"):
         second: the last one closed, seconds since the epoch.
         beats: by venue the second of its last heartbeat.
         summaries: JSON of the assets' summaries since the record before.
+        format: version of the summaries; the market passes over those of another.
     """
 
     partition: int
     second: int
     beats: dict[str, int]
     summaries: msgspec.Raw
+    format: int = 0

@@ -11,7 +11,7 @@ from monitor.bus import codec
 from monitor.bus.merge import Merge, Position
 from monitor.bus.ports import Batch, Outgoing
 from monitor.bus.topics import MARKET_TOPICS, SIGNALS, SUMMARIES
-from monitor.cascade.detector import Detector, asset_view
+from monitor.cascade.detector import FORMAT, Detector, asset_view
 from monitor.cascade.settings import DetectorSettings
 from monitor.cascade.view import AssetView
 from monitor.events import ALL, MICROS, MONITOR, Closed, Heartbeat, Signal
@@ -105,7 +105,7 @@ class AssetShare:
         """What the market must know of the seconds just closed."""
         summaries = [each for each in self.detector.take_summaries() if each.second > self._emitted]
         raw = msgspec.Raw(msgspec.json.encode(summaries))
-        closed = Closed(self._partition, self.closed, self.detector.heartbeats(), raw)
+        closed = Closed(self._partition, self.closed, self.detector.heartbeats(), raw, FORMAT)
         return Outgoing(SUMMARIES, 0, b"%d" % self._partition, codec.encode(closed))
 
     def _beat(self, now_us: int) -> Outgoing:

@@ -11,7 +11,7 @@ from monitor.bus.merge import Position
 from monitor.bus.ports import Batch
 from monitor.bus.topics import SUMMARIES
 from monitor.cascade.asset import Summary
-from monitor.cascade.detector import asset_view, feeds_at
+from monitor.cascade.detector import FORMAT, asset_view, feeds_at
 from monitor.cascade.market import Market
 from monitor.cascade.settings import DetectorSettings
 from monitor.cascade.view import AssetView
@@ -22,8 +22,9 @@ _SUMMARIES = msgspec.json.Decoder(list[Summary])
 
 
 class Kept(msgspec.Struct, array_like=True):
-    """A snapshot: see the attributes of :class:`MarketShare`."""
+    """A snapshot: its version, and the attributes of :class:`MarketShare`."""
 
+    format: int
     offset: int
     closed: int
     closed_by: dict[int, int]
@@ -71,6 +72,8 @@ class MarketShare:
                 kept = msgspec.msgpack.decode(parts[COMMON], type=Kept)
             except msgspec.MsgspecError as error:
                 raise ValueError("not a snapshot of the market") from error
+            if kept.format != FORMAT:
+                raise ValueError(f"snapshot of format {kept.format}, but this version reads {FORMAT}")
             self.market.load(kept.market)
             self.closed, self._offset, self._closed_by = kept.closed, kept.offset, kept.closed_by
             self._pending, self._beats = kept.pending, kept.beats
@@ -78,9 +81,10 @@ class MarketShare:
         return self
 
     def put(self, batch: Batch) -> None:
-        """Take what the partitions said."""
+        """Take what the partitions said; what another version said is passed over."""
         for record in batch.records[max(0, self._offset - batch.first_offset) :]:
-            if isinstance(record, Closed):
+            # A group of an older version, from which this one took over, may have written there within a day.
+            if isinstance(record, Closed) and record.format == FORMAT:
                 self._take(record)
         self._offset = max(self._offset, batch.next_offset)
 
@@ -132,7 +136,7 @@ class MarketShare:
 
     def snapshot(self) -> Mapping[str, bytes]:
         """Everything."""
-        kept = Kept(self._offset, self.closed, self._closed_by, self._pending, self._beats, self.market.state())
+        kept = Kept(FORMAT, self._offset, self.closed, self._closed_by, self._pending, self._beats, self.market.state())
         return {COMMON: msgspec.msgpack.encode(kept)}
 
     def views(self) -> Sequence[AssetView]:

@@ -6,15 +6,17 @@ import random
 from collections import defaultdict
 from collections.abc import Mapping
 
+import msgspec
 import pytest
 
 from monitor.bus import codec
 from monitor.bus.partitioner import Partitioner
 from monitor.bus.ports import Batch, Partition
 from monitor.bus.topics import MARKET_TOPICS, ROUTES, SIGNALS, SUMMARIES, WATERMARKED, Record
+from monitor.cascade.detector import FORMAT
 from monitor.cascade.market import MARKET
 from monitor.demo.story import DETECTOR
-from monitor.events import Heartbeat, Signal
+from monitor.events import Closed, Heartbeat, Signal
 from monitor.runtime.asset_share import AssetShare
 from monitor.runtime.market_share import MarketShare
 from monitor.runtime.share import COMMON, Share, Step
@@ -122,3 +124,24 @@ def test_a_snapshot_of_something_else_is_refused() -> None:
         AssetShare.restore(0, {COMMON: b"\x01"}, DETECTOR, 0)
     with pytest.raises(ValueError, match="not a snapshot"):
         MarketShare.restore({COMMON: b"\x01"}, DETECTOR, 1, 0, 0)
+
+
+def test_the_markets_snapshot_of_another_version_is_refused() -> None:
+    """Its version is named, and that which is read."""
+    parts = MarketShare(DETECTOR, 1, 0).snapshot()
+    kept = msgspec.msgpack.decode(parts[COMMON])
+    other = {COMMON: msgspec.msgpack.encode([FORMAT - 1, *kept[1:]])}
+    with pytest.raises(ValueError, match=f"format {FORMAT - 1}, but this version reads {FORMAT}"):
+        MarketShare.restore(other, DETECTOR, 1, 0, 0)
+
+
+def test_what_another_version_told_the_market_is_passed_over() -> None:
+    """Its summaries would not be understood; the market goes on with the first word of this version."""
+    share = MarketShare(DETECTOR, 1, 0)
+    older = msgspec.Raw(b'[["BTC",7,[],100.0,[false,false],[true,false],[]]]')
+    where = Partition(SUMMARIES.name, 0)
+    share.put(Batch(where, 0, [Closed(0, 7, {}, older)]))
+    assert share.step(1) is None
+    share.put(Batch(where, 1, [Closed(0, 8, {}, msgspec.Raw(b"[]"), FORMAT)]))
+    assert share.step(1) == Step([], [], 8)
+    assert share.fetched() == {SUMMARIES.name: 2}
