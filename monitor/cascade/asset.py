@@ -26,6 +26,7 @@ from monitor.events import (
     Liquidation,
     MarkPrice,
     OpenInterest,
+    Phase,
     Side,
     Signal,
     Trade,
@@ -64,10 +65,10 @@ class Summary(NamedTuple):
         second: the closed second.
         flown: its liquidations.
         price: its last mark, or what stands in for it.
+        marked: whether the price is a mark; with the first one it begins anew.
         stressed: by side whether its flow or price is far from normal.
-        in_cascade: by side whether it is in a cascade ...
+        phases: by side; calm where it is merely watched.
         venues: where its liquidations were seen.
-        building: ... or building.
         open_interest_usd: 0 where it is not known.
         hidden: by window what its saturated feeds hide, micro-USD by side.
         minute: at a minute's end what that minute hid.
@@ -79,10 +80,10 @@ class Summary(NamedTuple):
     second: int
     flown: tuple[Flown, ...]
     price: float | None
+    marked: bool
     stressed: tuple[bool, bool]
-    in_cascade: tuple[bool, bool]
+    phases: tuple[Phase, Phase]
     venues: tuple[str, ...]
-    building: tuple[bool, bool] = (False, False)
     open_interest_usd: float = 0.0
     hidden: Mapping[str, tuple[int, int]] = NONE
     minute: Minute | None = None
@@ -103,6 +104,7 @@ class Asset(Scope):
         self.throttles: dict[tuple[str, str], Throttle] = {}  # by venue and symbol
         self.marked = False  # whether a mark price ever came; until then executed prices stand in
         self._hid = False  # whether the market was last told of anything hidden
+        self._phases_told: tuple[Phase, Phase] = ("calm", "calm")  # to the market
         self._buy_lanes: dict[str, int] = {}  # first of a venue's two lanes; the next one holds sells
         self._flown: list[Flown] = []
 
@@ -274,22 +276,19 @@ class Asset(Scope):
     def summary(self) -> Summary | None:
         """What the market must know of the second just closed; None if nothing of it is new."""
         flown, self._flown = tuple(self._flown), []
-        states = [phases.state for phases in self.phases]
-        cascade = (states[0].phase == "cascade", states[1].phase == "cascade")
-        builds = [state.phase == "building" and not state.watched for state in states]
-        building = (builds[0], builds[1])
+        phases = (self.phases[0].episode_phase, self.phases[1].episode_phase)
+        turned, self._phases_told = self._phases_told != phases, phases
         stressed = (self.stressed_second[0] == self.second, self.stressed_second[1] == self.second)
-        turned = self.second in (states[0].since, states[1].since)
         corrected = self.corrected
         minute_ends = self.second % 60 == 59
         minute = corrected.minute if minute_ends and corrected.saturation else None
         told = self.context.told(self.second, self.price) if minute_ends else None
         hid, self._hid = self._hid, bool(corrected.windows)
-        news = (flown, *stressed, turned, *cascade, minute is not None, hid, self._hid, told is not None)
+        news = (flown, *stressed, turned, "cascade" in phases, minute is not None, hid, self._hid, told is not None)
         if not any(news) and self.price.second != self.second:
             return None
         return Summary(
-            self.name, self.second, flown, self.price.last, stressed, cascade, tuple(self.flow.sources), building,
+            self.name, self.second, flown, self.price.last, self.marked, stressed, phases, tuple(self.flow.sources),
             self.open_interest_usd, corrected.windows, minute, corrected.by_venue, told,
         )  # fmt: skip
 
@@ -308,7 +307,7 @@ class Asset(Scope):
             "seen": self.seen.state(),
             "diagnostics": self.diagnostics.state(), "volume": self.volume.state(), "context": self.context.state(),
             "coverages": self.coverages, "flown": self._flown, "buy_lanes": self._buy_lanes, "hid": self._hid,
-            "marked": self.marked,
+            "marked": self.marked, "phases_told": self._phases_told,
             "throttles": [(*key, throttle.state()) for key, throttle in self.throttles.items()],
         }  # fmt: skip
 
@@ -322,5 +321,7 @@ class Asset(Scope):
         self.diagnostics.load(state["diagnostics"])
         self.coverages = state["coverages"]
         self._hid, self.marked = state["hid"], state["marked"]
+        long, short = state["phases_told"]
+        self._phases_told = (long, short)
         self.throttles = {(venue, symbol): Throttle.restore(kept) for venue, symbol, kept in state["throttles"]}
         self._flown = [Flown(*kept) for kept in state["flown"]]

@@ -20,7 +20,7 @@ from monitor.cascade.score import Item
 from monitor.cascade.settings import DetectorSettings
 from monitor.cascade.sight import Feeds
 from monitor.cascade.throttle import Hidden
-from monitor.events import Side, Signal
+from monitor.events import Phase, Side, Signal
 
 MARKET: Final = "MARKET"
 STRESS_S: Final = 60
@@ -50,13 +50,13 @@ class Market(Scope):
     def __init__(self, settings: DetectorSettings) -> None:
         super().__init__(MARKET, settings, settings.floors.market_scale, STEADINESS)
         self.leader = ""
+        self.marked = False  # whether the leader's price is a mark
         self.lead = Lead()  # of the leader before all others
         self.context = MarketContext(settings.market)
         self.venues: set[str] = set()
         self.told_at: dict[str, int] = {}  # second of each asset's last liquidation or price
         self.stressed_at: list[dict[str, int]] = [{}, {}]  # by side the second of its last stress
-        self.leading_cascade: list[set[str]] = [set(), set()]  # leaders in a cascade, by side
-        self.leading_building: list[set[str]] = [set(), set()]  # leaders that build
+        self.leader_phases: dict[str, tuple[Phase, Phase]] = {}  # by leader, of both sides
         self.interest: dict[str, float] = {}  # open interest by asset, USD
         self._hidden: dict[str, Mapping[str, tuple[int, int]]] = {}  # by asset and window what saturated feeds hide
         self._minutes: list[Minute] = []  # what the minute that ends hid, of each asset that told
@@ -90,29 +90,30 @@ class Market(Scope):
             self.lead.price(summary.second, asset, summary.price, leads=asset == self.leader)
 
     def _take_leader(self, asset: str, summary: Summary) -> None:
-        told = ((self.leading_cascade, summary.in_cascade), (self.leading_building, summary.building))
-        for by_side, now in told:
-            for leading, holds in zip(by_side, now, strict=True):
-                (leading.add if holds else leading.discard)(asset)
+        self.leader_phases[asset] = summary.phases
         if summary.price is not None:
-            self._follow(asset, summary.second, summary.price)
+            self._follow(asset, summary.second, summary.price, marked=summary.marked)
 
-    def _follow(self, asset: str, second: int, price: float) -> None:
-        """Take a leader's price, if none stands before it."""
+    def _follow(self, asset: str, second: int, price: float, *, marked: bool) -> None:
+        """Take a leader's price, if none stands before it; another leader's and the first mark begin it anew."""
         leaders = self.settings.market.leaders
-        if not self.leader or leaders.index(asset) < leaders.index(self.leader):
+        foremost = not self.leader or leaders.index(asset) < leaders.index(self.leader)
+        if foremost or (asset == self.leader and marked != self.marked):
             if self.leader:
                 self._begin_price()
                 self.lead = Lead()
-            self.leader = asset
+            self.leader, self.marked = asset, marked
         if asset == self.leader:
             self.price.mark(asset, second, price)
             self.touch()
 
     def _stirred(self) -> bool:
-        """Also while its leader builds or is in a cascade: the price is the leader's, and no quiet time's then."""
-        leading = (*self.leading_building, *self.leading_cascade)
-        return super()._stirred() or any(self.leader in leaders for leaders in leading)
+        """Also while an episode of its leader lasts: the price is the leader's, and no quiet time's then."""
+        return super()._stirred() or any(phase != "calm" for phase in self.leader_phases.get(self.leader, ()))
+
+    def _leader_in(self, side: Side, phase: Phase) -> bool:
+        """Whether a side of any leader is in a phase."""
+        return any(phases[SIDE_INDEX[side]] == phase for phases in self.leader_phases.values())
 
     def close(self, second: int, feeds: Feeds) -> list[Signal]:
         """Close a second; see :meth:`monitor.cascade.scope.Scope.close`."""
@@ -188,9 +189,8 @@ class Market(Scope):
         return total * total / float((sums * sums).sum()) if total else 0.0
 
     def _confirming_items(self, side: Side) -> list[Item]:
-        index = SIDE_INDEX[side]
         breadth = self.breadth(self.second, side)
-        leader = 1.0 if self.leading_cascade[index] else 0.5 if self.leading_building[index] else 0.0
+        leader = 1.0 if self._leader_in(side, "cascade") else 0.5 if self._leader_in(side, "building") else 0.0
         return [
             Item("assets_stressed_share", breadth, 0.05, breadth, BREADTH_ZERO, BREADTH_FULL, BREADTH_POINTS),
             Item("leader_stressed", leader, 0.0, leader, 0.0, 1.0, LEADER_POINTS),
@@ -198,12 +198,12 @@ class Market(Scope):
         ]
 
     def _allowed(self, side: Side, second: int) -> bool:
-        index = SIDE_INDEX[side]
-        if self.leading_cascade[index]:
+        if self._leader_in(side, "cascade"):
             return True
         # Flow spread over the assets may be beyond doubt in their sum before it is in any of them.
-        sure = self.scores[index].points >= self.settings.phases.fast_score and self.leading_building[index]
-        return bool(sure) or self.breadth(second, side) >= self.settings.market.breadth
+        points = self.scores[SIDE_INDEX[side]].points
+        sure = points >= self.settings.phases.fast_score and self._leader_in(side, "building")
+        return sure or self.breadth(second, side) >= self.settings.market.breadth
 
     def _enough(self, side: Side, price_share: float) -> bool:
         floors, size, usd = self.settings.floors, self.flow.size_usd, self.flow.corrected_usd("5m", side)
@@ -222,10 +222,9 @@ class Market(Scope):
     def state(self) -> dict[str, object]:
         """What a snapshot keeps."""
         return super().state() | {
-            "leader": self.leader, "lead": self.lead.state(), "context": self.context.state(),
+            "leader": self.leader, "marked": self.marked, "leader_phases": self.leader_phases,
+            "lead": self.lead.state(), "context": self.context.state(),
             "venues": sorted(self.venues), "told_at": self.told_at, "stressed_at": self.stressed_at,
-            "leading_cascade": [sorted(assets) for assets in self.leading_cascade],
-            "leading_building": [sorted(assets) for assets in self.leading_building],
             "interest": self.interest, "hidden": self._hidden, "minutes": self._minutes,
             "saturation": self._saturation,
         }  # fmt: skip
@@ -236,9 +235,9 @@ class Market(Scope):
         self.context.load(state["context"])
         self.lead.load(state["lead"])
         self.venues = set(state["venues"])
-        self.leader, self.told_at, self.stressed_at = state["leader"], state["told_at"], state["stressed_at"]
-        self.leading_cascade = [set(assets) for assets in state["leading_cascade"]]
-        self.leading_building = [set(assets) for assets in state["leading_building"]]
+        self.leader, self.marked = state["leader"], state["marked"]
+        self.leader_phases = {asset: (phases[0], phases[1]) for asset, phases in state["leader_phases"].items()}
+        self.told_at, self.stressed_at = state["told_at"], state["stressed_at"]
         self.interest, self._saturation = state["interest"], state["saturation"]
         self._hidden = {
             asset: {window: (pair[0], pair[1]) for window, pair in hidden.items()}

@@ -121,7 +121,12 @@ class Phases:
     @property
     def stirred(self) -> bool:
         """Whether an episode lasts that liquidations (or the price alone) began."""
-        return self.state.phase != "calm" and not self.state.watched
+        return self.episode_phase != "calm"
+
+    @property
+    def episode_phase(self) -> Phase:
+        """The phase of that episode; calm where there is none, also while the side is merely watched."""
+        return "calm" if self.state.watched else self.state.phase
 
     def update(self, seen: Observation) -> bool:
         """Take a closed second; True if the phase changed. Seconds never go back."""

@@ -26,6 +26,7 @@ from tests.cascade.scenarios import (
     mark,
     play,
     ramp,
+    seconds_of,
     trade,
     turns,
 )  # fmt: skip
@@ -117,9 +118,26 @@ def test_nothing_new_is_not_told() -> None:
     asset.close(START, NO_FEEDS)
     told = asset.summary()
     assert told is not None
-    assert (told.price, told.flown, told.in_cascade) == (100.0, (), (False, False))
+    assert (told.price, told.marked, told.flown, told.phases) == (100.0, True, (), ("calm", "calm"))
     asset.close(START + 1, NO_FEEDS)
     assert asset.summary() is None
+
+
+def test_each_phase_of_an_episode_is_told() -> None:
+    """The market hears of the second in which a phase begins though nothing else happened, also after a restart."""
+    events = [event for event in crash() if event.receive_time_us < (START + 800) * MICROS]
+    detector = Detector(BRISK, with_market=False)
+    signals = detector.apply(events)
+    summaries = detector.take_summaries()
+    detector = Detector.restore(detector.snapshot(), BRISK, with_market=False)
+    signals += detector.advance(START + 1_500)
+    summaries += detector.take_summaries()
+    told = {summary.second: summary.phases for summary in summaries}
+    begun = [second for second, before in zip(list(told)[1:], told, strict=False) if told[second] != told[before]]
+    assert [(told[second][0], second) for second in begun] == [
+        (turn.phase, second) for turn, second in zip(turns(signals), seconds_of(turns(signals)), strict=True)
+    ]
+    assert [told[second][0] for second in begun] == ["building", "cascade", "relief", "calm"]
 
 
 def test_coverage_is_the_complete_feeds_share_of_the_day() -> None:

@@ -95,7 +95,7 @@ def test_a_fragile_asset_whose_level_breaks_builds_and_says_why() -> None:
         signals += asset.close(second, NO_FEEDS)
         told = asset.summary()
         assert told is not None
-        assert told.building == (False, False)
+        assert told.phases == ("calm", "calm")
     turned = [signal for signal in signals if signal.phase != signal.previous_phase]
     assert [(signal.phase, signal.direction) for signal in turned] == [("building", "long")]
     *scored, evidence = turned[0].evidence

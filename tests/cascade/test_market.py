@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from monitor.cascade.asset import Flown, Summary
-from monitor.cascade.detector import market_view
+from monitor.cascade.detector import Detector, market_view
 from monitor.cascade.market import ACTIVE_S, STRESS_S, Market
-from monitor.cascade.settings import DetectorSettings, MarketSettings
+from monitor.cascade.settings import BaselineSettings, DetectorSettings, MarketSettings
 from monitor.cascade.sight import NO_FEEDS
-from monitor.events import MICROS, AnyEvent, Side
+from monitor.events import MICROS, AnyEvent, Phase, Side
 from tests.cascade.scenarios import (
     BRISK,
     START,
@@ -20,6 +21,7 @@ from tests.cascade.scenarios import (
     mark,
     play,
     ramp,
+    trade,
     turns,
 )  # fmt: skip
 
@@ -28,12 +30,11 @@ COINS = ("SOL", "XRP", "DOGE", "ADA", "AVAX", "LINK")
 
 def told(
     asset: str, usd: float = 0.0, *, second: int = START, price: float | None = None,
-    stressed: tuple[bool, bool] = (False, False),
-    in_cascade: tuple[bool, bool] = (False, False), side: Side = "long",
+    stressed: tuple[bool, bool] = (False, False), longs: Phase = "calm", side: Side = "long",
 ) -> Summary:  # fmt: skip
     """A summary of an asset with one liquidation, if any."""
     flown = (Flown(second, side, round(usd * MICROS), 1, True, False),) if usd else ()
-    return Summary(asset, second, flown, price, stressed, in_cascade, ("bybit",))
+    return Summary(asset, second, flown, price, True, stressed, (longs, "calm"), ("bybit",))
 
 
 def closed(*summaries: Summary, settings: DetectorSettings | None = None) -> Market:
@@ -125,11 +126,26 @@ def test_breadth_is_of_one_side() -> None:
     assert market_view(market, START).stressed_ratio == 1.0
 
 
-def test_what_is_normal_is_not_learned_while_the_leader_is_in_an_episode() -> None:
+@pytest.mark.parametrize("phase", ["building", "cascade", "relief"])
+def test_what_is_normal_is_not_learned_while_the_leader_is_in_an_episode(phase: Phase) -> None:
     """The leader's price is the market's: what moved it in its own episode would be taken for quiet. Others may die."""
-    others = told("SOL", 1.0, in_cascade=(True, False))
-    assert not closed(told("BTC", price=100.0), others).frozen_since
-    assert closed(told("BTC", price=100.0, in_cascade=(True, False)), others).frozen_since == START
+    others = told("SOL", 1.0, longs="cascade"), told("ETH", price=10.0, longs="cascade")
+    assert not closed(told("BTC", price=100.0), *others).frozen_since
+    assert closed(told("BTC", price=100.0, longs=phase), *others).frozen_since == START
+
+
+def test_what_is_normal_is_not_learned_in_the_leaders_relief() -> None:
+    """The market's own episode is over long before the leader's, and what counts from its end is the leader's."""
+    settings = DetectorSettings(baseline=BaselineSettings(frozen_after_minutes=5))
+    detector, _ = play(in_order([*crash(usd=4_000.0), *ramp(START + 1_501, 1_500, 97.0, 97.0)]), settings)
+    btc, market = detector.assets["BTC"], detector.market
+    assert market is not None
+    assert btc.phases[0].state.phase == "calm"
+    (own,), (leaders,) = market.episodes(), btc.episodes()
+    assert own.ended_us is not None
+    assert leaders.ended_us is not None
+    assert leaders.ended_us - own.ended_us > 5 * 60 * MICROS
+    assert market.stressed_until == pytest.approx(btc.stressed_until, abs=1)
 
 
 def test_the_markets_price_is_the_first_leaders() -> None:
@@ -144,6 +160,27 @@ def test_the_markets_price_is_the_first_leaders() -> None:
     assert market.price.volatility_ratio() == 0.0
 
 
+def test_the_markets_price_begins_anew_with_its_leaders_first_mark() -> None:
+    """What stood in for the mark is in no move of the market's, also after a restart in between."""
+    detector, _ = play([msgspec.structs.replace(trade(START, 1.0), price=90.0)])
+    for one in (Detector.restore(detector.snapshot()), detector):
+        one.apply([mark(START + 1, 100.0), mark(START + 2, 99.0)])
+        one.advance(START + 3)
+        assert one.market is not None
+        assert one.market.price.last == 99.0
+        assert one.market.price.move("24h", "short") == 0.0
+        assert one.market.price.move("24h", "long") == pytest.approx(0.01)
+
+
+def test_a_first_mark_of_one_that_does_not_lead_changes_nothing() -> None:
+    """The market goes on with its leader's price when the next leader's first mark comes."""
+    detector, _ = play([mark(START, 100.0), msgspec.structs.replace(trade(START, 1.0, asset="ETH"), price=9.0)])
+    detector.apply([mark(START + 1, 99.0), mark(START + 1, 10.0, asset="ETH")])
+    detector.advance(START + 2)
+    assert detector.market is not None
+    assert detector.market.price.move("24h", "long") == pytest.approx(0.01)
+
+
 def test_a_leader_that_appears_in_an_episode_carries_no_price_over() -> None:
     """The episode's drawdown and end are measured in the new leader's price from then on."""
     events = crash(asset="ETH")
@@ -156,7 +193,7 @@ def test_a_leader_that_appears_in_an_episode_carries_no_price_over() -> None:
 
 def test_a_leader_that_leaves_its_cascade_allows_no_more() -> None:
     """The second in which a leader goes to relief is told though nothing else happened in it."""
-    market = closed(told("BTC", 1.0, in_cascade=(True, False)))
+    market = closed(told("BTC", 1.0, longs="cascade"))
     assert (market._allowed("long", START), market._allowed("short", START)) == (True, False)
     market.take(told("BTC", second=START + 1))
     assert not market._allowed("long", START + 1)
@@ -164,4 +201,4 @@ def test_a_leader_that_leaves_its_cascade_allows_no_more() -> None:
     signals += detector.advance(START + 1_500)
     assert "relief" in [signal.phase for signal in turns(signals)]
     assert detector.market is not None
-    assert detector.market.leading_cascade == [set(), set()]
+    assert detector.market.leader_phases == {"BTC": ("calm", "calm")}

@@ -21,7 +21,7 @@ def stressed(second: int, decades: float, *, index: str = "XYZ:SP500", waited_s:
     """A market whose index told its stress at the second, judged as much later."""
     market = Market(DetectorSettings())
     told = Told(0.0, 0, suspect=False, changes={}, stress=(decades, 0.03, 4.0))
-    market.take(Summary(index, second, (), 5_000.0, (False, False), (False, False), (), context=told))
+    market.take(Summary(index, second, (), 5_000.0, True, (False, False), ("calm", "calm"), (), context=told))
     market.close(second + waited_s, NO_FEEDS)
     return market
 

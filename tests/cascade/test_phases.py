@@ -77,7 +77,7 @@ def test_a_primed_side_builds_and_is_watched_only() -> None:
     phases = Phases(SETTINGS)
     assert run(phases, [seen(1_000, 0, primed=990)]) == [(1_000, "building")]
     assert phases.state.watched
-    assert not phases.stirred
+    assert (phases.stirred, phases.episode_phase) == (False, "calm")
     assert run(phases, [seen(at, 0, primed=990) for at in range(1_001, 4_000)]) == []
     assert run(phases, [seen(at, 0) for at in range(4_000, 4_901)]) == [(4_900, "calm")]
     assert run(phases, [seen(at, 0, primed=990) for at in range(4_901, 4_950)]) == []
@@ -91,6 +91,7 @@ def test_liquidations_make_a_watched_side_an_episode_like_any_other() -> None:
     assert phases.state.watched
     run(phases, [seen(1_011, 40, primed=990)])
     assert (phases.state.phase, phases.state.watched, phases.stirred) == ("building", False, True)
+    assert phases.episode_phase == "building"
     assert run(phases, [seen(1_012 + age, 65) for age in range(2)]) == [(1_013, "cascade")]
     assert phases.state.episode is not None
     assert phases.state.episode.started == 1_000
