@@ -41,6 +41,7 @@ from monitor.adapters.adapter import (
     RestRequest,
     Skipped,
 )
+from monitor.adapters.answers import data_in
 from monitor.adapters.inflate import inflate
 from monitor.adapters.plan import carried_channels, chunked, request
 from monitor.adapters.records import Fill, Mark, Receipt, RowAdapter, Shape
@@ -118,21 +119,12 @@ class Listed(msgspec.Struct):
     status: int = 1
 
 
-class Answer(msgspec.Struct):
-    """Any REST answer."""
-
-    code: int
-    data: msgspec.Raw = msgspec.Raw(b"null")
-    msg: str = ""
-
-
 _TRADES: Final = Shape(TradeRow)
 _MARKS: Final = Shape(MarkRow)
 _PREMIUMS: Final = Shape(Premium)
 _INTERESTS: Final = Shape(Interest)
 _LISTED: Final = Shape(Listed)
 _LOOSE: Final = msgspec.json.Decoder(Loose)
-_ANSWER: Final = msgspec.json.Decoder(Answer)
 
 
 class Bingx(RowAdapter):
@@ -215,7 +207,7 @@ class Bingx(RowAdapter):
 
     def parse_instruments(self, body: bytes, request: RestRequest) -> InstrumentPage:
         """Read ``quote/contracts``."""
-        rows, faults = _LISTED.rows(data_in(body))
+        rows, faults = _LISTED.rows(data_in(self.venue, body, 0))
         left_out = {f"row {number}": detail for number, (_, detail) in enumerate(faults)}
         if not rows:
             raise ValueError("bingx lists no contract")
@@ -245,7 +237,7 @@ class Bingx(RowAdapter):
 
     def parse_rest(self, request: RestRequest, body: bytes, received_us: int) -> RestPage:
         """Read ``premiumIndex``, as of its receipt, or ``openInterest``; symbols that are not watched are left."""
-        data, receipt = data_in(body), Receipt(received_us, body)
+        data, receipt = data_in(self.venue, body, 0), Receipt(received_us, body)
         if request.path == PREMIUM:
             return RestPage(self._records.each(data, _PREMIUMS, self._premium, receipt))
         return RestPage(self._records.each(data, _INTERESTS, self._interest, receipt))
@@ -265,11 +257,3 @@ class Bingx(RowAdapter):
             return []
         coins = 0.0 if listing is None or price is None else row.openInterest / price * listing[1]
         return [self._records.interest(row.symbol, coins, row.openInterest, row.time * 1000, receipt)]
-
-
-def data_in(body: bytes) -> msgspec.Raw:
-    """What a REST answer holds. Raises ``ValueError`` where it is an error."""
-    answer = _ANSWER.decode(body)
-    if answer.code != 0:
-        raise ValueError(f"bingx answers {answer.code}: {answer.msg}")
-    return answer.data

@@ -73,7 +73,7 @@ from monitor.adapters.rows import (
     unknown_value,
 )
 from monitor.assets import split_symbol
-from monitor.events import Channel, Liquidation, MarkPrice, Side, TakerSide, Trade
+from monitor.events import Channel, Liquidation, Side, TakerSide, Trade
 
 VENUE: Final = "bitget"
 
@@ -244,10 +244,7 @@ class Bitget(RowAdapter):
         """The mark price and the open interest of a ticker."""
         next_us = optional_time_us(row.nextFundingTime)
         mark = Mark(symbol, row.markPrice, time_us, row.indexPrice, row.fundingRate, next_us)
-        message = self._records.mark(mark, receipt)
-        if row.openInterest is UNSET or not isinstance(message, MarkPrice):
-            return [message]
-        return [message, self._records.open_interest(symbol, row.openInterest, row.markPrice, time_us, receipt)]
+        return self._records.ticker(mark, row.openInterest, receipt)
 
     def _reply(self, loose: Loose, receipt: Receipt) -> Message:
         """What the exchange says of a request."""

@@ -5,23 +5,17 @@ from __future__ import annotations
 from typing import Final
 
 import msgspec
-from msgspec import UNSET
 
 from monitor.adapters.adapter import Instrument, InstrumentPage, RestRequest
+from monitor.adapters.answers import data_in
 from monitor.adapters.bitget_frames import LiquidationRow
-from monitor.adapters.rows import TRADFI, Fault, decode_rows, optional_time_us, raw_array
+from monitor.adapters.rows import TRADFI, Fault, decode_rows, onboard_us, raw_array
 from monitor.assets import USD_QUOTES, split_base
+
+SUCCESS: Final = "00000"
 
 PAGE_ROWS: Final = "100"
 """The most that a page may have."""
-
-
-class Answer(msgspec.Struct):
-    """What REST answers; ``data`` is an array of instruments or a page of liquidations."""
-
-    code: str
-    msg: str = ""
-    data: msgspec.Raw = msgspec.Raw(b"[]")
 
 
 class LiquidationPage(msgspec.Struct, rename={"rows": "list"}):
@@ -44,23 +38,14 @@ class Listed(msgspec.Struct):
     isRwa: str = ""
 
 
-_ANSWER: Final = msgspec.json.Decoder(Answer)
 _LIQUIDATION_PAGE: Final = msgspec.json.Decoder(LiquidationPage)
 _LISTED: Final = msgspec.json.Decoder(Listed)
 _LIQUIDATION: Final = msgspec.json.Decoder(LiquidationRow, strict=False)
 
 
-def data_in(body: bytes) -> msgspec.Raw:
-    """What an answer holds. Raises ``ValueError`` when it is an error."""
-    answer = _ANSWER.decode(body)
-    if answer.code != "00000":
-        raise ValueError(f"bitget answers {answer.code}: {answer.msg}")
-    return answer.data
-
-
 def instruments_in(body: bytes) -> InstrumentPage:
     """The futures of one product. Raises ``ValueError`` when the body is no table."""
-    raws = raw_array(data_in(body))
+    raws = raw_array(data_in("bitget", body, SUCCESS))
     if raws is None:
         raise ValueError("bitget's instruments are no array")
     rows, faults = decode_rows(raws, _LISTED)
@@ -71,7 +56,6 @@ def instruments_in(body: bytes) -> InstrumentPage:
             left_out[row.symbol] = reason
             continue
         asset, units = split_base(row.baseCoin)
-        onboard_us = optional_time_us(row.launchTime)
         instruments.append(
             Instrument(
                 row.symbol,
@@ -80,7 +64,7 @@ def instruments_in(body: bytes) -> InstrumentPage:
                 1.0,
                 "base",
                 row.status == "online",
-                0 if onboard_us is UNSET else onboard_us,
+                onboard_us(row.launchTime),
                 product=row.category.lower(),
                 dated=row.type != "perpetual",
             )
@@ -108,7 +92,7 @@ def liquidations_in(request: RestRequest, body: bytes) -> tuple[list[Liquidation
 
     There is none after a page that holds nothing younger than the beginning of what is wanted.
     """
-    page = _LIQUIDATION_PAGE.decode(data_in(body))
+    page = _LIQUIDATION_PAGE.decode(data_in("bitget", body, SUCCESS))
     rows, faults = decode_rows(page.rows, _LIQUIDATION)
     from_us, to_us = map(int, request.about.split("-"))
     wanted = [row for row in rows if from_us <= row.ts * 1000 < to_us]

@@ -41,7 +41,7 @@ from monitor.adapters.adapter import (
 )
 from monitor.adapters.records import Fill, Mark, Moment, Receipt, RowAdapter, Shape, micros
 from monitor.adapters.rows import EARLIEST_US, ByName, Listing, keys, raw_rows
-from monitor.events import Channel, Liquidation, Reject
+from monitor.events import Channel, Liquidation
 
 
 class LiquidationRow(msgspec.Struct, gc=False):
@@ -176,10 +176,8 @@ class Bitmex(RowAdapter):
         time_us = micros(row.timestamp)
         index = UNSET if row.indicativeSettlePrice is None else row.indicativeSettlePrice
         rate = UNSET if row.fundingRate is None else row.fundingRate
-        mark = self._records.mark(Mark(row.symbol, row.markPrice, time_us, index, rate), receipt)
-        if not isinstance(row.openInterest, float) or isinstance(mark, Reject):
-            return [mark]
-        return [mark, self._records.open_interest(row.symbol, row.openInterest, row.markPrice, time_us, receipt)]
+        mark = Mark(row.symbol, row.markPrice, time_us, index, rate)
+        return self._records.ticker(mark, row.openInterest, receipt)
 
 
 def listing_of_name(venue: str, symbol: str) -> Listing | None:

@@ -64,7 +64,7 @@ from monitor.adapters.deribit_frames import (
 )
 from monitor.adapters.plan import carried_channels, chunked, request
 from monitor.adapters.records import OPPOSITE, Fill, Mark, Receipt, RowAdapter, of_kind
-from monitor.adapters.rows import ByName, Listing, find_fault, optional_time_us, unknown_value
+from monitor.adapters.rows import ByName, Listing, find_fault, onboard_us, unknown_value
 from monitor.assets import USD_QUOTES, split_base, split_symbol
 from monitor.events import Channel, Reject, VolatilityIndex
 
@@ -183,7 +183,7 @@ class Deribit(RowAdapter):
         if flag is None:
             messages.append(self._records.refuse(unknown_value("liquidation", row.liquidation), receipt))
         elif flag and self.eras and not isinstance(messages[0], Reject):
-            sides = {"T": row.direction, "M": OPPOSITE[row.direction]}
+            sides = {"T": row.direction, "M": OPPOSITE[row.direction.lower()]}
             messages += [
                 self._records.liquidation(fill._replace(side=sides[who], id=f"{fill.id}:{who}"), "fill", receipt)
                 for who in sorted(flag, reverse=True)
@@ -194,12 +194,7 @@ class Deribit(RowAdapter):
         """The mark price and the open interest of a ticker."""
         time_us = row.timestamp * 1000
         mark = Mark(row.instrument_name, row.mark_price, time_us, row.index_price, row.current_funding)
-        messages: list[Message] = [self._records.mark(mark, receipt)]
-        if row.open_interest is not UNSET and not isinstance(messages[0], Reject):
-            messages.append(
-                self._records.open_interest(row.instrument_name, row.open_interest, row.mark_price, time_us, receipt)
-            )
-        return messages
+        return self._records.ticker(mark, row.open_interest, receipt)
 
     def _volatility(self, row: Volatility, receipt: Receipt) -> list[Message]:
         """An index of 30 days' implied volatility, percent a year."""
@@ -235,7 +230,6 @@ class Deribit(RowAdapter):
                 continue
             asset, units = split_base(row.base_currency)
             inverse = row.instrument_type == "reversed"
-            onboard_us = optional_time_us(row.creation_timestamp)
             instruments.append(
                 Instrument(
                     row.instrument_name,
@@ -244,7 +238,7 @@ class Deribit(RowAdapter):
                     1.0,  # a coin or a dollar, which is what amounts count
                     "usd" if inverse else "base",
                     row.is_active,
-                    0 if onboard_us is UNSET else onboard_us,
+                    onboard_us(row.creation_timestamp),
                     product="inverse" if inverse else "linear",
                     dated=row.settlement_period != "perpetual",
                 )

@@ -23,6 +23,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
+from functools import partial
 from typing import ClassVar, Final
 
 import msgspec
@@ -123,9 +124,9 @@ class Listing(msgspec.Struct):
 
 
 TRADES: Final = Shape(TradeRow)
+MARKETS: Final = Shape(Market)
+ORACLES: Final = Shape(Oracle)
 _TRADES: Final = msgspec.json.Decoder(Trades)
-_MARKET: Final = msgspec.json.Decoder(Market, strict=False)
-_ORACLE: Final = msgspec.json.Decoder(Oracle, strict=False)
 _MARKETS: Final = msgspec.json.Decoder(Markets)
 _LOOSE: Final = msgspec.json.Decoder(Loose)
 _LISTING: Final = msgspec.json.Decoder(Listing)
@@ -196,7 +197,7 @@ class Dydx(RowAdapter):
         if loose.type in ("channel_data", "channel_batch_data"):
             return [message for one in raw_rows(loose.contents) for message in self._push(loose, one, receipt)]
         if loose.type == "subscribed":
-            return self._subscribed(loose)
+            return self._subscribed(loose, receipt)
         if loose.type == "connected":
             return []
         if loose.type == "pong":
@@ -205,15 +206,15 @@ class Dydx(RowAdapter):
             return [Refusal("", loose.message)]
         return [self._records.malformed(receipt)]
 
-    def _subscribed(self, loose: Loose) -> list[Message]:
+    def _subscribed(self, loose: Loose, receipt: Receipt) -> list[Message]:
         """A confirmation, with what was before."""
         if loose.channel != "v4_markets":
             rows = raw_rows(_TRADES.decode(loose.contents).trades)
             return [Ack(f"{loose.channel}:{loose.id}"), Skipped("backlog", len(rows))]
+        messages: list[Message] = [Ack(loose.channel)]
         for symbol, raw in _MARKETS.decode(loose.contents).markets.items():
-            market = _MARKET.decode(raw)
-            self._funding[symbol] = optional_float(market.nextFundingRate)
-        return [Ack(loose.channel)]
+            messages += self._records.each(raw, MARKETS, partial(self._fund, symbol), receipt)
+        return messages
 
     def _push(self, loose: Loose, contents: msgspec.Raw, receipt: Receipt) -> list[Message]:
         """Trades, or what changed of markets."""
@@ -223,12 +224,12 @@ class Dydx(RowAdapter):
         if loose.channel != "v4_markets":
             return [self._records.unknown_channel(loose.channel, receipt)]
         changed = _MARKETS.decode(contents)
-        marks = [self._mark(symbol, _ORACLE.decode(raw), receipt) for symbol, raw in changed.oraclePrices.items()]
-        return marks + [
-            message
-            for symbol, raw in changed.trading.items()
-            for message in self._market(symbol, _MARKET.decode(raw), receipt)
-        ]
+        messages: list[Message] = []
+        for symbol, raw in changed.oraclePrices.items():
+            messages += self._records.each(raw, ORACLES, partial(self._mark, symbol), receipt)
+        for symbol, raw in changed.trading.items():
+            messages += self._records.each(raw, MARKETS, partial(self._market, symbol), receipt)
+        return messages
 
     def _trade(self, symbol: str, row: TradeRow, receipt: Receipt) -> list[Message]:
         """The trade of a row, and the liquidation if it is one."""
@@ -240,23 +241,28 @@ class Dydx(RowAdapter):
             return [trade]
         return [trade, self._records.liquidation(fill, "fill", receipt)]
 
-    def _mark(self, symbol: str, row: Oracle, receipt: Receipt) -> Message:
+    def _fund(self, symbol: str, row: Market, _: Receipt) -> list[Message]:
+        """Keep a funding rate for the next mark price."""
+        if row.nextFundingRate is not UNSET:
+            self._funding[symbol] = optional_float(row.nextFundingRate)
+        return []
+
+    def _mark(self, symbol: str, row: Oracle, receipt: Receipt) -> list[Message]:
         """An oracle price; those of markets that are not watched are left."""
         if self._listings[symbol] is None:
-            return Skipped("other_market", 1)
+            return [Skipped("other_market", 1)]
         time_us = micros(row.effectiveAt)
         rate = self._funding.get(symbol, UNSET)
         message = self._records.mark(Mark(symbol, row.oraclePrice, time_us, row.oraclePrice, rate), receipt)
         if not isinstance(message, Reject):
             self._oracle[symbol] = row.oraclePrice, time_us
-        return message
+        return [message]
 
     def _market(self, symbol: str, row: Market, receipt: Receipt) -> list[Message]:
         """Keep the funding; the open interest by the last oracle price."""
         if self._listings[symbol] is None:
             return [Skipped("other_market", 1)]
-        if row.nextFundingRate is not UNSET:
-            self._funding[symbol] = optional_float(row.nextFundingRate)
+        self._fund(symbol, row, receipt)
         if row.openInterest is UNSET or symbol not in self._oracle:
             return []
         price, time_us = self._oracle[symbol]

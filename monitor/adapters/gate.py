@@ -33,8 +33,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import ClassVar, Final
 
-from msgspec import UNSET
-
 from monitor.adapters.adapter import (
     NOW_S,
     Ack,
@@ -64,7 +62,7 @@ from monitor.adapters.gate_frames import (
 from monitor.adapters.gate_rest import instruments_in, liquidations_between, liquidations_in
 from monitor.adapters.plan import carried_channels, chunked, market_url, request
 from monitor.adapters.records import Fill, Mark, Receipt, RowAdapter
-from monitor.adapters.rows import numbered
+from monitor.adapters.rows import believable_us
 from monitor.events import Channel, PriceKind
 
 SETTLEMENTS: Final = ("usdt", "btc")
@@ -166,9 +164,9 @@ class Gate(RowAdapter):
     def _trade(self, row: TradeRow, receipt: Receipt) -> Iterable[Message]:
         if row.is_internal:
             return [Skipped("off_book", 1)]
-        time_us = round((row.create_time_ms or row.create_time * 1000) * 1000)
+        time_ms = row.create_time_ms or row.create_time * 1000
         side = "buy" if row.size > 0 else "sell"
-        fill = Fill(row.contract, side, row.price, abs(row.size), time_us, str(row.id))
+        fill = Fill(row.contract, side, row.price, abs(row.size), believable_us(time_ms), str(row.id))
         return [self._records.trade(fill, receipt)]
 
     def _liquidation(self, row: LiquidationRow, seen: dict[str, int], receipt: Receipt) -> Message:
@@ -176,18 +174,13 @@ class Gate(RowAdapter):
         time_ms = time if time >= MILLISECONDS_FROM else time * 1000
         # The order's sign: what was sold was long.
         side = "sell" if row.size < 0 else "buy"
-        symbol = f"{row.contract}:"
-        id_ = numbered(seen, f"{symbol}{time_ms}:{row.size!r}:{row.price!r}").removeprefix(symbol)
-        fill = Fill(row.contract, side, row.price, abs(row.size), time_ms * 1000, id_)
-        return self._records.liquidation(fill, "order", receipt)
+        key = f"{time_ms}:{row.size!r}:{row.price!r}"
+        fill = Fill(row.contract, side, row.price, abs(row.size), time_ms * 1000, key)
+        return self._records.liquidation(fill, "order", receipt, seen)
 
     def _ticker(self, row: Ticker, time_us: int, receipt: Receipt) -> list[Message]:
         mark = Mark(row.contract, row.mark_price, time_us, row.index_price, row.funding_rate)
-        messages: list[Message] = [self._records.mark(mark, receipt)]
-        if row.total_size is not UNSET and self._listings[row.contract] is not None:
-            size = row.total_size
-            messages.append(self._records.open_interest(row.contract, size, row.mark_price, time_us, receipt))
-        return messages
+        return self._records.ticker(mark, row.total_size, receipt)
 
     def _reply(self, frame: Frame, receipt: Receipt) -> Message:
         """What the exchange says of a request or a ping."""

@@ -9,7 +9,7 @@ from typing import Final
 import msgspec
 
 from monitor.adapters.adapter import Instrument, InstrumentPage, RestRequest
-from monitor.adapters.rows import TRADFI, Fault, decode_rows, raw_array
+from monitor.adapters.rows import TRADFI, Fault, believable_us, decode_rows, raw_array
 from monitor.assets import split_symbol
 from monitor.events import MICROS
 
@@ -71,7 +71,7 @@ def instruments_in(body: bytes, settlement: str) -> InstrumentPage:
                 1.0 if inverse else row.quanto_multiplier,  # one USD is the exchange's own unit of inverse contracts
                 "usd" if inverse else "base",
                 not row.in_delisting,
-                round(row.create_time) * MICROS,
+                believable_us(row.create_time * 1000),
                 product=settlement,
             )
         )

@@ -71,7 +71,7 @@ from monitor.adapters.htx_frames import (
 from monitor.adapters.inflate import inflate
 from monitor.adapters.plan import carried_channels, chunked, market_url, request
 from monitor.adapters.records import Fill, Mark, Receipt, RowAdapter
-from monitor.adapters.rows import numbered, optional_float, optional_time_us, unknown_value
+from monitor.adapters.rows import optional_float, optional_time_us, unknown_value
 from monitor.assets import split_base, split_symbol
 from monitor.events import Channel
 
@@ -218,9 +218,9 @@ class Htx(RowAdapter):
     def _liquidation(self, row: LiquidationRow, seen: dict[str, int], receipt: Receipt) -> Message:
         if row.offset != "close":
             return self._records.refuse(unknown_value("offset", row.offset), receipt)
-        key = numbered(seen, f"{row.created_at}:{row.direction}:{row.volume!r}:{row.price!r}")
+        key = f"{row.created_at}:{row.direction}:{row.volume!r}:{row.price!r}"
         fill = Fill(row.contract_code, row.direction, row.price, row.volume, row.created_at * 1000, key)
-        return self._records.liquidation(fill, "bankruptcy", receipt)
+        return self._records.liquidation(fill, "bankruptcy", receipt, seen)
 
     def _fund(self, row: FundingRow, receipt: Receipt) -> list[Message]:
         """Keep a funding rate for the next mark price; one that is paid already is none."""

@@ -85,7 +85,7 @@ from monitor.adapters.rows import (
     unreadable,
 )
 from monitor.assets import split_base
-from monitor.events import Channel, Reject
+from monitor.events import Channel
 
 OFFERED: Final[tuple[Channel, ...]] = ("liquidations", "mark_price", "open_interest", "trades")
 
@@ -256,11 +256,7 @@ class Hyperliquid(RowAdapter):
             return []  # listed, and not priced yet
         next_us = (time_us // HOUR_US + 1) * HOUR_US
         mark = Mark(coin, context.markPx, time_us, context.oraclePx or msgspec.UNSET, given(context.funding), next_us)
-        messages: list[Message] = [self._records.mark(mark, receipt)]
-        interest = context.openInterest
-        if isinstance(interest, float) and not isinstance(messages[0], Reject):
-            messages.append(self._records.open_interest(coin, interest, context.markPx, time_us, receipt))
-        return messages
+        return self._records.ticker(mark, context.openInterest, receipt)
 
     def _reply(self, channel: str, data: msgspec.Raw, receipt: Receipt) -> Message:
         """What the exchange says of a request, or its pong."""

@@ -152,14 +152,9 @@ class Kraken(RowAdapter):
     def _ticker(self, receipt: Receipt) -> list[Message]:
         """The mark price and the open interest of a ticker."""
         row = TICKER.decode(receipt.frame)
-        time_us = row.time * 1000
         next_us = optional_time_us(row.next_funding_rate_time)
-        mark = Mark(row.product_id, row.markPrice, time_us, row.index, row.relative_funding_rate, next_us)
-        messages: list[Message] = [self._records.mark(mark, receipt)]
-        if isinstance(row.openInterest, float) and not isinstance(messages[0], Reject):
-            interest = row.openInterest
-            messages.append(self._records.open_interest(row.product_id, interest, row.markPrice, time_us, receipt))
-        return messages
+        mark = Mark(row.product_id, row.markPrice, row.time * 1000, row.index, row.relative_funding_rate, next_us)
+        return self._records.ticker(mark, row.openInterest, receipt)
 
     def _reply(self, loose: Loose, receipt: Receipt) -> list[Message]:
         """What the exchange says of the connection or of a request."""

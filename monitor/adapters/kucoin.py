@@ -41,9 +41,10 @@ from monitor.adapters.adapter import (
     RestRequest,
     Skipped,
 )
+from monitor.adapters.answers import data_in
 from monitor.adapters.plan import carried_channels, chunked, request
 from monitor.adapters.records import Fill, Mark, Receipt, RowAdapter, Shape
-from monitor.adapters.rows import keys, optional_time_us
+from monitor.adapters.rows import keys, onboard_us, optional_time_us
 from monitor.assets import USD_QUOTES, split_base
 from monitor.events import Channel
 
@@ -109,14 +110,6 @@ class Contract(msgspec.Struct):
     nextFundingRateDateTime: int | None = None
 
 
-class Answer(msgspec.Struct):
-    """Any REST answer."""
-
-    code: str
-    data: msgspec.Raw = msgspec.Raw(b"null")
-    msg: str = ""
-
-
 class Server(msgspec.Struct):
     """Where to dial."""
 
@@ -134,7 +127,6 @@ _TRADES: Final = Shape(TradeRow)
 _INSTRUMENTS: Final = Shape(InstrumentRow)
 _CONTRACTS: Final = Shape(Contract)
 _LOOSE: Final = msgspec.json.Decoder(Loose)
-_ANSWER: Final = msgspec.json.Decoder(Answer)
 _TOKEN: Final = msgspec.json.Decoder(Token)
 
 
@@ -192,7 +184,7 @@ class Kucoin(RowAdapter):
 
     def dial_url(self, url: str, answer: bytes) -> str:
         """The first server that the answer names, with its token."""
-        given = _TOKEN.decode(data_in(answer))
+        given = _TOKEN.decode(data_in(self.venue, answer, SUCCESS))
         if not given.instanceServers:
             raise ValueError("kucoin names no server to dial")
         query = urlencode({"token": given.token, "connectId": "cascade-monitor"})
@@ -240,7 +232,7 @@ class Kucoin(RowAdapter):
 
     def parse_instruments(self, body: bytes, request: RestRequest) -> InstrumentPage:
         """Read ``contracts/active``: perpetuals; dated ones are left out."""
-        rows, faults = _CONTRACTS.rows(data_in(body))
+        rows, faults = _CONTRACTS.rows(data_in(self.venue, body, SUCCESS))
         left_out = {f"row {number}": detail for number, (_, detail) in enumerate(faults)}
         if not rows:
             raise ValueError("kucoin lists no contract")
@@ -250,7 +242,6 @@ class Kucoin(RowAdapter):
                 left_out[row.symbol] = reason
                 continue
             asset, units = split_base(row.baseCurrency)
-            opened_us = optional_time_us(row.firstOpenDate or 0)
             instruments.append(
                 Instrument(
                     row.symbol,
@@ -259,7 +250,7 @@ class Kucoin(RowAdapter):
                     abs(row.multiplier),
                     "usd" if row.isInverse else "base",
                     row.status == "Open",
-                    0 if opened_us is UNSET else opened_us,
+                    onboard_us(row.firstOpenDate or 0),
                 )
             )
         return InstrumentPage(instruments, left_out, None)
@@ -271,7 +262,11 @@ class Kucoin(RowAdapter):
 
     def parse_rest(self, request: RestRequest, body: bytes, received_us: int) -> RestPage:
         """Read the open interest of ``contracts/active``, as of its receipt; what is not watched is left."""
-        return RestPage(self._records.each(data_in(body), _CONTRACTS, self._interest, Receipt(received_us, body)))
+        return RestPage(
+            self._records.each(
+                data_in(self.venue, body, SUCCESS), _CONTRACTS, self._interest, Receipt(received_us, body)
+            )
+        )
 
     def _interest(self, row: Contract, receipt: Receipt) -> list[Message]:
         if self._listings[row.symbol] is None:
@@ -283,14 +278,6 @@ class Kucoin(RowAdapter):
             return []
         price, at = row.markPrice, receipt.received_us
         return [self._records.open_interest(row.symbol, row.openInterest, price, at, receipt)]
-
-
-def data_in(body: bytes) -> msgspec.Raw:
-    """What a REST answer holds. Raises ``ValueError`` where it is an error."""
-    answer = _ANSWER.decode(body)
-    if answer.code != SUCCESS:
-        raise ValueError(f"kucoin answers {answer.code}: {answer.msg}")
-    return answer.data
 
 
 def unsuitable(row: Contract) -> str:

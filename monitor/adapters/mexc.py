@@ -44,7 +44,7 @@ from monitor.adapters.plan import carried_channels, chunked, request
 from monitor.adapters.records import Fill, Mark, Receipt, RowAdapter, Shape
 from monitor.adapters.rows import TRADFI, keys, numbered, optional_time_us
 from monitor.assets import USD_QUOTES, split_base
-from monitor.events import Channel, Reject
+from monitor.events import Channel
 
 OFFERED: Final[tuple[Channel, ...]] = ("mark_price", "open_interest", "trades")
 
@@ -206,13 +206,9 @@ class Mexc(RowAdapter):
 
     def _state(self, symbol: str, row: Ticker, receipt: Receipt) -> list[Message]:
         """The mark price and the open interest of a ticker."""
-        time_us = row.timestamp * 1000
         rate, next_us = self._funding.get(symbol, (UNSET, UNSET))
-        mark = Mark(symbol, row.fairPrice, time_us, row.indexPrice, rate, next_us)
-        messages: list[Message] = [self._records.mark(mark, receipt)]
-        if row.holdVol is not UNSET and not isinstance(messages[0], Reject):
-            messages.append(self._records.open_interest(symbol, row.holdVol, row.fairPrice, time_us, receipt))
-        return messages
+        mark = Mark(symbol, row.fairPrice, row.timestamp * 1000, row.indexPrice, rate, next_us)
+        return self._records.ticker(mark, row.holdVol, receipt)
 
     def _fund(self, symbol: str, row: FundingRow) -> list[Message]:
         """Keep a funding rate for the next mark price."""

@@ -37,11 +37,12 @@ from monitor.adapters.adapter import (
     RestRequest,
     Skipped,
 )
+from monitor.adapters.answers import data_in
 from monitor.adapters.plan import carried_channels, chunked, request
 from monitor.adapters.records import Fill, Mark, Receipt, RowAdapter, Shape
-from monitor.adapters.rows import keys, number_fault, numbered, optional_float, optional_time_us, raw_rows
+from monitor.adapters.rows import keys, number_fault, numbered, onboard_us, optional_float, optional_time_us, raw_rows
 from monitor.assets import split_symbol
-from monitor.events import Channel, Reject
+from monitor.events import Channel
 
 OFFERED: Final[tuple[Channel, ...]] = ("mark_price", "open_interest", "trades")
 
@@ -103,19 +104,10 @@ class Products(msgspec.Struct):
     perpProductsV2: msgspec.Raw
 
 
-class Answer(msgspec.Struct):
-    """Any REST answer."""
-
-    code: int
-    data: msgspec.Raw = msgspec.Raw(b"null")
-    msg: str = ""
-
-
 _TRADES: Final = Shape(TradeRow)
 _LISTED: Final = Shape(Listed)
 _ROW: Final = msgspec.json.Decoder(list[str | float | None])
 _LOOSE: Final = msgspec.json.Decoder(Loose)
-_ANSWER: Final = msgspec.json.Decoder(Answer)
 _PRODUCTS: Final = msgspec.json.Decoder(Products)
 
 
@@ -212,11 +204,7 @@ class Phemex(RowAdapter):
             fault = number_fault("mark_price", float("nan")) or ("malformed", "no mark price")
             return [self._records.refuse(fault, receipt)]
         mark = Mark(symbol, price, time_us, row.get("indexRp", UNSET), row.get("fundingRateRr", UNSET))
-        messages: list[Message] = [self._records.mark(mark, receipt)]
-        interest = optional_float(row.get("openInterestRv", UNSET))
-        if interest is not UNSET and not isinstance(messages[0], Reject):
-            messages.append(self._records.open_interest(symbol, interest, price, time_us, receipt))
-        return messages
+        return self._records.ticker(mark, optional_float(row.get("openInterestRv", UNSET)), receipt)
 
     def _reply(self, loose: Loose, receipt: Receipt) -> Message:
         """The answer to a request."""
@@ -231,10 +219,7 @@ class Phemex(RowAdapter):
 
     def parse_instruments(self, body: bytes, request: RestRequest) -> InstrumentPage:
         """Read ``/public/products``: the perpetuals that are settled in a dollar coin."""
-        answer = _ANSWER.decode(body)
-        if answer.code != 0:
-            raise ValueError(f"phemex answers {answer.code}: {answer.msg}")
-        rows, faults = _LISTED.rows(_PRODUCTS.decode(answer.data).perpProductsV2)
+        rows, faults = _LISTED.rows(_PRODUCTS.decode(data_in(self.venue, body, 0)).perpProductsV2)
         left_out = {f"row {number}": detail for number, (_, detail) in enumerate(faults)}
         if not rows:
             raise ValueError("phemex lists no perpetual")
@@ -244,11 +229,9 @@ class Phemex(RowAdapter):
             if not name.is_usd or name.dated:
                 left_out[row.symbol] = "no perpetual against US dollars"
                 continue
-            opened_us = optional_time_us(row.listTime)
             instruments.append(
                 Instrument(
-                    row.symbol, name.asset, name.units, 1.0, "base", row.status == "Listed",
-                    0 if opened_us is UNSET else opened_us,
+                    row.symbol, name.asset, name.units, 1.0, "base", row.status == "Listed", onboard_us(row.listTime)
                 )
-            )  # fmt: skip
+            )
         return InstrumentPage(instruments, left_out, None)

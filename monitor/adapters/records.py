@@ -1,10 +1,12 @@
 """From a row's values, in its exchange's own units, to a record, or to a reject that says what is wrong with them.
 
-For adapters that read row by row: a few hundred rows a second, where the calls for each of them cost nothing.
+For adapters that read row by row: a few hundred rows a second, where the calls for each of them cost nothing. An
+adapter of more makes the usual trades in its own ``parse`` and leaves everything else to this.
 """
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, ClassVar, Final, Generic, NamedTuple, TypeVar
@@ -24,6 +26,7 @@ from monitor.adapters.rows import (
     decode_rows,
     find_fault,
     listing_by_name,
+    numbered,
     optional_float,
     quote_constants,
     raw_rows,
@@ -64,6 +67,7 @@ class Fill(NamedTuple):
         size: in contracts.
         time_us: when it happened.
         id: tells it apart within the symbol.
+        trades: how many fills it stands for.
     """
 
     symbol: str
@@ -72,6 +76,7 @@ class Fill(NamedTuple):
     size: float
     time_us: int
     id: str
+    trades: int = 1
 
 
 class Mark(NamedTuple):
@@ -143,9 +148,10 @@ class Records:
         if listing is None:
             return self.unknown_symbol(fill.symbol, receipt)
         price, coins, usd = amounts(listing, fill.price, fill.size)
-        if fault := find_fault(fill.time_us, receipt.received_us, price=price, quantity=coins, notional=usd):
-            return self.refuse(fault, receipt)
-        return listing, price, coins, usd
+        fault = find_fault(
+            fill.time_us, receipt.received_us, price=price, quantity=coins, notional=usd, trades=fill.trades
+        )
+        return self.refuse(fault, receipt) if fault else (listing, price, coins, usd)
 
     def trade(self, fill: Fill, receipt: Receipt) -> Trade | Reject:
         """A trade by its taker's side."""
@@ -157,11 +163,26 @@ class Records:
         if side is None:
             return self.refuse(unknown_value("taker side", fill.side), receipt)
         return Trade(
-            self.venue, fill.symbol, listing[0], fill.time_us, receipt.received_us, side, price, coins, usd, 1, fill.id
+            self.venue,
+            fill.symbol,
+            listing[0],
+            fill.time_us,
+            receipt.received_us,
+            side,
+            price,
+            coins,
+            usd,
+            fill.trades,
+            fill.id,
         )
 
-    def liquidation(self, fill: Fill, kind: PriceKind, receipt: Receipt) -> Liquidation | Reject:
-        """A liquidation by its closing order's side; its id begins with venue and symbol."""
+    def liquidation(
+        self, fill: Fill, kind: PriceKind, receipt: Receipt, seen: dict[str, int] | None = None
+    ) -> Liquidation | Reject:
+        """A liquidation by its closing order's side; its id begins with venue and symbol.
+
+        ``seen`` are the ids of its frame so far, where rows that are alike are orders of their own.
+        """
         judged = self._judged(fill, receipt)
         if isinstance(judged, Reject):
             return judged
@@ -169,6 +190,7 @@ class Records:
         side = CLOSED_BY.get(fill.side.lower())
         if side is None:
             return self.refuse(unknown_value("order side", fill.side), receipt)
+        id_ = listing[4] + fill.id
         return Liquidation(
             self.venue,
             fill.symbol,
@@ -178,7 +200,7 @@ class Records:
             side,
             usd,
             coverage_at(self._eras, fill.time_us),
-            listing[4] + fill.id,
+            id_ if seen is None else numbered(seen, id_),
             coins,
             price,
             kind,
@@ -208,6 +230,13 @@ class Records:
             mark.next_us,
         )
 
+    def ticker(self, mark: Mark, size: float | UnsetType | None, receipt: Receipt) -> list[Message]:
+        """A mark price and, where it is one, the open interest of one side that came with it, in contracts."""
+        message = self.mark(mark, receipt)
+        if not isinstance(size, float) or not isinstance(message, MarkPrice):
+            return [message]
+        return [message, self.open_interest(mark.symbol, size, mark.price, mark.time_us, receipt)]
+
     def open_interest(
         self, symbol: str, size: float, price: float, time_us: int, receipt: Receipt
     ) -> OpenInterest | Reject | Skipped:
@@ -236,7 +265,10 @@ class Records:
 
 
 class RowAdapter(Adapter):
-    """An adapter that reads row by row with :class:`Records`; its :meth:`read` may fail on what is no JSON."""
+    """An adapter that reads row by row with :class:`Records`; its :meth:`read` may fail on what is no JSON.
+
+    One that overrides :meth:`parse` for its most frequent frames falls back to it for all that are not as usual.
+    """
 
     by_name: ClassVar[bool] = True
     """Whether a symbol tells its unit, so that it can be read without the instrument table."""
@@ -262,9 +294,9 @@ class RowAdapter(Adapter):
                 return self.parse(quoted, received_us)
             return [self._records.refuse(unreadable(error), receipt)]
 
+    @abstractmethod
     def read(self, receipt: Receipt) -> list[Message]:
         """What a frame holds. Raises ``ValueError`` or ``RecursionError`` where it is no JSON of a known shape."""
-        raise NotImplementedError
 
 
 def of_kind(messages: Iterable[Message], channel: str) -> list[Message]:

@@ -253,3 +253,14 @@ def optional_time_us(time_ms: int | str) -> int | msgspec.UnsetType:
     except ValueError:
         return msgspec.UNSET
     return time_us if EARLIEST_US <= time_us <= LATEST_US else msgspec.UNSET
+
+
+def believable_us(time_ms: float) -> int:
+    """A time in milliseconds that may have a fraction, in microseconds; 0, at which no row is believed, for no time."""
+    return round(time_ms * 1000) if 0.0 < time_ms <= LATEST_MS else 0
+
+
+def onboard_us(time_ms: int | str) -> int:
+    """When trading of an instrument began, in microseconds; 0 where that is not known."""
+    time_us = optional_time_us(time_ms)
+    return 0 if time_us is msgspec.UNSET else time_us

@@ -102,6 +102,17 @@ def listed(name: str, **changes: object) -> dict[str, object]:
     return known | {"create_time": 1546300800.0, "mark_type": "index", "order_price_round": "0.1"} | changes
 
 
+@pytest.mark.parametrize("created", [1e300, -1.0, "NaN", "inf"])
+def test_a_contract_whose_beginning_is_no_time_is_listed_all_the_same(created: float | str) -> None:
+    """When trading began is then not known; the other contracts are not lost with it."""
+    rows = [listed("BTC_USDT", create_time=created), listed("ETH_USDT")]
+    page = Gate().parse_instruments(json.dumps(rows).encode(), Gate.instruments_requests[0])
+    assert [(one.symbol, one.onboard_us) for one in page.instruments] == [
+        ("BTC_USDT", 0),
+        ("ETH_USDT", 1_546_300_800_000_000),
+    ]
+
+
 def test_the_table_holds_contract_sizes_and_says_what_it_leaves_out() -> None:
     """An inverse contract is one dollar; quanto, traditional and sizeless ones are left out."""
     rows = [

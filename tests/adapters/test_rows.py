@@ -10,9 +10,11 @@ from msgspec import UNSET
 from monitor.adapters.rows import (
     Listings,
     amount_fault,
+    believable_us,
     find_fault,
     keys,
     numbered,
+    onboard_us,
     optional_float,
     optional_time_us,
     quote_constants,
@@ -90,6 +92,14 @@ def test_fields_that_may_be_empty() -> None:
     assert [optional_float(x) for x in (UNSET, "", "nan", "-0.5", 2.0)] == [UNSET, UNSET, UNSET, -0.5, 2.0]
     assert optional_float("0", 0.0) is UNSET
     assert [optional_time_us(x) for x in ("", 0, "1764000000000")] == [UNSET, UNSET, NOW_US]
+    assert [onboard_us(x) for x in ("", 0, "1764000000000")] == [0, 0, NOW_US]
+
+
+def test_a_time_with_a_fraction_is_rounded_to_the_microsecond() -> None:
+    """What is no time at all becomes one that no row is believed at."""
+    assert believable_us(1_764_000_000_000.0625) == NOW_US + 62
+    assert [believable_us(x) for x in (nan, inf, -inf, -1.0, 0.0, 1e300)] == [0] * 6
+    assert time_fault(0, 0) is not None
 
 
 def test_known_keys_are_the_words_of_all_lines() -> None:
