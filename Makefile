@@ -7,8 +7,8 @@ QUIET := --quiet --disable-pip-version-check
 LOCK := $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
   --no-strip-extras --no-emit-index-url --no-emit-find-links --no-header
 # Where a missed branch costs money: reading frames, summing windows, deciding the phase.
-EXACT := monitor/adapters/binance_usdm.py,monitor/adapters/bybit.py,monitor/adapters/okx.py,monitor/adapters/rows.py,$\
-  monitor/cascade/windows.py,monitor/cascade/phases.py
+EXACT := monitor/adapters/binance.py,monitor/adapters/binance_usdm.py,monitor/adapters/bybit.py,monitor/adapters/okx.py,$\
+  monitor/adapters/records.py,monitor/adapters/rows.py,monitor/cascade/windows.py,monitor/cascade/phases.py
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test check format bench lock clean

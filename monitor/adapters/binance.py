@@ -33,7 +33,6 @@ from msgspec import UNSET
 
 from monitor.adapters.adapter import (
     Ack,
-    Adapter,
     Connection,
     Instrument,
     InstrumentPage,
@@ -43,7 +42,6 @@ from monitor.adapters.adapter import (
     RestPage,
     RestRequest,
     Skipped,
-    coverage_at,
 )
 from monitor.adapters.binance_frames import (
     COIN_M,
@@ -54,7 +52,6 @@ from monitor.adapters.binance_frames import (
     PUSH,
     REPLY,
     USD_M,
-    AggTrade,
     ForceOrder,
     MarkPriceUpdate,
     Order,
@@ -64,6 +61,7 @@ from monitor.adapters.binance_frames import (
 )
 from monitor.adapters.binance_rest import (
     Paths,
+    fill_of,
     instruments_in,
     interest_history,
     interest_polls,
@@ -71,26 +69,20 @@ from monitor.adapters.binance_rest import (
     trades_between,
 )
 from monitor.adapters.plan import carried_channels, chunked, request
+from monitor.adapters.records import Fill, Mark, Receipt, RowAdapter
 from monitor.adapters.rows import (
     UNREADABLE,
+    ByName,
     Listing,
-    Listings,
-    amounts,
     decode_rows,
-    find_fault,
     listing_by_name,
-    optional_float,
     optional_time_us,
-    quote_constants,
     raw_array,
     raw_rows,
-    reject,
-    symbol_fault,
     unknown_value,
-    unreadable,
 )
 from monitor.assets import split_symbol
-from monitor.events import Channel, Liquidation, MarkPrice, PriceKind, Side, TakerSide, Trade
+from monitor.events import Channel, PriceKind, TakerSide, Trade
 
 STREAMS: Final[dict[Channel, str]] = {
     "liquidations": "@forceOrder",
@@ -113,12 +105,12 @@ UNEXECUTED: Final = frozenset(
 )
 """Documented order states other than FILLED."""
 
-SIDES: Final[dict[str, Side]] = {"SELL": "long", "BUY": "short"}
+SIDES: Final = {"SELL": "sell", "BUY": "buy"}
 AVERAGE: Final[PriceKind] = "average_fill"
 LIMIT: Final[PriceKind] = "order"
 
 
-class Binance(Adapter):
+class Binance(RowAdapter):
     """What the three venues share; see :class:`monitor.adapters.adapter.Adapter`."""
 
     paths: ClassVar[Paths]
@@ -130,12 +122,13 @@ class Binance(Adapter):
     known_keys: ClassVar[frozenset[str]] = KNOWN_KEYS
 
     def __init__(self, instruments: Mapping[str, Instrument] | None = None) -> None:
-        self._listings = Listings(
-            self.venue, instruments, by_name=not self.counts_contracts, naming=listing_of_base_units
-        )
+        super().__init__(instruments)
         self._plain = self._listings.plain.get
         self._decode = (COMBINED_CONTRACTS if self.counts_contracts else COMBINED).decode
-        self._blind = instruments is None and self.counts_contracts
+
+    def naming(self) -> ByName:
+        """By the quote."""
+        return listing_of_base_units
 
     def connections(
         self, symbols: Sequence[str], channels: Iterable[Channel], ws_url: str | None = None
@@ -168,144 +161,72 @@ class Binance(Adapter):
         """Read one frame, wrapped by the combined endpoint or bare."""
         try:
             data = self._decode(frame).data
-        except UNREADABLE as error:
-            return self._unusual(frame, received_us, error)
+        except UNREADABLE:
+            return super().parse(frame, received_us)
         if type(data) is SoundTrade:
             # Nearly every frame: no calls but the record's own, no look at what is usual. What this leaves is judged
-            # number by number in read_trade, at twice the time.
+            # number by number, at twice the time.
             plain = self._plain(symbol := data.s)
             time_us = data.T * 1000
-            if plain is not None and time_us <= received_us:
+            fills = data.l - data.f + 1
+            if plain is not None and time_us <= received_us and fills > 0:
                 price = data.p
                 quantity = data.q
                 side: TakerSide = "sell" if data.m else "buy"
-                fills = data.l - data.f + 1
                 usd = price * quantity
                 id_ = str(data.a)
                 return [
                     Trade(self.venue, symbol, plain[0], time_us, received_us, side, price, quantity, usd, fills, id_)
                 ]
-        if isinstance(data, list):
-            return [self._message(row, received_us, frame) for row in data]
-        return [self._message(data, received_us, frame)]
+        receipt = Receipt(received_us, frame)
+        return [self._message(row, receipt) for row in (data if isinstance(data, list) else [data])]
 
-    def _message(self, row: Push, received_us: int, frame: bytes) -> Message:
+    def read(self, receipt: Receipt) -> list[Message]:
+        """Read what is no push of well-formed rows: answers, bare rows, rows of which one is bad, garbage."""
+        try:
+            loose = LOOSE.decode(receipt.frame)
+        except UNREADABLE:
+            rows = raw_array(receipt.frame)
+            if rows is None:
+                raise
+        else:
+            if loose.data is UNSET and loose.e is UNSET:
+                return [self._reply(receipt)]
+            rows = [msgspec.Raw(receipt.frame)] if loose.data is UNSET else raw_rows(loose.data)
+        pushes, faults = decode_rows(rows, PUSH)
+        messages = [self._message(push, receipt) for push in pushes]
+        messages.extend(self._records.refuse(untagged(fault, rows[number]), receipt) for number, fault in faults)
+        return messages
+
+    def _message(self, row: Push, receipt: Receipt) -> Message:
         """What one row says."""
         if row.st not in (0, self.market_tag):
             if row.st in (USD_M, COIN_M):
                 return Skipped("other_market", 1)
-            return reject(self.venue, unknown_value("market tag", str(row.st)), received_us, frame)
-        if type(row) is ForceOrder:
-            return self._liquidation(row.o, received_us, frame)
-        if type(row) is MarkPriceUpdate:
-            return self._mark_price(row, received_us, frame)
-        return self.read_trade(row, received_us, frame)  # type: ignore[arg-type]
+            return self._records.refuse(unknown_value("market tag", str(row.st)), receipt)
+        if isinstance(row, ForceOrder):
+            return self._liquidation(row.o, receipt)
+        if isinstance(row, MarkPriceUpdate):
+            next_us = optional_time_us(row.T)
+            return self._records.mark(Mark(row.s, row.p, row.E * 1000, row.i, row.r, next_us), receipt)
+        return self._records.trade(fill_of(row, row.s), receipt)
 
-    def read_trade(self, row: AggTrade, received_us: int, frame: bytes) -> Message:
-        """A trade that :meth:`parse` would not have, judged number by number."""
-        listing = self._listings[row.s]
-        if listing is None:
-            return self._unknown(row.s, received_us, frame)
-        asset = listing[0]
-        time_us = row.T * 1000
-        price, quantity, usd = amounts(listing, row.p, row.q)
-        fills = row.l - row.f + 1
-        if fault := find_fault(time_us, received_us, price=price, quantity=quantity, notional=usd):
-            return reject(self.venue, fault, received_us, frame)
-        side: TakerSide = "sell" if row.m else "buy"
-        return Trade(self.venue, row.s, asset, time_us, received_us, side, price, quantity, usd, fills, str(row.a))
-
-    def _liquidation(self, order: Order, received_us: int, frame: bytes) -> Message:
+    def _liquidation(self, order: Order, receipt: Receipt) -> Message:
         if order.st not in (0, self.market_tag):
             return Skipped("other_market", 1)
         if order.X in UNEXECUTED:
             return Skipped("not_executed", 1)
         side = SIDES.get(order.S)
-        listing = self._listings[order.s]
-        if listing is None:
-            return self._unknown(order.s, received_us, frame)
         if side is None or order.X != "FILLED":
-            unknown = unknown_value("order side and status", f"{order.S} {order.X}")
-            return reject(self.venue, unknown, received_us, frame)
+            return self._records.refuse(unknown_value("order side and status", f"{order.S} {order.X}"), receipt)
         # An average of zero means that the exchange does not know it; the limit is then the nearest thing.
-        given, kind = (order.p, LIMIT) if order.ap == 0.0 else (order.ap, AVERAGE)
-        asset, _, _, _, prefix = listing
-        time_us = order.T * 1000
-        price, quantity, usd = amounts(listing, given, order.z)
-        if fault := find_fault(time_us, received_us, price=price, quantity=quantity, usd=usd):
-            return reject(self.venue, fault, received_us, frame)
-        return Liquidation(
-            self.venue,
-            order.s,
-            asset,
-            time_us,
-            received_us,
-            side,
-            usd,
-            coverage_at(self.eras, time_us),
-            f"{prefix}{order.S}:{order.T}:{order.q!r}:{order.p!r}",
-            quantity,
-            price,
-            kind,
-        )
+        price, kind = (order.p, LIMIT) if order.ap == 0.0 else (order.ap, AVERAGE)
+        key = f"{order.S}:{order.T}:{order.q!r}:{order.p!r}"
+        return self._records.liquidation(Fill(order.s, side, price, order.z, order.T * 1000, key), kind, receipt)
 
-    def _mark_price(self, row: MarkPriceUpdate, received_us: int, frame: bytes) -> Message:
-        listing = self._listings[row.s]
-        if listing is None:
-            return self._unknown(row.s, received_us, frame)
-        asset, units, _, _, _ = listing
-        time_us = row.E * 1000
-        price = row.p / units
-        if fault := find_fault(time_us, received_us, mark_price=row.p, unit_price=price):
-            return reject(self.venue, fault, received_us, frame)
-        index = optional_float(row.i, 0.0)
-        return MarkPrice(
-            self.venue,
-            row.s,
-            asset,
-            time_us,
-            received_us,
-            price,
-            index if index is UNSET else index / units,
-            optional_float(row.r),
-            optional_time_us(row.T),
-        )
-
-    def _unknown(self, symbol: str, received_us: int, frame: bytes) -> Message:
-        """Nothing is known of a symbol; with the remedy where no instrument data were given at all."""
-        reason, detail = symbol_fault(symbol)
-        if self._blind and reason == "unknown_symbol":
-            detail += ": sizes are contracts, so give the contract sizes with --instruments"
-        return reject(self.venue, (reason, detail), received_us, frame)
-
-    def _unusual(self, frame: bytes, received_us: int, error: Exception) -> list[Message]:
-        """Read what is no push of well-formed rows: answers, bare rows, rows of which one is bad, garbage."""
-        try:
-            loose = LOOSE.decode(frame)
-        except UNREADABLE:
-            rows = raw_array(frame)
-        else:
-            if loose.data is UNSET and loose.e is UNSET:
-                return [self._reply(frame, received_us)]
-            rows = [msgspec.Raw(frame)] if loose.data is UNSET else raw_rows(loose.data)
-        if rows is None:
-            quoted = quote_constants(frame)
-            if quoted is not None:
-                return self.parse(quoted, received_us)
-            return [reject(self.venue, unreadable(error), received_us, frame)]
-        pushes, faults = decode_rows(rows, PUSH)
-        messages = [self._message(push, received_us, frame) for push in pushes]
-        messages.extend(
-            reject(self.venue, untagged(fault, rows[number]), received_us, frame) for number, fault in faults
-        )
-        return messages
-
-    def _reply(self, frame: bytes, received_us: int) -> Message:
+    def _reply(self, receipt: Receipt) -> Message:
         """The answer to a request."""
-        try:
-            reply = REPLY.decode(frame)
-        except UNREADABLE as error:
-            return reject(self.venue, unreadable(error), received_us, frame)
+        reply = REPLY.decode(receipt.frame)
         key = "" if reply.id is None else str(reply.id)
         if reply.error is not UNSET:
             return Refusal(key, f"{reply.error.code}: {reply.error.msg}")
@@ -313,7 +234,7 @@ class Binance(Adapter):
             return Refusal(key, f"{reply.code}: {reply.msg}")
         if key and reply.result is not UNSET:
             return Ack(key)
-        return reject(self.venue, ("malformed", "neither data nor an answer"), received_us, frame)
+        return self._records.malformed(receipt)
 
     def parse_instruments(self, body: bytes, request: RestRequest) -> InstrumentPage:
         """Read ``exchangeInfo``: perpetuals in US dollars."""
@@ -335,7 +256,7 @@ class Binance(Adapter):
 
     def parse_rest(self, request: RestRequest, body: bytes, received_us: int) -> RestPage:
         """Read an answer of any of the three."""
-        return messages_in(self, self.paths, self._listings, request, body, received_us)
+        return messages_in(self._records, self.paths, request, Receipt(received_us, body))
 
 
 def listing_of_base_units(venue: str, symbol: str) -> Listing | None:

@@ -30,6 +30,7 @@ class BinanceCoinm(Binance):
         ),
     )
     counts_contracts: ClassVar[bool] = True
+    by_name: ClassVar[bool] = False
     instruments_requests: ClassVar[tuple[RestRequest, ...]] = (RestRequest("/dapi/v1/exchangeInfo"),)
     rest_pool: ClassVar[str] = "binance"
     market_tag: ClassVar[int] = COIN_M

@@ -13,15 +13,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from math import inf
 from types import MappingProxyType
-from typing import Final, NamedTuple, Protocol
+from typing import Final, NamedTuple
 
 import msgspec
 
 from monitor.adapters.adapter import Instrument, InstrumentPage, Message, Poll, RestPage, RestRequest
 from monitor.adapters.binance_frames import AggTrade
-from monitor.adapters.rows import TRADFI, Listings, amount_fault, amounts, decode_rows, find_fault, raw_array, reject
+from monitor.adapters.records import Fill, Receipt, Records
+from monitor.adapters.rows import TRADFI, decode_rows, raw_array
 from monitor.assets import USD_QUOTES, split_base
-from monitor.events import MICROS, OpenInterest
+from monitor.events import MICROS
 
 POLLED_SHARE: Final = 0.6
 """Of the budget; the rest is for instruments, history and backfill."""
@@ -105,17 +106,6 @@ class TradeThen(msgspec.Struct):
     l: int  # noqa: E741 - the exchange's name
     T: int
     m: bool
-
-
-class ReadsTrades(Protocol):
-    """The adapter, as far as answers need it."""
-
-    @property
-    def venue(self) -> str:
-        """The exchange's market."""
-
-    def read_trade(self, row: AggTrade, received_us: int, frame: bytes) -> Message:
-        """What a trade gives."""
 
 
 _EXCHANGE_INFO: Final = msgspec.json.Decoder(ExchangeInfo)
@@ -204,14 +194,13 @@ def trades_between(paths: Paths, symbols: Sequence[str], from_us: int, to_us: in
     ]
 
 
-def messages_in(
-    adapter: ReadsTrades, paths: Paths, listings: Listings, request: RestRequest, body: bytes, received_us: int
-) -> RestPage:
+def messages_in(records: Records, paths: Paths, request: RestRequest, receipt: Receipt) -> RestPage:
     """What an answer to any request of this module holds. Raises ``ValueError`` when it is none."""
+    body = receipt.frame
     if request.path == paths.history:
-        return _history(adapter.venue, listings, request, body, received_us)
+        return _history(records, request, receipt)
     if request.path == f"{paths.prefix}/aggTrades":
-        return _trades(adapter, request, body, received_us)
+        return _trades(records, request, receipt)
     if request.path == f"{paths.prefix}/openInterest":
         now = _INTEREST.decode(body)
         about = f"{now.symbol} {now.openInterest!r} {now.time}"
@@ -220,54 +209,42 @@ def messages_in(
     index = _PREMIUM.decode(body)
     if isinstance(index, list):
         index = index[0] if index else PremiumIndex(symbol, 0.0)
-    listing = listings[symbol]
-    if listing is None:
-        raise ValueError(f"{symbol} was asked for and is not listed")
-    time_us = int(time_ms) * 1000
-    _, coins, usd = amounts(listing, index.markPrice, float(amount))
-    # Zero is an open interest: that of an instrument listed a moment ago.
-    fault = amount_fault("openInterest", coins) or find_fault(time_us, received_us, mark_price=index.markPrice)
-    if fault:
-        return RestPage([reject(adapter.venue, fault, received_us, body)])
-    return RestPage([OpenInterest(adapter.venue, symbol, listing[0], time_us, received_us, coins, usd)])
+    return RestPage([records.open_interest(symbol, float(amount), index.markPrice, int(time_ms) * 1000, receipt)])
 
 
-def _history(venue: str, listings: Listings, request: RestRequest, body: bytes, received_us: int) -> RestPage:
+def _history(records: Records, request: RestRequest, receipt: Receipt) -> RestPage:
     """Rows of a month of open interest."""
     symbol = request.about
-    listing = listings[symbol]
-    raws = raw_array(body)
+    listing = records.listings[symbol]
+    raws = raw_array(receipt.frame)
     if raws is None or listing is None:
-        raise ValueError(f"no open interest of {symbol}: {body[:128]!r}")
+        raise ValueError(f"no open interest of {symbol}: {receipt.frame[:128]!r}")
     rows, faults = decode_rows(raws, _THEN)
     messages: list[Message] = []
-    asset, units, size, inverse, _ = listing
+    _, units, size, inverse, _ = listing
     for row in rows:
         coins, usd = row.sumOpenInterest * units, row.sumOpenInterestValue
         if inverse:  # contracts, and coins
             coins, usd = row.sumOpenInterestValue * units, row.sumOpenInterest * size
-        time_us = row.timestamp * 1000
-        fault = amount_fault("sumOpenInterest", coins) or amount_fault("value", usd) or find_fault(time_us, received_us)
-        if fault:
-            messages.append(reject(venue, fault, received_us, body))
-        else:
-            messages.append(OpenInterest(venue, symbol, asset, time_us, received_us, coins, usd))
-    messages.extend(reject(venue, fault, received_us, body) for _, fault in faults)
+        messages.append(records.interest(symbol, coins, usd, row.timestamp * 1000, receipt))
+    messages.extend(records.refuse(fault, receipt) for _, fault in faults)
     return RestPage(messages)
 
 
-def _trades(adapter: ReadsTrades, request: RestRequest, body: bytes, received_us: int) -> RestPage:
+def fill_of(row: AggTrade | TradeThen, symbol: str) -> Fill:
+    """The fills that an aggregated trade stands for."""
+    side = "sell" if row.m else "buy"
+    return Fill(symbol, side, row.p, row.q, row.T * 1000, str(row.a), row.l - row.f + 1)
+
+
+def _trades(records: Records, request: RestRequest, receipt: Receipt) -> RestPage:
     """Trades; a full answer is continued from its last millisecond, whose trades come twice with the same ids."""
-    raws = raw_array(body)
+    raws = raw_array(receipt.frame)
     if raws is None:
-        raise ValueError(f"no trades: {body[:128]!r}")
+        raise ValueError(f"no trades: {receipt.frame[:128]!r}")
     rows, faults = decode_rows(raws, _TRADE)
-    symbol = request.about
-    messages = [
-        adapter.read_trade(AggTrade(row.a, symbol, row.p, row.q, row.f, row.l, row.T, row.m), received_us, body)
-        for row in rows
-    ]
-    messages.extend(reject(adapter.venue, fault, received_us, body) for _, fault in faults)
+    messages: list[Message] = [records.trade(fill_of(row, request.about), receipt) for row in rows]
+    messages.extend(records.refuse(fault, receipt) for _, fault in faults)
     query: Mapping[str, str] = MappingProxyType(dict(request.query))
     latest = max((row.T for row in rows), default=0)
     further = None

@@ -7,7 +7,8 @@ Liquidations (``allLiquidation.<symbol>``): every forced order, in batches each 
 position that died (Buy: a long), unlike everywhere else. ``p`` is the bankruptcy price and no fill, so ``v`` times
 ``p`` is off by the distance between the two. There is no wildcard: each symbol is subscribed.
 
-Trades (``publicTrade.<symbol>``): ``S`` is the taker's side; a frame holds trades of one symbol.
+Trades (``publicTrade.<symbol>``): ``S`` is the taker's side; a frame holds trades of one symbol. ``BT`` is a block
+trade (``isBlockTrade`` of REST), which met no order book and is left out.
 
 Tickers (``tickers.<symbol>``): a snapshot, then deltas that hold only what changed. An event is made of what a frame
 itself says: a mark price from each frame that has one, an open interest from each that has both amount and value (the
@@ -32,7 +33,6 @@ from msgspec import UNSET
 
 from monitor.adapters.adapter import (
     Ack,
-    Adapter,
     Connection,
     CoverageEra,
     Instrument,
@@ -44,19 +44,16 @@ from monitor.adapters.adapter import (
     Request,
     RestPage,
     RestRequest,
-    coverage_at,
+    Skipped,
 )
 from monitor.adapters.bybit_frames import (
     KNOWN_KEYS,
-    LIQUIDATION,
     LIQUIDATIONS,
     LOOSE,
     TICKER,
-    TICKERS,
-    TRADE,
+    TRADES,
     LiquidationRow,
     Loose,
-    Ticker,
     TradeRow,
     decode_trades,
 )
@@ -71,29 +68,17 @@ from monitor.adapters.bybit_rest import (
     trades_in,
 )
 from monitor.adapters.plan import carried_channels, chunked, market_url, request, shard
-from monitor.adapters.records import Receipt, Records
+from monitor.adapters.records import Fill, Mark, Receipt, RowAdapter
 from monitor.adapters.rows import (
     UNREADABLE,
+    ByName,
     Listing,
-    Listings,
-    amount_fault,
-    amounts,
-    decode_rows,
-    find_fault,
     listing_by_name,
-    numbered,
-    optional_float,
     optional_time_us,
-    quote_constants,
-    raw_rows,
-    reject,
-    symbol_fault,
-    time_fault,
     unknown_value,
-    unreadable,
 )
 from monitor.assets import split_symbol
-from monitor.events import Channel, Liquidation, MarkPrice, OpenInterest, Side, TakerSide, Trade
+from monitor.events import Channel, TakerSide, Trade
 
 VENUE: Final = "bybit"
 
@@ -116,19 +101,18 @@ ARGS_PER_REQUEST: Final = 200
 KEEPALIVE: Final = Keepalive('{"op":"ping"}', interval_s=18.0, timeout_s=10.0)
 """The exchange asks for a ping each 20 s."""
 
-POSITION_SIDES: Final[dict[str, Side]] = {"Buy": "long", "Sell": "short"}
-TAKER_SIDES: Final[dict[str, TakerSide]] = {"Buy": "buy", "Sell": "sell"}
-
+TAKERS: Final = {"Buy": "buy", "Sell": "sell"}
+CLOSING: Final = {"Buy": "sell", "Sell": "buy"}
+"""The order that closes a position, by the position's side."""
 
 # The first bytes of a push as the exchange writes them; in any other layout a frame goes the longer way round.
 TRADES_HEAD: Final = b'{"topic":"publicTrade.'
 TRADES_HEAD_SIZE: Final = len(TRADES_HEAD)  # comparing a slice takes half of what startswith does
 TICKERS_HEAD: Final = b'{"topic":"tickers.'
-LIQUIDATIONS_HEAD: Final = b'{"topic":"allLiquidation.'
 SYMBOL_AT: Final = len("publicTrade.")
 
 
-class Bybit(Adapter):
+class Bybit(RowAdapter):
     """See :class:`monitor.adapters.adapter.Adapter`."""
 
     venue: ClassVar[str] = VENUE
@@ -158,9 +142,12 @@ class Bybit(Adapter):
     known_keys: ClassVar[frozenset[str]] = KNOWN_KEYS
 
     def __init__(self, instruments: Mapping[str, Instrument] | None = None) -> None:
-        self._listings = Listings(self.venue, instruments, by_name=True, naming=listing_of_name)
+        super().__init__(instruments)
         self._plain = self._listings.plain.get
-        self._records = Records(self.venue, self._listings)
+
+    def naming(self) -> ByName:
+        """Inverse where the quote is USD itself."""
+        return listing_of_name
 
     def connections(
         self, symbols: Sequence[str], channels: Iterable[Channel], ws_url: str | None = None
@@ -193,188 +180,104 @@ class Bybit(Adapter):
         return "inverse" if listing is not None and listing[3] else "linear"
 
     def parse(self, frame: bytes, received_us: int) -> list[Message]:
-        """Read one frame."""
+        """Read one frame; nearly every one is of trades or of a ticker, ten a second and symbol."""
         try:
             if frame[:TRADES_HEAD_SIZE] == TRADES_HEAD:
                 push = decode_trades(frame)
-                symbol = push.topic[SYMBOL_AT:]
-                plain = self._plain(symbol)
-                if plain is None:
-                    return self._trades(symbol, push.data, received_us, frame)
-                # Nearly every row: no calls but the record's own, one time for all that share it. A frame with another
-                # row is judged number by number, at twice the time.
-                asset = plain[0]
-                time_ms = time_us = 0
-                trades: list[Message] = []
-                for row in push.data:
-                    if time_ms != row.T:
-                        time_ms = row.T
-                        time_us = time_ms * 1000
-                        if time_us > received_us:
-                            return self._trades(symbol, push.data, received_us, frame)
-                    price = row.p
-                    quantity = row.v
-                    side: TakerSide = "buy" if row.S == "Buy" else "sell"
-                    usd = price * quantity
-                    trades.append(
-                        Trade(VENUE, symbol, asset, time_us, received_us, side, price, quantity, usd, 1, row.i)
-                    )
-                return trades
-            if frame.startswith(TICKERS_HEAD):
-                tickers = TICKERS.decode(frame)
-                return self._ticker(tickers.data, tickers.ts, received_us, frame)
-            if frame.startswith(LIQUIDATIONS_HEAD):
-                return self._liquidations(LIQUIDATIONS.decode(frame).data, received_us, frame)
+            elif frame.startswith(TICKERS_HEAD):
+                return self._ticker(Receipt(received_us, frame))
+            else:
+                return super().parse(frame, received_us)
         except UNREADABLE:
-            return self._any(frame, received_us)
-        return self._any(frame, received_us)
+            return super().parse(frame, received_us)
+        symbol = push.topic[SYMBOL_AT:]
+        plain = self._plain(symbol)
+        if plain is None:
+            return self._trades(symbol, push.data, Receipt(received_us, frame))
+        # Nearly every row: no calls but the record's own, one time for all that share it. A frame with another row is
+        # judged number by number, at twice the time.
+        asset = plain[0]
+        time_ms = time_us = 0
+        trades: list[Message] = []
+        for row in push.data:
+            if time_ms != row.T:
+                time_ms = row.T
+                time_us = time_ms * 1000
+            if time_us > received_us or row.BT:
+                return self._trades(symbol, push.data, Receipt(received_us, frame))
+            price = row.p
+            quantity = row.v
+            side: TakerSide = "buy" if row.S == "Buy" else "sell"
+            usd = price * quantity
+            trades.append(Trade(VENUE, symbol, asset, time_us, received_us, side, price, quantity, usd, 1, row.i))
+        return trades
 
-    def _trades(self, symbol: str, rows: Sequence[TradeRow], received_us: int, frame: bytes) -> list[Message]:
-        """Trades of a frame that :meth:`parse` would not have, judged row by row."""
-        listing = self._listings[symbol]
-        if listing is None:
-            return [reject(VENUE, symbol_fault(symbol), received_us, frame) for _ in rows]
-        asset = listing[0]
-        messages: list[Message] = []
-        for row in rows:
-            side = TAKER_SIDES.get(row.S)
-            if side is None:
-                messages.append(reject(VENUE, unknown_value("taker side", row.S), received_us, frame))
-                continue
-            time_us = row.T * 1000
-            price, quantity, usd = amounts(listing, row.p, row.v)
-            if fault := find_fault(time_us, received_us, price=price, quantity=quantity, notional=usd):
-                messages.append(reject(VENUE, fault, received_us, frame))
-                continue
-            messages.append(Trade(VENUE, symbol, asset, time_us, received_us, side, price, quantity, usd, 1, row.i))
-        return messages
-
-    def _any(self, frame: bytes, received_us: int) -> list[Message]:
-        """Read a frame of any kind, row by row."""
-        try:
-            loose = LOOSE.decode(frame)
-        except UNREADABLE as error:
-            quoted = quote_constants(frame)
-            if quoted is not None:
-                return self.parse(quoted, received_us)
-            return [reject(VENUE, unreadable(error), received_us, frame)]
+    def read(self, receipt: Receipt) -> list[Message]:
+        """What a frame holds, row by row."""
+        loose = LOOSE.decode(receipt.frame)
+        each, data = self._records.each, loose.data
         kind, _, symbol = loose.topic.partition(".")
         if kind == "allLiquidation":
-            rows, faults = decode_rows(raw_rows(loose.data), LIQUIDATION)
-            messages = self._liquidations(rows, received_us, frame)
-        elif kind == "publicTrade":
-            trades, faults = decode_rows(raw_rows(loose.data), TRADE)
-            messages = self._trades(symbol, trades, received_us, frame)
-        elif kind == "tickers":
-            tickers, faults = decode_rows([loose.data], TICKER)
-            messages = [message for ticker in tickers for message in self._ticker(ticker, loose.ts, received_us, frame)]
-        else:
-            return [self._reply(loose, received_us, frame)]
-        messages.extend(reject(VENUE, fault, received_us, frame) for _, fault in faults)
-        return messages
+            seen: dict[str, int] = {}
+            return each(data, LIQUIDATIONS, lambda row, at: [self._liquidation(row, seen, at)], receipt)
+        if kind == "publicTrade":
+            return each(data, TRADES, lambda row, at: [self._trade(symbol, row, at)], receipt)
+        if kind == "tickers":
+            return self._ticker(receipt)
+        return [self._reply(loose, receipt)]
 
-    def _liquidations(self, rows: list[LiquidationRow], received_us: int, frame: bytes) -> list[Message]:
-        messages: list[Message] = []
-        seen: dict[str, int] = {}
-        for row in rows:
-            listing = self._listings[row.s]
-            side = POSITION_SIDES.get(row.S)
-            if listing is None:
-                messages.append(reject(VENUE, symbol_fault(row.s), received_us, frame))
-                continue
-            if side is None:
-                messages.append(reject(VENUE, unknown_value("position side", row.S), received_us, frame))
-                continue
-            asset, _, _, _, prefix = listing
-            time_us = row.T * 1000
-            price, quantity, usd = amounts(listing, row.p, row.v)
-            fault = find_fault(time_us, received_us, price=price, quantity=quantity, notional=usd)
-            if fault:
-                messages.append(reject(VENUE, fault, received_us, frame))
-                continue
-            id_ = numbered(seen, f"{prefix}{row.T}:{row.S}:{row.v!r}:{row.p!r}")
-            messages.append(
-                Liquidation(
-                    VENUE,
-                    row.s,
-                    asset,
-                    time_us,
-                    received_us,
-                    side,
-                    usd,
-                    coverage_at(self.eras, time_us),
-                    id_,
-                    quantity,
-                    price,
-                    "bankruptcy",
-                )
-            )
-        return messages
+    def _trades(self, symbol: str, rows: Iterable[TradeRow], receipt: Receipt) -> list[Message]:
+        return [self._trade(symbol, row, receipt) for row in rows]
 
-    def _ticker(self, row: Ticker, ts: int, received_us: int, frame: bytes) -> list[Message]:
-        """The mark price and the open interest that a ticker frame itself holds."""
-        listing = self._listings[row.symbol]
+    def _trade(self, symbol: str, row: TradeRow, receipt: Receipt) -> Message:
+        """A trade that :meth:`parse` would not have."""
+        if row.BT:
+            return Skipped("off_book", 1)
+        side = TAKERS.get(row.S)
+        if side is None:
+            return self._records.refuse(unknown_value("taker side", row.S), receipt)
+        return self._records.trade(Fill(symbol, side, row.p, row.v, row.T * 1000, row.i), receipt)
+
+    def _liquidation(self, row: LiquidationRow, seen: dict[str, int], receipt: Receipt) -> Message:
+        side = CLOSING.get(row.S)
+        if side is None:
+            return self._records.refuse(unknown_value("position side", row.S), receipt)
+        fill = Fill(row.s, side, row.p, row.v, row.T * 1000, f"{row.T}:{row.S}:{row.v!r}:{row.p!r}")
+        return self._records.liquidation(fill, "bankruptcy", receipt, seen)
+
+    def _ticker(self, receipt: Receipt) -> list[Message]:
+        """The mark price and the open interest that a ticker frame itself holds. Raises as :meth:`read` does."""
+        push = TICKER.decode(receipt.frame)
+        row, time_us = push.data, push.ts * 1000
+        symbol = row.symbol
+        listing = self._listings[symbol]
         if listing is None:
-            return [reject(VENUE, symbol_fault(row.symbol), received_us, frame)]
-        time_us = ts * 1000
+            return [self._records.unknown_symbol(symbol, receipt)]
         messages: list[Message] = []
         if row.markPrice is not UNSET:
-            messages.append(self._mark_price(row, row.markPrice, listing, time_us, received_us, frame))
+            next_us = optional_time_us(row.nextFundingTime)
+            mark = Mark(symbol, row.markPrice, time_us, row.indexPrice, row.fundingRate, next_us)
+            messages.append(self._records.mark(mark, receipt))
         amount, value, sides = row.singleOpenInterest, row.singleOpenInterestValue, 1
         if amount is UNSET:
             amount, value, sides = row.openInterest, row.openInterestValue, 2
         if amount is not UNSET and value is not UNSET:
-            messages.append(
-                self._open_interest(row.symbol, amount / sides, value / sides, listing, time_us, received_us, frame)
-            )
+            _, units, _, inverse, _ = listing
+            coins, usd = (value, amount) if inverse else (amount, value)
+            messages.append(self._records.interest(symbol, coins / sides * units, usd / sides, time_us, receipt))
         return messages
 
-    def _mark_price(
-        self, row: Ticker, mark_price: float, listing: Listing, time_us: int, received_us: int, frame: bytes
-    ) -> Message:
-        asset, units, _, _, _ = listing
-        price = mark_price / units
-        if fault := find_fault(time_us, received_us, mark_price=price):
-            return reject(VENUE, fault, received_us, frame)
-        index = optional_float(row.indexPrice, 0.0)
-        return MarkPrice(
-            VENUE,
-            row.symbol,
-            asset,
-            time_us,
-            received_us,
-            price,
-            index if index is UNSET else index / units,
-            optional_float(row.fundingRate),
-            optional_time_us(row.nextFundingTime),
-        )
-
-    def _open_interest(
-        self, symbol: str, amount: float, usd: float, listing: Listing, time_us: int, received_us: int, frame: bytes
-    ) -> Message:
-        asset, units, _, inverse, _ = listing
-        if inverse:
-            amount, usd = usd, amount
-        quantity = amount * units
-        # Zero is an open interest: that of an instrument listed a moment ago.
-        fault = (
-            amount_fault("open_interest", quantity) or amount_fault("value", usd) or time_fault(time_us, received_us)
-        )
-        if fault:
-            return reject(VENUE, fault, received_us, frame)
-        return OpenInterest(VENUE, symbol, asset, time_us, received_us, quantity, usd)
-
-    def _reply(self, loose: Loose, received_us: int, frame: bytes) -> Message:
+    def _reply(self, loose: Loose, receipt: Receipt) -> Message:
         """The answer to a request or a ping, or a topic that nobody asked for."""
         if loose.topic:
-            return reject(VENUE, ("unknown_channel", f"topic {loose.topic[:64]!r}"), received_us, frame)
+            return self._records.unknown_channel(loose.topic, receipt)
         if loose.op == "pong" or loose.ret_msg == "pong":
             return Pong()
         if not loose.success:
             return Refusal(loose.req_id, f"{loose.op}: {loose.ret_msg}")
         if loose.op == "subscribe":
             return Ack(loose.req_id)
-        return reject(VENUE, ("malformed", "neither a push nor an answer"), received_us, frame)
+        return self._records.malformed(receipt)
 
     def parse_instruments(self, body: bytes, request: RestRequest) -> InstrumentPage:
         """Read ``/v5/market/instruments-info``: perpetuals of one category."""
@@ -392,19 +295,18 @@ class Bybit(Adapter):
 
     def parse_rest(self, request: RestRequest, body: bytes, received_us: int) -> RestPage:
         """Read trades, prices or open interest."""
-        if request.path == RECENT_TRADES:
-            symbol, rows, faults = trades_in(request, body)
-            messages = self._trades(symbol, rows, received_us, body)
-            messages.extend(reject(VENUE, fault, received_us, body) for fault in faults)
-            return RestPage(messages)
         if request.path == MARK_PRICES:
             return RestPage([], interest_at(request, body))
-        symbol, interests, faults = interest_in(request, body)
         receipt = Receipt(received_us, body)
-        messages = [
-            self._records.open_interest(symbol, row.amount, row.price, row.time_ms * 1000, receipt) for row in interests
-        ]
-        messages.extend(reject(VENUE, fault, received_us, body) for fault in faults)
+        if request.path == RECENT_TRADES:
+            symbol, trades, faults = trades_in(request, body)
+            messages = self._trades(symbol, trades, receipt)
+        else:
+            symbol, rows, faults = interest_in(request, body)
+            messages = [
+                self._records.open_interest(symbol, row.amount, row.price, row.time_ms * 1000, receipt) for row in rows
+            ]
+        messages.extend(self._records.refuse(fault, receipt) for fault in faults)
         return RestPage(messages)
 
 

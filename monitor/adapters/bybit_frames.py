@@ -7,17 +7,19 @@ from typing import Final, Literal
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from monitor.adapters.records import Shape
 from monitor.adapters.rows import SoundNumber, SoundTime, keys
 
 
 class TradeRow(msgspec.Struct, gc=False):
-    """One row of ``publicTrade``."""
+    """One row of ``publicTrade``; ``BT`` is a block trade."""
 
     T: int
     S: str
     v: float
     p: float
     i: str
+    BT: bool = False
 
 
 class SoundTrade(TradeRow, gc=False):
@@ -60,13 +62,7 @@ class Trades(msgspec.Struct, gc=False):
     data: list[SoundTrade]
 
 
-class Liquidations(msgspec.Struct, gc=False):
-    """An ``allLiquidation`` frame."""
-
-    data: list[LiquidationRow]
-
-
-class Tickers(msgspec.Struct, gc=False):
+class TickerFrame(msgspec.Struct, gc=False):
     """A ``tickers`` frame."""
 
     ts: int
@@ -77,7 +73,6 @@ class Loose(msgspec.Struct, gc=False):
     """Any frame: a push has ``topic`` and ``data``, an answer has ``op``."""
 
     topic: str = ""
-    ts: int = 0
     data: msgspec.Raw = msgspec.Raw(b"[]")
     op: str = ""
     success: bool = True
@@ -86,11 +81,9 @@ class Loose(msgspec.Struct, gc=False):
 
 
 decode_trades: Final = msgspec.json.Decoder(Trades, strict=False).decode
-LIQUIDATIONS: Final = msgspec.json.Decoder(Liquidations, strict=False)
-TICKERS: Final = msgspec.json.Decoder(Tickers, strict=False)
-TRADE: Final = msgspec.json.Decoder(TradeRow, strict=False)
-LIQUIDATION: Final = msgspec.json.Decoder(LiquidationRow, strict=False)
-TICKER: Final = msgspec.json.Decoder(Ticker, strict=False)
+TRADES: Final = Shape(TradeRow)
+LIQUIDATIONS: Final = Shape(LiquidationRow)
+TICKER: Final = msgspec.json.Decoder(TickerFrame, strict=False)
 LOOSE: Final = msgspec.json.Decoder(Loose)
 
 KNOWN_KEYS: Final = keys(

@@ -13,11 +13,10 @@ from collections.abc import Iterator
 from typing import Final, NamedTuple
 
 import msgspec
-from msgspec import UNSET
 
 from monitor.adapters.adapter import Instrument, InstrumentPage, RestRequest
 from monitor.adapters.bybit_frames import TradeRow
-from monitor.adapters.rows import TRADFI, Fault, decode_rows, optional_time_us
+from monitor.adapters.rows import TRADFI, Fault, decode_rows, onboard_us
 from monitor.assets import USD_QUOTES, split_base
 
 RECENT_TRADES: Final = "/v5/market/recent-trade"
@@ -68,6 +67,7 @@ class TradeThen(msgspec.Struct):
     size: float
     side: str
     time: int
+    isBlockTrade: bool = False
 
 
 class InterestThen(msgspec.Struct):
@@ -127,7 +127,6 @@ def instruments_in(body: bytes, request: RestRequest) -> InstrumentPage:
             left_out[row.symbol] = reason
             continue
         asset, units = split_base(row.baseCoin)
-        onboard_us = optional_time_us(row.launchTime)
         inverse = row.contractType == "InversePerpetual"
         instruments.append(
             Instrument(
@@ -137,7 +136,7 @@ def instruments_in(body: bytes, request: RestRequest) -> InstrumentPage:
                 1.0,  # base unit or USD: either is what the exchange counts in
                 "usd" if inverse else "base",
                 row.status == "Trading",
-                0 if onboard_us is UNSET else onboard_us,
+                onboard_us(row.launchTime),
                 product="inverse" if inverse else "linear",
             )
         )
@@ -168,7 +167,7 @@ def trades_in(request: RestRequest, body: bytes) -> tuple[str, list[TradeRow], l
     rows, faults = decode_rows(_ROWS.decode(result_in(body)).rows, _TRADE)
     from_us, to_us = map(int, request.about.split("-"))
     wanted = [
-        TradeRow(row.time, row.side, row.size, row.price, row.execId)
+        TradeRow(row.time, row.side, row.size, row.price, row.execId, row.isBlockTrade)
         for row in rows
         if from_us <= row.time * 1000 < to_us
     ]

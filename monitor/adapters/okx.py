@@ -5,8 +5,8 @@ instrument table. An inverse contract's size is in USD, and its base units are t
 nothing can be said, so every row is quarantined.
 
 Dated futures enter by their forced orders and trades alone. Their mark price has the time to expiry in it and is not
-the asset's, so it is not subscribed, nor is their open interest. Forced orders of all of them come in a subscription of
-their own, as soon as one is watched.
+the asset's, so neither it nor their open interest is subscribed, or taken from a recording. Forced orders of all of
+them come in a subscription of their own, as soon as one is watched.
 
 Liquidations (``liquidation-orders``, all swaps in one subscription): a sample, not the total. Each ``data`` item holds
 several ``details``, in no order of time. ``side`` is the closing order's: sell closes a long, also if ``posSide`` is
@@ -33,12 +33,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import ClassVar, Final
 
-import msgspec
 from msgspec import UNSET, UnsetType
 
 from monitor.adapters.adapter import (
     Ack,
-    Adapter,
     Connection,
     CoverageEra,
     Instrument,
@@ -51,18 +49,16 @@ from monitor.adapters.adapter import (
     RestPage,
     RestRequest,
     Skipped,
-    coverage_at,
 )
 from monitor.adapters.okx_frames import (
-    DETAIL,
-    FUNDING,
-    INTEREST,
+    DETAILS,
+    FUNDINGS,
+    INTERESTS,
     KNOWN_KEYS,
-    LIQUIDATION,
+    LIQUIDATIONS,
     LOOSE,
-    MARK,
     MARKS,
-    TRADE,
+    TRADES,
     Arg,
     Detail,
     FundingRow,
@@ -82,29 +78,10 @@ from monitor.adapters.okx_rest import (
     trades_in,
 )
 from monitor.adapters.plan import carried_channels, chunked, request, shard
-from monitor.adapters.rows import (
-    EARLIEST_US,
-    UNREADABLE,
-    Fault,
-    Listing,
-    Listings,
-    amount_fault,
-    amounts,
-    decode_rows,
-    find_fault,
-    numbered,
-    optional_float,
-    optional_time_us,
-    quote_constants,
-    raw_array,
-    reject,
-    symbol_fault,
-    time_fault,
-    unknown_value,
-    unreadable,
-)
+from monitor.adapters.records import CLOSED_BY, TAKER_SIDES, Fill, Mark, Receipt, RowAdapter
+from monitor.adapters.rows import EARLIEST_US, UNREADABLE, optional_float, optional_time_us, unknown_value
 from monitor.assets import split_symbol
-from monitor.events import Channel, Liquidation, MarkPrice, OpenInterest, Side, TakerSide, Trade
+from monitor.events import Channel, Trade
 
 VENUE: Final = "okx"
 
@@ -131,17 +108,12 @@ STALE_AFTER_S: Final = 15.0
 KEEPALIVE: Final = Keepalive("ping", interval_s=20.0, timeout_s=10.0)
 """The exchange cuts a connection that was idle for 30 s."""
 
-POSITION_SIDES: Final[dict[str, Side]] = {"sell": "long", "buy": "short"}
-TAKER_SIDES: Final[dict[str, TakerSide]] = {"buy": "buy", "sell": "sell"}
-
-
-# The first bytes of a push as the exchange writes them; in any other layout a frame goes the longer way round.
+# The first bytes of a push of trades as the exchange writes it; in any other layout it goes the longer way round.
 TRADES_HEAD: Final = b'{"arg":{"channel":"trades",'
 TRADES_HEAD_SIZE: Final = len(TRADES_HEAD)  # comparing a slice takes half of what startswith does
-MARKS_HEAD: Final = b'{"arg":{"channel":"mark-price",'
 
 
-class Okx(Adapter):
+class Okx(RowAdapter):
     """See :class:`monitor.adapters.adapter.Adapter`."""
 
     venue: ClassVar[str] = VENUE
@@ -156,6 +128,7 @@ class Okx(Adapter):
         ),
     )
     counts_contracts: ClassVar[bool] = True
+    by_name: ClassVar[bool] = False
     instruments_requests: ClassVar[tuple[RestRequest, ...]] = (
         RestRequest("/api/v5/public/instruments", {"instType": "SWAP"}, about="SWAP"),
         RestRequest("/api/v5/public/instruments", {"instType": "FUTURES"}, about="FUTURES"),
@@ -163,9 +136,8 @@ class Okx(Adapter):
     known_keys: ClassVar[frozenset[str]] = KNOWN_KEYS
 
     def __init__(self, instruments: Mapping[str, Instrument] | None = None) -> None:
-        self._listings = Listings(self.venue, instruments, by_name=False)
+        super().__init__(instruments)
         self._plain = self._listings.plain.get
-        self._blind = instruments is None
         self._funding: dict[str, tuple[float | UnsetType, int | UnsetType]] = {}
 
     def connections(
@@ -213,206 +185,110 @@ class Okx(Adapter):
         return symbol in self._listings.dated or split_symbol(symbol).dated
 
     def parse(self, frame: bytes, received_us: int) -> list[Message]:
-        """Read one frame."""
+        """Read one frame; nearly every one is of trades, which need no look at each number."""
+        if frame[:TRADES_HEAD_SIZE] != TRADES_HEAD:
+            return super().parse(frame, received_us)
         try:
-            if frame[:TRADES_HEAD_SIZE] == TRADES_HEAD:
-                rows = decode_trades(frame).data
-                trades: list[Message] = []
-                for row in rows:
-                    # Nearly every row: no calls but the record's own. A frame with another one is judged number by
-                    # number, at twice the time.
-                    plain = self._plain(symbol := row.instId)
-                    time_us = row.ts * 1000
-                    if plain is None or time_us > received_us:
-                        return self._trades(rows, received_us, frame)
-                    asset, size = plain
-                    price = row.px
-                    contracts = row.sz
-                    usd = price * contracts * size
-                    coins = contracts * size
-                    trades.append(
-                        Trade(
-                            VENUE,
-                            symbol,
-                            asset,
-                            time_us,
-                            received_us,
-                            row.side,
-                            price,
-                            coins,
-                            usd,
-                            row.count,
-                            row.tradeId,
-                        )
-                    )
-                return trades
-            if frame.startswith(MARKS_HEAD):
-                return self._marks(MARKS.decode(frame).data, received_us, frame)
+            rows = decode_trades(frame).data
         except UNREADABLE:
-            return self._any(frame, received_us)
-        return self._any(frame, received_us)
-
-    def _trades(self, rows: Sequence[TradeRow], received_us: int, frame: bytes) -> list[Message]:
-        """Trades of a frame that :meth:`parse` would not have, judged row by row."""
-        messages: list[Message] = []
+            return super().parse(frame, received_us)
+        trades: list[Message] = []
         for row in rows:
-            listing = self._listings[row.instId]
-            side = TAKER_SIDES.get(row.side)
-            if listing is None:
-                messages.append(reject(VENUE, self._symbol_fault(row.instId), received_us, frame))
-                continue
-            if side is None:
-                messages.append(reject(VENUE, unknown_value("taker side", row.side), received_us, frame))
-                continue
+            # Nearly every row: no calls but the record's own. A frame with another one is judged number by number, at
+            # twice the time.
+            plain = self._plain(symbol := row.instId)
             time_us = row.ts * 1000
-            price, quantity, usd = amounts(listing, row.px, row.sz)
-            fault = find_fault(time_us, received_us, price=price, quantity=quantity, notional=usd, count=row.count)
-            if fault:
-                messages.append(reject(VENUE, fault, received_us, frame))
-                continue
-            id_ = row.tradeId
-            messages.append(
-                Trade(VENUE, row.instId, listing[0], time_us, received_us, side, price, quantity, usd, row.count, id_)
+            if plain is None or time_us > received_us:
+                return self._trades(rows, Receipt(received_us, frame))
+            asset, size = plain
+            price = row.px
+            contracts = row.sz
+            usd = price * contracts * size
+            coins = contracts * size
+            trades.append(
+                Trade(
+                    VENUE,
+                    symbol,
+                    asset,
+                    time_us,
+                    received_us,
+                    row.side,
+                    price,
+                    coins,
+                    usd,
+                    row.count,
+                    row.tradeId,
+                )
             )
-        return messages
+        return trades
 
-    def _any(self, frame: bytes, received_us: int) -> list[Message]:
-        """Read a frame of any kind, row by row."""
-        if frame == b"pong":
+    def read(self, receipt: Receipt) -> list[Message]:
+        """What a frame holds, row by row."""
+        if receipt.frame == b"pong":
             return [Pong()]
-        try:
-            loose = LOOSE.decode(frame)
-        except UNREADABLE as error:
-            quoted = quote_constants(frame)
-            if quoted is not None:
-                return self.parse(quoted, received_us)
-            return [reject(VENUE, unreadable(error), received_us, frame)]
+        loose = LOOSE.decode(receipt.frame)
         if loose.arg is UNSET or loose.data is UNSET:
-            return [self._reply(loose, received_us, frame)]
-        raws = raw_array(loose.data)
-        if raws is None:
-            return [reject(VENUE, ("malformed", "data is no array"), received_us, frame)]
-        return self._push(loose.arg.channel, raws, received_us, frame)
-
-    def _push(self, channel: str, raws: list[msgspec.Raw], received_us: int, frame: bytes) -> list[Message]:
-        """The rows of a push, each decoded by itself."""
-        faults: list[tuple[int, Fault]]
+            return [self._reply(loose, receipt)]
+        each, channel, data = self._records.each, loose.arg.channel, loose.data
+        if channel == "mark-price":
+            return each(data, MARKS, self._mark, receipt)
+        if channel == "funding-rate":
+            return each(data, FUNDINGS, self._fund, receipt)
+        if channel == "open-interest":
+            return each(data, INTERESTS, self._interest, receipt)
         if channel == "liquidation-orders":
-            orders, faults = decode_rows(raws, LIQUIDATION)
-            messages = self._liquidations(orders, received_us, frame)
-        elif channel == "trades":
-            trades, faults = decode_rows(raws, TRADE)
-            messages = self._trades(trades, received_us, frame)
-        elif channel == "mark-price":
-            marks, faults = decode_rows(raws, MARK)
-            messages = self._marks(marks, received_us, frame)
-        elif channel == "funding-rate":
-            fundings, faults = decode_rows(raws, FUNDING)
-            messages = self._fundings(fundings, received_us, frame)
-        elif channel == "open-interest":
-            interests, faults = decode_rows(raws, INTEREST)
-            messages = self._interests(interests, received_us, frame)
-        else:
-            return [reject(VENUE, ("unknown_channel", f"channel {channel[:64]!r}"), received_us, frame)]
-        messages.extend(reject(VENUE, fault, received_us, frame) for _, fault in faults)
-        return messages
+            seen: dict[str, int] = {}
+            return each(data, LIQUIDATIONS, lambda row, at: self._liquidations(row, seen, at), receipt)
+        if channel == "trades":
+            return each(data, TRADES, lambda row, at: [self._trade(row, at)], receipt)
+        return [self._records.unknown_channel(channel, receipt)]
 
-    def _liquidations(self, rows: list[LiquidationRow], received_us: int, frame: bytes) -> list[Message]:
-        messages: list[Message] = []
-        seen: dict[str, int] = {}
-        for row in rows:
-            details, faults = decode_rows(row.details, DETAIL)
-            messages.extend(reject(VENUE, fault, received_us, frame) for _, fault in faults)
-            listing = self._listings[row.instId]
-            for detail in details:
-                if listing is None:
-                    messages.append(reject(VENUE, self._symbol_fault(row.instId), received_us, frame))
-                elif received_us and EARLIEST_US <= detail.ts * 1000 < received_us - BACKLOG_US:
-                    messages.append(Skipped("backlog", 1))
-                else:
-                    messages.append(self._liquidation(row.instId, listing, detail, seen, received_us, frame))
-        return messages
+    def _trades(self, rows: Iterable[TradeRow], receipt: Receipt) -> list[Message]:
+        return [self._trade(row, receipt) for row in rows]
 
-    def _liquidation(
-        self, symbol: str, listing: Listing, row: Detail, seen: dict[str, int], received_us: int, frame: bytes
-    ) -> Message:
-        side = POSITION_SIDES.get(row.side)
-        if side is None:
-            return reject(VENUE, unknown_value("order side", row.side), received_us, frame)
-        asset, prefix = listing[0], listing[4]
-        time_us = row.ts * 1000
-        price, quantity, usd = amounts(listing, row.bkPx, row.sz)
-        fault = find_fault(time_us, received_us, price=price, quantity=quantity, notional=usd)
-        if fault:
-            return reject(VENUE, fault, received_us, frame)
-        id_ = numbered(seen, f"{prefix}{row.ts}:{row.side}:{row.posSide}:{row.sz!r}:{row.bkPx!r}")
-        return Liquidation(
-            VENUE,
-            symbol,
-            asset,
-            time_us,
-            received_us,
-            side,
-            usd,
-            coverage_at(self.eras, time_us),
-            id_,
-            quantity,
-            price,
-            "bankruptcy",
+    def _trade(self, row: TradeRow, receipt: Receipt) -> Message:
+        """A trade that :meth:`parse` would not have."""
+        if row.side not in TAKER_SIDES:
+            return self._records.refuse(unknown_value("taker side", row.side), receipt)
+        fill = Fill(row.instId, row.side, row.px, row.sz, row.ts * 1000, row.tradeId, row.count)
+        return self._records.trade(fill, receipt)
+
+    def _liquidations(self, row: LiquidationRow, seen: dict[str, int], receipt: Receipt) -> list[Message]:
+        """The forced orders of an instrument."""
+        symbol = row.instId
+        return self._records.each(
+            row.details, DETAILS, lambda detail, at: [self._liquidation(symbol, detail, seen, at)], receipt
         )
 
-    def _marks(self, rows: list[MarkRow], received_us: int, frame: bytes) -> list[Message]:
-        messages: list[Message] = []
-        for row in rows:
-            listing = self._listings[row.instId]
-            if listing is None:
-                messages.append(reject(VENUE, self._symbol_fault(row.instId), received_us, frame))
-                continue
-            asset, units, _, _, _ = listing
-            time_us = row.ts * 1000
-            price = row.markPx / units
-            if fault := find_fault(time_us, received_us, mark_price=price):
-                messages.append(reject(VENUE, fault, received_us, frame))
-                continue
-            rate, next_us = self._funding.get(row.instId, (UNSET, UNSET))
-            messages.append(MarkPrice(VENUE, row.instId, asset, time_us, received_us, price, UNSET, rate, next_us))
-        return messages
+    def _liquidation(self, symbol: str, row: Detail, seen: dict[str, int], receipt: Receipt) -> Message:
+        time_us = row.ts * 1000
+        if self._listings[symbol] is not None and EARLIEST_US <= time_us < receipt.received_us - BACKLOG_US:
+            return Skipped("backlog", 1)
+        if row.side not in CLOSED_BY:
+            return self._records.refuse(unknown_value("order side", row.side), receipt)
+        key = f"{row.ts}:{row.side}:{row.posSide}:{row.sz!r}:{row.bkPx!r}"
+        fill = Fill(symbol, row.side, row.bkPx, row.sz, time_us, key)
+        return self._records.liquidation(fill, "bankruptcy", receipt, seen)
 
-    def _fundings(self, rows: list[FundingRow], received_us: int, frame: bytes) -> list[Message]:
-        messages: list[Message] = []
-        for row in rows:
-            if self._listings[row.instId] is None:
-                messages.append(reject(VENUE, self._symbol_fault(row.instId), received_us, frame))
-            else:
-                self._funding[row.instId] = optional_float(row.fundingRate), optional_time_us(row.fundingTime)
-        return messages
+    def _mark(self, row: MarkRow, receipt: Receipt) -> list[Message]:
+        """A mark price with the last funding."""
+        rate, next_us = self._funding.get(row.instId, (UNSET, UNSET))
+        mark = Mark(row.instId, row.markPx, row.ts * 1000, UNSET, rate, next_us)
+        return [self._records.mark(mark, receipt)]
 
-    def _interests(self, rows: list[InterestRow], received_us: int, frame: bytes) -> list[Message]:
-        messages: list[Message] = []
-        for row in rows:
-            listing = self._listings[row.instId]
-            if listing is None:
-                messages.append(reject(VENUE, self._symbol_fault(row.instId), received_us, frame))
-                continue
-            asset, units, _, _, _ = listing
-            time_us = row.ts * 1000
-            coins = row.oiCcy * units
-            # Zero is an open interest: that of an instrument listed a moment ago.
-            fault = amount_fault("oiCcy", coins) or amount_fault("oiUsd", row.oiUsd) or time_fault(time_us, received_us)
-            if fault:
-                messages.append(reject(VENUE, fault, received_us, frame))
-            else:
-                messages.append(OpenInterest(VENUE, row.instId, asset, time_us, received_us, coins, row.oiUsd))
-        return messages
+    def _fund(self, row: FundingRow, receipt: Receipt) -> list[Message]:
+        """Keep a funding rate for the next mark price."""
+        if self._listings[row.instId] is None:
+            return [self._records.unknown_symbol(row.instId, receipt)]
+        self._funding[row.instId] = optional_float(row.fundingRate), optional_time_us(row.fundingTime)
+        return []
 
-    def _symbol_fault(self, symbol: str) -> Fault:
-        """Why nothing is known of a symbol, with the remedy where no instrument data were given at all."""
-        reason, detail = symbol_fault(symbol)
-        if self._blind and reason == "unknown_symbol":
-            detail += ": sizes are contracts, so give the contract sizes with --instruments"
-        return reason, detail
+    def _interest(self, row: InterestRow, receipt: Receipt) -> list[Message]:
+        listing = self._listings[row.instId]
+        units = 1.0 if listing is None else listing[1]
+        return [self._records.interest(row.instId, row.oiCcy * units, row.oiUsd, row.ts * 1000, receipt)]
 
-    def _reply(self, loose: Loose, received_us: int, frame: bytes) -> Message:
+    def _reply(self, loose: Loose, receipt: Receipt) -> Message:
         """What the exchange says of a request or of the connection."""
         key = "" if loose.arg is UNSET else loose.arg.key
         if loose.event == "subscribe" and key:
@@ -424,7 +300,7 @@ class Okx(Adapter):
             return Notice(f"{loose.code}: {loose.msg}", reconnect=True)
         if loose.event.startswith("channel-conn-count"):
             return Notice(loose.event, reconnect=False)
-        return reject(VENUE, ("malformed", "neither a push nor an answer"), received_us, frame)
+        return self._records.malformed(receipt)
 
     def parse_instruments(self, body: bytes, request: RestRequest) -> InstrumentPage:
         """Read ``/api/v5/public/instruments``: swaps and dated futures whose contract size is known."""
@@ -440,14 +316,14 @@ class Okx(Adapter):
 
     def parse_rest(self, request: RestRequest, body: bytes, received_us: int) -> RestPage:
         """Read trades or open interest of the past."""
+        receipt, further = Receipt(received_us, body), None
         if request.path == HISTORY_TRADES:
             trades, faults, further = trades_in(request, body)
-            messages = self._trades(trades, received_us, body)
+            messages = self._trades(trades, receipt)
         else:
             interests, faults = interest_in(request, body)
-            messages = self._interests(interests, received_us, body)
-            further = None
-        messages.extend(reject(VENUE, fault, received_us, body) for fault in faults)
+            messages = [message for row in interests for message in self._interest(row, receipt)]
+        messages.extend(self._records.refuse(fault, receipt) for fault in faults)
         return RestPage(messages, further)
 
 

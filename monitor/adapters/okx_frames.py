@@ -7,6 +7,7 @@ from typing import Final, Literal
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from monitor.adapters.records import Shape
 from monitor.adapters.rows import SoundCount, SoundNumber, SoundTime, keys
 
 
@@ -46,7 +47,7 @@ class LiquidationRow(msgspec.Struct, gc=False):
     """One instrument's forced orders."""
 
     instId: str
-    details: list[msgspec.Raw]
+    details: msgspec.Raw
 
 
 class MarkRow(msgspec.Struct, gc=False):
@@ -80,12 +81,6 @@ class Trades(msgspec.Struct, gc=False):
     data: list[SoundTrade]
 
 
-class Marks(msgspec.Struct, gc=False):
-    """A ``mark-price`` frame."""
-
-    data: list[MarkRow]
-
-
 class Arg(msgspec.Struct, gc=False):
     """Which subscription a frame belongs to."""
 
@@ -110,13 +105,12 @@ class Loose(msgspec.Struct, gc=False):
 
 
 decode_trades: Final = msgspec.json.Decoder(Trades, strict=False).decode
-MARKS: Final = msgspec.json.Decoder(Marks, strict=False)
-TRADE: Final = msgspec.json.Decoder(TradeRow, strict=False)
-MARK: Final = msgspec.json.Decoder(MarkRow, strict=False)
-FUNDING: Final = msgspec.json.Decoder(FundingRow, strict=False)
-INTEREST: Final = msgspec.json.Decoder(InterestRow, strict=False)
-LIQUIDATION: Final = msgspec.json.Decoder(LiquidationRow, strict=False)
-DETAIL: Final = msgspec.json.Decoder(Detail, strict=False)
+TRADES: Final = Shape(TradeRow)
+MARKS: Final = Shape(MarkRow)
+FUNDINGS: Final = Shape(FundingRow)
+INTERESTS: Final = Shape(InterestRow)
+LIQUIDATIONS: Final = Shape(LiquidationRow)
+DETAILS: Final = Shape(Detail)
 LOOSE: Final = msgspec.json.Decoder(Loose)
 
 KNOWN_KEYS: Final = keys(

@@ -10,11 +10,11 @@ from math import inf
 from typing import Final
 
 import msgspec
-from msgspec import UNSET
 
 from monitor.adapters.adapter import Instrument, InstrumentPage, RestRequest
-from monitor.adapters.okx_frames import TRADE, InterestRow, TradeRow
-from monitor.adapters.rows import TRADFI, Fault, decode_rows, optional_time_us
+from monitor.adapters.answers import data_in
+from monitor.adapters.okx_frames import InterestRow, TradeRow
+from monitor.adapters.rows import TRADFI, Fault, decode_rows, onboard_us, raw_array
 from monitor.assets import USD_QUOTES, split_base, split_symbol
 
 HISTORY_TRADES: Final = "/api/v5/market/history-trades"
@@ -51,30 +51,22 @@ class Listed(msgspec.Struct):
     listTime: int | str = 0
 
 
-class Answer(msgspec.Struct):
-    """What REST answers."""
-
-    code: str
-    data: list[msgspec.Raw]
-    msg: str = ""
-
-
-_ANSWER: Final = msgspec.json.Decoder(Answer)
 _LISTED: Final = msgspec.json.Decoder(Listed, strict=False)
+_TRADE: Final = msgspec.json.Decoder(TradeRow, strict=False)
 _INTEREST: Final = msgspec.json.Decoder(tuple[int, float, float, float], strict=False)
 
 
-def data_in(body: bytes) -> list[msgspec.Raw]:
+def rows_in(body: bytes) -> list[msgspec.Raw]:
     """The rows of an answer. Raises ``ValueError`` when it is an error."""
-    answer = _ANSWER.decode(body)
-    if answer.code != "0":
-        raise ValueError(f"okx answers {answer.code}: {answer.msg}")
-    return answer.data
+    rows = raw_array(data_in("okx", body, "0"))
+    if rows is None:
+        raise ValueError(f"okx answers without rows: {body[:128]!r}")
+    return rows
 
 
 def instruments_in(body: bytes, request: RestRequest) -> InstrumentPage:
     """The instruments of one kind. Raises ``ValueError`` when the body is no table."""
-    rows, faults = decode_rows(data_in(body), _LISTED)
+    rows, faults = decode_rows(rows_in(body), _LISTED)
     left_out = {f"row {number}": detail for number, (_, detail) in faults}
     instruments = []
     dated = request.about == FUTURES
@@ -84,7 +76,6 @@ def instruments_in(body: bytes, request: RestRequest) -> InstrumentPage:
             continue
         asset, units = split_base(row.instId.partition("-")[0])
         currency = "usd" if row.ctType == "inverse" else "base"
-        listed_us = optional_time_us(row.listTime)
         instruments.append(
             Instrument(
                 row.instId,
@@ -93,7 +84,7 @@ def instruments_in(body: bytes, request: RestRequest) -> InstrumentPage:
                 row.ctVal * row.ctMult,
                 currency,
                 row.state == "live",
-                0 if listed_us is UNSET else listed_us,
+                onboard_us(row.listTime),
                 product=request.about,
                 dated=dated,
             )
@@ -127,7 +118,7 @@ def trades_between(symbol: str, from_us: int, to_us: int) -> RestRequest:
 
 def trades_in(request: RestRequest, body: bytes) -> tuple[list[TradeRow], list[Fault], RestRequest | None]:
     """The wanted trades, what is wrong with others, and what asks for those before: by id, until the gap begins."""
-    rows, faults = decode_rows(data_in(body), TRADE)
+    rows, faults = decode_rows(rows_in(body), _TRADE)
     from_us, to_us = map(int, request.about.split("-"))
     further = None
     if rows and rows[-1].ts * 1000 >= from_us:
@@ -148,6 +139,6 @@ def month_of(symbol: str, now_us: int) -> Iterator[RestRequest]:
 
 def interest_in(request: RestRequest, body: bytes) -> tuple[list[InterestRow], list[Fault]]:
     """Open interest as the socket has it, and what is wrong with other rows."""
-    rows, faults = decode_rows(data_in(body), _INTEREST)
+    rows, faults = decode_rows(rows_in(body), _INTEREST)
     interests = [InterestRow(request.about, coins, usd, time_ms) for time_ms, _, coins, usd in rows]
     return interests, [fault for _, fault in faults]

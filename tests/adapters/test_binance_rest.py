@@ -66,8 +66,10 @@ def test_open_interest_without_a_believable_price_is_refused() -> None:
         (message,) = USDM.parse_rest(request, body, NOW_US).messages
         assert isinstance(message, Reject)
         assert message.reason == "not_positive"
-    with pytest.raises(ValueError, match="not listed"):
-        USDM.parse_rest(request._replace(about=f"FOO 5 {NOW_MS}"), encoded({"symbol": "F", "markPrice": "1"}), NOW_US)
+    unlisted = request._replace(about=f"FOO 5 {NOW_MS}")
+    (message,) = USDM.parse_rest(unlisted, encoded({"symbol": "FOO", "markPrice": "1"}), NOW_US).messages
+    assert isinstance(message, Reject)
+    assert message.reason == "unknown_symbol"
     with pytest.raises(ValueError, match=r"."):
         USDM.parse_rest(request, b"<html>", NOW_US)
 

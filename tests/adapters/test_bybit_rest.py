@@ -1,4 +1,4 @@
-"""Bybit's REST: the latest trades, and open interest of a month with the prices of its hours."""
+"""Bybit's REST: the instrument table, the latest trades, and open interest of a month with the prices of its hours."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import json
 
 import pytest
 
-from monitor.adapters.adapter import Instrument
+from monitor.adapters.adapter import Instrument, Skipped
 from monitor.adapters.bybit import Bybit
 from monitor.events import OpenInterest, Reject, Trade
 from tests.adapters.reference import NOW_MS, NOW_US
@@ -45,6 +45,15 @@ def test_trades_of_a_gap_are_those_of_the_latest_that_lie_in_it() -> None:
     (trade,) = ADAPTER.parse_rest(inverse, body, NOW_US).messages
     assert isinstance(trade, Trade)
     assert (trade.symbol, trade.taker_side, trade.quantity, trade.notional_usd) == ("BTCUSD", "sell", 0.01, 400.0)
+
+
+def test_block_trades_of_a_gap_are_left_out() -> None:
+    """They met no order book, on the socket and from REST alike."""
+    (request,) = ADAPTER.backfill("trades", ["BTCUSDT"], NOW_US - 1_000_000, NOW_US)
+    row = {"execId": "1", "symbol": "BTCUSDT", "price": "4", "size": "5", "side": "Buy", "time": str(NOW_MS - 1)}
+    assert ADAPTER.parse_rest(request, answer(row | {"isBlockTrade": True}), NOW_US).messages == [
+        Skipped("off_book", 1)
+    ]
 
 
 def test_a_month_is_asked_by_the_hour_in_four_parts() -> None:
@@ -91,3 +100,61 @@ def test_a_body_that_is_no_answer_is_an_error(body: bytes) -> None:
     for request in (trades, ADAPTER.history(["BTCUSDT"], NOW_US)[0]):
         with pytest.raises(ValueError, match=r"."):
             ADAPTER.parse_rest(request, body, NOW_US)
+
+
+def listed(symbol: str, base: str, **changes: object) -> dict[str, object]:
+    """One instrument of the table."""
+    return {
+        "symbol": symbol,
+        "contractType": "LinearPerpetual",
+        "status": "Trading",
+        "baseCoin": base,
+        "quoteCoin": "USDT",
+        "launchTime": "1585526400000",
+        "symbolType": "",
+        "lotSizeFilter": {"qtyStep": "0.001"},
+        **changes,
+    }
+
+
+def test_the_table_comes_in_pages_and_says_what_it_leaves_out() -> None:
+    """A cursor asks for the next page; futures, stocks, other quotes and unreadable rows are left out."""
+    rows = [
+        listed("BTCUSDT", "BTC"),
+        listed("SHIB1000USDT", "SHIB1000", status="PreLaunch", launchTime="", symbolType="innovation"),
+        listed("BTC-26SEP25", "BTC", contractType="LinearFutures"),
+        listed("TSLAUSDT", "TSLA", symbolType="stock"),
+        listed("BTCEUR", "BTC", quoteCoin="EUR"),
+        {"symbol": 1},
+    ]
+    body = {"retCode": 0, "retMsg": "OK", "result": {"category": "linear", "list": rows, "nextPageCursor": "a%3D"}}
+    page = Bybit().parse_instruments(json.dumps(body).encode(), Bybit.instruments_requests[0])
+    assert page.instruments == [
+        Instrument("BTCUSDT", "BTC", 1, 1.0, "base", True, 1585526400000000, "linear"),
+        Instrument("SHIB1000USDT", "SHIB", 1000, 1.0, "base", False, 0, "linear"),
+    ]
+    assert set(page.left_out) == {"BTC-26SEP25", "TSLAUSDT", "BTCEUR", "row 5"}
+    assert page.next_request is not None
+    assert page.next_request.query == {"category": "linear", "limit": "1000", "cursor": "a%3D"}
+    body["result"] = {"list": [], "nextPageCursor": ""}
+    assert Bybit().parse_instruments(json.dumps(body).encode(), Bybit.instruments_requests[0]).next_request is None
+
+
+def test_inverse_symbols_are_a_table_of_their_own() -> None:
+    """Their contract is a dollar; dated ones are left out."""
+    rows = [
+        listed("BTCUSD", "BTC", quoteCoin="USD", contractType="InversePerpetual"),
+        listed("BTCUSDZ25", "BTC", quoteCoin="USD", contractType="InverseFutures"),
+    ]
+    body = json.dumps({"retCode": 0, "result": {"category": "inverse", "list": rows}}).encode()
+    assert [request.query["category"] for request in Bybit.instruments_requests] == ["linear", "inverse"]
+    page = Bybit().parse_instruments(body, Bybit.instruments_requests[1])
+    assert page.instruments == [Instrument("BTCUSD", "BTC", 1, 1.0, "usd", True, 1585526400000000, "inverse")]
+    assert set(page.left_out) == {"BTCUSDZ25"}
+
+
+@pytest.mark.parametrize("body", [b"<html>", b"{}", b'{"retCode":10006,"retMsg":"Too many visits!"}'])
+def test_a_body_that_is_no_table_is_an_error(body: bytes) -> None:
+    """Another document, or the exchange's own error, raises ValueError."""
+    with pytest.raises(ValueError, match=r"."):
+        Bybit().parse_instruments(body, Bybit.instruments_requests[0])

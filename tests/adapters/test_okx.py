@@ -1,4 +1,4 @@
-"""OKX: rows against a slow reference, sockets within the limits, the instrument table."""
+"""OKX: rows against a slow reference, and sockets within the limits."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import json
 from decimal import Decimal
 from typing import Any
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -123,67 +122,6 @@ def test_no_channel_or_no_symbol_is_no_socket() -> None:
     assert "8443" not in Okx.ws_url
 
 
-def listed(symbol: str, **changes: object) -> dict[str, object]:
-    """One instrument of the table."""
-    return {
-        "instId": symbol,
-        "ctVal": "0.01",
-        "ctMult": "1",
-        "ctValCcy": symbol.partition("-")[0],
-        "ctType": "linear",
-        "state": "live",
-        "settleCcy": "USDT",
-        "listTime": "1611916828000",
-        **changes,
-    }
-
-
-def test_the_table_holds_contract_sizes_and_says_what_it_leaves_out() -> None:
-    """Size is ctVal times ctMult; what has no believable size, another quote or another market is left out."""
-    rows = [
-        listed("BTC-USDT-SWAP", ctMult="10", instCategory="1"),
-        listed("BTC-USD-SWAP", ctVal="100", ctValCcy="USD", ctType="inverse", state="suspend", listTime=""),
-        listed("ETH-BTC-SWAP"),
-        listed("BTC-USDT-261225"),
-        listed("TSLA-USDT-SWAP", instCategory="3"),
-        listed("ODD-USDT-SWAP", ctValCcy="USDT"),
-        listed("NIL-USDT-SWAP", ctVal="0"),
-        listed("BAD-USDT-SWAP", ctVal=""),
-    ]
-    page = Okx().parse_instruments(
-        json.dumps({"code": "0", "msg": "", "data": rows}).encode(), Okx.instruments_requests[0]
-    )
-    assert page.instruments == [
-        Instrument("BTC-USDT-SWAP", "BTC", 1, 0.1, "base", True, 1611916828000000, "SWAP"),
-        Instrument("BTC-USD-SWAP", "BTC", 1, 100.0, "usd", False, 0, "SWAP"),
-    ]
-    assert set(page.left_out) == {
-        "ETH-BTC-SWAP",
-        "BTC-USDT-261225",
-        "TSLA-USDT-SWAP",
-        "ODD-USDT-SWAP",
-        "NIL-USDT-SWAP",
-        "row 7",
-    }
-    assert page.next_request is None
-
-
-def test_dated_futures_are_a_table_of_their_own() -> None:
-    """They are marked as dated, so that their mark price is not taken for the asset's."""
-    rows = [
-        listed("BTC-USDT-261225"),
-        listed("BTC-USD-261225", ctVal="100", ctValCcy="USD", ctType="inverse"),
-        listed("ETH-BTC-261225"),
-    ]
-    body = json.dumps({"code": "0", "data": rows}).encode()
-    page = Okx().parse_instruments(body, Okx.instruments_requests[1])
-    assert page.instruments == [
-        Instrument("BTC-USDT-261225", "BTC", 1, 0.01, "base", True, 1611916828000000, "FUTURES", dated=True),
-        Instrument("BTC-USD-261225", "BTC", 1, 100.0, "usd", True, 1611916828000000, "FUTURES", dated=True),
-    ]
-    assert set(page.left_out) == {"ETH-BTC-261225"}
-
-
 def test_of_dated_futures_liquidations_and_trades_are_subscribed() -> None:
     """No mark price, funding or open interest of theirs; all liquidations of both kinds are on the first socket."""
     symbols = ["BTC-USDT-SWAP", "BTC-USDT-261225"]
@@ -198,10 +136,3 @@ def test_of_dated_futures_liquidations_and_trades_are_subscribed() -> None:
     (plan,) = Okx().connections(["BTC-USDT-261225"], ["liquidations"])
     assert plan.channels == {"liquidations"}
     assert not plan.dense
-
-
-@pytest.mark.parametrize("body", [b"<html>", b"{}", b'{"code":"50011","msg":"Too Many Requests","data":[]}'])
-def test_a_body_that_is_no_table_is_an_error(body: bytes) -> None:
-    """Another document, or the exchange's own error, raises ValueError."""
-    with pytest.raises(ValueError, match=r"."):
-        Okx().parse_instruments(body, Okx.instruments_requests[0])

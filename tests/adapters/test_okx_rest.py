@@ -1,4 +1,4 @@
-"""OKX's REST: trades of a gap, and open interest of a month."""
+"""OKX's REST: the instrument table, trades of a gap, and open interest of a month."""
 
 from __future__ import annotations
 
@@ -62,10 +62,82 @@ def test_a_month_of_swaps_is_asked_by_the_hour_in_eight_parts() -> None:
     assert [message.reason for message in messages if isinstance(message, Reject)] == ["not_positive", "malformed"]
 
 
-@pytest.mark.parametrize("body", [b"<html>", b"{}", b'{"code":"50011","msg":"Too Many Requests","data":[]}'])
+@pytest.mark.parametrize(
+    "body", [b"<html>", b"{}", b'{"code":"0"}', b'{"code":"50011","msg":"Too Many Requests","data":[]}']
+)
 def test_a_body_that_is_no_answer_is_an_error(body: bytes) -> None:
     """Another document, or the exchange's own error, raises ValueError."""
     (trades,) = ADAPTER.backfill("trades", ["BTC-USDT-SWAP"], 0, NOW_US)
     for request in (trades, ADAPTER.history(["BTC-USDT-SWAP"], NOW_US)[0]):
         with pytest.raises(ValueError, match=r"."):
             ADAPTER.parse_rest(request, body, NOW_US)
+
+
+def listed(symbol: str, **changes: object) -> dict[str, object]:
+    """One instrument of the table."""
+    return {
+        "instId": symbol,
+        "ctVal": "0.01",
+        "ctMult": "1",
+        "ctValCcy": symbol.partition("-")[0],
+        "ctType": "linear",
+        "state": "live",
+        "settleCcy": "USDT",
+        "listTime": "1611916828000",
+        **changes,
+    }
+
+
+def test_the_table_holds_contract_sizes_and_says_what_it_leaves_out() -> None:
+    """Size is ctVal times ctMult; what has no believable size, another quote or another market is left out."""
+    rows = [
+        listed("BTC-USDT-SWAP", ctMult="10", instCategory="1"),
+        listed("BTC-USD-SWAP", ctVal="100", ctValCcy="USD", ctType="inverse", state="suspend", listTime=""),
+        listed("ETH-BTC-SWAP"),
+        listed("BTC-USDT-261225"),
+        listed("TSLA-USDT-SWAP", instCategory="3"),
+        listed("ODD-USDT-SWAP", ctValCcy="USDT"),
+        listed("NIL-USDT-SWAP", ctVal="0"),
+        listed("BAD-USDT-SWAP", ctVal=""),
+    ]
+    page = Okx().parse_instruments(
+        json.dumps({"code": "0", "msg": "", "data": rows}).encode(), Okx.instruments_requests[0]
+    )
+    assert page.instruments == [
+        Instrument("BTC-USDT-SWAP", "BTC", 1, 0.1, "base", True, 1611916828000000, "SWAP"),
+        Instrument("BTC-USD-SWAP", "BTC", 1, 100.0, "usd", False, 0, "SWAP"),
+    ]
+    assert set(page.left_out) == {
+        "ETH-BTC-SWAP",
+        "BTC-USDT-261225",
+        "TSLA-USDT-SWAP",
+        "ODD-USDT-SWAP",
+        "NIL-USDT-SWAP",
+        "row 7",
+    }
+    assert page.next_request is None
+
+
+def test_dated_futures_are_a_table_of_their_own() -> None:
+    """They are marked as dated, so that their mark price is not taken for the asset's."""
+    rows = [
+        listed("BTC-USDT-261225"),
+        listed("BTC-USD-261225", ctVal="100", ctValCcy="USD", ctType="inverse"),
+        listed("ETH-BTC-261225"),
+    ]
+    body = json.dumps({"code": "0", "data": rows}).encode()
+    page = Okx().parse_instruments(body, Okx.instruments_requests[1])
+    assert page.instruments == [
+        Instrument("BTC-USDT-261225", "BTC", 1, 0.01, "base", True, 1611916828000000, "FUTURES", dated=True),
+        Instrument("BTC-USD-261225", "BTC", 1, 100.0, "usd", True, 1611916828000000, "FUTURES", dated=True),
+    ]
+    assert set(page.left_out) == {"ETH-BTC-261225"}
+
+
+@pytest.mark.parametrize(
+    "body", [b"<html>", b"{}", b'{"code":"0"}', b'{"code":"50011","msg":"Too Many Requests","data":[]}']
+)
+def test_a_body_that_is_no_table_is_an_error(body: bytes) -> None:
+    """Another document, or the exchange's own error, raises ValueError."""
+    with pytest.raises(ValueError, match=r"."):
+        Okx().parse_instruments(body, Okx.instruments_requests[0])
