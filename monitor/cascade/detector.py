@@ -41,7 +41,7 @@ _ENCODER: Final = msgspec.msgpack.Encoder()
 
 LATE_S: Final = 2
 """Liquidations that arrive this long after their event time are late: Bybit's batches take half a second."""
-FORMAT: Final = 7
+FORMAT: Final = 8
 """Version of the snapshot; another one is refused, because state that is half understood decides wrongly."""
 SILENT_S: Final = 5
 """A venue whose liquidation channel sent heartbeats and stopped for this long is in a gap."""

@@ -48,6 +48,7 @@ class Observation(NamedTuple):
         saturated: whether a feed is at its limit, so that nobody knows whether the pace has slowed.
         primed: when a level broke or implied volatility jumped while the side is fragile, for an hour; else 0.
         blind: whether no liquidations can be seen: then a new extreme must be further off, and is enough.
+        rushes: whether the price moves as fast as only a crash does: then one second of a cascade's score is enough.
     """
 
     second: int
@@ -65,6 +66,7 @@ class Observation(NamedTuple):
     moved: bool = True
     primed: int = 0
     blind: bool = False
+    rushes: bool = False
 
 
 class Episode(msgspec.Struct):
@@ -161,7 +163,7 @@ class Phases:
 
     def _from_calm(self, seen: Observation) -> Phase:
         state, settings = self.state, self._settings
-        if self._reached(settings.fast_score):
+        if self._reached(settings.fast_score) or self._rushed(seen):
             return "cascade"
         # What primed it before calm came is what the last episode was about.
         return "building" if self._builds(seen) or seen.primed > state.since else "calm"
@@ -173,7 +175,7 @@ class Phases:
 
     def _from_building(self, seen: Observation) -> Phase:
         state, settings = self.state, self._settings
-        if self._reached(settings.cascade_score):
+        if self._reached(settings.cascade_score) or self._rushed(seen):
             return "cascade"
         if state.low_since and seen.second - max(state.low_since, state.since) >= settings.building_calm_seconds:
             return "calm"
@@ -204,6 +206,10 @@ class Phases:
 
     def _reached(self, threshold: float) -> bool:
         return sum(points >= threshold for _, points in self.state.recent) >= RECENT_NEEDED
+
+    def _rushed(self, seen: Observation) -> bool:
+        """Whether a cascade is beyond doubt in this very second."""
+        return seen.rushes and seen.allowed and seen.floors_met and seen.score >= self._settings.cascade_score
 
     def _stopped(self, seen: Observation) -> bool:
         """The price has made no new extreme for long enough, and came back by enough or stood still for longer."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from statistics import median
 from typing import Any, Final, NamedTuple
 
@@ -51,7 +51,7 @@ surprising after two weeks as the whole of it in the first days, and false alarm
 
 
 class Move(NamedTuple):
-    """The most surprising move of the price against a side, its surprise in decades, and that of the first window."""
+    """The most surprising move of the price against a side, its surprise in decades, and that of the stress window."""
 
     window: str
     ratio: float
@@ -67,21 +67,31 @@ class Price:
 
     All moves are ratios (0.05 is 5 %). ``sigma`` is the standard deviation of a day's return in quiet times. What is
     normal is learned late and not at all from the hour before an episode: a fall that ends in one was no quiet time.
-    ``usual`` is the volatility of the usual day, quiet or not.
+    ``usual`` is the volatility of the usual day, quiet or not. A window shorter than the time since the last price
+    shows no move: what does not come every few seconds cannot tell how fast it went.
 
     Args:
         daily_volatility: assumed until it is measured.
         move_windows: names of the judged windows.
+        stress_window: the one of them that :attr:`Move.fast_surprise` is of.
+        followed: names of windows of which the move is asked for as well.
         lag_s: how late returns and moves are learned, seconds.
     """
 
     __slots__ = (
-        "_anchor", "_dirty", "_hour", "_lag_s", "_late_moves", "_late_returns", "_marks", "_move_surprise", "_moves",
-        "_ratio", "_returns", "_step", "_steps", "_units", "judged", "last", "second", "shape", "sigma", "usual",
-        "variance", "windows",
+        "_anchor", "_at", "_dirty", "_fades", "_hour", "_lag_s", "_late_moves", "_late_returns", "_marks",
+        "_move_surprise", "_moves", "_ratio", "_returns", "_step", "_steps", "_stress", "_units", "judged", "last",
+        "second", "shape", "sigma", "usual", "variance", "windows",
     )  # fmt: skip
 
-    def __init__(self, daily_volatility: float, move_windows: Sequence[str], lag_s: int = 0) -> None:
+    def __init__(
+        self,
+        daily_volatility: float,
+        move_windows: Sequence[str],
+        stress_window: str,
+        followed: Iterable[str] = (),
+        lag_s: int = 0,
+    ) -> None:
         self.last: float | None = None
         self.second = 0  # of the last change
         self.variance = daily_volatility**2 * RETURN_S / DAY_S
@@ -93,8 +103,11 @@ class Price:
         self._units: dict[str, float] = {}  # by window one standard deviation of its return at this time of the day
         self._marks: dict[str, tuple[float, int]] = {}
         self._dirty = False
+        self._at = 0  # the last closed second
+        self._fades: int | None = None  # the last second in which all windows that were judged show their move
         self.windows = tuple(move_windows)
-        self._moves = {name: Extremes(WINDOWS[name]) for name in (*self.windows, REFERENCE)}
+        self._stress = stress_window
+        self._moves = {name: Extremes(WINDOWS[name]) for name in (*self.windows, *followed, REFERENCE)}
         self._move_surprise = {name: Surprise(MOVE_SCALE, MOVE_TAIL, MOVE_WEIGHT, MOVE_LEAST) for name in self.windows}
         self._ratio: float | None = None  # of realised to normal volatility, until either changes
         self._step: tuple[int, float] | None = None  # number of the current 10 s step, price at its beginning
@@ -120,12 +133,13 @@ class Price:
 
     def close(self, second: int, learn: bool) -> None:
         """Close a second: fold the marks into one price, and learn what is normal if ``learn``."""
+        self._at = second
         if self.last is not None:
             self._close_step(second, self.last)  # before the marks: the step began with the price that was
         if second // HOUR_S != self._hour:
             self._hour = second // HOUR_S
             self._measure()
-        elif not self._dirty:
+        elif not self._dirty and (self._fades is None or second <= self._fades):
             return
         if self._dirty:
             self._dirty = False
@@ -154,19 +168,18 @@ class Price:
 
     def _judge(self) -> None:
         """Find the most surprising move against each side."""
-        last = self.last
-        if last is None:
-            return
+        self._fades = None
         for side in SIDES:
             worst, fast = STILL, 0.0
             for window in self.windows:
-                extremes = self._moves[window]
-                move = 1.0 - last / extremes.high if side == "long" else last / extremes.low - 1.0
+                move = self.move(window, side)
                 deviations = move / self._units[window]
                 if deviations <= MOVE_SCALE:
                     continue
+                fades = self.second + WINDOWS[window]
+                self._fades = fades if self._fades is None else min(fades, self._fades)
                 surprise = self._move_surprise[window].of(deviations)
-                if window == self.windows[0]:
+                if window == self._stress:
                     fast = surprise
                 if surprise > worst.surprise:
                     worst = Move(window, move, surprise, 0.0)
@@ -211,9 +224,9 @@ class Price:
 
     def move(self, window: str, side: Side) -> float:
         """How far the price stands below the window's high (``long``) or above its low (``short``), as a ratio."""
-        if self.last is None:
-            return 0.0
         extremes = self._moves[window]
+        if self.last is None or self._at - self.second > extremes.length_s:
+            return 0.0
         if side == "long":
             return max(0.0, 1.0 - self.last / extremes.high)
         return max(0.0, self.last / extremes.low - 1.0)
@@ -257,8 +270,8 @@ class Price:
             "marks": self._marks, "dirty": self._dirty,
             "moves": {name: extremes.state() for name, extremes in self._moves.items()},
             "surprise": {name: surprise.state() for name, surprise in self._move_surprise.items()},
-            "step": self._step, "steps": list(self._steps), "anchor": self._anchor, "returns": self._returns,
-            "usual": self.usual.state(),
+            "at": self._at, "fades": self._fades, "step": self._step, "steps": list(self._steps),
+            "anchor": self._anchor, "returns": self._returns, "usual": self.usual.state(),
         }  # fmt: skip
 
     def load(self, state: dict[str, Any]) -> None:
@@ -273,7 +286,7 @@ class Price:
         self._hour = state["hour"]
         self._measure()
         self._marks = {venue: (price, at) for venue, (price, at) in state["marks"].items()}
-        self._dirty = state["dirty"]
+        self._dirty, self._at, self._fades = state["dirty"], state["at"], state["fades"]
         for name, extremes in self._moves.items():
             if name in state["moves"]:
                 extremes.load(state["moves"][name])

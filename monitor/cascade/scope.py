@@ -113,8 +113,11 @@ class Scope:
         self.opened = 0  # the second that windows take events of
 
     def _new_price(self) -> Price:
-        baseline = self.settings.baseline
-        return Price(baseline.daily_volatility, self.settings.judged.move_windows, 60 * baseline.lag_minutes)
+        baseline, judged = self.settings.baseline, self.settings.judged
+        return Price(
+            baseline.daily_volatility, judged.move_windows, judged.stress_window, self.settings.floors.rush_sigmas,
+            60 * baseline.lag_minutes,
+        )  # fmt: skip
 
     def _begin_price(self) -> None:
         """Begin with another price: nothing carries over from the one before."""
@@ -398,6 +401,7 @@ class Scope:
             moved=self._moved(side, scored),
             primed=self._primed(side),
             blind=self.blind,
+            rushes=self._rushes(side),
         )
 
     def _primed(self, side: Side) -> int:
@@ -427,6 +431,8 @@ class Scope:
         flow, floors = self.flow, self.settings.floors
         if self.blind:
             return blind.moved(self.price, side, blind.least_sigmas(scored.flow))
+        if self._rushes(side):
+            return True
         many = flow.orders("5m") >= floors.cascade_orders or self.corrected.saturation >= SATURATED
         return many and self._enough(side, scored.price)
 
@@ -434,14 +440,26 @@ class Scope:
         """Whether enough was liquidated for a cascade of something of this size, with this share of price's points."""
         flow, floors = self.flow, self.settings.floors
         usd = flow.corrected_usd("5m", side)
-        size = flow.size_usd * self.seen_share  # what is hidden by a lost feed is missing from the sums alone
         if usd < floors.dust_usd:
             return False
         if flow.interest_usd:
-            sudden = floors.cascade_interest_bp if price_share >= floors.cascade_price_share else {}
-            parts = (*sudden.items(), *floors.sustained_interest_bp.items())
-            return any(flow.corrected_usd(window, side) >= 1e-4 * bp * size for window, bp in parts)
+            sudden = price_share >= floors.cascade_price_share and self._holds(side, floors.cascade_interest_bp)
+            return sudden or self._holds(side, floors.sustained_interest_bp)
+        size = flow.size_usd * self.seen_share
         return usd >= (min(floors.cascade_usd, 1e-4 * IMPLIED_BP * size) if size else floors.cascade_usd)
+
+    def _rushes(self, side: Side) -> bool:
+        """Whether the price goes against a side as fast as only a crash does, and positions close beside it."""
+        flow, floors = self.flow, self.settings.floors
+        fast = any(self.price.deviations(window, side) >= least for window, least in floors.rush_sigmas.items())
+        some = flow.orders("5m") >= floors.rush_orders and flow.corrected_usd("5m", side) >= floors.dust_usd
+        return fast and some and self._holds(side, floors.rush_interest_bp)
+
+    def _holds(self, side: Side, parts: Mapping[str, float]) -> bool:
+        """Whether one of these windows holds so many basis points of the open interest; never where none is known."""
+        flow = self.flow
+        size = flow.interest_usd * self.seen_share  # what is hidden by a lost feed is missing from the sums alone
+        return size > 0 and any(flow.corrected_usd(window, side) >= 1e-4 * bp * size for window, bp in parts.items())
 
     # What goes out
 

@@ -76,18 +76,28 @@ class FloorSettings(_Frozen):
         "closes 50 by force): what dies within seconds is known by its pace before its sum tells, ...",
     )
     cascade_price_share: float = Field(
-        0.6,
+        0.9,
         ge=0,
         le=1,
         description="... with this share of the price's points, because so little may be a mere fright,",
     )
     sustained_interest_bp: dict[WindowName, PositiveFloat] = Field(
-        {"15m": 105}, description="or one of these this much of it, with the share that every cascade needs (0.45),"
+        {"15m": 120}, description="or one of these this much of it, with the share that every cascade needs (0.45),"
     )
     dust_usd: PositiveFloat = Field(
         10_000, description="and 5 minutes at least this much, however small the asset, USD,"
     )
     cascade_orders: PositiveInt = Field(10, description="and this many forced orders.")
+    rush_sigmas: dict[WindowName, PositiveFloat] = Field(
+        {"10s": 14},
+        description="A price that moves by this many standard deviations of such a window rushes. Then forced orders "
+        "beside it need not be many, nor the score be reached twice: ...",
+    )
+    rush_interest_bp: dict[WindowName, PositiveFloat] = Field(
+        {"10s": 3},
+        description="... this much of the open interest in one of these windows is enough, basis points, ...",
+    )
+    rush_orders: PositiveInt = Field(5, description="... in this many orders within 5 minutes.")
     market_scale: PositiveFloat = Field(4, description="The market's floors are this many times an asset's.")
 
 
@@ -100,17 +110,22 @@ class JudgedSettings(_Frozen):
         description="Windows of liquidated USD: a flash cascade is over in minutes, a grind shows over an hour.",
     )
     move_windows: tuple[WindowName, ...] = Field(
-        ("5m", "1h", "24h"),
+        ("10s", "1m", "5m", "1h", "24h"),
         min_length=1,
-        description="Windows of the price's move from its high or low; the first one is that of the market's breadth.",
+        description="Windows of the price's move from its high or low: speed, and how far it has come.",
+    )
+    stress_window: WindowName = Field(
+        "5m", description="The one of them whose move makes an asset count as stressed in the market's breadth."
     )
     pace_window: WindowName = Field("1m", description="Window whose sum tells whether the pace slows.")
     quiet_window: WindowName = Field("5m", description="Window that must be near normal before calm returns.")
 
     @model_validator(mode="after")
-    def _pace_is_judged(self) -> Self:
+    def _are_judged(self) -> Self:
         if self.pace_window not in self.flow_windows:
             raise ValueError(f"pace_window {self.pace_window} must be one of flow_windows, or no second wave is seen")
+        if self.stress_window not in self.move_windows:
+            raise ValueError(f"stress_window {self.stress_window} must be one of move_windows, or no price is stressed")
         return self
 
 

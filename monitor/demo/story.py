@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
-from monitor.cascade.settings import BaselineSettings, DetectorSettings, JudgedSettings, PhaseSettings
+from monitor.cascade.settings import BaselineSettings, DetectorSettings, FloorSettings, JudgedSettings, PhaseSettings
 from monitor.settings import Settings
 from monitor.settings.tree import CollectorSettings, DeliverySettings, LogSettings, VenueSettings
 from monitor.simulate.arena import Arena
@@ -17,8 +17,13 @@ WARMUP_S: Final = 1_800
 DETECTOR: Final = DetectorSettings(
     baseline=BaselineSettings(frozen_after_minutes=1, lag_minutes=1, warmup_hours=WARMUP_S / 3600),
     judged=JudgedSettings(
-        flow_windows=("5s", "10s", "30s"), move_windows=("30s", "1m"), pace_window="5s", quiet_window="10s"
+        flow_windows=("5s", "10s", "30s"),
+        move_windows=("30s", "1m"),
+        stress_window="30s",
+        pace_window="5s",
+        quiet_window="10s",
     ),
+    floors=FloorSettings(rush_sigmas={}),
     phases=PhaseSettings(
         fast_pace_seconds=3,
         slow_pace_seconds=10,

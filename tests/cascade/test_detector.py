@@ -278,7 +278,9 @@ def test_rubbish_is_no_snapshot(rubbish: bytes) -> None:
 def test_a_snapshot_taken_under_other_windows_restores() -> None:
     """Changed settings do not throw the state away: totals, windows and phases stay, new windows start anew."""
     detector, _ = play([event for event in STORY if event.receive_time_us < (START + 700) * MICROS], BRISK)
-    judged = JudgedSettings(flow_windows=("30s", "5m"), move_windows=("1h", "4h"), pace_window="30s")
+    judged = JudgedSettings(
+        flow_windows=("30s", "5m"), move_windows=("1h", "4h"), stress_window="1h", pace_window="30s"
+    )
     other = Detector.restore(detector.snapshot(), DetectorSettings(judged=judged, phases=BRISK.phases))
     assert other.assets["BTC"].totals == detector.assets["BTC"].totals
     assert other.assets["BTC"].phases[0].state == detector.assets["BTC"].phases[0].state

@@ -28,12 +28,12 @@ ALLOWED: dict[Phase, set[Phase]] = {
 def seen(
     second: int, score: float, price: float | None = -100.0, *, forced: bool | None = None, floors: bool = True,
     allowed: bool = True, pace: float = 0.0, surprise: float = 0.0, quiet: float = 1.0, reference: float | None = -100,
-    saturated: bool = False, primed: int = 0, blind: bool = False,
+    saturated: bool = False, primed: int = 0, blind: bool = False, rushes: bool = False,
 ) -> Observation:  # fmt: skip
     """An observation; prices are directed (minus the price for longs), and from 24 points on liquidations speak."""
     return Observation(
         second, score, score >= 24 if forced is None else forced, floors, price, reference, 1.0, pace, surprise, quiet,
-        allowed, saturated, primed=primed, blind=blind,
+        allowed, saturated, primed=primed, blind=blind, rushes=rushes,
     )  # fmt: skip
 
 
@@ -54,6 +54,22 @@ def in_cascade(at: int = 1_000, price: float | None = -95.0, reference: float | 
     run(phases, [seen(at + age, 90, price, pace=1e6, reference=reference) for age in range(3)])
     assert phases.state.phase == "cascade"
     return phases
+
+
+@pytest.mark.parametrize("before", ["calm", "building"])
+def test_a_price_that_rushes_calls_a_cascade_within_a_second(before: Phase) -> None:
+    """One second of the cascade's score is enough then, where the floors are met and a cascade is allowed."""
+
+    def after(score: float, *, floors: bool = True, allowed: bool = True, rushes: bool = True) -> Phase:
+        phases = Phases(SETTINGS)
+        if before == "building":
+            run(phases, [seen(1_000 + age, 40) for age in range(11)])
+        assert phases.state.phase == before
+        run(phases, [seen(1_011, score, floors=floors, allowed=allowed, rushes=rushes)])
+        return phases.state.phase
+
+    assert after(60) == "cascade"
+    assert [after(59), after(99, floors=False), after(99, allowed=False), after(99, rushes=False)] == 4 * [before]
 
 
 def test_building_needs_its_score_for_ten_seconds() -> None:

@@ -19,7 +19,7 @@ WINDOW_NAMES = ("5m", "1h", "24h")
 
 def price() -> Price:
     """A price with 3 % assumed volatility of a day."""
-    return Price(0.03, WINDOW_NAMES)
+    return Price(0.03, WINDOW_NAMES, "5m")
 
 
 def follow(target: Price, marks: dict[int, float], until: int, *, learn: bool = False) -> None:
@@ -69,6 +69,18 @@ def test_moves_are_from_the_windows_extremes() -> None:
     assert shown.move("5m", "long") == 0.0
     assert math.isclose(shown.move("1h", "long"), 1 - 97.0 / 102.0)
     assert math.isclose(shown.move("1h", "short"), 97.0 / 96.9 - 1)
+
+
+def test_a_window_shorter_than_the_time_since_the_last_price_shows_no_move() -> None:
+    """Eleven seconds after the last price the ten-second window is still, is judged anew, and the others go on."""
+    shown = Price(0.03, ("10s", "1h"), "10s", followed=("1m",))
+    follow(shown, {0: 100.0, 5: 95.0}, 15)
+    assert math.isclose(shown.move("10s", "long"), 0.05)
+    assert (shown.judged["long"].window, shown.judged["long"].fast_surprise > 0) == ("10s", True)
+    follow(shown, {0: 100.0, 5: 95.0}, 16)
+    assert shown.move("10s", "long") == 0.0
+    assert (shown.judged["long"].window, shown.judged["long"].fast_surprise) == ("1h", 0.0)
+    assert [math.isclose(shown.move(window, "long"), 0.05) for window in ("1m", "1h")] == [True, True]
 
 
 def test_moves_are_judged_in_deviations_of_their_window() -> None:
@@ -121,7 +133,7 @@ def test_volatility_is_learned_from_five_minute_returns() -> None:
     shown = price()
     variance = 0.03**2 * 300 / 86_400
     follow(shown, {0: 100.0, 300: 100.1}, 300, learn=True)
-    factor = Price(0.03, WINDOW_NAMES).shape.factor(START // 3_600)
+    factor = Price(0.03, WINDOW_NAMES, "5m").shape.factor(START // 3_600)
     learned = variance + (math.log(1.001) ** 2 / factor - variance) / (PRIOR_RETURNS + 1)
     assert math.isclose(shown.variance, learned)
     assert math.isclose(shown.sigma, math.sqrt(learned * 288))
@@ -167,7 +179,7 @@ def test_quiet_minutes_teach_what_moves_are_normal() -> None:
 @pytest.mark.parametrize("names", [WINDOW_NAMES, ("5m", "4h")])
 def test_a_restored_price_goes_on(names: tuple[str, ...]) -> None:
     """A snapshot through MessagePack goes on the same; a window that was not judged starts at the last price."""
-    shown, other = price(), Price(0.03, names)
+    shown, other = price(), Price(0.03, names, "5m")
     follow(shown, {0: 100.0, 10: 99.0, 25: 98.0}, 33)
     other.load(msgspec.msgpack.decode(msgspec.msgpack.encode(shown.state())))
     for one in (shown, other):
@@ -183,7 +195,7 @@ def test_a_restored_price_goes_on(names: tuple[str, ...]) -> None:
 
 def test_an_empty_price_restores_under_other_windows() -> None:
     """Without any mark there is nothing to start a new window from."""
-    other = Price(0.03, ("4h",))
+    other = Price(0.03, ("4h",), "4h")
     other.load(msgspec.msgpack.decode(msgspec.msgpack.encode(price().state())))
     assert other.last is None
     assert set(other.windows) <= WINDOWS.keys()

@@ -172,9 +172,34 @@ def test_floors_shrink_with_the_asset(known: str) -> None:
 
     large, little = turns(crashed(1.0)), turns(crashed(0.001))
     assert "cascade" in [signal.phase for signal in large]
-    assert [signal.phase for signal in little] == [signal.phase for signal in large]
-    for one, other in zip(large, little, strict=True):
-        assert abs(one.event_time_us - other.event_time_us) <= 30 * MICROS
+    later = [[signal for signal in found if signal.phase != "building"] for found in (large, little)]
+    assert [signal.phase for signal in later[0]] == [signal.phase for signal in later[1]]
+    for one, other in zip(*later, strict=True):
+        assert abs(one.event_time_us - other.event_time_us) <= 60 * MICROS
+
+
+def test_a_price_that_rushes_needs_few_orders_beside_it() -> None:
+    """One percent in five seconds and 3 basis points of the open interest are a cascade at once, slower not."""
+
+    def fell(seconds: int, orders: int, interest_usd: float = 25e9) -> list[tuple[str, int]]:
+        _, signals = play(
+            in_order(
+                [
+                    interest(START, 1.0, interest_usd),
+                    *ramp(START, 600, 100.0, 100.0, "BTC", 1),
+                    *ramp(START + 601, seconds, 100.0, 98.5),
+                    *(liquidation(START + 605, 8e6 / orders) for _ in range(orders)),
+                ]
+            ),
+            until=START + 650,
+        )
+        return [(signal.phase, signal.event_time_us // MICROS - START) for signal in turns(signals)
+                if signal.asset == "BTC" and signal.phase == "cascade"]  # fmt: skip
+
+    assert fell(8, 5) == [("cascade", 606)]
+    assert fell(8, 4) == []  # four orders
+    assert fell(8, 5, 30e9) == []  # 2.7 basis points
+    assert fell(45, 5) == []  # a third of the speed
 
 
 def test_no_asset_is_too_small_to_be_dust() -> None:

@@ -41,6 +41,7 @@ def test_settings_do_not_change() -> None:
         (JudgedSettings, {"flow_windows": []}),
         (JudgedSettings, {"move_windows": ["2h"]}),
         (JudgedSettings, {"flow_windows": ["10s"], "pace_window": "1m"}),
+        (JudgedSettings, {"move_windows": ["1h"], "stress_window": "5m"}),
         (MarketSettings, {"largest_share": 1.5}),
         (MarketSettings, {"breadth": 0}),
     ],

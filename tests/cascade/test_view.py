@@ -28,7 +28,7 @@ def test_the_view_shows_what_the_detector_holds() -> None:
     assert bitcoin.coverage_ratio == 0.75
     assert (bitcoin.windows["1m"].long, bitcoin.windows["30d"].short, bitcoin.windows["1h"].count) == (300.0, 100.0, 2)
     assert {venue: totals.count for venue, totals in bitcoin.venues.items()} == {"bybit": 1, "okx": 1}
-    assert bitcoin.drawdown_by_window == {"5m": 0.0, "1h": 0.0, "24h": 0.0}
+    assert bitcoin.drawdown_by_window == {"10s": 0.0, "1m": 0.0, "5m": 0.0, "1h": 0.0, "24h": 0.0}
     assert (solana.open_interest_usd, solana.funding_rate, solana.coverage_ratio) == (None, None, None)
     assert market.coverage_ratio is None
     assert (view.liquidations, view.liquidated_usd) == (2, (300.0, 100.0))
