@@ -15,7 +15,7 @@ from monitor.cascade.flow import SIDE_INDEX, Flow
 from monitor.cascade.phases import Observation, Phases, PhaseState
 from monitor.cascade.price import Price
 from monitor.cascade.score import BLIND, DEGRADED, NOTHING, Item, Score, score
-from monitor.cascade.settings import DetectorSettings
+from monitor.cascade.settings import DetectorSettings, WindowName
 from monitor.cascade.sight import Feeds
 from monitor.events import MICROS, SIDES, Phase, Side, SideTotals, Signal, SignalCoverage, WindowTotals
 
@@ -455,7 +455,7 @@ class Scope:
         some = flow.orders("5m") >= floors.rush_orders and flow.corrected_usd("5m", side) >= floors.dust_usd
         return fast and some and self._holds(side, floors.rush_interest_bp)
 
-    def _holds(self, side: Side, parts: Mapping[str, float]) -> bool:
+    def _holds(self, side: Side, parts: Mapping[WindowName, float]) -> bool:
         """Whether one of these windows holds so many basis points of the open interest; never where none is known."""
         flow = self.flow
         size = flow.interest_usd * self.seen_share  # what is hidden by a lost feed is missing from the sums alone
