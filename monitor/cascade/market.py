@@ -6,7 +6,7 @@ It sees nothing but summaries, so whoever reads all assets' summaries can be the
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 from monitor.cascade.asset import Summary
@@ -17,9 +17,10 @@ from monitor.cascade.lead import Lead
 from monitor.cascade.market_context import MarketContext
 from monitor.cascade.scope import Scope
 from monitor.cascade.score import Item
-from monitor.cascade.settings import DetectorSettings
+from monitor.cascade.settings import DetectorSettings, WindowName
 from monitor.cascade.sight import Feeds
 from monitor.cascade.throttle import Hidden
+from monitor.cascade.windows import WINDOWS
 from monitor.events import Phase, Side, Signal
 
 MARKET: Final = "MARKET"
@@ -61,6 +62,16 @@ class Market(Scope):
         self._hidden: dict[str, Mapping[str, tuple[int, int]]] = {}  # by asset and window what saturated feeds hide
         self._minutes: list[Minute] = []  # what the minute that ends hid, of each asset that told
         self._saturation: dict[str, Mapping[str, float]] = {}  # by asset and venue
+
+    @property
+    def _move_windows(self) -> Sequence[WindowName]:
+        """Those from the window of stress on: what its leader does within seconds is not the market's yet."""
+        judged = self.settings.judged
+        return [window for window in judged.move_windows if WINDOWS[window] >= WINDOWS[judged.stress_window]]
+
+    def _rushes(self, side: Side) -> bool:
+        """Never, for the same reason."""
+        return False
 
     def take(self, summary: Summary) -> None:
         """Take an asset's summary."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Final
@@ -115,9 +115,14 @@ class Scope:
     def _new_price(self) -> Price:
         baseline, judged = self.settings.baseline, self.settings.judged
         return Price(
-            baseline.daily_volatility, judged.move_windows, judged.stress_window, self.settings.floors.rush_sigmas,
+            baseline.daily_volatility, self._move_windows, judged.stress_window, self.settings.floors.rush_sigmas,
             60 * baseline.lag_minutes,
         )  # fmt: skip
+
+    @property
+    def _move_windows(self) -> Sequence[WindowName]:
+        """Windows of the price's move that give points."""
+        return self.settings.judged.move_windows
 
     def _begin_price(self) -> None:
         """Begin with another price: nothing carries over from the one before."""

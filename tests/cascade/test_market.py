@@ -17,6 +17,7 @@ from tests.cascade.scenarios import (
     burst,
     crash,
     in_order,
+    interest,
     liquidation,
     mark,
     play,
@@ -202,3 +203,24 @@ def test_a_leader_that_leaves_its_cascade_allows_no_more() -> None:
     assert "relief" in [signal.phase for signal in turns(signals)]
     assert detector.market is not None
     assert detector.market.leader_phases == {"BTC": ("calm", "calm")}
+
+
+def test_the_market_does_not_rush() -> None:
+    """A leader that rushes is called alone: what it does within seconds is not the market's yet."""
+    detector, signals = play(
+        in_order(
+            [
+                interest(START, 1.0, 25e9),
+                *ramp(START, 600, 100.0, 100.0, "BTC", 1),
+                *ramp(START + 601, 8, 100.0, 98.5),
+                *(liquidation(START + 605, 2e6) for _ in range(5)),
+            ]
+        ),
+        until=START + 608,
+    )
+    assert {signal.asset for signal in turns(signals) if signal.phase == "cascade"} == {"BTC"}
+    market = detector.market
+    assert market is not None
+    assert market.price.windows == ("5m", "1h", "24h")
+    assert market.price.deviations("10s", "long") > 14
+    assert [detector.assets["BTC"]._rushes("long"), market._rushes("long")] == [True, False]
