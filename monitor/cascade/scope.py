@@ -390,11 +390,12 @@ class Scope:
         # Breadth is dear, and asked for only where the answer can matter.
         asked = scored.points >= min(limits.cascade_score, limits.fast_score) or pace_surprise >= limits.wave_surprise
         last = price.last
+        rushes = self._rushes(side)
         return Observation(
             second=second,
             score=scored.points,
             forced=self._forced(side, scored),
-            floors_met=self._floors_met(side, scored),
+            floors_met=self._floors_met(side, scored, rushes=rushes),
             price=None if last is None else sign * last,
             reference=None if last is None else sign * price.reference(side),
             move_unit=0.0 if last is None else price.normal_move("1h") * last,
@@ -406,7 +407,7 @@ class Scope:
             moved=self._moved(side, scored),
             primed=self._primed(side),
             blind=self.blind,
-            rushes=self._rushes(side),
+            rushes=rushes,
         )
 
     def _primed(self, side: Side) -> int:
@@ -431,12 +432,12 @@ class Scope:
         after = self.blind and self.phases[1 - SIDE_INDEX[side]].stirred
         return after and not blind.moved(self.price, side, blind.REBOUND_SIGMAS)
 
-    def _floors_met(self, side: Side, scored: Score) -> bool:
-        """Whether a cascade is more than dust."""
+    def _floors_met(self, side: Side, scored: Score, *, rushes: bool) -> bool:
+        """Whether a cascade is more than dust; one in which the price rushes is."""
         flow, floors = self.flow, self.settings.floors
         if self.blind:
             return blind.moved(self.price, side, blind.least_sigmas(scored.flow))
-        if self._rushes(side):
+        if rushes:
             return True
         many = flow.orders("5m") >= floors.cascade_orders or self.corrected.saturation >= SATURATED
         return many and self._enough(side, scored.price)
