@@ -37,6 +37,8 @@ class Figures(msgspec.Struct, frozen=True):
         near_miss: alerts on near-misses, a rate; ``decoys`` those on decoys (they are false alarms as well), a count.
         repeats: further alerts within an event that had been found.
         delay: from onset to alert, median; ``delay_p90``; negative is before the onset.
+        met: from onset until the exact rule held, median of those found; ``before_met`` alerted before that, of those
+            found. Known of simulated markets only.
         to_peak: from alert to the worst minute of forced flow, median; ``to_low`` to the price's extreme.
         before_peak: alerted before the peak, of those found.
         printed: share of the forced notional printed at the alert, median; ``relief_printed`` at relief.
@@ -63,6 +65,8 @@ class Figures(msgspec.Struct, frozen=True):
     waves: Estimate
     delay: Estimate
     delay_p90: Estimate
+    met: Estimate
+    before_met: Estimate
     to_peak: Estimate
     to_low: Estimate
     before_peak: Estimate
@@ -201,20 +205,26 @@ def figures(name: str, outcomes: Sequence[Outcome], blocks: Blocks, threshold: f
 def times(events: Sequence[Placed], blocks: Blocks) -> dict[str, Estimate]:
     """Delays and leads of the events that were found."""
 
-    def over(value: Callable[[Hit], float | None], share: float = 0.5) -> Estimate:
-        known = [(one.block, value(one.hit)) for one in events if one.hit.at_us is not None]
-        valued = [(block, number) for block, number in known if number is not None]
-        return intervals.quantile(blocks.weights, blocks.lists(valued), share)[0]
+    def known(value: Callable[[Hit], float | None]) -> list[tuple[Block, float]]:
+        valued = [(one.block, value(one.hit)) for one in events if one.hit.at_us is not None]
+        return [(block, number) for block, number in valued if number is not None]
 
-    found = [one for one in events if one.hit.at_us is not None]
-    early = [one for one in found if (_seconds(one.hit.label.peak_us, one.hit) or 0.0) > 0]
-    early_by_block, found_by_block = (blocks.sums([one.block for one in some]) for some in (early, found))
+    def over(value: Callable[[Hit], float | None], share: float = 0.5) -> Estimate:
+        return intervals.quantile(blocks.weights, blocks.lists(known(value)), share)[0]
+
+    def early(value: Callable[[Hit], float | None]) -> Estimate:
+        valued = known(value)
+        ahead = blocks.sums([block for block, number in valued if number > 0])
+        return intervals.ratio(blocks.weights, ahead, blocks.sums([block for block, _ in valued]))
+
     return {
         "delay": over(delay),
         "delay_p90": over(delay, 0.9),
+        "met": over(lambda hit: None if hit.label.met_us is None else (hit.label.met_us - hit.label.onset_us) / MICROS),
+        "before_met": early(lambda hit: _seconds(hit.label.met_us, hit)),
         "to_peak": over(lambda hit: _seconds(hit.label.peak_us, hit)),
         "to_low": over(lambda hit: _seconds(hit.label.extreme_us, hit)),
-        "before_peak": intervals.ratio(blocks.weights, early_by_block, found_by_block),
+        "before_peak": early(lambda hit: _seconds(hit.label.peak_us, hit)),
         "printed": over(lambda hit: hit.printed),
         "relief_printed": over(lambda hit: hit.relief_printed),
     }
@@ -225,5 +235,5 @@ def delay(hit: Hit) -> float | None:
     return None if hit.at_us is None else (hit.at_us - hit.label.onset_us) / MICROS
 
 
-def _seconds(until_us: int, hit: Hit) -> float | None:
-    return None if hit.at_us is None else (until_us - hit.at_us) / MICROS
+def _seconds(until_us: int | None, hit: Hit) -> float | None:
+    return None if hit.at_us is None or until_us is None else (until_us - hit.at_us) / MICROS

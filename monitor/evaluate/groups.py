@@ -40,6 +40,8 @@ class Group(msgspec.Struct, frozen=True):
     by_severity: dict[str, Count]
     delay: Estimate
     delay_p90: Estimate
+    met: Estimate
+    before_met: Estimate
     to_peak: Estimate
     printed: Estimate
 
@@ -61,7 +63,7 @@ def _group(outcomes: Sequence[Outcome], blocks: Blocks, kind: str) -> Group:
         kind, _count(hits), intervals.ratio(blocks.weights, *found_shares(outcomes, blocks, wanted)),
         sum(hit.carried for hit in hits),
         {str(level): _count([hit for hit in hits if hit.label.severity == level]) for level in (1, 2, 3)},
-        known["delay"], known["delay_p90"], known["to_peak"], known["printed"],
+        known["delay"], known["delay_p90"], known["met"], known["before_met"], known["to_peak"], known["printed"],
     )  # fmt: skip
 
 

@@ -30,6 +30,7 @@ class Label(msgspec.Struct, frozen=True, kw_only=True):
         asset: canonical base asset, or ``MARKET``.
         direction: the side that died.
         onset_us: first second of it.
+        met_us: when the exact rule held first, ten seconds at most late; None where nobody knows.
         peak_us: end of the worst minute of forced flow.
         extreme_us: the price's low (for longs) or high.
         end_us: from here on less than 2 % of the forced flow was still to come.
@@ -54,6 +55,7 @@ class Label(msgspec.Struct, frozen=True, kw_only=True):
     endogenous_pct: float | None = None
     forced_usd: float = 0.0
     untested: tuple[str, ...] = ()
+    met_us: int | None = None
 
     @property
     def sought(self) -> bool:
@@ -89,6 +91,7 @@ class _Episode(msgspec.Struct, tag_field="type", tag="event"):
     drawdown_pct: float
     forced_usd: float
     endogenous_pct: float | None = None
+    met_us: int | None = None
 
 
 class _NearMiss(_Episode, tag_field="type", tag="near_miss"):

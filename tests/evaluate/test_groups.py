@@ -30,6 +30,15 @@ def test_each_kind_has_its_own_recall_and_delay() -> None:
     assert (grind.kind, grind.by_severity["2"], grind.delay.value) == ("grind", Count(1, 1), 60.0)
 
 
+def test_an_alert_is_held_against_the_time_at_which_the_exact_rule_held() -> None:
+    """Of two events one is called before its rule holds; an event that says no such time counts for neither."""
+    met = [msgspec.structs.replace(event(day, "flash", 1), met_us=(START + day * DAY + 20) * MICROS) for day in (1, 5)]
+    labels = [*met, event(9, "flash", 1)]
+    alerts = [Alert("BTC", "long", (START + day * DAY + late) * MICROS) for day, late in ((1, 5), (5, 30), (9, 1))]
+    (row,) = groups([judge(alerts, labels, MONTH, {})], Blocks([MONTH], [labels]))
+    assert (row.met.value, row.before_met.value, row.before_met.n) == (20.0, 0.5, 2)
+
+
 def test_one_kind_alone_is_all() -> None:
     """A rule's labels have one word for all of them, which is no row of its own."""
     made = judge([], [event(1, "rule", 1)], MONTH, {})

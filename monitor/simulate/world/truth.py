@@ -52,8 +52,9 @@ class Episode(msgspec.Struct, tag_field="type", tag="event"):
         kind: the first of second_wave, squeeze (shorts), flash, grind that it is.
         flash: whether half of the forced orders came within three minutes.
         wave: 1, or more where it follows another within a day.
-        onset_us, peak_us, extreme_us, end_us: E at a tenth of its rise; end of the worst minute; the price's low or
-            high; 98 % of the forced orders done.
+        onset_us, met_us, peak_us, extreme_us, end_us: E at a tenth of its rise; end of the first ten seconds in which
+            the rule holds, before which not even who sees E and every forced order could tell; end of the worst
+            minute; the price's low or high; 98 % of the forced orders done.
         drawdown_pct: total move against the side, percent.
         endogenous_pct: what forced orders did of it, percent.
         forced_usd: all forced orders of that side from onset to end, shown or not.
@@ -67,6 +68,7 @@ class Episode(msgspec.Struct, tag_field="type", tag="event"):
     flash: bool
     wave: int
     onset_us: int
+    met_us: int
     peak_us: int
     extreme_us: int
     end_us: int
@@ -182,7 +184,8 @@ def _describe(market: AssetMarket, side: Side, view: _Side, first: int, last: in
     return {
         "asset": market.spec.name, "direction": side,
         "severity": 1 + sum(deviations >= limit for limit in SEVERITIES), "flash": half - onset <= FLASH_S,
-        "onset_us": start_us + onset * MICROS, "peak_us": start_us + (onset + int(np.argmax(minutes)) + 1) * MICROS,
+        "onset_us": start_us + onset * MICROS, "met_us": start_us + (first + STEP_S) * MICROS,
+        "peak_us": start_us + (onset + int(np.argmax(minutes)) + 1) * MICROS,
         "extreme_us": start_us + extreme * MICROS, "end_us": start_us + (end + 1) * MICROS,
         "drawdown_pct": round(_percent(side, move), 4), "endogenous_pct": round(_percent(side, rise), 4),
         "forced_usd": round(forced, 2), "forced_of_oi": round(forced / market.spec.open_interest_usd, 6),

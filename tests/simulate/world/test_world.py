@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from msgspec.structs import replace
 
-from monitor.events import MICROS, AnyEvent, Gap, Liquidation, MarkPrice, OpenInterest, TradeBar
+from monitor.events import MICROS, SIDES, AnyEvent, Gap, Liquidation, MarkPrice, OpenInterest, TradeBar
 from monitor.recording import event_fault
 from monitor.simulate.world.settings import WorldSettings
-from monitor.simulate.world.truth import NearMiss
+from monitor.simulate.world.truth import Episode, NearMiss
 from monitor.simulate.world.world import World
 
 SETTINGS = WorldSettings(seed=3, days=1, assets=2, throttle="none", outages=False)
@@ -79,6 +79,23 @@ def test_without_feedback_forced_orders_do_nothing(eventful: World) -> None:
         assert with_feedback.lone == without.lone
 
 
+def assert_rule_holds_from(world: World, episode: Episode) -> None:
+    """Within the ten seconds up to ``met_us`` both parts of the rule come to hold; twenty seconds ago not."""
+    market = next(one for one in world.markets if one.spec.name == episode.asset)
+    side = SIDES.index(episode.direction)
+    against = (-1.0 if episode.direction == "long" else 1.0) * market.endogenous.astype(np.float64)
+    seconds, micros = market.forced_usd(side)
+
+    def holds(second: int) -> bool:
+        risen = max(against[at] - against[max(0, at - 1_800) : at + 1].min() for at in range(second - 9, second + 1))
+        usd = micros[(seconds > second - 600) & (seconds <= second)].sum() / MICROS
+        return bool(risen >= 0.4 * market.spec.sigma_d * 0.999 and usd >= 0.01 * market.spec.open_interest_usd * 0.999)
+
+    met = (episode.met_us - world.settings.start_us) // MICROS - 1
+    assert holds(met)
+    assert not holds(met - 20)
+
+
 def test_truth_follows_its_own_rule(eventful: World) -> None:
     """Times are in order, both parts of the rule are met, and severity and kind say what the figures say."""
     found = [episode for episode in eventful.episodes() if not isinstance(episode, NearMiss)]
@@ -91,6 +108,7 @@ def test_truth_follows_its_own_rule(eventful: World) -> None:
             sign * math.log1p(sign * percent / 100) for percent in (episode.drawdown_pct, episode.endogenous_pct)
         )
         assert episode.onset_us < episode.peak_us
+        assert_rule_holds_from(eventful, episode)
         assert episode.onset_us <= min(episode.extreme_us, episode.end_us)
         assert rise >= 0.4 * sigma_d * 0.999
         assert move >= 0
