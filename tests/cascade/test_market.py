@@ -70,6 +70,27 @@ def test_many_coins_at_once_are_a_market_cascade() -> None:
     assert not turns(signals, "BTC")
 
 
+@pytest.mark.parametrize(("open_interest_usd", "called"), [(8e9, True), (10e9, False)])
+def test_breadth_alone_needs_much_of_the_open_interest(open_interest_usd: float, called: bool) -> None:
+    """The same 36 million USD of coins are 45 basis points of all open interest, or 36; stress is common."""
+    events: list[AnyEvent] = [*ramp(START, 600, 100.0, 100.0, step=5), *ramp(START + 601, 119, 100.0, 94.0)]
+    events.append(interest(START, open_interest_usd / 100.0, open_interest_usd))
+    for coin in COINS:
+        events += burst(START + 601, 119, 50_000.0, asset=coin)
+    _, signals = play(in_order(events), BRISK)
+    assert ("cascade" in [signal.phase for signal in turns(signals, "MARKET")]) == called
+    assert not [signal for signal in turns(signals, "BTC") if signal.phase == "cascade"]
+
+
+def test_where_no_liquidations_can_be_seen_breadth_needs_no_sum() -> None:
+    """What hourly totals or a price alone show is in no five minutes, so their sum says nothing there."""
+    stressed = [told(coin, 1.0, stressed=(True, False)) for coin in COINS]
+    market = closed(*(summary._replace(open_interest_usd=1e9) for summary in stressed))
+    assert not market._allowed("long", START)
+    market.seen_share = 0.0
+    assert market._allowed("long", START)
+
+
 def test_the_same_dollars_of_few_coins_are_none() -> None:
     """Below five assets, BTC among them, breadth means nothing: without a leader's cascade the market only builds."""
     events = [*ramp(START, 600, 100.0, 100.0, step=5), *ramp(START + 601, 119, 100.0, 94.0)]
