@@ -24,6 +24,8 @@ RECENT_NEEDED: Final = 2
 """... of which this many must agree: one second may be an outlier."""
 RENEWED: Final = 0.5
 """Share of the episode's worst minute from which on forced flow in relief is a new wave without a new extreme."""
+KNOWN_S: Final = 3_600
+"""For this long after calm came, where the price decides alone, its hour may still hold what the last episode did."""
 DOWNWARD: Final = frozenset({("building", "calm"), ("cascade", "relief"), ("relief", "calm")})
 """Changes that wait for the shortest stay in a phase."""
 
@@ -136,8 +138,9 @@ class Phases:
         self._average(seen)
         state.second = seen.second
         state.recent = [(at, points) for at, points in state.recent if at > seen.second - RECENT_S]
-        state.recent.append((seen.second, seen.score if seen.allowed and seen.floors_met else 0.0))
-        high = seen.forced and seen.moved and seen.score >= settings.building_score
+        known = self._known(seen)
+        state.recent.append((seen.second, seen.score if seen.allowed and seen.floors_met and not known else 0.0))
+        high = seen.forced and seen.moved and not known and seen.score >= settings.building_score
         state.high_since = (state.high_since or seen.second) if high else 0
         held = seen.forced or (state.watched and seen.primed)
         state.low_since = 0 if held else (state.low_since or seen.second)
@@ -150,6 +153,14 @@ class Phases:
             return False
         self._enter(after, seen)
         return True
+
+    def _known(self, seen: Observation) -> bool:
+        """Whether the price decides alone, after an episode, and has gone no further than that: its move is told."""
+        state = self.state
+        if not seen.blind or state.phase != "calm" or state.extreme is None or seen.price is None:
+            return False
+        beyond = seen.price - state.extreme > self._settings.blind_wave_sigma * seen.move_unit
+        return not beyond and seen.second - state.since < KNOWN_S
 
     def _next(self, seen: Observation) -> Phase:
         phase = self.state.phase

@@ -97,7 +97,12 @@ class FloorSettings(_Frozen):
         {"10s": 3},
         description="... this much of the open interest in one of these windows is enough, basis points, ...",
     )
-    rush_orders: PositiveInt = Field(5, description="... in this many orders within 5 minutes.")
+    rush_orders: PositiveInt = Field(5, description="... in this many orders within 5 minutes, ...")
+    rush_spent_bp: dict[WindowName, PositiveFloat] = Field(
+        {"1h": 100},
+        description="... unless one of these windows holds this much already, basis points: what moves then is an "
+        "aftershock, and a cascade by its sum or none.",
+    )
     market_scale: PositiveFloat = Field(4, description="The market's floors are this many times an asset's.")
 
 

@@ -238,6 +238,25 @@ def test_where_nothing_is_seen_a_far_extreme_is_a_wave() -> None:
     assert run(phases, [seen(1_184, 90, -93.9, blind=True)]) == [(1_184, "cascade")]
 
 
+def test_where_nothing_is_seen_the_last_episodes_move_is_no_new_one() -> None:
+    """An hour's move still holds it for an hour after calm; what goes further by an hourly sigma is new."""
+
+    def calm_again() -> Phases:
+        phases = in_cascade()
+        run(phases, [seen(1_003 + age, 30, -95.0, forced=False) for age in range(2_600)])
+        assert (phases.state.phase, phases.state.since) == ("calm", 3_221)
+        return phases
+
+    told = [seen(3_603 + age, 90, -94.0, blind=True) for age in range(3_218)]
+    assert run(calm_again(), told) == []
+    assert run(calm_again(), [*told, *(seen(6_821 + age, 90, -94.0, blind=True) for age in range(3))]) == [
+        (6_822, "cascade")
+    ]
+    assert run(calm_again(), [seen(3_603 + age, 90, -93.9, blind=True) for age in range(3)]) == [(3_604, "cascade")]
+    assert run(calm_again(), [seen(3_603 + age, 90, -94.0) for age in range(3)]) == [(3_604, "cascade")]
+    assert run(calm_again(), [seen(3_603 + age, 90, None, blind=True) for age in range(3)]) == [(3_604, "cascade")]
+
+
 def test_calm_returns_when_all_is_quiet() -> None:
     """Relief ends after half an hour without a new extreme, with few liquidations and a quiet window near normal."""
     for unquiet in ({"quiet": 2.0}, {"forced": True}):

@@ -181,7 +181,7 @@ def test_floors_shrink_with_the_asset(known: str) -> None:
 def test_a_price_that_rushes_needs_few_orders_beside_it() -> None:
     """One percent in five seconds and 3 basis points of the open interest are a cascade at once, slower not."""
 
-    def fell(seconds: int, orders: int, interest_usd: float = 25e9) -> list[tuple[str, int]]:
+    def fell(seconds: int, orders: int, interest_usd: float = 25e9, before_usd: float = 0.0) -> list[tuple[str, int]]:
         _, signals = play(
             in_order(
                 [
@@ -189,6 +189,7 @@ def test_a_price_that_rushes_needs_few_orders_beside_it() -> None:
                     *ramp(START, 600, 100.0, 100.0, "BTC", 1),
                     *ramp(START + 601, seconds, 100.0, 98.5),
                     *(liquidation(START + 605, 8e6 / orders) for _ in range(orders)),
+                    *([liquidation(START, before_usd)] if before_usd else []),
                 ]
             ),
             until=START + 650,
@@ -200,6 +201,8 @@ def test_a_price_that_rushes_needs_few_orders_beside_it() -> None:
     assert fell(8, 4) == []  # four orders
     assert fell(8, 5, 30e9) == []  # 2.7 basis points
     assert fell(45, 5) == []  # a third of the speed
+    assert fell(8, 5, before_usd=245e6) == []  # with those before, 101 basis points within the hour: an aftershock
+    assert [phase for phase, _ in fell(8, 5, before_usd=240e6)] == ["cascade"]
 
 
 def test_no_asset_is_too_small_to_be_dust() -> None:
