@@ -459,8 +459,8 @@ class Scope:
         flow, floors = self.flow, self.settings.floors
         fast = any(self.price.deviations(window, side) >= least for window, least in floors.rush_sigmas.items())
         some = flow.orders("5m") >= floors.rush_orders and flow.corrected_usd("5m", side) >= floors.dust_usd
-        spent = self._holds(side, floors.rush_spent_bp)
-        return fast and some and not spent and self._holds(side, floors.rush_interest_bp)
+        fresh = fast and some and self._holds(side, floors.rush_interest_bp)
+        return fresh and not self._holds(side, floors.rush_spent_bp)
 
     def _holds(self, side: Side, parts: Mapping[WindowName, float]) -> bool:
         """Whether one of these windows holds so many basis points of the open interest; never where none is known."""
