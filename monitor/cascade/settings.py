@@ -70,7 +70,7 @@ class FloorSettings(_Frozen):
         description="5 minutes must hold this much before a cascade is called, where the open interest is not known.",
     )
     cascade_interest_bp: dict[WindowName, PositiveFloat] = Field(
-        {"10s": 16, "1m": 33, "5m": 66},
+        {"10s": 25, "1m": 50, "5m": 100},
         min_length=1,
         description="Where it is known, one of these windows must hold this much of it, basis points (a normal day "
         "closes 50 by force): what dies within seconds is known by its pace before its sum tells, ...",
@@ -94,7 +94,7 @@ class FloorSettings(_Frozen):
         "beside it need not be many, nor the score be reached twice: ...",
     )
     rush_interest_bp: dict[WindowName, PositiveFloat] = Field(
-        {"10s": 3},
+        {"10s": 4},
         description="... this much of the open interest in one of these windows is enough, basis points, ...",
     )
     rush_orders: PositiveInt = Field(5, description="... in this many orders within 5 minutes, ...")
