@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import get_context
 from pathlib import Path
 from typing import NamedTuple
@@ -140,14 +141,25 @@ def examine_all(
 
 
 def _examined(tasks: Sequence[Task], todo: Sequence[int], jobs: int) -> Iterator[tuple[int, Examined]]:
-    """Results as they come; each process ends with its market and gives back its memory."""
+    """Results as they come; each process ends with its market and gives back its memory.
+
+    Raises:
+        OperatorError: one of them was killed.
+    """
     if jobs == 1 or len(todo) < 2:
         yield from ((place, examine_and_keep(*tasks[place])) for place in todo)
         return
     with ProcessPoolExecutor(jobs, mp_context=get_context("spawn"), max_tasks_per_child=1) as pool:
         futures = {pool.submit(examine_and_keep, *tasks[place]): place for place in todo}
         for future in as_completed(futures):
-            yield futures[future], future.result()
+            try:
+                examined = future.result()
+            except BrokenProcessPool:
+                raise OperatorError(
+                    "a process that examined a market was killed, perhaps because the memory ran out: start again with "
+                    f"less than --jobs {jobs}; --keep DIR keeps the markets that are done"
+                ) from None
+            yield futures[future], examined
 
 
 def _costs(examined: Sequence[Examined]) -> str:

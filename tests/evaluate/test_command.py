@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import json
+import os
+import signal
 import sys
 from pathlib import Path
 from typing import Any
@@ -15,9 +17,11 @@ from rich.console import Console
 
 from monitor.cascade.settings import DetectorSettings
 from monitor.cli import cli
+from monitor.errors import OperatorError
 from monitor.evaluate.alerts import Key
-from monitor.evaluate.cases import Converted, Recorded, Simulated, recordings
-from monitor.evaluate.command import seeds_of
+from monitor.evaluate.cases import Case, Converted, Recorded, Simulated, recordings
+from monitor.evaluate.command import examine_all, seeds_of
+from monitor.evaluate.examine import Plan
 from monitor.evaluate.report import Report, config_hash
 from monitor.evaluate.tables import show
 from monitor.events import MICROS, AnyEvent, Liquidation
@@ -218,3 +222,19 @@ def test_a_simulated_market_knows_its_truth() -> None:
         assert forced.usd(event.event_time_us, event.event_time_us + 1) >= event.notional_usd
     arrivals = [event.receive_time_us for event in case.events]
     assert arrivals == sorted(arrivals)
+
+
+class Deadly(Recorded, frozen=True):
+    """A market whose process is killed while it loads."""
+
+    def load(self) -> Case:
+        """Never returns."""
+        os.kill(os.getpid(), signal.SIGKILL)
+        raise AssertionError
+
+
+def test_a_killed_process_is_one_line_with_the_remedy() -> None:
+    """As when the memory runs out: no traceback, and what is done stays where it is kept."""
+    markets = [(Deadly(name, (), None), Plan("{}")) for name in ("one", "other")]
+    with pytest.raises(OperatorError, match=r"was killed, .* less than --jobs 2; --keep DIR"):
+        examine_all(markets, 2, None, Console(file=io.StringIO()))
