@@ -12,6 +12,7 @@ import msgspec
 
 from monitor.cascade.settings import DetectorSettings
 from monitor.evaluate import thresholds
+from monitor.evaluate.alerts import Alert
 from monitor.evaluate.baselines import OFF, PRICE, RULES
 from monitor.evaluate.calibration import Calibration, calibrate, isotonic
 from monitor.evaluate.compare import Comparison, MatrixRow, compare, matrix_row
@@ -19,6 +20,7 @@ from monitor.evaluate.examine import Examined
 from monitor.evaluate.figures import SEVERE, Blocks, Figures, figures
 from monitor.evaluate.folds import clip, folds
 from monitor.evaluate.groups import Group, groups
+from monitor.evaluate.matching import AFTER_US, BEFORE_US
 from monitor.evaluate.outcomes import Outcome
 from monitor.evaluate.robustness import PLAIN, exchanged
 from monitor.evaluate.truth import MARKET, Label
@@ -39,13 +41,14 @@ class Miss(msgspec.Struct, frozen=True):
 
 
 class FalseAlarm(msgspec.Struct, frozen=True):
-    """A clean false alarm."""
+    """A clean false alarm; ``beside`` are the other assets of which the same side was in an event at that time."""
 
     world: str
     asset: str
     direction: str
     at_us: int
     decoy: bool
+    beside: list[str]
 
 
 class WorldRow(msgspec.Struct, frozen=True):
@@ -254,11 +257,24 @@ def misses(markets: Sequence[Examined]) -> list[Miss]:
 def false_alarms(markets: Sequence[Examined]) -> list[FalseAlarm]:
     """Every clean false alarm."""
     return [
-        FalseAlarm(market.exposure.world, one.alert.asset, one.alert.direction, one.alert.at_us, one.verdict == "decoy")
+        FalseAlarm(
+            market.exposure.world, one.alert.asset, one.alert.direction, one.alert.at_us, one.verdict == "decoy",
+            _beside(one.alert, market.labels),
+        )
         for market in markets
         for one in market.detector.alarms
         if one.verdict in ("false", "decoy")
-    ]
+    ]  # fmt: skip
+
+
+def _beside(alert: Alert, labels: Sequence[Label]) -> list[str]:
+    """Other assets with an event of an alert's side that it would have found, had it been one of theirs."""
+    return sorted({
+        label.asset
+        for label in labels
+        if label.sought and label.asset not in (alert.asset, MARKET) and label.direction == alert.direction
+        and label.onset_us - BEFORE_US <= alert.at_us <= label.end_us + AFTER_US
+    })  # fmt: skip
 
 
 def build(

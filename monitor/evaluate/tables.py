@@ -233,11 +233,15 @@ def miss_table(rows: Sequence[Miss]) -> Table:
 
 def false_table(rows: Sequence[FalseAlarm]) -> Table:
     """Clean false alarms."""
-    table = _table(_title("Clean false alarms", len(rows)), ("market", "asset", "side", "at", "on a decoy"), ())
+    beside = sum(bool(row.beside) for row in rows)
+    words = f", {beside} of them beside another asset's event" if beside else ""
+    title = _title("Clean false alarms", len(rows), words)
+    table = _table(title, ("market", "asset", "side", "at", "on a decoy", "beside events of"), ())
     for row in rows[:SHOWN]:
-        table.add_row(row.world, row.asset, row.direction, moment(row.at_us), "yes" if row.decoy else "no")
+        decoy = "yes" if row.decoy else "no"
+        table.add_row(row.world, row.asset, row.direction, moment(row.at_us), decoy, ", ".join(row.beside))
     return table
 
 
-def _title(words: str, count: int) -> str:
-    return f"{words}: {count}" + (f", the first {SHOWN} of them" if count > SHOWN else "")
+def _title(what: str, count: int, words: str = "") -> str:
+    return f"{what}: {count}{words}" + (f"; the first {SHOWN}" if count > SHOWN else "")

@@ -153,7 +153,7 @@ def test_misses_and_false_alarms_are_listed(tmp_path: Path) -> None:
     truth.write_text(json.dumps(TRUTH | {"asset": "ETH"}))
     words = evaluate(path, "--truth", truth, "--markdown")
     assert "Missed: 1" in words
-    assert "Clean false alarms: 1" in words
+    assert "Clean false alarms: 1, 1 of them beside another asset's event" in words
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@ from __future__ import annotations
 import io
 
 import pytest
+from msgspec.structs import replace
 from rich.console import Console
 
 from monitor.cascade.settings import DetectorSettings
@@ -11,14 +12,15 @@ from monitor.evaluate.baselines import OFF, PRICE, RULES
 from monitor.evaluate.compare import compare
 from monitor.evaluate.examine import Examined
 from monitor.evaluate.outcomes import Outcome, Point, judge
-from monitor.evaluate.report import DETECTOR, Report, blocks_of, build, config_hash
+from monitor.evaluate.report import DETECTOR, Report, blocks_of, build, config_hash, false_alarms
 from monitor.evaluate.tables import markdown, show
 from monitor.evaluate.truth import Label
-from monitor.events import MICROS
+from monitor.events import MICROS, Side
 from tests.evaluate.tapes import START, label, unbroken
 
 DAY = 86_400
 DAYS = 360
+BESIDE: tuple[tuple[str, Side], ...] = (("SOL", "long"), ("ETH", "long"), ("XRP", "short"), ("MARKET", "long"))
 
 
 def alert(day: float, second: int = 0) -> Alert:
@@ -109,8 +111,18 @@ def test_probabilities_come_from_the_train_markets(report: Report) -> None:
 def test_misses_and_false_alarms_are_told_by_market(report: Report) -> None:
     """One of each in both."""
     assert [(miss.world, miss.label.severity) for miss in report.missed] == [("a", 1), ("b", 1)]
-    assert [(one.world, one.asset) for one in report.false_alarms] == [("a", "BTC"), ("b", "BTC")]
+    assert [(one.world, one.asset, one.beside) for one in report.false_alarms] == [("a", "BTC", []), ("b", "BTC", [])]
     assert report.configurations_tried == 3
+
+
+def test_false_alarms_beside_other_assets_events_say_so() -> None:
+    """From a quarter of an hour before one of the same side until ten minutes after it; the market's own is none."""
+    others = [label(5 * DAY, 5 * DAY + 600, asset, side) for asset, side in BESIDE]
+    times = (5 * DAY - 901, 5 * DAY - 900, 5 * DAY + 1_200, 5 * DAY + 1_201)
+    exposure = unbroken("a", ("BTC",), START * MICROS, (START + DAYS * DAY) * MICROS)
+    judged = judge([alert(0, at) for at in times], others, exposure, {})
+    found = false_alarms([replace(market("a"), labels=others, detector=judged)])
+    assert [one.beside for one in found] == [[], ["ETH", "SOL"], ["ETH", "SOL"], []]
 
 
 def test_another_markets_alerts_are_a_placebo(report: Report) -> None:
