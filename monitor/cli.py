@@ -394,5 +394,7 @@ def _terminate(signum: int, frame: FrameType | None) -> None:
 
 def main() -> None:
     """The program's entry point."""
+    # In the background of a shell script SIGINT is ignored, and SIGTERM would do nothing either.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, _terminate)
     cli(prog_name="cascade-monitor")

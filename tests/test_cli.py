@@ -305,11 +305,14 @@ main()
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_signal_ends_a_service_cleanly(number: signal.Signals) -> None:
-    """SIGTERM and SIGINT let everything that opened close, and exit with 0 and without noise."""
-    with subprocess.Popen(
-        [sys.executable, "-c", SERVICE], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as process:
+@pytest.mark.parametrize("shell", ["", "trap '' INT; "], ids=["alone", "in-the-background"])
+def test_signal_ends_a_service_cleanly(number: signal.Signals, shell: str) -> None:
+    """SIGTERM and SIGINT let everything that opened close, and exit with 0 and without noise.
+
+    Also in the background of a shell script, which hands on an ignored SIGINT.
+    """
+    command = ["sh", "-c", shell + 'exec "$@"', "sh", sys.executable, "-c", SERVICE]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "up\n"
         process.send_signal(number)
