@@ -20,7 +20,7 @@ from monitor.evaluate.examine import Examined
 from monitor.evaluate.figures import SEVERE, Blocks, Figures, figures
 from monitor.evaluate.folds import clip, folds
 from monitor.evaluate.groups import Group, groups
-from monitor.evaluate.matching import AFTER_US, BEFORE_US
+from monitor.evaluate.matching import within
 from monitor.evaluate.outcomes import Outcome
 from monitor.evaluate.robustness import PLAIN, exchanged
 from monitor.evaluate.truth import MARKET, Label
@@ -273,7 +273,7 @@ def _beside(alert: Alert, labels: Sequence[Label]) -> list[str]:
         label.asset
         for label in labels
         if label.sought and label.asset not in (alert.asset, MARKET) and label.direction == alert.direction
-        and label.onset_us - BEFORE_US <= alert.at_us <= label.end_us + AFTER_US
+        and within(alert.at_us, label)
     })  # fmt: skip
 
 

@@ -146,10 +146,9 @@ def time_table(rows: Iterable[Figures], printed_of: str) -> Table:
     )  # fmt: skip
     for row in rows:
         table.add_row(
-            row.name, shown(row.delay, 0), _plain(row.delay_p90, 0), _plain(row.before_met),
-            shown(row.to_peak, 0), _plain(row.to_low, 0),
-            _plain(row.before_peak), shown(row.printed), shown(row.relief_printed), _plain(row.reentry),
-            "-" if row.changes is None else f"{row.changes:.1f}",
+            row.name, shown(row.delay, 0), _plain(row.delay_p90, 0), _plain(row.before_met), shown(row.to_peak, 0),
+            _plain(row.to_low, 0), _plain(row.before_peak), shown(row.printed), shown(row.relief_printed),
+            _plain(row.reentry), "-" if row.changes is None else f"{row.changes:.1f}",
         )  # fmt: skip
     return table
 
@@ -159,7 +158,7 @@ def group_table(rows: Iterable[Group], printed_of: str) -> Table:
     table = _table(
         f"By kind of event; printed: share of {printed_of}", ("kind",),
         ("found", "recall", "severity 1", "severity 2", "severity 3", "carried", "delay, s", "p90", "rule met, s",
-         "before rule", "lead to peak",         "printed at alert"),
+         "before rule", "lead to peak", "printed at alert"),
     )  # fmt: skip
     for row in rows:
         levels = [f"{one.found}/{one.events}" if one.events else "-" for one in row.by_severity.values()]
