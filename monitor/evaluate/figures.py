@@ -37,6 +37,7 @@ class Figures(msgspec.Struct, frozen=True):
         near_miss: alerts on near-misses, a rate; ``decoys`` those on decoys (they are false alarms as well), a count.
         repeats: further alerts within an event that had been found.
         delay: from onset to alert, median; ``delay_p90``; negative is before the onset.
+        flow_delay: the same from where the flow began (``monitor.onset``), of those found that say when.
         met: from onset until the exact rule held, median of those found; ``before_met`` alerted before that, of those
             found. Known of simulated markets only.
         to_peak: from alert to the worst minute of forced flow, median; ``to_low`` to the price's extreme.
@@ -65,6 +66,7 @@ class Figures(msgspec.Struct, frozen=True):
     waves: Estimate
     delay: Estimate
     delay_p90: Estimate
+    flow_delay: Estimate
     met: Estimate
     before_met: Estimate
     to_peak: Estimate
@@ -220,11 +222,12 @@ def times(events: Sequence[Placed], blocks: Blocks) -> dict[str, Estimate]:
     return {
         "delay": over(delay),
         "delay_p90": over(delay, 0.9),
+        "flow_delay": over(lambda hit: _since(hit.label.flow_onset_us, hit)),
         "met": over(lambda hit: None if hit.label.met_us is None else (hit.label.met_us - hit.label.onset_us) / MICROS),
-        "before_met": early(lambda hit: _seconds(hit.label.met_us, hit)),
-        "to_peak": over(lambda hit: _seconds(hit.label.peak_us, hit)),
-        "to_low": over(lambda hit: _seconds(hit.label.extreme_us, hit)),
-        "before_peak": early(lambda hit: _seconds(hit.label.peak_us, hit)),
+        "before_met": early(lambda hit: _until(hit.label.met_us, hit)),
+        "to_peak": over(lambda hit: _until(hit.label.peak_us, hit)),
+        "to_low": over(lambda hit: _until(hit.label.extreme_us, hit)),
+        "before_peak": early(lambda hit: _until(hit.label.peak_us, hit)),
         "printed": over(lambda hit: hit.printed),
         "relief_printed": over(lambda hit: hit.relief_printed),
     }
@@ -232,8 +235,12 @@ def times(events: Sequence[Placed], blocks: Blocks) -> dict[str, Estimate]:
 
 def delay(hit: Hit) -> float | None:
     """Seconds from onset to alert."""
-    return None if hit.at_us is None else (hit.at_us - hit.label.onset_us) / MICROS
+    return _since(hit.label.onset_us, hit)
 
 
-def _seconds(until_us: int | None, hit: Hit) -> float | None:
-    return None if hit.at_us is None or until_us is None else (until_us - hit.at_us) / MICROS
+def _since(from_us: int | None, hit: Hit) -> float | None:
+    return None if hit.at_us is None or from_us is None else (hit.at_us - from_us) / MICROS
+
+
+def _until(then_us: int | None, hit: Hit) -> float | None:
+    return None if hit.at_us is None or then_us is None else (then_us - hit.at_us) / MICROS

@@ -40,6 +40,7 @@ class Group(msgspec.Struct, frozen=True):
     by_severity: dict[str, Count]
     delay: Estimate
     delay_p90: Estimate
+    flow_delay: Estimate
     met: Estimate
     before_met: Estimate
     to_peak: Estimate
@@ -63,7 +64,8 @@ def _group(outcomes: Sequence[Outcome], blocks: Blocks, kind: str) -> Group:
         kind, _count(hits), intervals.ratio(blocks.weights, *found_shares(outcomes, blocks, wanted)),
         sum(hit.carried for hit in hits),
         {str(level): _count([hit for hit in hits if hit.label.severity == level]) for level in (1, 2, 3)},
-        known["delay"], known["delay_p90"], known["met"], known["before_met"], known["to_peak"], known["printed"],
+        known["delay"], known["delay_p90"], known["flow_delay"], known["met"], known["before_met"], known["to_peak"],
+        known["printed"],
     )  # fmt: skip
 
 

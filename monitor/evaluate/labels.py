@@ -16,6 +16,7 @@ import numpy.typing as npt
 from monitor.evaluate.tape import Floats, Integers, Tape, grid, rolling_max, rolling_sums
 from monitor.evaluate.truth import Label, Truth, in_order
 from monitor.events import MICROS, SIDES, Side
+from monitor.onset import flow_onset
 
 MINUTE_US: Final = 60 * MICROS
 MERGE_MIN: Final = 60
@@ -33,9 +34,6 @@ INTEREST_US: Final = 120 * MINUTE_US
 ASSUMED_SIGMA: Final = 0.03
 """A day's standard deviation where fewer than three days can say (BTC 0.024, SOL 0.034, WIF 0.055)."""
 REMAINING: Final = 0.02
-ONSET_FLOW: Final = 0.10
-ONSET_DROP: Final = 0.25
-ONSET_S: Final = 300
 
 
 class Legs(NamedTuple):
@@ -160,12 +158,13 @@ def _label(tape: Tape, side: Side, legs: Legs, first: int, last: int, verdict: T
     if len(times):
         peak = int(np.argmax(pace))
         end_us = max(_last_of(times, micros), int(seconds[low]))
-    onset = _onset(directed, pace if len(times) else None, high, low, drop)
+    onset_us = int(seconds[flow_onset(directed, pace if len(times) else None, high, low)])
     return Label(
         type=verdict,
         asset=tape.asset,
         direction=side,
-        onset_us=int(seconds[onset]),
+        onset_us=onset_us,
+        flow_onset_us=onset_us,
         peak_us=int(seconds[peak]),
         extreme_us=int(seconds[low]),
         end_us=end_us,
@@ -196,18 +195,3 @@ def _last_of(times: Integers, micros: Integers) -> int:
     """The first time after which less than :data:`REMAINING` of the forced notional is still to come."""
     left = micros.sum() - np.cumsum(micros)
     return int(times[np.argmax(left < REMAINING * micros.sum())])
-
-
-def _onset(directed: Floats, pace: Integers | None, high: int, low: int, drop: float) -> int:
-    """The first second with a tenth of the worst minute's flow after which 5 minutes bring a quarter of the drop.
-
-    Without flow the price alone says; a drop that no 5 minutes bring a quarter of begins where a quarter is done.
-    """
-    ahead = -rolling_max(-directed[::-1], ONSET_S + 1)[::-1]
-    falls = directed - ahead >= ONSET_DROP * drop
-    flows = pace >= ONSET_FLOW * pace.max() if pace is not None else np.ones(len(directed), bool)
-    for flags in (falls & flows, falls, directed[high] - directed >= ONSET_DROP * drop):
-        hits = np.flatnonzero(flags[high : low + 1])
-        if len(hits):
-            return high + int(hits[0])
-    return high

@@ -141,14 +141,15 @@ def time_table(rows: Iterable[Figures], printed_of: str) -> Table:
     """How early, and how good the end is."""
     table = _table(
         f"Times, seconds; printed: share of {printed_of}", ("",),
-        ("delay", "p90", "before rule", "lead to peak", "lead to low", "before peak", "printed at alert",
+        ("delay", "p90", "from flow", "before rule", "lead to peak", "lead to low", "before peak", "printed at alert",
          "printed at relief", "re-entry", "changes an episode"),
     )  # fmt: skip
     for row in rows:
         table.add_row(
-            row.name, shown(row.delay, 0), _plain(row.delay_p90, 0), _plain(row.before_met), shown(row.to_peak, 0),
-            _plain(row.to_low, 0), _plain(row.before_peak), shown(row.printed), shown(row.relief_printed),
-            _plain(row.reentry), "-" if row.changes is None else f"{row.changes:.1f}",
+            row.name, shown(row.delay, 0), _plain(row.delay_p90, 0), shown(row.flow_delay, 0),
+            _plain(row.before_met), shown(row.to_peak, 0), _plain(row.to_low, 0), _plain(row.before_peak),
+            shown(row.printed), shown(row.relief_printed), _plain(row.reentry),
+            "-" if row.changes is None else f"{row.changes:.1f}",
         )  # fmt: skip
     return table
 
@@ -157,15 +158,15 @@ def group_table(rows: Iterable[Group], printed_of: str) -> Table:
     """Where the misses are."""
     table = _table(
         f"By kind of event; printed: share of {printed_of}", ("kind",),
-        ("found", "recall", "severity 1", "severity 2", "severity 3", "carried", "delay, s", "p90", "rule met, s",
-         "before rule", "lead to peak", "printed at alert"),
+        ("found", "recall", "severity 1", "severity 2", "severity 3", "carried", "delay, s", "p90", "from flow",
+         "rule met, s", "before rule", "lead to peak", "printed at alert"),
     )  # fmt: skip
     for row in rows:
         levels = [f"{one.found}/{one.events}" if one.events else "-" for one in row.by_severity.values()]
         table.add_row(
             row.kind.replace("_", " "), f"{row.count.found}/{row.count.events}", shown(row.recall), *levels,
-            str(row.carried), shown(row.delay, 0), _plain(row.delay_p90, 0), _plain(row.met, 0), _plain(row.before_met),
-            shown(row.to_peak, 0), shown(row.printed),
+            str(row.carried), shown(row.delay, 0), _plain(row.delay_p90, 0), shown(row.flow_delay, 0),
+            _plain(row.met, 0), _plain(row.before_met), shown(row.to_peak, 0), shown(row.printed),
         )  # fmt: skip
     return table
 

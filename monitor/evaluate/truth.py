@@ -29,7 +29,8 @@ class Label(msgspec.Struct, frozen=True, kw_only=True):
             ``near_miss``; ``hard_negative``, a fall without forced flow; ``decoy``, forced flow without a fall.
         asset: canonical base asset, or ``MARKET``.
         direction: the side that died.
-        onset_us: first second of it.
+        onset_us: first second of it: on simulated markets by what forced orders did to the price, else by their flow.
+        flow_onset_us: first second by their flow (``monitor.onset``); None where nobody said.
         met_us: when the exact rule held first, ten seconds at most late; None where nobody knows.
         peak_us: end of the worst minute of forced flow.
         extreme_us: the price's low (for longs) or high.
@@ -56,6 +57,7 @@ class Label(msgspec.Struct, frozen=True, kw_only=True):
     forced_usd: float = 0.0
     untested: tuple[str, ...] = ()
     met_us: int | None = None
+    flow_onset_us: int | None = None
 
     @property
     def sought(self) -> bool:
@@ -92,6 +94,7 @@ class _Episode(msgspec.Struct, tag_field="type", tag="event"):
     forced_usd: float
     endogenous_pct: float | None = None
     met_us: int | None = None
+    flow_onset_us: int | None = None
 
 
 class _NearMiss(_Episode, tag_field="type", tag="near_miss"):

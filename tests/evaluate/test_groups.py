@@ -39,6 +39,17 @@ def test_an_alert_is_held_against_the_time_at_which_the_exact_rule_held() -> Non
     assert (row.met.value, row.before_met.value, row.before_met.n) == (20.0, 0.5, 2)
 
 
+def test_a_delay_is_told_from_where_the_flow_began_as_well() -> None:
+    """From the onset it is 60 s, from the flow, which began later, 20; an event that says no such time has none."""
+    labels = [
+        msgspec.structs.replace(event(1, "grind", 1), flow_onset_us=(START + DAY + 40) * MICROS),
+        event(9, "flash", 1),
+    ]
+    alerts = [Alert("BTC", "long", (START + day * DAY + 60) * MICROS) for day in (1, 9)]
+    row, *_ = groups([judge(alerts, labels, MONTH, {})], Blocks([MONTH], [labels]))
+    assert (row.delay.value, row.flow_delay.value, row.flow_delay.n) == (60.0, 20.0, 1)
+
+
 def test_one_kind_alone_is_all() -> None:
     """A rule's labels have one word for all of them, which is no row of its own."""
     made = judge([], [event(1, "rule", 1)], MONTH, {})

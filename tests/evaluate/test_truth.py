@@ -10,7 +10,7 @@ from monitor.events import MICROS
 from tests.evaluate.tapes import START, label
 
 EVENT = (
-    b'{"type":"event","asset":"BTC","direction":"long","severity":2,"kind":"flash","onset_us":10,"met_us":15,"peak_us":20,'
+    b'{"type":"event","asset":"BTC","direction":"long","severity":2,"kind":"flash","onset_us":10,"flow_onset_us":12,"met_us":15,"peak_us":20,'
     b'"extreme_us":30,"end_us":40,"drawdown_pct":5.5,"endogenous_pct":3.0,"forced_usd":1e6,"more":"ignored"}'
 )
 WORLD = b'{"type":"world","seed":1,"assets":[{"asset":"BTC"},{"asset":"ETH"}]}'
@@ -28,7 +28,7 @@ def test_truth_files_are_read(tmp_path: Path) -> None:
     ]  # fmt: skip
     assert [one.sought for one in labels] == [False, False, True]
     assert (labels[-1].severity, labels[-1].forced_usd, labels[-1].endogenous_pct) == (2, 1e6, 3.0)
-    assert labels[-1].met_us == 15
+    assert (labels[-1].flow_onset_us, labels[-1].met_us) == (12, 15)
 
 
 def test_a_decoy_of_everything_is_one_of_each_asset_and_side() -> None:

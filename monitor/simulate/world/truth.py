@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from monitor.events import MICROS, SIDES, Side
+from monitor.onset import flow_onset
 from monitor.simulate.world.market import AssetMarket
 
 Floats = npt.NDArray[np.float64]
@@ -52,9 +53,11 @@ class Episode(msgspec.Struct, tag_field="type", tag="event"):
         kind: the first of second_wave, squeeze (shorts), flash, grind that it is.
         flash: whether half of the forced orders came within three minutes.
         wave: 1, or more where it follows another within a day.
-        onset_us, met_us, peak_us, extreme_us, end_us: E at a tenth of its rise; end of the first ten seconds in which
-            the rule holds, before which not even who sees E and every forced order could tell; end of the worst
-            minute; the price's low or high; 98 % of the forced orders done.
+        onset_us: E at a tenth of its rise.
+        flow_onset_us: when its flow began, by the rule that labels of recordings use (:mod:`monitor.onset`).
+        met_us: end of the first ten seconds in which the rule holds; before, not even who sees E and every forced order
+            could tell.
+        peak_us, extreme_us, end_us: end of the worst minute; the price's low or high; 98 % of the forced orders done.
         drawdown_pct: total move against the side, percent.
         endogenous_pct: what forced orders did of it, percent.
         forced_usd: all forced orders of that side from onset to end, shown or not.
@@ -68,6 +71,7 @@ class Episode(msgspec.Struct, tag_field="type", tag="event"):
     flash: bool
     wave: int
     onset_us: int
+    flow_onset_us: int
     met_us: int
     peak_us: int
     extreme_us: int
@@ -174,22 +178,30 @@ def _describe(market: AssetMarket, side: Side, view: _Side, first: int, last: in
     tail = min(len(view.forced), last + RISE_S)
     done = np.cumsum(view.forced[onset:tail])
     end = onset + int(np.searchsorted(done, (1 - REMAINING) * done[-1]))
-    minutes = np.convolve(view.forced[onset : end + 1], np.ones(60))[: end + 1 - onset]
     extreme = onset + int(np.argmax(view.against[onset : end + FORCED_S + 1]))
-    reference = float(view.against[max(0, onset - 3_600) : onset + 1].min())
-    move = float(view.against[extreme]) - reference
+    best = max(0, onset - 3_600)
+    best += int(np.argmin(view.against[best : onset + 1]))
+    move = float(view.against[extreme] - view.against[best])
+    course = slice(best, max(end, extreme) + 1)
+    flow = best + flow_onset(-view.against[course], _by_minute(view.forced[course]), 0, extreme - best)
     forced = float(view.forced[onset : end + 1].sum())
     half = onset + int(np.searchsorted(done, done[-1] / 2))
     deviations = move / market.spec.sigma_d
     return {
         "asset": market.spec.name, "direction": side,
         "severity": 1 + sum(deviations >= limit for limit in SEVERITIES), "flash": half - onset <= FLASH_S,
-        "onset_us": start_us + onset * MICROS, "met_us": start_us + (first + STEP_S) * MICROS,
-        "peak_us": start_us + (onset + int(np.argmax(minutes)) + 1) * MICROS,
+        "onset_us": start_us + onset * MICROS, "flow_onset_us": start_us + flow * MICROS,
+        "met_us": start_us + (first + STEP_S) * MICROS,
+        "peak_us": start_us + (onset + int(np.argmax(_by_minute(view.forced[onset : end + 1]))) + 1) * MICROS,
         "extreme_us": start_us + extreme * MICROS, "end_us": start_us + (end + 1) * MICROS,
         "drawdown_pct": round(_percent(side, move), 4), "endogenous_pct": round(_percent(side, rise), 4),
         "forced_usd": round(forced, 2), "forced_of_oi": round(forced / market.spec.open_interest_usd, 6),
     }  # fmt: skip
+
+
+def _by_minute(forced: Floats) -> Floats:
+    """What was forced in the minute that ends with each second, nothing before the first."""
+    return np.convolve(forced, np.ones(60))[: len(forced)]
 
 
 def _percent(side: Side, against: float) -> float:

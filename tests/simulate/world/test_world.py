@@ -108,6 +108,7 @@ def test_truth_follows_its_own_rule(eventful: World) -> None:
             sign * math.log1p(sign * percent / 100) for percent in (episode.drawdown_pct, episode.endogenous_pct)
         )
         assert episode.onset_us < episode.peak_us
+        assert episode.flow_onset_us <= min(episode.peak_us, episode.extreme_us)
         assert_rule_holds_from(eventful, episode)
         assert episode.onset_us <= min(episode.extreme_us, episode.end_us)
         assert rise >= 0.4 * sigma_d * 0.999
