@@ -50,7 +50,7 @@ class Observation(NamedTuple):
         saturated: whether a feed is at its limit, so that nobody knows whether the pace has slowed.
         primed: when a level broke or implied volatility jumped while the side is fragile, for an hour; else 0.
         blind: whether no liquidations can be seen: then a new extreme must be further off, and is enough.
-        rushes: whether the price moves as fast as only a crash does: then one second of a cascade's score is enough.
+        rushes: whether the price moves as fast as only a crash does: then one second of a lower score is enough.
     """
 
     second: int
@@ -220,7 +220,7 @@ class Phases:
 
     def _rushed(self, seen: Observation) -> bool:
         """Whether a cascade is beyond doubt in this very second."""
-        return seen.rushes and seen.allowed and seen.floors_met and seen.score >= self._settings.cascade_score
+        return seen.rushes and seen.allowed and seen.floors_met and seen.score >= self._settings.rush_score
 
     def _stopped(self, seen: Observation) -> bool:
         """The price has made no new extreme for long enough, and came back by enough or stood still for longer."""

@@ -388,9 +388,10 @@ class Scope:
         judged, limits = self.settings.judged, self.settings.phases
         pace_surprise = surprise.get(judged.pace_window, 0.0)
         # Breadth is dear, and asked for only where the answer can matter.
-        asked = scored.points >= min(limits.cascade_score, limits.fast_score) or pace_surprise >= limits.wave_surprise
-        last = price.last
         rushes = self._rushes(side)
+        least = limits.rush_score if rushes else min(limits.cascade_score, limits.fast_score)
+        asked = scored.points >= least or pace_surprise >= limits.wave_surprise
+        last = price.last
         return Observation(
             second=second,
             score=scored.points,

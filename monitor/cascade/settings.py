@@ -89,12 +89,12 @@ class FloorSettings(_Frozen):
     )
     cascade_orders: PositiveInt = Field(10, description="and this many forced orders.")
     rush_sigmas: dict[WindowName, PositiveFloat] = Field(
-        {"10s": 14},
+        {"5s": 11, "10s": 15},
         description="A price that moves by this many standard deviations of such a window rushes. Then forced orders "
-        "beside it need not be many, nor the score be reached twice: ...",
+        "beside it need not be many, nor the score be as high: ...",
     )
     rush_interest_bp: dict[WindowName, PositiveFloat] = Field(
-        {"10s": 4},
+        {"10s": 3},
         description="... this much of the open interest in one of these windows is enough, basis points, ...",
     )
     rush_orders: PositiveInt = Field(5, description="... in this many orders within 5 minutes, ...")
@@ -144,6 +144,13 @@ class PhaseSettings(_Frozen):
     building_seconds: PositiveInt = Field(10, description="... held for this long, seconds.")
     cascade_score: float = Field(60, ge=0, le=100, description="building -> cascade at this score in 2 of 3 seconds.")
     fast_score: float = Field(75, ge=0, le=100, description="calm -> cascade at this score in 2 of 3 seconds.")
+    rush_score: float = Field(
+        50,
+        ge=0,
+        le=100,
+        description="Where the price rushes, calm or building -> cascade at this score at once: from 50 on two "
+        "families agree.",
+    )
     calm_share: float = Field(
         0.18,
         ge=0,

@@ -58,7 +58,7 @@ def in_cascade(at: int = 1_000, price: float | None = -95.0, reference: float | 
 
 @pytest.mark.parametrize("before", ["calm", "building"])
 def test_a_price_that_rushes_calls_a_cascade_within_a_second(before: Phase) -> None:
-    """One second of the cascade's score is enough then, where the floors are met and a cascade is allowed."""
+    """One second in which two families agree is enough then, where the floors are met and a cascade is allowed."""
 
     def after(score: float, *, floors: bool = True, allowed: bool = True, rushes: bool = True) -> Phase:
         phases = Phases(SETTINGS)
@@ -68,8 +68,8 @@ def test_a_price_that_rushes_calls_a_cascade_within_a_second(before: Phase) -> N
         run(phases, [seen(1_011, score, floors=floors, allowed=allowed, rushes=rushes)])
         return phases.state.phase
 
-    assert after(60) == "cascade"
-    assert [after(59), after(99, floors=False), after(99, allowed=False), after(99, rushes=False)] == 4 * [before]
+    assert after(50) == "cascade"
+    assert [after(49), after(99, floors=False), after(99, allowed=False), after(99, rushes=False)] == 4 * [before]
 
 
 def test_building_needs_its_score_for_ten_seconds() -> None:

@@ -179,7 +179,7 @@ def test_floors_shrink_with_the_asset(known: str) -> None:
 
 
 def test_a_price_that_rushes_needs_few_orders_beside_it() -> None:
-    """One percent in five seconds and 4 basis points of the open interest are a cascade at once, slower not."""
+    """Nearly one percent in five seconds and 3 basis points of the open interest are a cascade at once, slower not."""
 
     def fell(seconds: int, orders: int, interest_usd: float = 19e9, before_usd: float = 0.0) -> list[tuple[str, int]]:
         _, signals = play(
@@ -199,7 +199,8 @@ def test_a_price_that_rushes_needs_few_orders_beside_it() -> None:
 
     assert fell(8, 5) == [("cascade", 606)]
     assert fell(8, 4) == []  # four orders
-    assert fell(8, 5, 22e9) == []  # 3.6 basis points
+    assert fell(8, 5, 26e9) == [("cascade", 606)]
+    assert fell(8, 5, 27e9) == []  # 2.96 basis points
     assert fell(45, 5) == []  # a third of the speed
     assert fell(8, 5, before_usd=183e6) == []  # with those before, 101 basis points within the hour: an aftershock
     assert [phase for phase, _ in fell(8, 5, before_usd=180e6)] == ["cascade"]

@@ -55,4 +55,4 @@ def test_a_senseless_value_is_refused(model: type[BaseModel], value: dict[str, o
 def test_thresholds_rise_in_order() -> None:
     """By default a cascade needs more than building, and a jump to it more again."""
     phases = DetectorSettings().phases
-    assert phases.blind_score < phases.building_score < phases.cascade_score < phases.fast_score
+    assert phases.blind_score < phases.building_score < phases.rush_score < phases.cascade_score < phases.fast_score
