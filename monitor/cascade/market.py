@@ -73,9 +73,10 @@ class Market(Scope):
         judged = self.settings.judged
         return [window for window in judged.move_windows if WINDOWS[window] >= WINDOWS[judged.stress_window]]
 
-    def _rushes(self, side: Side) -> bool:
-        """Never, for the same reason."""
-        return False
+    @property
+    def _rush_sigmas(self) -> Mapping[WindowName, float]:
+        """None, for the same reason."""
+        return {}
 
     def take(self, summary: Summary) -> None:
         """Take an asset's summary."""

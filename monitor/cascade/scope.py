@@ -115,7 +115,7 @@ class Scope:
     def _new_price(self) -> Price:
         baseline, judged = self.settings.baseline, self.settings.judged
         return Price(
-            baseline.daily_volatility, self._move_windows, judged.stress_window, self.settings.floors.rush_sigmas,
+            baseline.daily_volatility, self._move_windows, judged.stress_window, self._rush_sigmas,
             60 * baseline.lag_minutes,
         )  # fmt: skip
 
@@ -123,6 +123,11 @@ class Scope:
     def _move_windows(self) -> Sequence[WindowName]:
         """Windows of the price's move that give points."""
         return self.settings.judged.move_windows
+
+    @property
+    def _rush_sigmas(self) -> Mapping[WindowName, float]:
+        """By window the deviations from which on the price rushes."""
+        return self.settings.floors.rush_sigmas
 
     def _begin_price(self) -> None:
         """Begin with another price: nothing carries over from the one before."""
@@ -458,7 +463,7 @@ class Scope:
     def _rushes(self, side: Side) -> bool:
         """Whether the price goes against a side as fast as only a crash does, and positions close beside it."""
         flow, floors = self.flow, self.settings.floors
-        fast = any(self.price.deviations(window, side) >= least for window, least in floors.rush_sigmas.items())
+        fast = any(self.price.deviations(window, side) >= least for window, least in self._rush_sigmas.items())
         some = flow.orders("5m") >= floors.rush_orders and flow.corrected_usd("5m", side) >= floors.dust_usd
         fresh = fast and some and self._holds(side, floors.rush_interest_bp)
         return fresh and not self._holds(side, floors.rush_spent_bp)

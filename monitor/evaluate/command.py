@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from pathlib import Path
+from threading import Thread
 from typing import NamedTuple
 
 import click
@@ -149,7 +151,9 @@ def _examined(tasks: Sequence[Task], todo: Sequence[int], jobs: int) -> Iterator
     if jobs == 1 or len(todo) < 2:
         yield from ((place, examine_and_keep(*tasks[place])) for place in todo)
         return
-    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn"), max_tasks_per_child=1) as pool:
+    with ProcessPoolExecutor(
+        jobs, mp_context=get_context("spawn"), initializer=_end_with_parent, max_tasks_per_child=1
+    ) as pool:
         futures = {pool.submit(examine_and_keep, *tasks[place]): place for place in todo}
         for future in as_completed(futures):
             try:
@@ -160,6 +164,13 @@ def _examined(tasks: Sequence[Task], todo: Sequence[int], jobs: int) -> Iterator
                     f"less than --jobs {jobs}; --keep DIR keeps the markets that are done"
                 ) from None
             yield futures[future], examined
+
+
+def _end_with_parent() -> None:
+    """Have this process end when the one that started it was killed: nobody would take its result."""
+    parent = parent_process()
+    if parent is not None:
+        Thread(target=lambda: (parent.join(), os._exit(1)), name="parent", daemon=True).start()
 
 
 def _costs(examined: Sequence[Examined]) -> str:

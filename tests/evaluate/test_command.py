@@ -7,6 +7,8 @@ import json
 import os
 import signal
 import sys
+import time
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -238,3 +240,42 @@ def test_a_killed_process_is_one_line_with_the_remedy() -> None:
     markets = [(Deadly(name, (), None), Plan("{}")) for name in ("one", "other")]
     with pytest.raises(OperatorError, match=r"was killed, .* less than --jobs 2; --keep DIR"):
         examine_all(markets, 2, None, Console(file=io.StringIO()))
+
+
+class Endless(Recorded, frozen=True):
+    """A market that tells its process and takes forever."""
+
+    def load(self) -> Case:
+        """Never returns."""
+        (self.files[0] / f"{os.getpid()}").touch()
+        time.sleep(600)
+        raise AssertionError
+
+
+def _examine_endlessly(folder: Path) -> None:
+    markets = [(Endless(name, (folder,), None), Plan("{}")) for name in ("one", "other")]
+    examine_all(markets, 2, None, Console(file=io.StringIO()))
+
+
+def _lives(pid: int) -> bool:
+    try:
+        return (Path("/proc") / str(pid) / "stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="no /proc to see processes in")
+def test_no_process_outlives_a_killed_evaluation(tmp_path: Path) -> None:
+    """They do not go on for an hour for a result that nobody takes."""
+    evaluation = get_context("spawn").Process(target=_examine_endlessly, args=(tmp_path,))
+    evaluation.start()
+    until = time.monotonic() + 60
+    while len(at_work := [int(path.name) for path in tmp_path.iterdir()]) < 2 and time.monotonic() < until:
+        time.sleep(0.1)
+    assert len(at_work) == 2
+    evaluation.kill()
+    evaluation.join()
+    until = time.monotonic() + 20
+    while any(map(_lives, at_work)) and time.monotonic() < until:
+        time.sleep(0.1)
+    assert not any(map(_lives, at_work))
