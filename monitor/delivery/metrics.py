@@ -47,6 +47,7 @@ class Snapshot(NamedTuple):
         notifiers: one for each channel that pages.
         state_saved_us: when the detector's state was last kept, of several the oldest; 0 where none is.
         instruments_failures: how often the contract data of a market could not be fetched, by venue.
+        summaries_passed_over: how often another version of the detector told the market something.
     """
 
     detector: DetectorView | None = None
@@ -58,6 +59,7 @@ class Snapshot(NamedTuple):
     notifiers: Sequence[NotifierStats] = ()
     state_saved_us: int = 0
     instruments_failures: Mapping[str, int] = {}
+    summaries_passed_over: int = 0
 
 
 class MonitorMetrics:
@@ -141,6 +143,12 @@ class MonitorMetrics:
                 [((), snapshot.state_saved_us / MICROS)],
             )
         if snapshot.detector is not None:
+            yield counter(
+                "summaries_passed_over",
+                "What another version of the detector told the market, which was left out.",
+                (),
+                [((), snapshot.summaries_passed_over)],
+            )
             yield from self._detector(snapshot.detector)
         if snapshot.decision_latency is not None:
             yield histogram(

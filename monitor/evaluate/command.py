@@ -169,8 +169,13 @@ def _examined(tasks: Sequence[Task], todo: Sequence[int], jobs: int) -> Iterator
 def _end_with_parent() -> None:
     """Have this process end when the one that started it was killed: nobody would take its result."""
     parent = parent_process()
-    if parent is not None:
-        Thread(target=lambda: (parent.join(), os._exit(1)), name="parent", daemon=True).start()
+
+    def wait() -> None:
+        if parent is not None:
+            parent.join()
+            os._exit(1)
+
+    Thread(target=wait, name="parent", daemon=True).start()
 
 
 def _costs(examined: Sequence[Examined]) -> str:

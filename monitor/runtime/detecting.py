@@ -194,6 +194,11 @@ class Member:
         """When the share that waited longest was last kept; 0 without shares."""
         return min((worker.kept_us for worker in self.workers.values() if worker.share is not None), default=0)
 
+    def passed_over(self) -> int:
+        """How often another version told the market something, where this member judges it."""
+        shares = [worker.share for worker in self.workers.values()]
+        return sum(share.passed_over for share in shares if isinstance(share, MarketShare))
+
     def ready(self) -> Check:
         """Whether every share is restored."""
         restored = sum(worker.share is not None for worker in self.workers.values())
@@ -215,7 +220,7 @@ async def detecting(settings: Settings, clock: Callable[[], int] = wall_clock_us
     def snapshot() -> Snapshot:
         return Snapshot(
             member.view(), member.counters.latency, lag=member.subscriber.lags(), loop_lag_s=pulse.lag_s,
-            state_saved_us=member.kept_us(),
+            state_saved_us=member.kept_us(), summaries_passed_over=member.passed_over(),
         )  # fmt: skip
 
     metrics = MonitorMetrics(lambda: pulse.ask(snapshot), (), delivery.assets, delivery.max_assets)

@@ -44,11 +44,13 @@ class MarketShare:
     Attributes:
         market: the state.
         closed: the last second judged.
+        passed_over: how often another version of the detector told something, which was left out.
     """
 
     def __init__(self, settings: DetectorSettings, partitions: int, home: int) -> None:
         self.market = Market(settings)
         self.closed = 0
+        self.passed_over = 0
         self._partitions = partitions
         self._home = home
         self._emitted = 0
@@ -83,9 +85,13 @@ class MarketShare:
     def put(self, batch: Batch) -> None:
         """Take what the partitions said; what another version said is passed over."""
         for record in batch.records[max(0, self._offset - batch.first_offset) :]:
+            if not isinstance(record, Closed):
+                continue
             # A group of an older version, from which this one took over, may have written there within a day.
-            if isinstance(record, Closed) and record.format == FORMAT:
+            if record.format == FORMAT:
                 self._take(record)
+            else:
+                self.passed_over += 1
         self._offset = max(self._offset, batch.next_offset)
 
     def _take(self, word: Closed) -> None:

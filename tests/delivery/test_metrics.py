@@ -242,11 +242,12 @@ FULL = Snapshot(
         )
     ],
     state_saved_us=5_000_000,
+    summaries_passed_over=6,
 )
 
 
 def test_pages_and_kept_state_are_shown() -> None:
-    """What was accepted, what failed, what waits, which incidents are open, and when state was last kept."""
+    """What was accepted, what failed, what waits, which incidents are open, and what was kept and left out."""
     samples = scrape(FULL)
     assert value(samples, "pages_total", channel="pagerduty", action="trigger") == 1
     assert value(samples, "page_failures_total", channel="pagerduty", reason="server") == 2
@@ -258,6 +259,7 @@ def test_pages_and_kept_state_are_shown() -> None:
     assert value(samples, "notifier_forgot_timestamp_seconds", channel="pagerduty") == 4
     assert value(samples, "page_latency_seconds_bucket", channel="pagerduty", le="3") == 1
     assert value(samples, "state_saved_timestamp_seconds") == 5
+    assert value(samples, "summaries_passed_over_total") == 6
     assert value(scrape(Snapshot()), "state_saved_timestamp_seconds") is None
 
 

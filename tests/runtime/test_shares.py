@@ -136,7 +136,7 @@ def test_the_markets_snapshot_of_another_version_is_refused() -> None:
 
 
 def test_what_another_version_told_the_market_is_passed_over() -> None:
-    """Its summaries would not be understood; the market goes on with the first word of this version."""
+    """Its summaries would not be understood and are counted; the market goes on with this version's first word."""
     share = MarketShare(DETECTOR, 1, 0)
     older = msgspec.Raw(b'[["BTC",7,[],100.0,[false,false],[true,false],[]]]')
     where = Partition(SUMMARIES.name, 0)
@@ -145,3 +145,4 @@ def test_what_another_version_told_the_market_is_passed_over() -> None:
     share.put(Batch(where, 1, [Closed(0, 8, {}, msgspec.Raw(b"[]"), FORMAT)]))
     assert share.step(1) == Step([], [], 8)
     assert share.fetched() == {SUMMARIES.name: 2}
+    assert share.passed_over == 1
