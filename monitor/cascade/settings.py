@@ -70,7 +70,7 @@ class FloorSettings(_Frozen):
         description="5 minutes must hold this much before a cascade is called, where the open interest is not known.",
     )
     cascade_interest_bp: dict[WindowName, PositiveFloat] = Field(
-        {"10s": 25, "1m": 50, "5m": 100},
+        {"10s": 40, "1m": 80, "5m": 150},
         min_length=1,
         description="Where it is known, one of these windows must hold this much of it, basis points (a normal day "
         "closes 50 by force): what dies within seconds is known by its pace before its sum tells, ...",
@@ -89,7 +89,7 @@ class FloorSettings(_Frozen):
     )
     cascade_orders: PositiveInt = Field(10, description="and this many forced orders.")
     rush_sigmas: dict[WindowName, PositiveFloat] = Field(
-        {"5s": 11, "10s": 15},
+        {"5s": 12, "10s": 16},
         description="A price that moves by this many standard deviations of such a window rushes. Then forced orders "
         "beside it need not be many, nor the score be as high: ...",
     )
