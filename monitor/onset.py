@@ -11,8 +11,11 @@ import numpy as np
 import numpy.typing as npt
 
 FLOW: Final = 0.10
+"""Share of the worst minute's forced flow with which it begins ..."""
 DROP: Final = 0.25
+"""... if this share of the drop comes ..."""
 AHEAD_S: Final = 300
+"""... within this long, seconds."""
 
 
 def flow_onset(directed: npt.NDArray[np.float64], pace: npt.NDArray[np.number] | None, high: int, low: int) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -392,9 +393,9 @@ class Scope:
         sign = -1.0 if side == "long" else 1.0
         judged, limits = self.settings.judged, self.settings.phases
         pace_surprise = surprise.get(judged.pace_window, 0.0)
-        # Breadth is dear, and asked for only where the answer can matter.
         rushes = self._rushes(side)
-        least = limits.rush_score if rushes else min(limits.cascade_score, limits.fast_score)
+        least = min(limits.cascade_score, limits.fast_score, limits.rush_score if rushes else math.inf)
+        # Breadth is dear, and asked for only where the answer can matter.
         asked = scored.points >= least or pace_surprise >= limits.wave_surprise
         last = price.last
         return Observation(
