@@ -36,8 +36,10 @@ def within_budget(by_threshold: Mapping[float, Sequence[Outcome]], budget: float
 
 
 def at_recall(by_threshold: Mapping[float, Sequence[Outcome]], wanted: float) -> float:
-    """The highest threshold at which a rule finds at least this share; the lowest one where none does."""
-    for threshold in sorted(by_threshold, reverse=True):
-        if (recall(by_threshold[threshold]) or 0.0) >= wanted:
-            return threshold
-    return min(by_threshold)
+    """The highest threshold at which a rule finds at least this share, or the most that it can.
+
+    Not the lowest: a rule that is always up finds little, because an alert finds one event.
+    """
+    found = {threshold: recall(outcomes) or 0.0 for threshold, outcomes in by_threshold.items()}
+    enough = min(wanted, max(found.values()))
+    return max(threshold for threshold, share in found.items() if share >= enough)

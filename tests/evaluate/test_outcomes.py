@@ -133,6 +133,18 @@ def test_a_threshold_keeps_its_budget() -> None:
     assert thresholds.recall([outcome([], [])]) is None
 
 
+def test_a_rule_that_cannot_find_as_much_is_shown_where_it_finds_most() -> None:
+    """Its lowest threshold is up before anything happens, and finds nothing."""
+    labels = [label(hour * HOUR, hour * HOUR + 600) for hour in (1, 8, 16)]
+    table = {
+        1.0: [outcome([alert(-DAY)], labels)],
+        2.0: [outcome([alert(HOUR), alert(8 * HOUR)], labels)],
+        3.0: [outcome([alert(HOUR)], labels)],
+    }
+    assert thresholds.at_recall(table, 1.0) == 2.0
+    assert thresholds.at_recall(table, 1 / 3) == 3.0
+
+
 def test_folds_leave_a_month_between_past_and_test() -> None:
     """Three months each, from the fourth month on; a year has three, a month none."""
     year = unbroken("w", ("BTC",), 0, 365 * DAY * MICROS)
