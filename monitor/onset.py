@@ -10,6 +10,8 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from monitor.rolling import rolling_max
+
 FLOW: Final = 0.10
 """Share of the worst minute's forced flow with which it begins ..."""
 DROP: Final = 0.25
@@ -38,10 +40,8 @@ def flow_onset(directed: npt.NDArray[np.float64], pace: npt.NDArray[np.number] |
         63
     """
     drop = directed[high] - directed[low]
-    window = np.lib.stride_tricks.sliding_window_view(
-        np.pad(directed, (0, AHEAD_S), constant_values=np.inf), AHEAD_S + 1
-    )
-    falls = directed - window.min(axis=1) >= DROP * drop
+    ahead = -rolling_max(-directed[::-1], AHEAD_S + 1)[::-1]
+    falls = directed - ahead >= DROP * drop
     flows = pace >= FLOW * pace.max() if pace is not None else np.ones(len(directed), bool)
     for flags in (falls & flows, falls, directed[high] - directed >= DROP * drop):
         hits = np.flatnonzero(flags[high : low + 1])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from monitor.onset import AHEAD_S, flow_onset
@@ -27,8 +27,8 @@ def test_it_is_what_a_search_second_by_second_finds(steps: list[tuple[int, int]]
     pace = [float(flow) for _, flow in steps]
     low = int(np.argmin(price))
     expected = slow(price.tolist(), pace, low)
-    if expected is not None:
-        assert flow_onset(price, np.array(pace), 0, low) == expected
+    assume(expected is not None)
+    assert flow_onset(price, np.array(pace), 0, low) == expected
 
 
 def test_a_trickle_before_a_fall_is_not_its_onset() -> None:

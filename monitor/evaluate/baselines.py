@@ -12,8 +12,9 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from monitor.evaluate.alerts import Alert
-from monitor.evaluate.tape import Floats, Tape, grid, rolling_max
+from monitor.evaluate.tape import Floats, Tape, grid
 from monitor.events import MICROS, SIDES, Side
+from monitor.rolling import rolling_max
 
 DAY_S: Final = 86_400
 ASSUMED_SIGMA: Final = 0.03

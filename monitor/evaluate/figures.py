@@ -222,12 +222,12 @@ def times(events: Sequence[Placed], blocks: Blocks) -> dict[str, Estimate]:
     return {
         "delay": over(delay),
         "delay_p90": over(delay, 0.9),
-        "flow_delay": over(lambda hit: _since(hit.label.flow_onset_us, hit)),
-        "met": over(lambda hit: None if hit.label.met_us is None else (hit.label.met_us - hit.label.onset_us) / MICROS),
-        "before_met": early(lambda hit: _until(hit.label.met_us, hit)),
-        "to_peak": over(lambda hit: _until(hit.label.peak_us, hit)),
-        "to_low": over(lambda hit: _until(hit.label.extreme_us, hit)),
-        "before_peak": early(lambda hit: _until(hit.label.peak_us, hit)),
+        "flow_delay": over(lambda hit: _seconds(hit.label.flow_onset_us, hit.at_us)),
+        "met": over(lambda hit: _seconds(hit.label.onset_us, hit.label.met_us)),
+        "before_met": early(lambda hit: _seconds(hit.at_us, hit.label.met_us)),
+        "to_peak": over(lambda hit: _seconds(hit.at_us, hit.label.peak_us)),
+        "to_low": over(lambda hit: _seconds(hit.at_us, hit.label.extreme_us)),
+        "before_peak": early(lambda hit: _seconds(hit.at_us, hit.label.peak_us)),
         "printed": over(lambda hit: hit.printed),
         "relief_printed": over(lambda hit: hit.relief_printed),
     }
@@ -235,12 +235,8 @@ def times(events: Sequence[Placed], blocks: Blocks) -> dict[str, Estimate]:
 
 def delay(hit: Hit) -> float | None:
     """Seconds from onset to alert."""
-    return _since(hit.label.onset_us, hit)
+    return _seconds(hit.label.onset_us, hit.at_us)
 
 
-def _since(from_us: int | None, hit: Hit) -> float | None:
-    return None if hit.at_us is None or from_us is None else (hit.at_us - from_us) / MICROS
-
-
-def _until(then_us: int | None, hit: Hit) -> float | None:
-    return None if hit.at_us is None or then_us is None else (then_us - hit.at_us) / MICROS
+def _seconds(from_us: int | None, until_us: int | None) -> float | None:
+    return None if from_us is None or until_us is None else (until_us - from_us) / MICROS

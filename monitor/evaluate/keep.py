@@ -23,7 +23,7 @@ from monitor.evaluate.cases import Simulated, Source
 from monitor.evaluate.examine import Examined, Plan, examine
 
 ROOT: Final = Path(__file__).parents[1]
-DETECTS: Final = ("assets.py", "cascade", "evaluate", "events.py", "onset.py")
+DETECTS: Final = ("assets.py", "cascade", "evaluate", "events.py", "onset.py", "rolling.py")
 SIMULATES: Final = ("simulate/world",)
 READS: Final = ("adapters", "recording.py", "replay.py")
 """The code that a result depends on: of every market, of a simulated one, of files."""

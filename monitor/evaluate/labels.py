@@ -13,10 +13,11 @@ from typing import Final, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from monitor.evaluate.tape import Floats, Integers, Tape, grid, rolling_max, rolling_sums
+from monitor.evaluate.tape import Floats, Integers, Tape, grid
 from monitor.evaluate.truth import Label, Truth, in_order
 from monitor.events import MICROS, SIDES, Side
 from monitor.onset import flow_onset
+from monitor.rolling import rolling_max, rolling_sums
 
 MINUTE_US: Final = 60 * MICROS
 MERGE_MIN: Final = 60

@@ -269,12 +269,14 @@ def test_no_process_outlives_a_killed_evaluation(tmp_path: Path) -> None:
     """They do not go on for an hour for a result that nobody takes."""
     evaluation = get_context("spawn").Process(target=_examine_endlessly, args=(tmp_path,))
     evaluation.start()
-    until = time.monotonic() + 60
-    while len(at_work := [int(path.name) for path in tmp_path.iterdir()]) < 2 and time.monotonic() < until:
-        time.sleep(0.1)
-    assert len(at_work) == 2
-    evaluation.kill()
-    evaluation.join()
+    try:
+        until = time.monotonic() + 60
+        while len(at_work := [int(path.name) for path in tmp_path.iterdir()]) < 2 and time.monotonic() < until:
+            time.sleep(0.1)
+        assert len(at_work) == 2
+    finally:
+        evaluation.kill()
+        evaluation.join()
     until = time.monotonic() + 20
     while any(map(_lives, at_work)) and time.monotonic() < until:
         time.sleep(0.1)
