@@ -14,7 +14,7 @@ from monitor.adapters.stats import SessionStats, total
 from monitor.bench.measure import Case, Group, measure
 from monitor.bus.ports import Partition
 from monitor.bus.topics import MARKET_TOPICS
-from monitor.cascade.view import AssetView, DetectorView, Histogram
+from monitor.cascade.view import AssetView, DetectorView, EpisodeView, Histogram
 from monitor.cascade.windows import WINDOWS
 from monitor.delivery.metrics import MonitorMetrics, Snapshot
 from monitor.events import WindowTotals
@@ -45,9 +45,10 @@ def snapshot() -> Snapshot:
 def _asset(name: str) -> AssetView:
     windows = {window: WindowTotals(1234567.891234, 765432.198765, 42) for window in WINDOWS}
     return AssetView(
-        asset=name, phase="cascade", direction="long", risk_score=71.234, severity=2, price=61234.5678,
+        asset=name, phase="cascade", direction="long", risk_score=71.234, price=61234.5678,
         drawdown_by_window={"5m": 0.0123, "1h": 0.0345, "24h": 0.0567}, windows=windows, open_interest_usd=1.23456e9,
         funding_rate=0.0001, coverage_ratio=0.61, evidence=(), episode_id=f"{name}-long-20251010T211500Z", venues={},
+        episodes=[EpisodeView(f"{name}-long-20251010T211500Z", "long", "cascade", 2)],
     )  # fmt: skip
 
 

@@ -14,12 +14,11 @@ from typing import Any, Final
 import msgspec
 
 from monitor.cascade.asset import Asset, Summary
-from monitor.cascade.flow import SIDE_INDEX
 from monitor.cascade.market import Market
 from monitor.cascade.scope import EpisodeSummary, Scope, episode_id
 from monitor.cascade.settings import DetectorSettings
 from monitor.cascade.sight import Feeds
-from monitor.cascade.view import NO_CONTEXT, AssetView, DetectorView, MarketView
+from monitor.cascade.view import NO_CONTEXT, AssetView, DetectorView, EpisodeView, MarketView
 from monitor.events import (
     MICROS,
     SIDES,
@@ -297,8 +296,7 @@ def feeds_at(heartbeats: Mapping[str, int], second: int) -> Feeds:
 def asset_view(scope: Scope) -> AssetView:
     """What may be read of one scope."""
     side, phase, scored = scope.leading()
-    price, flow = scope.price, scope.flow
-    episode = scope.phases[SIDE_INDEX[side]].state.episode
+    price, flow, episodes = scope.price, scope.flow, _running(scope)
     table = flow.table
     coverage, context = None, NO_CONTEXT
     if isinstance(scope, Asset):
@@ -307,13 +305,23 @@ def asset_view(scope: Scope) -> AssetView:
         context = scope.context.view(flow)
     interest = context.open_interest
     return AssetView(
-        scope.name, phase, side, scored.points, scope.severity(side), price.last,
+        scope.name, phase, side, scored.points, price.last,
         {window: price.move(window, side) for window in price.windows},
         {window: _totals(amounts, counts) for window, (amounts, counts) in table.items()},
         None if interest is None else interest.usd, context.funding_8h, coverage, scored.evidence,
-        episode_id(scope.name, side, episode.started) if episode else None,
-        flow.by_source("5m"), context, *_corrected(scope),
+        next((each.episode_id for each in episodes if each.direction == side), None),
+        flow.by_source("5m"), context, *_corrected(scope), episodes,
     )  # fmt: skip
+
+
+def _running(scope: Scope) -> list[EpisodeView]:
+    """The running episodes, of either side or of both."""
+    states = zip(SIDES, (phases.state for phases in scope.phases), strict=True)
+    return [
+        EpisodeView(episode_id(scope.name, side, state.episode.started), side, state.phase, scope.severity(side))
+        for side, state in states
+        if state.episode is not None
+    ]
 
 
 def _corrected(scope: Scope) -> tuple[CorrectedTotals | None, Mapping[str, float]]:

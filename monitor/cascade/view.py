@@ -40,8 +40,20 @@ class ContextView(NamedTuple):
 NO_CONTEXT: Final = ContextView()
 
 
+class EpisodeView(NamedTuple):
+    """One side's running episode. ``severity`` is 1 to 3, see :meth:`monitor.cascade.scope.Scope.severity`."""
+
+    episode_id: str
+    direction: Side
+    phase: Phase
+    severity: int
+
+
 class AssetView(NamedTuple):
     """One asset (or ``MARKET``) as of its last closed second. Ratios are fractions, money is USD.
+
+    ``phase``, ``direction``, ``risk_score``, ``evidence`` and ``episode_id`` are of the side that is further along; the
+    running episodes of both sides are in ``episodes``.
 
     ``corrected_1m`` and ``saturation`` (by venue) are of feeds that send one report a second, None and empty where none
     of them showed anything within the minute. The market has no ``corrected_1m``: it hears of whole minutes.
@@ -51,7 +63,6 @@ class AssetView(NamedTuple):
     phase: Phase
     direction: Side
     risk_score: float
-    severity: int
     price: float | None
     drawdown_by_window: Mapping[str, float]
     windows: Mapping[str, WindowTotals]
@@ -64,6 +75,7 @@ class AssetView(NamedTuple):
     context: ContextView = NO_CONTEXT
     corrected_1m: CorrectedTotals | None = None
     saturation: Mapping[str, float] = {}
+    episodes: Sequence[EpisodeView] = ()
 
 
 class Histogram(NamedTuple):

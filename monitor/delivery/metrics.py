@@ -335,16 +335,15 @@ def _decisions(own: Sequence[AssetView], rest: Sequence[AssetView]) -> Iterator[
         [((asset, phase), float(phase == current)) for asset, current in phases for phase in PHASES],
     )
     episodes = {
-        (asset, view.direction, str(view.severity))
+        (name or view.asset, episode.direction, str(episode.severity), episode.phase)
         for views, name in ((own, None), (rest, OTHER))
         for view in views
-        for asset in (name or view.asset,)
-        if view.episode_id is not None
+        for episode in view.episodes
     }
     yield gauge(
         "episode_active",
-        "1 while an episode lasts, absent otherwise.",
-        ("asset", "direction", "severity"),
+        "1 while an episode lasts, absent otherwise; both sides of an asset may have one.",
+        ("asset", "direction", "severity", "phase"),
         [(labels, 1.0) for labels in sorted(episodes)],
     )
 

@@ -79,7 +79,7 @@ class FileProgress:
 
 
 def _note(state: bytes) -> str:
-    """The newest incidents that fit; a hundred a partition do."""
+    """The newest incidents that fit; sixty a partition do."""
     if len(state) <= NOTE_BYTES:
         return state.decode()
     pages = msgspec.json.decode(state, type=list[msgspec.Raw])
@@ -98,7 +98,7 @@ def local_notifiers(
         OperatorError: what was paged before cannot be read.
     """
     assets = None if settings.assets == "all" else settings.assets
-    running = {view.episode_id for view in detector.view().assets if view.episode_id is not None}
+    running = {episode.episode_id for view in detector.view().assets for episode in view.episodes}
     notifiers = []
     for channel in channels(settings):
         path = settings.state_file

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from monitor.cascade.detector import Detector
+from monitor.cascade.view import EpisodeView
 from monitor.events import MICROS, AnyEvent, Heartbeat
 from tests.cascade.scenarios import START, crash, in_order, interest, liquidation, mark, play
 
@@ -23,7 +24,7 @@ def test_the_view_shows_what_the_detector_holds() -> None:
     view = detector.view()
     assert [asset.asset for asset in view.assets] == ["BTC", "SOL", "MARKET"]
     bitcoin, solana, market = view.assets
-    assert (bitcoin.price, bitcoin.phase, bitcoin.severity, bitcoin.episode_id) == (100.0, "calm", 1, None)
+    assert (bitcoin.price, bitcoin.phase, bitcoin.episodes, bitcoin.episode_id) == (100.0, "calm", [], None)
     assert bitcoin.open_interest_usd == 700.0
     assert bitcoin.coverage_ratio == 0.75
     assert (bitcoin.windows["1m"].long, bitcoin.windows["30d"].short, bitcoin.windows["1h"].count) == (300.0, 100.0, 2)
@@ -73,9 +74,10 @@ def test_the_view_leads_with_the_side_that_is_further_along() -> None:
     events = crash(side="short")
     detector, _ = play([event for event in events if event.receive_time_us < (START + 720) * MICROS])
     shown = detector.view().assets[0]
-    assert (shown.phase, shown.direction, shown.severity) == ("cascade", "short", 3)
+    assert (shown.phase, shown.direction) == ("cascade", "short")
     assert shown.episode_id is not None
     assert shown.episode_id.startswith("BTC-short-")
+    assert shown.episodes == [EpisodeView(shown.episode_id, "short", "cascade", 3)]
     assert round(sum(found.contribution for found in shown.evidence), 2) == shown.risk_score > 90
 
 

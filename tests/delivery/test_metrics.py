@@ -14,7 +14,7 @@ from monitor import __version__
 from monitor.adapters.fleet import FleetStats
 from monitor.adapters.stats import AGE_BOUNDS_US, SessionStats, total
 from monitor.bus.ports import Partition
-from monitor.cascade.view import AssetView, DetectorView, Histogram, MarketView
+from monitor.cascade.view import AssetView, DetectorView, EpisodeView, Histogram, MarketView
 from monitor.delivery.http import HttpServer, routes
 from monitor.delivery.metrics import MonitorMetrics, Snapshot
 from monitor.delivery.paging.notifier import NotifierStats
@@ -31,7 +31,6 @@ def asset(name: str, **changes: Any) -> AssetView:
         phase="calm",
         direction="long",
         risk_score=3.0,
-        severity=1,
         price=100.0,
         drawdown_by_window={"1h": 0.02},
         windows={"1m": WindowTotals(10.0, 5.0, 2)},
@@ -158,8 +157,9 @@ def test_process_wide_values_are_shown() -> None:
 
 
 def test_asset_in_an_episode() -> None:
-    """An asset's score, phase, sums, price and episode are shown with their labels."""
-    view = asset("BTC", phase="cascade", risk_score=81.5, severity=3, direction="short", episode_id="BTC-1")
+    """An asset's score, phase, sums, price and the episodes of both sides are shown with their labels."""
+    both = [EpisodeView("BTC-long-1", "long", "relief", 2), EpisodeView("BTC-short-2", "short", "cascade", 3)]
+    view = asset("BTC", phase="cascade", risk_score=81.5, episodes=both)
     samples = scrape(Snapshot(detector=detector(view)))
     assert value(samples, "risk_score", asset="BTC") == 81.5
     assert [value(samples, "phase", asset="BTC", phase=p) for p in ("calm", "building", "cascade", "relief")] == [
@@ -168,7 +168,8 @@ def test_asset_in_an_episode() -> None:
         1,
         0,
     ]
-    assert value(samples, "episode_active", asset="BTC", direction="short", severity="3") == 1
+    assert value(samples, "episode_active", asset="BTC", direction="long", severity="2", phase="relief") == 1
+    assert value(samples, "episode_active", asset="BTC", direction="short", severity="3", phase="cascade") == 1
     assert value(samples, "liquidated_usd", asset="BTC", side="long", window="1m") == 10
     assert value(samples, "liquidated_usd", asset="BTC", side="short", window="1m") == 5
     assert value(samples, "open_interest_usd", asset="BTC") == 1e6
@@ -188,12 +189,13 @@ def test_what_is_not_known_is_absent() -> None:
 
 def test_small_assets_are_folded_into_other() -> None:
     """Beyond the limit by open interest, sums are added and the worst phase, score and episodes are kept."""
+    builds = [EpisodeView("B-long-1", "long", "building", 2)]
     views = [
         asset("BTC", open_interest_usd=9e9),
         asset("MARKET", open_interest_usd=None, price=None),
         asset("PINNED", open_interest_usd=None),
         asset("A", open_interest_usd=5.0, phase="relief", risk_score=20.0),
-        asset("B", open_interest_usd=4.0, phase="building", risk_score=50.0, episode_id="B-1", severity=2),
+        asset("B", open_interest_usd=4.0, phase="building", risk_score=50.0, episodes=builds),
         asset("C", open_interest_usd=None, risk_score=1.0),
     ]
     samples = scrape(Snapshot(detector=detector(*views)), assets=["PINNED"], max_assets=3)
@@ -206,7 +208,7 @@ def test_small_assets_are_folded_into_other() -> None:
     assert value(samples, "risk_score", asset="other") == 50
     assert value(samples, "phase", asset="other", phase="building") == 1
     assert value(samples, "phase", asset="other", phase="relief") == 0
-    assert value(samples, "episode_active", asset="other", direction="long", severity="2") == 1
+    assert value(samples, "episode_active", asset="other", direction="long", severity="2", phase="building") == 1
     assert value(samples, "liquidated_usd", asset="other", side="long", window="1m") == 30
     assert value(samples, "open_interest_usd", asset="other") == 9
     assert value(samples, "mark_price_usd", asset="other") is None
@@ -221,7 +223,9 @@ def test_pinned_assets_are_shown_even_beyond_the_limit() -> None:
 
 
 FULL = Snapshot(
-    detector=detector(asset("BTC", episode_id="1"), asset("MARKET"), asset("ETH")),
+    detector=detector(
+        asset("BTC", episodes=[EpisodeView("BTC-long-1", "long", "cascade", 1)]), asset("MARKET"), asset("ETH")
+    ),
     decision_latency=Histogram((0.01,), (1, 0), 0.001),
     fleets=[fleet(), fleet("okx")],
     lag={Partition("market.trades.v1", 0): 1},

@@ -23,7 +23,7 @@ from monitor.bus.topics import CASCADE_STATE, SIGNALS
 from monitor.delivery.paging import backlog
 from monitor.delivery.paging import notifier as paging
 from monitor.delivery.paging.messages import Links, Render, webhook
-from monitor.delivery.paging.pages import Page
+from monitor.delivery.paging.pages import Page, content_mark
 from monitor.errors import OperatorError
 from monitor.events import Signal
 from monitor.runtime import notifying as role
@@ -292,7 +292,10 @@ async def test_incidents_that_cannot_be_read_are_forgotten_and_what_runs_is_page
             seen = await scrape(url)
             ready = await get(f"{url}/readyz")
         kept = await committed(kafka_connection, group, [here])
-    assert [page["id"].rpartition("Z-")[2] for page in pages] == ["trigger-3", "update-5", "resolve"]
+    opened = content_mark(EPISODE[2])
+    assert [page["id"].rpartition("Z-")[2] for page in pages] == [
+        f"trigger-3-{opened}", f"update-5-{content_mark(EPISODE[4])}", f"resolve-{opened}",
+    ]  # fmt: skip
     forgot = "cascade_notifier_forgot_timestamp_seconds"
     assert seen[forgot, frozenset({("channel", "webhook")})] > 0
     assert seen[forgot, frozenset({("channel", "pagerduty")})] == 0

@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from monitor.bus.memory import MemoryBus
@@ -17,8 +18,10 @@ from monitor.cascade.detector import Detector
 from monitor.delivery.paging import notifier
 from monitor.delivery.paging.backlog import MOST_FAULTS
 from monitor.delivery.paging.notifier import Notifier
-from monitor.delivery.paging.pages import Page
+from monitor.delivery.paging.pages import Page, Pages, content_mark
+from monitor.demo.story import DETECTOR
 from monitor.errors import OperatorError
+from monitor.events import MICROS, AnyEvent, Liquidation, MarkPrice
 from monitor.runtime.notifying import NOTE_BYTES, FileProgress, _note, channels, faults, local_notifiers, run_local
 from monitor.settings.notifier import NotifierSettings
 from tests.delivery.paging.events_api import EventsApi
@@ -26,7 +29,7 @@ from tests.delivery.paging.signals import T0
 from tests.delivery.paging.test_notifier import HERE, accepted, running, until
 from tests.delivery.paging.test_pages import EPISODE
 
-OPEN = b'[["BTC-long-20251124T160000Z",2]]'
+OPEN = msgspec.json.encode([["BTC-long-20251124T160000Z", 2, content_mark(EPISODE[1]), 0]])
 
 
 @pytest.fixture
@@ -100,11 +103,11 @@ async def test_without_a_file_nothing_is_kept() -> None:
 
 def test_more_incidents_than_an_offset_holds_lose_the_oldest(caplog: pytest.LogCaptureFixture) -> None:
     """The newest stay, and the log says what was lost."""
-    pages = [[f"ASSET{number}-long-20251124T160000Z", number] for number in range(200)]
+    pages = [[f"ASSET{number}-long-20251124T160000Z", number, "0a1b2c3d", 1] for number in range(200)]
     kept = json.loads(_note(json.dumps(pages, separators=(",", ":")).encode()))
     assert kept[-1] == pages[-1]
     assert len(json.dumps(kept, separators=(",", ":"))) <= NOTE_BYTES
-    assert len(kept) > 80
+    assert len(kept) > 60
     assert "will not be resolved" in caplog.text
     assert _note(OPEN) == OPEN.decode()
 
@@ -166,3 +169,41 @@ async def test_a_page_that_always_fails_does_not_hold_up_the_others(
     assert work.stats().accepted == {"trigger": 0, "update": 1, "resolve": 1}
     assert work.stats().given_up == {"trigger": 1, "update": 0, "resolve": 0, "unknown": 0}
     assert "pagerduty: gives up to trigger BTC-long-" in caplog.text
+
+
+def whipsaw(second: int) -> list[AnyEvent]:
+    """One second of a minute in which longs are forced out for twelve seconds, and shorts from then on."""
+    at_us, down = T0 + second * MICROS, second < 12
+    price = 65_000.0 * (1 - 0.01 * second if down else 0.88 + 0.015 * (second - 12))
+    forced = [
+        Liquidation(venue, "BTCUSDT", "BTC", at_us, at_us, "long" if down else "short", 4e6, "complete", str(number))
+        for venue in ("bybit", "okx")
+        for number in range(10 * second, 10 * second + 10)
+    ]
+    return [MarkPrice("bybit", "BTCUSDT", "BTC", at_us, at_us, price), *forced]
+
+
+async def test_restarts_amid_episodes_of_both_sides_page_nothing_more(api: EventsApi, tmp_path: Path) -> None:
+    """An asset and the market with a long and a short episode each, restarted every five seconds: one incident each."""
+    detector, bus, expected = Detector(DETECTOR), MemoryBus(), 0
+    both: set[int] = set()
+    (work,) = local_notifiers(settings(api, tmp_path), bus, detector, lambda: T0)
+    undisturbed = Pages()
+    for start in range(0, 60, 5):
+        async with running(work):
+            signals = [each for second in range(start, start + 5) for each in detector.apply(whipsaw(second))]
+            expected += sum(undisturbed.take(each) is not None for each in signals)
+            bus.write(signals)
+            await accepted(api, expected)
+        both.update(len(view.episodes) for view in detector.view().assets)
+        detector, bus = Detector.restore(detector.snapshot(), DETECTOR), MemoryBus()
+        (work,) = local_notifiers(settings(api, tmp_path), bus, detector, lambda: T0)
+        assert work.stats().pending == 0
+    await work.close()
+    assert 2 in both
+    paged = [(event["event_action"], event["dedup_key"].rpartition("-")[0]) for event in api.tries]
+    assert len(paged) == expected
+    assert sorted(key for action, key in paged if action == "trigger") == [
+        "BTC-long", "BTC-short", "MARKET-long", "MARKET-short",
+    ]  # fmt: skip
+    assert sorted(key for action, key in paged if action == "resolve") == ["BTC-long", "MARKET-long"]

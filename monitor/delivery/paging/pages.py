@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Container, Iterable
+from hashlib import blake2b
 from typing import Annotated, Final, Literal, NamedTuple
 
 import msgspec
@@ -26,35 +27,61 @@ class Page(NamedTuple):
         episode_id: the incident's key.
         severity: how bad it is.
         signal: the signal that leads to it; None where the episode ended unseen.
+        opened: content mark of the signal that opened the incident which a resolve ends; empty where unknown.
     """
 
     action: Action
     episode_id: str
     severity: Severity
     signal: Signal | None = None
+    opened: str = ""
 
     @property
     def id(self) -> str:
-        """The same whenever the page is sent, by whichever process.
+        """The same whenever the page is sent, by whichever process, and no other page's.
 
-        An episode ends once, whether its last signal is read or not; it may be opened again, by a later signal.
+        Revisions alone would not do: a detector that goes on from an older state gives them out again. So a mark of the
+        signal's content is in it. A resolve is named after what opened its incident: it has one id whether the last
+        signal is read or not, and another one where the episode's incident is opened again.
         """
-        if self.signal is None or self.action == "resolve":
+        if self.action == "resolve":
+            return "-".join([self.episode_id, self.action, *([self.opened] if self.opened else [])])
+        if self.signal is None:
             return f"{self.episode_id}-{self.action}"
-        return f"{self.episode_id}-{self.action}-{self.signal.revision}"
+        return f"{self.episode_id}-{self.action}-{self.signal.revision}-{content_mark(self.signal)}"
 
 
 class OpenPage(msgspec.Struct, array_like=True):
-    """An incident that is open: its episode, and the last revision that was paged."""
+    """An incident that is open.
+
+    Attributes:
+        episode_id: its episode.
+        revision: the last revision that was paged.
+        opened: content mark of the signal that opened it; empty where an earlier version did.
+        wave: the last wave that was paged; 0 where it is unknown.
+    """
 
     episode_id: Annotated[str, msgspec.Meta(pattern="-(long|short)-[^-]+$")]
     revision: int
+    opened: str = ""
+    wave: int = 0
 
     @property
     def scope(self) -> tuple[str, str]:
         """Asset and direction, which the episode's id begins with."""
         asset, direction, _ = self.episode_id.rsplit("-", 2)
         return asset, direction
+
+    def take(self, signal: Signal) -> bool:
+        """Whether a signal in ``cascade`` is of a wave that was not paged yet."""
+        if self.wave and signal.wave:  # revisions begin again where a detector goes on from an older state
+            another = signal.wave > self.wave
+        else:
+            another = signal.previous_phase != "cascade" and signal.revision > self.revision
+        self.wave = max(self.wave, signal.wave)
+        if another:
+            self.revision = signal.revision
+        return another
 
 
 _STATE: Final = list[OpenPage]
@@ -79,8 +106,8 @@ class Pages:
     def take(self, signal: Signal) -> Page | None:
         """The page that a signal makes, if any.
 
-        A cascade opens an incident, also when its beginning was missed; coming back to ``cascade`` is a new wave;
-        ``calm`` is the end.
+        A cascade opens an incident, also when its beginning was missed; coming back to ``cascade`` is a new wave, also
+        when the signal of the change was missed; ``calm`` is the end.
         """
         episode = signal.episode_id
         page = self._open.get(episode)
@@ -88,15 +115,14 @@ class Pages:
             if page is None:
                 return None
             del self._open[episode]
-            return Page("resolve", episode, severity(signal), signal)
+            return Page("resolve", episode, severity(signal), signal, page.opened)
         if signal.phase != "cascade" or not self._pages(signal.asset):
             return None
         if page is None:
-            self._open[episode] = OpenPage(episode, signal.revision)
+            self._open[episode] = OpenPage(episode, signal.revision, content_mark(signal), signal.wave)
             return Page("trigger", episode, severity(signal), signal)
-        if signal.previous_phase == "cascade" or signal.revision <= page.revision:
+        if not page.take(signal):
             return None
-        page.revision = signal.revision
         return Page("update", episode, severity(signal), signal)
 
     def _pages(self, asset: str) -> bool:
@@ -105,7 +131,8 @@ class Pages:
     def end_all_but(self, running: Iterable[str]) -> list[Page]:
         """Resolve incidents whose episodes do not run any more: their end was never seen."""
         ended = self._open.keys() - frozenset(running)
-        return [Page("resolve", self._open.pop(episode).episode_id, "info") for episode in sorted(ended)]
+        pages = [self._open.pop(episode) for episode in sorted(ended)]
+        return [Page("resolve", page.episode_id, "info", opened=page.opened) for page in pages]
 
     def state(self, accepted: Container[str]) -> bytes:
         """What a restart needs: JSON, small enough for an offset's metadata.
@@ -118,6 +145,12 @@ class Pages:
     def load(self, state: bytes) -> None:
         """Become what :meth:`state` described. Raises ``ValueError`` where it describes nothing."""
         self._open = {page.episode_id: page for page in msgspec.json.decode(state, type=_STATE)}
+
+
+def content_mark(signal: Signal) -> str:
+    """Eight hexadecimal digits that another signal of the same episode hardly shares; whenever it was sent."""
+    content = msgspec.json.encode(msgspec.structs.replace(signal, emitted_time_us=0))
+    return blake2b(content, digest_size=4).hexdigest()
 
 
 def severity(signal: Signal) -> Severity:

@@ -71,7 +71,7 @@ def test_the_webhook_holds_action_summary_signal_and_links() -> None:
     """A program gets the same words and the signal; without a signal it says so."""
     body = webhook(LINKS)(TRIGGER)
     assert (body["type"], body["action"], body["severity"], body["dedup_key"]) == ("page", "trigger", "error", KEY)
-    assert body["id"] == f"{KEY}-trigger-95"
+    assert body["id"] == TRIGGER.id
     assert body["summary"] == summary(TRIGGER)
     assert body["signal"]["risk_score"] == 72.0
     assert set(body["links"]) == {"dashboard", "runbook", "replay"}

@@ -7,6 +7,7 @@ import random
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
 
+import msgspec
 import pytest
 
 from monitor.bus.memory import MemoryBus
@@ -16,7 +17,7 @@ from monitor.delivery.paging import notifier as notifier_module
 from monitor.delivery.paging.channel import Channel
 from monitor.delivery.paging.messages import Links, pagerduty
 from monitor.delivery.paging.notifier import Notifier
-from monitor.delivery.paging.pages import Page, Pages
+from monitor.delivery.paging.pages import Page, Pages, content_mark
 from monitor.events import Signal
 from tests.delivery.paging.events_api import Answer, EventsApi
 from tests.delivery.paging.signals import T0, market, signal
@@ -148,10 +149,11 @@ async def test_a_refused_page_does_not_stop_the_next(api: EventsApi) -> None:
     bus, kept = MemoryBus(), Kept()
     work = notifier(api, bus, kept)
     async with running(work):
-        bus.write([signal(2, "cascade", "building"), market(3, "cascade", "calm")])
+        opening = market(3, "cascade", "calm")
+        bus.write([signal(2, "cascade", "building"), opening])
         assert [key.partition("-")[0] for _, key in await accepted(api, 1)] == ["MARKET"]
         await until(lambda: list(work.stats().open) == [("MARKET", "long")] and kept.states)
-    assert kept.states == {HERE: b'[["MARKET-long-20251124T160000Z",3]]'}
+    assert kept.states == {HERE: msgspec.json.encode([["MARKET-long-20251124T160000Z", 3, content_mark(opening), 0]])}
 
 
 async def test_a_failed_save_is_counted_and_tried_again(api: EventsApi) -> None:

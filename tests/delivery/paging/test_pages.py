@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from monitor.delivery.paging.pages import Pages
+from monitor.delivery.paging.pages import Pages, content_mark
 from monitor.events import Signal
 from tests.delivery.paging.signals import market, signal
 
@@ -112,7 +112,8 @@ def test_a_page_has_the_same_id_whenever_it_is_made() -> None:
     """Each page of an episode has its own, and what reads the signals again makes the same ones."""
     first, second = ([page.id for page in map(Pages().take, EPISODE) if page is not None] for _ in range(2))
     key = EPISODE[0].episode_id
-    assert first == second == [f"{key}-trigger-2", f"{key}-update-5", f"{key}-resolve"]
+    opened, again = content_mark(EPISODE[1]), content_mark(EPISODE[4])
+    assert first == second == [f"{key}-trigger-2-{opened}", f"{key}-update-5-{again}", f"{key}-resolve-{opened}"]
 
 
 def test_an_end_has_one_id_whether_it_was_seen_or_not() -> None:
