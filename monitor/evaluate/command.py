@@ -20,11 +20,11 @@ from rich.progress import MofNCompleteColumn, Progress, SpinnerColumn, TextColum
 from monitor.cascade.settings import DetectorSettings
 from monitor.errors import OperatorError
 from monitor.evaluate import tables
-from monitor.evaluate.alerts import Trigger
-from monitor.evaluate.cases import Simulated, Source, files, recordings
 from monitor.evaluate.examine import Examined, Matrix, Plan
 from monitor.evaluate.keep import Slot, examine_and_keep, slot
+from monitor.evaluate.markets.cases import Simulated, Source, files, recordings
 from monitor.evaluate.report import build
+from monitor.evaluate.trials.alerts import Trigger
 from monitor.report import plain_console
 
 

@@ -12,16 +12,16 @@ import msgspec
 
 from monitor.cascade.detector import Detector
 from monitor.cascade.settings import DetectorSettings
-from monitor.evaluate import degrade, robustness
-from monitor.evaluate.alerts import Alert, Key, Trigger, Watch, in_order, of_assets
-from monitor.evaluate.baselines import RULES, Rule, crossings
-from monitor.evaluate.cases import Case, Source
-from monitor.evaluate.exposure import Exposure, exposure_of
-from monitor.evaluate.labels import labels_of
-from monitor.evaluate.outcomes import Outcome, Point, judge, points
-from monitor.evaluate.tape import Forced, Tape, Tapes
-from monitor.evaluate.truth import MARKET, Label, market_labels
-from monitor.evaluate.truth import in_order as labels_in_order
+from monitor.evaluate.markets.cases import Case, Source
+from monitor.evaluate.markets.exposure import Exposure, exposure_of
+from monitor.evaluate.markets.labels import labels_of
+from monitor.evaluate.markets.tape import Forced, Tape, Tapes
+from monitor.evaluate.markets.truth import MARKET, Label, market_labels
+from monitor.evaluate.markets.truth import in_order as labels_in_order
+from monitor.evaluate.trials import matrix, robustness
+from monitor.evaluate.trials.alerts import Alert, Key, Trigger, Watch, in_order, of_assets
+from monitor.evaluate.trials.baselines import RULES, Rule, crossings
+from monitor.evaluate.trials.outcomes import Outcome, Point, judge, points
 from monitor.events import SIDES
 
 Matrix = Literal["losses", "events", "whole"]
@@ -117,7 +117,8 @@ def examine(source: Source, plan: Plan) -> Examined:
     known = (labels, exposure, forced)
     if plan.matrix:
         with clock("matrix"):
-            rows = (degrade.losses if plan.matrix == "losses" else degrade.matrix)(degrade.feeds_of(case.events))
+            choose = matrix.loss_degradations if plan.matrix == "losses" else matrix.all_degradations
+            rows = choose(matrix.find_feeds(case.events))
             degraded, after = robustness.degraded(case.events, stops, rows, settings, plan.trigger, *known)
     if plan.matrix == "whole":
         with clock("whole runs"):

@@ -10,28 +10,37 @@ from __future__ import annotations
 import hashlib
 import os
 import platform
-from collections.abc import Iterator
+from collections.abc import Iterable
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
 import msgspec
 import numpy as np
 
+import monitor
 from monitor.errors import OperatorError
-from monitor.evaluate.cases import Simulated, Source
 from monitor.evaluate.examine import Examined, Plan, examine
+from monitor.evaluate.markets.cases import Simulated, Source
 
-ROOT: Final = Path(__file__).parents[1]
-DETECTS: Final = ("assets.py", "cascade", "evaluate", "events.py", "onset.py", "rolling.py")
-SIMULATES: Final = ("simulate/world",)
-READS: Final = ("adapters", "recording.py", "replay.py")
-"""The code that a result depends on: of every market, of a simulated one, of files."""
-REPORTS: Final = frozenset({
-    "calibration", "command", "compare", "figures", "folds", "groups", "intervals", "keep", "plots", "report",
-    "tables", "thresholds",
-})  # fmt: skip
-"""Modules of ``evaluate`` that make tables of results and change none."""
+ROOT: Final = Path(monitor.__file__).parent
+DETECTS: Final = (
+    "monitor.assets",
+    "monitor.cascade",
+    "monitor.evaluate.examine",
+    "monitor.evaluate.markets",
+    "monitor.evaluate.trials",
+    "monitor.events",
+    "monitor.onset",
+    "monitor.rolling",
+    "monitor.simulate.faults",
+)
+"""Modules and packages on which the result of every market depends."""
+SIMULATES: Final = ("monitor.simulate.book", "monitor.simulate.impact", "monitor.simulate.world")
+"""Modules and packages on which the result of a simulated market depends as well."""
+READS: Final = ("monitor.adapters", "monitor.recording", "monitor.replay")
+"""Modules and packages on which the result of recorded files depends as well."""
 
 
 class Kept(msgspec.Struct, frozen=True):
@@ -103,9 +112,9 @@ def code_hash(parts: tuple[str, ...]) -> str:
     return digest.hexdigest()
 
 
-def sources(part: str) -> Iterator[Path]:
-    """The files of a module or a package, without those that only report."""
-    path = ROOT / part
-    for file in path.rglob("*.py") if path.is_dir() else (path,):
-        if file.parent.name != "evaluate" or file.stem not in REPORTS:
-            yield file
+def sources(part: str) -> Iterable[Path]:
+    """Return the source files of a module or package. Raises ``ModuleNotFoundError`` where there is none."""
+    spec = find_spec(part)
+    if spec is None or spec.origin is None:
+        raise ModuleNotFoundError(f"{part}, which an evaluation depends on, is not there", name=part)
+    return Path(spec.origin).parent.rglob("*.py") if spec.submodule_search_locations else (Path(spec.origin),)

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from monitor.errors import OperatorError
-from monitor.evaluate.alerts import Key, Traced, Watch
-from monitor.evaluate.outcomes import Outcome
-from monitor.evaluate.tape import Tape, grid
+from monitor.evaluate.markets.tape import Tape, grid
+from monitor.evaluate.trials.alerts import Key, Traced, Watch
+from monitor.evaluate.trials.outcomes import Outcome
 from monitor.events import MICROS, SIDES, Phase
 
 if TYPE_CHECKING:

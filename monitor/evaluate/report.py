@@ -11,19 +11,19 @@ from typing import Final, NamedTuple
 import msgspec
 
 from monitor.cascade.settings import DetectorSettings
-from monitor.evaluate import thresholds
-from monitor.evaluate.alerts import Alert
-from monitor.evaluate.baselines import OFF, PRICE, RULES
-from monitor.evaluate.calibration import Calibration, calibrate, isotonic
-from monitor.evaluate.compare import Comparison, MatrixRow, compare, matrix_row
 from monitor.evaluate.examine import Examined
-from monitor.evaluate.figures import SEVERE, Blocks, Figures, figures
-from monitor.evaluate.folds import clip, folds
-from monitor.evaluate.groups import Group, groups
-from monitor.evaluate.matching import within
-from monitor.evaluate.outcomes import Outcome
-from monitor.evaluate.robustness import PLAIN, exchanged
-from monitor.evaluate.truth import MARKET, Label
+from monitor.evaluate.markets.truth import MARKET, Label
+from monitor.evaluate.measures import thresholds
+from monitor.evaluate.measures.calibration import Calibration, calibrate, isotonic
+from monitor.evaluate.measures.compare import Comparison, MatrixRow, compare, matrix_row
+from monitor.evaluate.measures.figures import SEVERE, Blocks, Figures, figures
+from monitor.evaluate.measures.folds import clip, folds
+from monitor.evaluate.measures.groups import Group, groups
+from monitor.evaluate.trials.alerts import Alert
+from monitor.evaluate.trials.baselines import OFF, PRICE, RULES
+from monitor.evaluate.trials.matching import within
+from monitor.evaluate.trials.outcomes import Outcome
+from monitor.evaluate.trials.robustness import PLAIN, exchanged
 
 DETECTOR: Final = "this detector"
 NOTHING_LOST: Final = "nothing lost"

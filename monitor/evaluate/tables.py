@@ -8,13 +8,13 @@ from typing import Final
 from rich.console import Console
 from rich.table import Table
 
-from monitor.evaluate.calibration import Calibration
-from monitor.evaluate.compare import Comparison, MatrixRow
-from monitor.evaluate.figures import Figures
-from monitor.evaluate.groups import Group
-from monitor.evaluate.intervals import Estimate
-from monitor.evaluate.outcomes import AHEAD_MIN
+from monitor.evaluate.measures.calibration import Calibration
+from monitor.evaluate.measures.compare import Comparison, MatrixRow
+from monitor.evaluate.measures.figures import Figures
+from monitor.evaluate.measures.groups import Group
+from monitor.evaluate.measures.intervals import Estimate
 from monitor.evaluate.report import FalseAlarm, Miss, Report, WorldRow
+from monitor.evaluate.trials.outcomes import AHEAD_MIN
 from monitor.report import moment
 
 SHOWN: Final = 40
@@ -60,7 +60,7 @@ def parts(report: Report) -> Iterator[Table | str]:
         title = "Robustness, from an hour before an event to ten minutes after it"
         yield matrix_table(report.matrix, title, only_near=True)
         if report.after_spikes is not None:
-            yield f"{report.after_spikes} alerts came from mad prices alone."
+            yield f"{report.after_spikes} alerts came from bad prices alone."
     if report.matrix_whole:
         yield matrix_table(report.matrix_whole, "Robustness, lost for the whole run and never learned")
     yield matrix_table(report.placebos, "Placebos: recall must fall to chance")

@@ -17,6 +17,7 @@ from monitor.events import (
 from monitor.simulate.listings import BINANCE_USDM, BYBIT, OKX, Asset, Listing
 from monitor.simulate.market import Market
 from monitor.simulate.tape import ForcedOrder, Print, Quote, Step
+from monitor.simulate.throttle import LatestPerSecond
 
 STEP_US: Final = MICROS
 """A second: fine enough for windows of whole seconds, and an hour of it takes a few seconds to make."""
@@ -41,13 +42,13 @@ def history(market: Market, seconds: int) -> Iterator[AnyEvent]:
 
 
 def _liquidations(step: Step) -> Iterator[Liquidation]:
-    latest: dict[str, ForcedOrder] = {}
+    throttled = LatestPerSecond()
     for order in step.forced:
         if order.listing.venue == BYBIT:
             yield _liquidation(order)
         else:
-            latest[order.listing.symbol] = order
-    yield from map(_liquidation, latest.values())
+            throttled.hold(order)
+    yield from map(_liquidation, throttled.flush())
 
 
 def _liquidation(order: ForcedOrder) -> Liquidation:

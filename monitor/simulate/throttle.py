@@ -22,8 +22,13 @@ class LatestPerSecond:
 
         A step does not straddle the end of a second.
         """
-        self._latest.update((order.listing.symbol, order) for order in orders)
+        for order in orders:
+            self.hold(order)
         return self.flush() if now_us % SECOND_US == 0 else []
+
+    def hold(self, order: ForcedOrder) -> None:
+        """Hold an order until :meth:`flush`; it replaces an earlier one of its symbol."""
+        self._latest[order.listing.symbol] = order
 
     def flush(self) -> list[ForcedOrder]:
         """What waits, at once."""

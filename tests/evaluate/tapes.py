@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from itertools import count
 
-from monitor.evaluate.exposure import Exposure
-from monitor.evaluate.tape import Tape, Tapes
-from monitor.evaluate.truth import Label, Truth
+from monitor.evaluate.markets.exposure import Exposure
+from monitor.evaluate.markets.tape import Tape, Tapes
+from monitor.evaluate.markets.truth import Label, Truth
 from monitor.events import MICROS, AnyEvent, Coverage, Liquidation, MarkPrice, OpenInterest, Side
 
 START = 1_700_006_400

@@ -20,12 +20,12 @@ from rich.console import Console
 from monitor.cascade.settings import DetectorSettings
 from monitor.cli import cli
 from monitor.errors import OperatorError
-from monitor.evaluate.alerts import Key
-from monitor.evaluate.cases import Case, Converted, Recorded, Simulated, recordings
 from monitor.evaluate.command import examine_all, seeds_of
 from monitor.evaluate.examine import Plan
+from monitor.evaluate.markets.cases import Case, Converted, Recorded, Simulated, recordings
 from monitor.evaluate.report import Report, config_hash
 from monitor.evaluate.tables import show
+from monitor.evaluate.trials.alerts import Key
 from monitor.events import MICROS, AnyEvent, Liquidation
 from tests.evaluate.tapes import START, fall, forced, interest
 
@@ -145,7 +145,7 @@ def test_losses_alone_are_a_shorter_matrix(tmp_path: Path) -> None:
     ]  # fmt: skip
     words = io.StringIO()
     show(bent, Console(file=words, width=160))
-    assert "mad prices" not in words.getvalue()
+    assert "bad prices" not in words.getvalue()
 
 
 def test_misses_and_false_alarms_are_listed(tmp_path: Path) -> None:

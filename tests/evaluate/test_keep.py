@@ -15,8 +15,8 @@ from monitor.cascade.settings import DetectorSettings
 from monitor.cli import cli
 from monitor.errors import OperatorError
 from monitor.evaluate import keep
-from monitor.evaluate.cases import Converted, Recorded, Simulated, Source
 from monitor.evaluate.examine import Plan
+from monitor.evaluate.markets.cases import Converted, Recorded, Simulated, Source
 from tests.evaluate.test_command import TRUTH, market
 
 PLAN = Plan(DetectorSettings().model_dump_json())
@@ -136,8 +136,9 @@ def test_all_code_that_decides_is_in_the_key() -> None:
         for part in keep.DETECTS + keep.SIMULATES + keep.READS
         for path in keep.sources(part)
     }
-    others = ("monitor.bus", "monitor.settings", "monitor.simulate.book", "monitor.simulate.impact")
-    plain = {"monitor", "monitor.errors", "monitor.report", "monitor.simulate", "monitor.summary"}
+    others = ("monitor.bus", "monitor.settings")
+    plain = {"monitor", "monitor.errors", "monitor.evaluate", "monitor.report", "monitor.simulate", "monitor.summary"}
     assert {name for name in loaded if not name.startswith(others)} - hashed <= plain
-    assert {f"monitor.evaluate.{name}" for name in keep.REPORTS}.isdisjoint(loaded)
+    reporting = ("monitor.evaluate.measures", "monitor.evaluate.report", "monitor.evaluate.tables")
+    assert not [name for name in loaded if name.startswith(reporting)]
     assert len(keep.code_hash(keep.DETECTS)) == 64

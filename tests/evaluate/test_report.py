@@ -7,14 +7,14 @@ from msgspec.structs import replace
 from rich.console import Console
 
 from monitor.cascade.settings import DetectorSettings
-from monitor.evaluate.alerts import Alert
-from monitor.evaluate.baselines import OFF, PRICE, RULES
-from monitor.evaluate.compare import compare
 from monitor.evaluate.examine import Examined
-from monitor.evaluate.outcomes import Outcome, Point, judge
+from monitor.evaluate.markets.truth import Label
+from monitor.evaluate.measures.compare import compare
 from monitor.evaluate.report import DETECTOR, Report, blocks_of, build, config_hash, false_alarms
 from monitor.evaluate.tables import markdown, show
-from monitor.evaluate.truth import Label
+from monitor.evaluate.trials.alerts import Alert
+from monitor.evaluate.trials.baselines import OFF, PRICE, RULES
+from monitor.evaluate.trials.outcomes import Outcome, Point, judge
 from monitor.events import MICROS, Side
 from tests.evaluate.tapes import START, label, unbroken
 

@@ -9,7 +9,8 @@ from typing import Final
 import msgspec
 import numpy as np
 
-from monitor.events import ALL, MICROS, SIDES, AnyEvent, Channel, Gap, Side, VolatilityIndex
+from monitor.events import ALL, MICROS, SIDES, AnyEvent, Channel, Side, VolatilityIndex
+from monitor.simulate.faults import gap_events
 from monitor.simulate.world.market import AssetMarket, Leader, run
 from monitor.simulate.world.mishaps import deviations, outages
 from monitor.simulate.world.outside import spells
@@ -118,8 +119,7 @@ class World:
             if outage.kind == "gap":
                 begin, end = (self.settings.start_us + second * MICROS for second in (outage.start, outage.end))
                 name = self.venues[outage.venue].name
-                found += [Arrival(end, Gap(name, ALL, ALL, end, end, channel, begin, end, "disconnect"))
-                          for channel in CHANNELS]  # fmt: skip
+                found += [Arrival(end, gap) for gap in gap_events(name, begin, end, CHANNELS)]
         return found
 
     def _volatility(self, first: int, last: int) -> Iterator[Arrival]:
