@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import gzip
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from math import inf
 from pathlib import Path
 from types import TracebackType
-from typing import BinaryIO, Final, NamedTuple, Self
+from typing import Final, NamedTuple, Self
 
 import msgspec
 from msgspec import UNSET, UnsetType
@@ -27,6 +28,7 @@ from monitor.adapters.rows import (
     quote_constants,
     time_fault,
 )
+from monitor.append_file import AppendFile
 from monitor.events import (
     AnyEvent,
     Gap,
@@ -39,6 +41,7 @@ from monitor.events import (
     TradeBar,
     VolatilityIndex,
 )
+from monitor.side_output import SideOutput
 
 FEEDS: Final = "feeds"
 """Channel of the events that no frame holds in a recording."""
@@ -49,8 +52,8 @@ INSTRUMENTS: Final = "instruments"
 FLUSH_US: Final = 1_000_000
 """Frames of at most this long are lost with the machine; a flush a second costs nothing beside the disk's own."""
 
-COMPRESSION: Final = 3
-"""Frames shrink to a tenth already at this level, at a third of the time of the default."""
+FLUSH_BYTES: Final = 1 << 20
+"""And of at most so many bytes."""
 
 
 class RawFrame(msgspec.Struct, gc=False):
@@ -82,16 +85,21 @@ Item = AnyEvent | RawFrame | BadLine
 
 
 class Recorder:
-    """Appends to a recording; a name that ends in ``.gz`` compresses. Flushes each second of receive time."""
+    """Appends to a recording; a name that ends in ``.gz`` compresses. Flushes each second of receive time.
 
-    def __init__(self, path: Path) -> None:
+    Args:
+        path: the recording.
+        output: writes it in its own time, and survives what fails. Without one it is written at once.
+    """
+
+    def __init__(self, path: Path, output: SideOutput | None = None) -> None:
         self.frames = 0
         self._flushed_us = 0
-        self._file: BinaryIO
-        if path.suffix == ".gz":
-            self._file = gzip.open(path, "ab", COMPRESSION)  # type: ignore[assignment]  # noqa: SIM115
-        else:
-            self._file = path.open("ab")
+        self._lines: list[bytes] = []
+        self._size = 0
+        self._file = AppendFile(path, compressed=path.suffix == ".gz")
+        self._output = output
+        self._put(self._file.open, 0, 0)
 
     def frame(self, venue: str, channel: str, received_us: int, frame: bytes) -> None:
         """Write one frame; has the shape of a session's ``on_frame``."""
@@ -99,11 +107,23 @@ class Recorder:
             line = RawFrame(venue, channel, received_us, frame.decode())
         except UnicodeDecodeError:
             line = RawFrame(venue, channel, received_us, frame_base64=frame)
-        self._file.write(msgspec.json.encode(line) + b"\n")
+        written = msgspec.json.encode(line) + b"\n"
+        self._lines.append(written)
+        self._size += len(written)
         self.frames += 1
-        if received_us - self._flushed_us >= FLUSH_US:
-            self._file.flush()
+        if received_us - self._flushed_us >= FLUSH_US or self._size >= FLUSH_BYTES:
+            self._flush()
             self._flushed_us = received_us
+
+    def _flush(self) -> None:
+        lines, size, self._lines, self._size = self._lines, self._size, [], 0
+        self._put(partial(self._file.append, b"".join(lines)), size, len(lines))
+
+    def _put(self, work: Callable[[], None], size: int, frames: int) -> None:
+        if self._output is None:
+            work()
+        else:
+            self._output.put(work, size=size, count=frames)
 
     def event(self, event: AnyEvent) -> None:
         """Write an event that no frame holds: the collector's own, or one that it has asked for."""
@@ -114,8 +134,12 @@ class Recorder:
         self.frame(venue, INSTRUMENTS, received_us, body)
 
     def close(self) -> None:
-        """Write out what is left."""
-        self._file.close()
+        """Write out what is left; an output, for which that may take seconds, is closed too."""
+        if self._lines:
+            self._flush()
+        self._put(self._file.close, 0, 0)
+        if self._output is not None:
+            self._output.close()
 
     def __enter__(self) -> Self:
         return self

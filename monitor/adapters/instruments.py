@@ -7,8 +7,9 @@ import logging
 import os
 from collections import Counter
 from collections.abc import Callable, Mapping, Set
+from functools import partial
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 from urllib.parse import urlencode
 
 import msgspec
@@ -18,8 +19,12 @@ from monitor.adapters.rest import Rest, RestError
 from monitor.adapters.rows import UNREADABLE
 from monitor.assets import split_symbol
 from monitor.errors import OperatorError
+from monitor.side_output import SideOutput
 
 log = logging.getLogger(__name__)
+
+CACHE_S: Final = 2.0
+"""A table is in the cache when it is handed out, unless the disk takes longer than that."""
 
 Clock = Callable[[], int]
 OnBody = Callable[[str, int, bytes], None]
@@ -68,6 +73,7 @@ class InstrumentStore:
     Attributes:
         tables: the latest of each venue.
         failures: how often a market's instruments could not be fetched, by venue.
+        output: writes the cache.
     """
 
     def __init__(self, cache: Path, clock: Clock, on_body: OnBody | None = None, rest: Rest | None = None) -> None:
@@ -78,6 +84,7 @@ class InstrumentStore:
         self._clock = clock
         self._on_body = on_body
         self._rest = rest or Rest()
+        self.output = SideOutput("instruments_cache")
 
     async def load(self, adapter: type[Adapter], rest_url: str | None = None) -> Mapping[str, Instrument]:
         """A venue's instruments by symbol: of each market from the exchange, or else from the cache.
@@ -93,7 +100,8 @@ class InstrumentStore:
             cached = await asyncio.to_thread(self._cached, adapter.venue, next(iter(failed.values())))
             table = with_cached(table, cached, failed.keys())
         if table.markets.keys() - failed.keys():
-            await asyncio.to_thread(self._keep, table)
+            self.output.put(partial(self._keep, table), key=adapter.venue)
+            await asyncio.to_thread(self.output.settled, CACHE_S)
         if self._on_body is not None:
             self._on_body(adapter.venue, self._clock(), msgspec.json.encode(table))
         self.tables[adapter.venue] = table
@@ -126,15 +134,16 @@ class InstrumentStore:
         return self._cache / f"instruments-{venue}.json"
 
     def _keep(self, table: InstrumentTable) -> None:
-        """Write the table beside the old one, then put it in its place: a crash leaves one of them whole."""
+        """Put the table, written whole, in the place of the old one: a crash leaves one of them. Raises ``OSError``."""
         path = self._path(table.venue)
         fresh = path.with_suffix(f".{os.getpid()}.new")
+        self._cache.mkdir(parents=True, exist_ok=True)
         try:
-            self._cache.mkdir(parents=True, exist_ok=True)
             fresh.write_bytes(msgspec.json.encode(table))
             fresh.replace(path)
-        except OSError as error:
-            log.warning("%s: instruments cannot be cached: %s", table.venue, error)
+        except OSError:
+            fresh.unlink(missing_ok=True)  # what is half written takes the room that another try needs
+            raise
 
     def _cached(self, venue: str, why: str) -> InstrumentTable:
         """The table on disk."""

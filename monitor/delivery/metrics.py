@@ -21,9 +21,11 @@ from monitor.delivery.context_metrics import context_rows
 from monitor.delivery.decision_metrics import evidence_metrics, market_metrics, throttle_metrics
 from monitor.delivery.families import Family, Rows, Text, counter, gauge, histogram
 from monitor.delivery.feed_metrics import asking_metrics, watch_metrics
+from monitor.delivery.output_metrics import output_metrics
 from monitor.delivery.page_metrics import page_metrics
 from monitor.delivery.paging.notifier import NotifierStats
 from monitor.events import MICROS, Phase
+from monitor.side_output import OutputStats
 
 OTHER: Final = "other"
 """Label of everything beyond the assets that have series of their own."""
@@ -47,6 +49,7 @@ class Snapshot(NamedTuple):
         notifiers: one for each channel that pages.
         state_saved_us: when the detector's state was last kept, of several the oldest; 0 where none is.
         instruments_failures: how often the contract data of a market could not be fetched, by venue.
+        outputs: what is written beside the main work.
         summaries_passed_over: how often another version of the detector told the market something.
     """
 
@@ -60,6 +63,7 @@ class Snapshot(NamedTuple):
     state_saved_us: int = 0
     instruments_failures: Mapping[str, int] = {}
     summaries_passed_over: int = 0
+    outputs: Sequence[OutputStats] = ()
 
 
 class MonitorMetrics:
@@ -134,6 +138,7 @@ class MonitorMetrics:
             ("venue",),
             [((fleet.venue,), float(fleet.folding)) for fleet in snapshot.fleets],
         )
+        yield from output_metrics(snapshot.outputs)
         yield from page_metrics(snapshot.notifiers)
         if snapshot.state_saved_us:
             yield gauge(

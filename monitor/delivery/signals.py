@@ -3,83 +3,61 @@
 from __future__ import annotations
 
 import asyncio
-import logging
-import os
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import Final
 
 import msgspec
 
+from monitor.append_file import AppendFile
 from monitor.bus.ports import Batch, Subscriber
 from monitor.events import Signal
-
-log = logging.getLogger(__name__)
+from monitor.side_output import SideOutput
 
 POLL_S: Final = 1.0
 """How long to wait for signals before looking again; signals themselves wake the reader at once."""
+MOST_BYTES: Final = 4 * 1024 * 1024
+"""May wait for who reads slowly: two thousand signals."""
 
 _ENCODER: Final = msgspec.json.Encoder()
 
 
 class SignalLines:
-    """Reads signals from the bus and writes one JSON object a line, flushed batch by batch.
+    """Reads signals from the bus and has one JSON object a line written, batch by batch.
 
-    When nobody reads any more (a broken pipe) it says so once, leaves the bus and ends; the monitor goes on.
+    Whatever the stream does (a full disk, a pipe that nobody reads), reading goes on and the monitor with it.
+
+    Args:
+        subscriber: signals; closed at the end.
+        where: ``-`` for standard output, else a file or pipe that is appended to.
     """
 
-    def __init__(self, subscriber: Subscriber, stream: BinaryIO) -> None:
+    def __init__(self, subscriber: Subscriber, where: str) -> None:
+        self.output = SideOutput("signals_output", MOST_BYTES)
         self._subscriber = subscriber
-        self._stream = stream
-        self.written = 0
+        self._file = AppendFile(None if where == "-" else Path(where))
 
     async def run(self) -> None:
-        """Write until cancelled or until nobody reads; what is on the bus when cancelled is still written."""
+        """Write until cancelled; what is on the bus then is still written."""
+        self.output.put(self._file.open, count=0)
         try:
             await self._follow()
-        except BrokenPipeError:
-            log.warning("nobody reads the signals any more: no more are written")
-            discard(self._stream)
         finally:
             await self._subscriber.close()
+            self.output.put(self._file.close, count=0)
+            await asyncio.to_thread(self.output.close)
 
     async def _follow(self) -> None:
         try:
             while True:
-                await self._write(await self._subscriber.poll(POLL_S))
+                await self._take(await self._subscriber.poll(POLL_S))
         except asyncio.CancelledError:
-            await self._write(await self._subscriber.poll(0))
+            await self._take(await self._subscriber.poll(0))
             raise
 
-    async def _write(self, batches: list[Batch]) -> None:
+    async def _take(self, batches: list[Batch]) -> None:
         signals = [record for batch in batches for record in batch.records if isinstance(record, Signal)]
         if signals:
-            # In a thread, because a pipe whose reader is slow blocks the writer.
-            await asyncio.to_thread(self._put, signals)
-            self.written += len(signals)
+            lines = _ENCODER.encode_lines(signals)
+            self.output.put(partial(self._file.append, lines), size=len(lines), count=len(signals))
         await self._subscriber.commit({batch.partition: batch.next_offset for batch in batches})
-
-    def _put(self, signals: list[Signal]) -> None:
-        self._stream.write(_ENCODER.encode_lines(signals))
-        self._stream.flush()
-
-
-@contextmanager
-def output(where: str) -> Iterator[BinaryIO]:
-    """The stream that ``delivery.signals_output`` means: standard output for ``-``, else a file that is appended to."""
-    if where == "-":
-        yield sys.stdout.buffer
-    else:
-        path = Path(where)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("ab") as stream:
-            yield stream
-
-
-def discard(stream: BinaryIO) -> None:
-    """Send what a broken stream still buffers nowhere, so that closing it raises nothing."""
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, stream.fileno())
-    os.close(nowhere)

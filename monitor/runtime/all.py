@@ -22,7 +22,7 @@ from monitor.delivery.page.site import page_routes, sample
 from monitor.delivery.page.state import Source
 from monitor.delivery.paging.notifier import Notifier
 from monitor.delivery.pulse import Pulse
-from monitor.delivery.signals import SignalLines, output
+from monitor.delivery.signals import SignalLines
 from monitor.errors import OperatorError
 from monitor.runtime import state_file
 from monitor.runtime.clock import monotonic_us, wall_clock_us
@@ -30,6 +30,7 @@ from monitor.runtime.collecting import Collecting, collecting
 from monitor.runtime.decider import Decider
 from monitor.runtime.notifying import faults, local_notifiers, run_local
 from monitor.settings import Settings
+from monitor.side_output import SideOutput
 
 log = logging.getLogger(__name__)
 
@@ -84,11 +85,13 @@ async def monitoring(
         at_work = stack.enter_context(collecting(settings, publisher, clock))
         lines = None
         if settings.delivery.signals_output is not None:
-            stream = stack.enter_context(output(settings.delivery.signals_output))
-            lines = SignalLines(bus.subscriber([SIGNALS]), stream)
-        notifiers = local_notifiers(settings.notifier, bus, detector, clock)
+            lines = SignalLines(bus.subscriber([SIGNALS]), settings.delivery.signals_output)
+        paged = SideOutput("notifier_state")
+        stack.callback(paged.close)
+        notifiers = local_notifiers(settings.notifier, bus, detector, clock, paged)
+        outputs = [decider.output, *([lines.output] if lines else []), *([paged] if notifiers else [])]
         metrics = MonitorMetrics(
-            lambda: pulse.ask(lambda: _snapshot(bus, decider, at_work, notifiers, pulse, clock)),
+            lambda: pulse.ask(lambda: _snapshot(bus, decider, at_work, notifiers, pulse, clock, outputs)),
             settings.enabled_venues,
             settings.delivery.assets,
             settings.delivery.max_assets,
@@ -119,6 +122,7 @@ def _snapshot(
     notifiers: Sequence[Notifier],
     pulse: Pulse,
     clock: Callable[[], int],
+    outputs: Sequence[SideOutput],
 ) -> Snapshot:
     return Snapshot(
         decider.detector.view(),
@@ -130,6 +134,7 @@ def _snapshot(
         [notifier.stats() for notifier in notifiers],
         decider.saved_us,
         at_work.store.failures,
+        outputs=[*at_work.outputs(), *(output.stats() for output in outputs)],
     )
 
 
@@ -145,5 +150,8 @@ def _checks(decider: Decider, at_work: Collecting, notifiers: Sequence[Notifier]
 
 
 def _state_check(decider: Decider) -> Check:
-    failures = decider.save_failures
-    return Check("state", not failures, f"{failures} failed saves" if failures else "saved as it should be")
+    """Whether the last save went well: a later one makes good what failed."""
+    state = decider.output.stats()
+    return Check(
+        "state", not state.failing, f"cannot be saved: {state.reason}" if state.failing else "saved as it should be"
+    )

@@ -29,6 +29,7 @@ from monitor.recording import Recorder
 from monitor.runtime.clock import monotonic_us, wall_clock_us
 from monitor.runtime.collector import Collector, CollectorSettings, WatchedVenue
 from monitor.settings import Settings
+from monitor.side_output import OutputStats, SideOutput
 
 log = logging.getLogger(__name__)
 
@@ -38,6 +39,12 @@ class Collecting(NamedTuple):
 
     collector: Collector
     store: InstrumentStore
+    recording: SideOutput | None = None
+
+    def outputs(self) -> list[OutputStats]:
+        """How the outputs beside the feeds do."""
+        found = [self.store.output, *([self.recording] if self.recording else [])]
+        return [output.stats() for output in found]
 
     def instruments_age_s(self, now_us: int) -> dict[str, float]:
         """Age of the contract data by venue."""
@@ -66,10 +73,9 @@ def collecting(settings: Settings, publisher: Publisher, clock: Callable[[], int
     if settings.collector.trades == "bars" and settings.bus.kind == "kafka":
         log.warning("collector.trades is bars: with a second collector of the same venue, trades would count twice")
     path = settings.collector.record_path
-    recorder = None
-    if path is not None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        recorder = Recorder(path)
+    recording = SideOutput("recording") if path else None
+    recorder = Recorder(path, recording) if path else None
+    store = None
     try:
         rest = Rest()
         tap = recorder.instruments if recorder else None
@@ -88,8 +94,10 @@ def collecting(settings: Settings, publisher: Publisher, clock: Callable[[], int
             on_event=recorder.event if recorder else None,
             rest=rest,
         )
-        yield Collecting(collector, store)
+        yield Collecting(collector, store, recording)
     finally:
+        if store is not None:
+            store.output.close()
         if recorder is not None:
             recorder.close()
 
@@ -117,7 +125,7 @@ async def _collect(settings: Settings, clock: Callable[[], int]) -> None:
                 failures = at_work.store.failures
                 return Snapshot(
                     fleets=fleets, lag=waiting, instruments_age_s=ages, loop_lag_s=pulse.lag_s,
-                    instruments_failures=failures,
+                    instruments_failures=failures, outputs=at_work.outputs(),
                 )  # fmt: skip
 
             metrics = MonitorMetrics(lambda: pulse.ask(snapshot), settings.enabled_venues)

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from bisect import bisect_left
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -15,8 +14,7 @@ from monitor.cascade.detector import Detector
 from monitor.cascade.view import Histogram
 from monitor.events import MICROS, Signal
 from monitor.runtime import state_file
-
-log = logging.getLogger(__name__)
+from monitor.side_output import SideOutput
 
 POLL_S: Final = 0.25
 """How long to wait for events before looking at the clock; events themselves wake the decider at once."""
@@ -41,7 +39,7 @@ class Decider:
 
     Attributes:
         saved_us: when the state was last kept, or the start; 0 where none is.
-        save_failures: how often that failed.
+        output: writes the state, in its own time.
     """
 
     def __init__(
@@ -57,13 +55,11 @@ class Decider:
         self._publisher = publisher
         self._clock = clock
         self._path = path
-        # One thread, so that a save that was interrupted is over before the last one begins.
-        self._writer = ThreadPoolExecutor(1, "state")
+        self.output = SideOutput("state_file")
         self._save_due_us = clock() + SAVE_S * MICROS
         self.saved_us = clock() if path is not None else 0
         self._latencies = [0] * (len(BOUNDS_S) + 1)
         self._latency_sum = 0.0
-        self.save_failures = 0
 
     async def run(self) -> None:
         """Decide until cancelled; then what is on the bus is still decided, and the state saved."""
@@ -73,8 +69,8 @@ class Decider:
         finally:
             await self.decide(await self._subscriber.poll(0))
             await self._subscriber.close()
-            await self._save()
-            self._writer.shutdown()
+            self._save()
+            await asyncio.to_thread(self.output.close)
 
     async def decide(self, batches: Sequence[Batch]) -> None:
         """Take batches in order, send the signals that they lead to."""
@@ -91,7 +87,7 @@ class Decider:
             await self._subscriber.commit({batch.partition: batch.next_offset for batch in batches})
         changed = any(signal.phase != signal.previous_phase for signal in signals)
         if changed or self._clock() >= self._save_due_us:
-            await self._save()
+            self._save()
 
     def _stamp(self, signals: Sequence[Signal]) -> None:
         now_us = self._clock()
@@ -106,15 +102,16 @@ class Decider:
         """From the end of the market second that a signal decides on to its sending, seconds."""
         return Histogram(BOUNDS_S, list(self._latencies), self._latency_sum)
 
-    async def _save(self) -> None:
+    def _save(self) -> None:
+        """Have the state written. One that waits for an earlier write is replaced by the next."""
         if self._path is None:
             return
         self._save_due_us = self._clock() + SAVE_S * MICROS
-        try:
-            loop = asyncio.get_running_loop()
-            await loop.run_in_executor(self._writer, state_file.save, self._path, self.detector.snapshot())
-        except OSError:
-            self.save_failures += 1
-            log.exception("%s: the detector's state cannot be saved; going on without", self._path)
-        else:
-            self.saved_us = self._clock()
+        snapshot = self.detector.snapshot()
+        self.output.put(partial(self._write, self._path, snapshot), size=len(snapshot), key="state")
+
+    def _write(self, path: Path, snapshot: bytes) -> None:
+        """In the output's thread: a slow disk holds up no decision."""
+        began_us = self._clock()
+        state_file.save(path, snapshot)
+        self.saved_us = began_us

@@ -7,6 +7,7 @@ import logging
 import random
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -32,9 +33,12 @@ from monitor.runtime import state_file
 from monitor.runtime.clock import monotonic_us, wall_clock_us
 from monitor.settings import Settings
 from monitor.settings.notifier import NotifierSettings
+from monitor.side_output import SideOutput
 
 log = logging.getLogger(__name__)
 
+SAVE_S: Final = 1.0
+"""So long the next page waits for a disk that is slow."""
 NOTE_BYTES: Final = 4000
 """Kafka refuses an offset's metadata above 4096 bytes (``offset.metadata.max.bytes``)."""
 
@@ -54,9 +58,15 @@ def channels(settings: NotifierSettings) -> list[Channel]:
 
 
 class FileProgress:
-    """Open incidents in a local file, for one process without Kafka; there is nothing to read again there."""
+    """Open incidents in a local file, for one process without Kafka; there is nothing to read again there.
 
-    def __init__(self, path: Path | None) -> None:
+    Args:
+        path: the file, None for none.
+        output: writes it.
+    """
+
+    def __init__(self, path: Path | None, output: SideOutput) -> None:
+        self._output = output
         self._path = path
         self._kept = b""
 
@@ -71,11 +81,13 @@ class FileProgress:
         return self._kept
 
     async def save(self, offsets: Mapping[Partition, int], states: Mapping[Partition, bytes]) -> None:
-        """Replace the file where anything changed."""
+        """Have the file replaced where anything changed. Raises ``OSError`` where that is not done soon."""
         state = next(iter(states.values()))
         if self._path is not None and state != self._kept:
-            await asyncio.to_thread(state_file.save, self._path, state)
+            self._output.put(partial(state_file.save, self._path, state), size=len(state), key=str(self._path))
             self._kept = state
+            if not await asyncio.to_thread(self._output.settled, SAVE_S):
+                raise OSError(self._output.stats().reason or "the disk is slow")
 
 
 def _note(state: bytes) -> str:
@@ -90,9 +102,16 @@ def _note(state: bytes) -> str:
 
 
 def local_notifiers(
-    settings: NotifierSettings, bus: MemoryBus, detector: Detector, clock: Callable[[], int]
+    settings: NotifierSettings, bus: MemoryBus, detector: Detector, clock: Callable[[], int], output: SideOutput
 ) -> list[Notifier]:
     """The notifiers of role ``all``. Incidents whose episode ended while nobody looked are resolved at once.
+
+    Args:
+        settings: channels, and whose cascades page.
+        bus: signals.
+        detector: knows the episodes that run.
+        clock: the machine's time in microseconds.
+        output: keeps the open incidents.
 
     Raises:
         OperatorError: what was paged before cannot be read.
@@ -102,7 +121,7 @@ def local_notifiers(
     notifiers = []
     for channel in channels(settings):
         path = settings.state_file
-        progress = FileProgress(path and path.with_name(f"{path.name}.{channel.name}"))
+        progress = FileProgress(path and path.with_name(f"{path.name}.{channel.name}"), output)
         notifier = Notifier(channel, bus.subscriber([SIGNALS]), progress, clock, assets)
         try:
             notifier.restore(Partition(SIGNALS.name, 0), progress.load())

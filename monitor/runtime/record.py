@@ -9,6 +9,7 @@ from typing import Final
 
 import uvloop
 
+from monitor.append_file import AppendFile
 from monitor.bus.memory import MemoryBus
 from monitor.errors import OperatorError
 from monitor.runtime.clock import wall_clock_us
@@ -32,6 +33,10 @@ async def _record(settings: Settings) -> None:
     path = settings.collector.record_path
     if path is None:
         raise OperatorError("nowhere to record to: set collector.record_path or give --output")
+    if not path.is_fifo():
+        beginning = AppendFile(path)  # here the recording is the main work: where it cannot begin, nothing else does
+        beginning.open()
+        beginning.close()
     # Nobody subscribes to this bus: events are made to see gaps and to count, then dropped.
     with collecting(settings, MemoryBus().publisher(), wall_clock_us) as at_work:
         reporting = asyncio.create_task(_report(at_work.collector))

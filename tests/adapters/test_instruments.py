@@ -215,7 +215,7 @@ async def test_a_cache_that_cannot_be_written_does_not_stop_collecting(
     rest_server.answers = [GOOD]
     (tmp_path / "cache").write_text("a file where a directory should be")
     assert await store(tmp_path, Pauses()).load(BinanceUsdm, rest_server.url) == BTC
-    assert "cannot be cached" in caplog.text
+    assert "instruments_cache: cannot be written" in caplog.text
 
 
 def test_given_sizes_are_read(tmp_path: Path) -> None:

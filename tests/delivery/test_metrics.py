@@ -20,6 +20,7 @@ from monitor.delivery.metrics import MonitorMetrics, Snapshot
 from monitor.delivery.paging.notifier import NotifierStats
 from monitor.delivery.pulse import Pulse
 from monitor.events import WindowTotals
+from monitor.side_output import OutputStats
 
 Samples = dict[tuple[str, tuple[tuple[str, str], ...]], float]
 
@@ -247,6 +248,7 @@ FULL = Snapshot(
     ],
     state_saved_us=5_000_000,
     summaries_passed_over=6,
+    outputs=[OutputStats("recording", failing=True, dropped=7)],
 )
 
 
@@ -264,6 +266,8 @@ def test_pages_and_kept_state_are_shown() -> None:
     assert value(samples, "page_latency_seconds_bucket", channel="pagerduty", le="3") == 1
     assert value(samples, "state_saved_timestamp_seconds") == 5
     assert value(samples, "summaries_passed_over_total") == 6
+    assert value(samples, "output_failing", output="recording") == 1
+    assert value(samples, "output_dropped_total", output="recording") == 7
     assert value(scrape(Snapshot()), "state_saved_timestamp_seconds") is None
 
 

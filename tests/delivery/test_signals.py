@@ -1,6 +1,7 @@
 import asyncio
 import json
 import os
+import select
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -10,7 +11,7 @@ import pytest
 from monitor.bus.memory import MemoryBus
 from monitor.bus.topics import SIGNALS
 from monitor.contracts import Signal as Contract
-from monitor.delivery.signals import SignalLines, output
+from monitor.delivery.signals import SignalLines
 from monitor.events import SideTotals, Signal, SignalCoverage
 
 
@@ -50,19 +51,18 @@ async def eventually(done: Callable[[], bool]) -> None:
 
 
 async def test_signals_become_lines_in_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each signal is one line that validates, flushed as it comes, also after quiet polls."""
+    """Each signal is one line that validates, written as it comes, also after quiet polls."""
     monkeypatch.setattr("monitor.delivery.signals.POLL_S", 0.001)
     bus = MemoryBus()
     path = tmp_path / "deep" / "signals.jsonl"
-    with output(str(path)) as stream:
-        lines = SignalLines(bus.subscriber([SIGNALS]), stream)
-        task = asyncio.create_task(lines.run())
-        await asyncio.sleep(0.01)
-        bus.publisher().write([signal(1), signal(2)])
-        await eventually(lambda: lines.written == 2)
-        assert [json.loads(line)["revision"] for line in path.read_text().splitlines()] == [1, 2]
-        bus.publisher().write([signal(3)])
-        await stop(task)
+    lines = SignalLines(bus.subscriber([SIGNALS]), str(path))
+    task = asyncio.create_task(lines.run())
+    await eventually(path.exists)
+    bus.publisher().write([signal(1), signal(2)])
+    await eventually(lambda: path.read_bytes().count(b"\n") == 2)
+    assert [json.loads(line)["revision"] for line in path.read_text().splitlines()] == [1, 2]
+    bus.publisher().write([signal(3)])
+    await stop(task)
     records = [Contract.model_validate_json(line) for line in path.read_text().splitlines()]
     assert [record.revision for record in records] == [1, 2, 3]
 
@@ -71,32 +71,71 @@ async def test_file_is_appended_to(tmp_path: Path) -> None:
     """A restart keeps the signals of before."""
     path = tmp_path / "signals.jsonl"
     path.write_text("before\n")
-    with output(str(path)) as stream:
-        stream.write(b"after\n")
-    assert path.read_text() == "before\nafter\n"
+    bus = MemoryBus()
+    task = asyncio.create_task(SignalLines(bus.subscriber([SIGNALS]), str(path)).run())
+    await asyncio.sleep(0)
+    bus.publisher().write([signal(1)])
+    await stop(task)
+    assert path.read_text().startswith('before\n{"type":"signal"')
 
 
-def test_dash_is_standard_output(capfdbinary: pytest.CaptureFixture[bytes]) -> None:
+async def test_dash_is_standard_output(capfdbinary: pytest.CaptureFixture[bytes]) -> None:
     """``-`` writes to standard output and leaves it open."""
-    with output("-") as stream:
-        stream.write(b"x\n")
-        stream.flush()
-    assert capfdbinary.readouterr().out == b"x\n"
-    assert not stream.closed
+    bus = MemoryBus()
+    task = asyncio.create_task(SignalLines(bus.subscriber([SIGNALS]), "-").run())
+    await asyncio.sleep(0)
+    bus.publisher().write([signal(1)])
+    await stop(task)
+    os.write(1, b"x\n")
+    first, second = capfdbinary.readouterr().out.splitlines()
+    assert (json.loads(first)["revision"], second) == (1, b"x")
 
 
-async def test_reader_that_leaves_ends_the_writing_alone(caplog: pytest.LogCaptureFixture) -> None:
-    """A broken pipe is one line in the log; the bus is left, so nothing piles up, and closing raises nothing."""
-    bus = MemoryBus(high_water=2)
-    read, write = os.pipe()
-    os.close(read)
-    with os.fdopen(write, "wb") as stream:
-        lines = SignalLines(bus.subscriber([SIGNALS]), stream)
-        bus.publisher().write([signal(1)])
-        await asyncio.wait_for(lines.run(), 5)
-    assert [record.getMessage() for record in caplog.records] == [
-        "nobody reads the signals any more: no more are written"
+async def test_a_reader_that_leaves_stops_nothing(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """A pipe that nobody reads any more is one line in the log; the bus goes on being read, so nothing piles up."""
+    bus, path = MemoryBus(high_water=2), tmp_path / "pipe"
+    os.mkfifo(path)
+    reader = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    lines = SignalLines(bus.subscriber([SIGNALS]), str(path))
+    task = asyncio.create_task(lines.run())
+    bus.publisher().write([signal(1)])
+    await eventually(lambda: select.select([reader], [], [], 0)[0] != [])
+    os.close(reader)
+    for revision in range(2, 6):
+        bus.publisher().write([signal(revision)])
+        await eventually(lambda: not bus.waiting)
+    await eventually(lambda: lines.output.stats().failing)
+    lines.output._closing = True  # another try to open it would wait for a reader
+    await stop(task)
+    assert [record.getMessage() for record in caplog.records if "cannot be written" in record.getMessage()] == [
+        "signals_output: cannot be written: [Errno 32] Broken pipe; going on without, and trying again"
     ]
-    bus.publisher().write([signal(2), signal(3), signal(4)])
+
+
+async def test_a_pipe_that_nobody_opens_holds_up_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While no reader comes signals leave the bus, what does not fit is counted, and the rest comes later."""
+    monkeypatch.setattr("monitor.delivery.signals.MOST_BYTES", 2_000)
+    bus, path = MemoryBus(high_water=2), tmp_path / "pipe"
+    os.mkfifo(path)
+    lines = SignalLines(bus.subscriber([SIGNALS]), str(path))
+    task = asyncio.create_task(lines.run())
+    for revision in range(1, 21):
+        bus.publisher().write([signal(revision)])
+        await eventually(lambda: not bus.waiting)
     assert not bus.full
-    assert lines.written == 0
+    stats = lines.output.stats()
+    assert stats.failing
+    assert 0 < stats.dropped < 20
+    reader = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    read = bytearray()
+
+    def all_there() -> bool:
+        with suppress(BlockingIOError):
+            read.extend(os.read(reader, 65536))
+        return read.count(b"\n") == 20 - stats.dropped
+
+    await eventually(all_there)
+    await stop(task)
+    os.close(reader)
+    assert [json.loads(line)["revision"] for line in read.splitlines()] == list(range(1, 21 - stats.dropped))
+    assert not lines.output.stats().failing

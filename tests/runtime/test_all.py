@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import threading
 from collections.abc import Callable
 from http import HTTPStatus
@@ -24,6 +25,7 @@ from monitor.settings import Settings
 from monitor.settings.notifier import NotifierSettings
 from monitor.simulate.arena import Arena
 from monitor.simulate.scenario import Phase, Scenario
+from tests.delivery.paging.test_notifier import until
 from tests.delivery.paging.test_pages import EPISODE
 
 CRASHES = 'cascade_notifier_crashes_total{channel="pagerduty"}'
@@ -102,12 +104,55 @@ async def test_given_detector_is_used(tmp_path: Path) -> None:
 
 
 async def test_failed_saves_make_it_unready(tmp_path: Path) -> None:
-    """Whoever would lose its state at a restart says so."""
-    async with Arena(MOMENT) as arena, monitoring(demo_settings(arena, tmp_path, None), Detector(DETECTOR)) as monitor:
-        monitor.decider.save_failures = 2
-        answer = await get(f"{monitor.url}/readyz")
-    assert answer.status_code == HTTPStatus.SERVICE_UNAVAILABLE
-    assert "NOT READY state: 2 failed saves" in answer.text
+    """Whoever would lose its state at a restart says so, until a later save makes it good; metrics name the output."""
+    blocked = tmp_path / "state"
+    blocked.write_text("a file where a folder should be")
+    async with Arena(MOMENT) as arena:
+        settings = changed(demo_settings(arena, tmp_path, None), state_file=blocked / "detector.state")
+        async with monitoring(settings, Detector(DETECTOR)) as monitor:
+            monitor.decider._save()
+            await until(lambda: monitor.decider.output.stats().failing)
+            unready = await get(f"{monitor.url}/readyz")
+            metrics = (await get(f"{monitor.url}/metrics")).text
+            blocked.unlink()
+            await until(lambda: not monitor.decider.output.stats().failing)
+            after = await get(f"{monitor.url}/readyz")
+    assert unready.status_code == HTTPStatus.SERVICE_UNAVAILABLE
+    assert "NOT READY state: cannot be saved: " in unready.text
+    assert 'cascade_output_failing{output="state_file"} 1.0' in metrics
+    assert 'cascade_output_failing{output="instruments_cache"} 0.0' in metrics
+    assert "ok state: saved as it should be" in after.text
+    assert (blocked / "detector.state").exists()
+
+
+def failing(exposition: str) -> set[str]:
+    """The outputs that cannot be written, by the metrics."""
+    return set(re.findall(r'^cascade_output_failing{output="(\w+)"} 1', exposition, re.MULTILINE))
+
+
+async def test_disks_that_take_nothing_stop_neither_feeds_nor_decisions(tmp_path: Path) -> None:
+    """Recording, signals, state and instrument cache all fail from the start on; what is collected is decided."""
+    outputs = {"recording", "signals_output", "state_file", "instruments_cache"}
+    blocked = tmp_path / "file"
+    blocked.write_text("a file where a folder should be")
+    async with Arena(MOMENT) as arena:
+        settings = changed(demo_settings(arena, tmp_path, "/dev/full"), state_file=blocked / "detector.state")
+        collector = settings.collector.model_copy(
+            update={"record_path": Path("/dev/full"), "instruments_cache": blocked / "instruments"}
+        )
+        async with monitoring(settings.model_copy(update={"collector": collector})) as monitor:
+            await _play(arena)
+            monitor.bus.write(EPISODE[:2])
+            monitor.decider._save()
+            async with asyncio.timeout(10):
+                # A scrape is how one asks.
+                while failing((await get(f"{monitor.url}/metrics")).text) != outputs:  # noqa: ASYNC110
+                    await asyncio.sleep(0.05)
+            alive = await get(f"{monitor.url}/livez")
+        crashes = sum(venue.fleet.total.crashes for venue in monitor.collecting.collector.stats() if venue.fleet)
+    assert monitor.detector.view().liquidations > 0
+    assert crashes == 0
+    assert alive.status_code == HTTPStatus.OK
 
 
 async def test_a_fault_of_a_notifier_stops_nothing_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

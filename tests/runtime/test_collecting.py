@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gzip
 from pathlib import Path
 
 import msgspec
@@ -11,7 +12,7 @@ from monitor.adapters.stats import SessionStats, total
 from monitor.bus.memory import MemoryBus
 from monitor.delivery.http import Check
 from monitor.recording import RawFrame
-from monitor.runtime.collecting import collecting, watched_venues
+from monitor.runtime.collecting import Collecting, collecting, watched_venues
 from monitor.runtime.collector import VenueStats, WatchedVenue
 from monitor.settings import Settings
 from monitor.settings.tree import BusSettings, CollectorSettings, VenueSettings
@@ -74,15 +75,22 @@ def test_without_a_record_path_nothing_is_recorded(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def fail_amid(at_work: Collecting) -> None:
+    """Record something, then fail."""
+    assert at_work.store._on_body is not None
+    at_work.store._on_body("bybit", 1, b"{}")
+    raise RuntimeError("failed")
+
+
 def test_recorder_is_closed_when_the_work_fails(tmp_path: Path) -> None:
     """Also after a failure the compressed recording has its end."""
     path = tmp_path / "recording.jsonl.gz"
     with (
         pytest.raises(RuntimeError, match="failed"),
-        collecting(settings(tmp_path, path), MemoryBus().publisher(), clock),
+        collecting(settings(tmp_path, path), MemoryBus().publisher(), clock) as at_work,
     ):
-        raise RuntimeError("failed")
-    assert path.read_bytes()[:2] == b"\x1f\x8b"
+        fail_amid(at_work)
+    assert b'"instruments"' in gzip.decompress(path.read_bytes())
 
 
 @pytest.mark.parametrize(

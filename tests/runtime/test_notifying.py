@@ -24,6 +24,7 @@ from monitor.errors import OperatorError
 from monitor.events import MICROS, AnyEvent, Liquidation, MarkPrice
 from monitor.runtime.notifying import NOTE_BYTES, FileProgress, _note, channels, faults, local_notifiers, run_local
 from monitor.settings.notifier import NotifierSettings
+from monitor.side_output import SideOutput
 from tests.delivery.paging.events_api import EventsApi
 from tests.delivery.paging.signals import T0
 from tests.delivery.paging.test_notifier import HERE, accepted, running, until
@@ -58,13 +59,15 @@ async def test_every_channel_that_is_configured_is_there(api: EventsApi) -> None
 async def test_a_page_in_one_process_is_resolved_by_the_next(api: EventsApi, tmp_path: Path) -> None:
     """The open incident is in the file; its episode does not run any more at the next start, so it is resolved."""
     bus = MemoryBus()
-    (first,) = local_notifiers(settings(api, tmp_path), bus, Detector(), lambda: T0)
+    (first,) = local_notifiers(settings(api, tmp_path), bus, Detector(), lambda: T0, SideOutput("notifier_state"))
     async with running(first):
         bus.write(EPISODE[:2])
         await accepted(api, 1)
         await until(lambda: (tmp_path / "state.pagerduty").exists())
     assert (tmp_path / "state.pagerduty").read_bytes() == OPEN
-    (second,) = local_notifiers(settings(api, tmp_path), MemoryBus(), Detector(), lambda: T0)
+    (second,) = local_notifiers(
+        settings(api, tmp_path), MemoryBus(), Detector(), lambda: T0, SideOutput("notifier_state")
+    )
     async with running(second):
         key = "BTC-long-20251124T160000Z"
         assert await accepted(api, 2) == [("trigger", key), ("resolve", key)]
@@ -73,7 +76,9 @@ async def test_a_page_in_one_process_is_resolved_by_the_next(api: EventsApi, tmp
 async def test_only_the_assets_asked_for_page(api: EventsApi, tmp_path: Path) -> None:
     """`assets` reaches the notifier."""
     bus = MemoryBus()
-    (work,) = local_notifiers(settings(api, tmp_path, assets="ETH"), bus, Detector(), lambda: T0)
+    (work,) = local_notifiers(
+        settings(api, tmp_path, assets="ETH"), bus, Detector(), lambda: T0, SideOutput("notifier_state")
+    )
     async with running(work):
         bus.write(EPISODE)
         await until(lambda: bus.waiting == 0)
@@ -85,18 +90,18 @@ async def test_a_damaged_file_stops_the_start_in_words(api: EventsApi, tmp_path:
     """Half a state must not pass for no open incident."""
     (tmp_path / "state.pagerduty").write_bytes(OPEN[:9])
     with pytest.raises(OperatorError, match=r"state\.pagerduty: what was paged cannot be read.*move the file away"):
-        local_notifiers(settings(api, tmp_path), MemoryBus(), Detector(), lambda: T0)
+        local_notifiers(settings(api, tmp_path), MemoryBus(), Detector(), lambda: T0, SideOutput("notifier_state"))
 
 
 def test_a_file_that_cannot_be_read_stops_the_start_in_words(tmp_path: Path) -> None:
     """A folder in its place, say."""
     with pytest.raises(OperatorError, match="move the file away"):
-        FileProgress(tmp_path).load()
+        FileProgress(tmp_path, SideOutput("notifier_state")).load()
 
 
 async def test_without_a_file_nothing_is_kept() -> None:
     """An empty setting forgets."""
-    progress = FileProgress(None)
+    progress = FileProgress(None, SideOutput("notifier_state"))
     await progress.save({HERE: 1}, {HERE: OPEN})
     assert progress.load() == b""
 
@@ -115,7 +120,7 @@ def test_more_incidents_than_an_offset_holds_lose_the_oldest(caplog: pytest.LogC
 @asynccontextmanager
 async def faulty(api: EventsApi, bus: MemoryBus, folder: Path, times: int) -> AsyncIterator[Notifier]:
     """A supervised notifier that cannot word a trigger the first so many times."""
-    (work,) = local_notifiers(settings(api, folder), bus, Detector(), lambda: T0)
+    (work,) = local_notifiers(settings(api, folder), bus, Detector(), lambda: T0, SideOutput("notifier_state"))
     render, left = work.channel._render, times
 
     def fails(page: Page) -> dict[str, Any]:
@@ -187,7 +192,7 @@ async def test_restarts_amid_episodes_of_both_sides_page_nothing_more(api: Event
     """An asset and the market with a long and a short episode each, restarted every five seconds: one incident each."""
     detector, bus, expected = Detector(DETECTOR), MemoryBus(), 0
     both: set[int] = set()
-    (work,) = local_notifiers(settings(api, tmp_path), bus, detector, lambda: T0)
+    (work,) = local_notifiers(settings(api, tmp_path), bus, detector, lambda: T0, SideOutput("notifier_state"))
     undisturbed = Pages()
     for start in range(0, 60, 5):
         async with running(work):
@@ -197,7 +202,7 @@ async def test_restarts_amid_episodes_of_both_sides_page_nothing_more(api: Event
             await accepted(api, expected)
         both.update(len(view.episodes) for view in detector.view().assets)
         detector, bus = Detector.restore(detector.snapshot(), DETECTOR), MemoryBus()
-        (work,) = local_notifiers(settings(api, tmp_path), bus, detector, lambda: T0)
+        (work,) = local_notifiers(settings(api, tmp_path), bus, detector, lambda: T0, SideOutput("notifier_state"))
         assert work.stats().pending == 0
     await work.close()
     assert 2 in both

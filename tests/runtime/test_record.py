@@ -27,6 +27,14 @@ def test_recording_needs_a_place() -> None:
         record.run(Settings())
 
 
+def test_a_recording_that_cannot_begin_ends_the_command(tmp_path: Path) -> None:
+    """Here it is the main work, unlike beside a running monitor."""
+    (tmp_path / "file").write_text("no folder")
+    settings = Settings.model_validate({"collector": {"record_path": tmp_path / "file" / "frames.jsonl"}})
+    with pytest.raises(FileExistsError):
+        record.run(settings)
+
+
 async def test_everything_that_came_is_in_the_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
