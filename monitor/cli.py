@@ -193,7 +193,7 @@ def evaluate(ctx: click.Context, /, config: Path | None, seeds: str | None, trai
     FILES of events are one market, as are the simulated ones by seed and each recording of a folder. Where no truth is
     known, episodes are labelled after the fact by a rule of their own.
     """
-    from monitor.evaluate.command import Request, seeds_of
+    from monitor.evaluate.command import Request, parse_seeds
     from monitor.evaluate.command import run as evaluate_markets
 
     settings = _settings(config, {})
@@ -201,7 +201,7 @@ def evaluate(ctx: click.Context, /, config: Path | None, seeds: str | None, trai
     for name, text in (("seeds", seeds), ("train", train)):
         if text is not None:
             try:
-                asked[name] = seeds_of(text)
+                asked[name] = parse_seeds(text)
             except ValueError as error:
                 raise click.BadParameter(f"{text}: {error}", param_hint=f"--{name}") from None
     ctx.exit(evaluate_markets(Request(**asked), settings.detector))

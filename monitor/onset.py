@@ -1,6 +1,6 @@
-"""When forced flow became an episode, told afterwards from its whole course (section 4.2).
+"""Finds when forced flow became an episode, afterwards and from its whole course.
 
-One rule for the labels of recordings and for the truth of simulated markets, so that delays from it compare.
+The labels of recordings and the truth of simulated markets share this rule, so that delays from it can be compared.
 """
 
 from __future__ import annotations
@@ -13,17 +13,19 @@ import numpy.typing as npt
 from monitor.rolling import rolling_max
 
 FLOW: Final = 0.10
-"""Share of the worst minute's forced flow with which it begins ..."""
+"""Forced flow of a minute at the onset, as a share (0 to 1) of the worst minute's."""
 DROP: Final = 0.25
-"""... if this share of the drop comes ..."""
+"""Share (0 to 1) of the whole drop that must follow the onset within :data:`AHEAD_S`."""
 AHEAD_S: Final = 300
-"""... within this long, seconds."""
+"""Time within which the drop must follow the onset, seconds."""
 
 
 def flow_onset(directed: npt.NDArray[np.float64], pace: npt.NDArray[np.number] | None, high: int, low: int) -> int:
-    """The first second with a tenth of the worst minute's flow after which 5 minutes bring a quarter of the drop.
+    """Return the index of the second at which forced flow became an episode.
 
-    Without flow the price alone says; a drop that no 5 minutes bring a quarter of begins where a quarter is done.
+    It is the first second with a tenth of the worst minute's flow after which 5 minutes bring a quarter of the drop.
+    Without
+    flow the price alone decides. A drop of which no 5 minutes bring a quarter begins where a quarter of it is done.
 
     Args:
         directed: log price by second, falling where the side loses.
@@ -32,7 +34,7 @@ def flow_onset(directed: npt.NDArray[np.float64], pace: npt.NDArray[np.number] |
         low: index of its end.
 
     Example:
-        A fall of 4 % in ten seconds, with a trickle of forced orders half a minute before it:
+        A fall of 4 % in ten seconds, with a few forced orders half a minute before it:
 
         >>> price = np.concatenate((np.zeros(60), np.linspace(0.0, -0.04, 11), np.full(30, -0.04)))
         >>> pace = np.concatenate((np.zeros(30), np.full(33, 5.0), np.full(38, 100.0)))

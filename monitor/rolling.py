@@ -1,4 +1,4 @@
-"""Maxima and sums of every window of an array, for labels, baselines and simulated truth."""
+"""Computes maxima and sums of every window of an array, for labels, baselines and simulated truth."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ Floats = npt.NDArray[np.float64]
 
 
 def rolling_max(values: Floats, length: int) -> Floats:
-    """Maximum of the last ``length`` values, the current one included; fewer at the start.
+    """Return the maximum of the last ``length`` values, the current one included; fewer at the start.
 
-    Running maxima of blocks from both ends, whose larger one is the window's: O(1) a value whatever the length.
+    Running maxima of blocks from both ends are combined: O(1) a value whatever the length.
 
     Example:
         >>> rolling_max(np.array([3.0, 1.0, 2.0, 0.0, 5.0]), 3).tolist()
@@ -29,7 +29,7 @@ def rolling_max(values: Floats, length: int) -> Floats:
 
 
 def rolling_sums(times: Integers, amounts: Integers, ends: Integers, length_us: int) -> Integers:
-    """Sums of the amounts within (end - length, end] for each end; exact."""
+    """Return the exact sums of the amounts within (end - length, end] for each end."""
     total = np.concatenate((np.zeros(1, np.int64), np.cumsum(amounts)))
     return np.asarray(
         total[np.searchsorted(times, ends, side="right")]

@@ -34,7 +34,19 @@ LIQUIDATION_USD: Final = 50_000.0
 """Each, ten a second and asset: far above every floor."""
 
 ASSETS: Final = tuple(
-    Asset(name, 100.0, 1.0, 1e-4, 1e6, 1.0, {BYBIT: Listing(BYBIT, f"{name}USDT", name, name, 1, 4, Decimal("0.01"))})
+    Asset(
+        name=name,
+        price=100.0,
+        beta=1.0,
+        volatility=1e-4,
+        open_interest_usd=1e6,
+        trades_per_s=1.0,
+        listings={
+            BYBIT: Listing(
+                venue=BYBIT, symbol=f"{name}USDT", asset=name, base=name, units=1, price_decimals=4, lot=Decimal("0.01")
+            )
+        },
+    )
     for name in ("BTC", "ETH", *(f"COIN{number:03d}" for number in range(2, SYMBOLS)))
 )
 TRADE: Final = (

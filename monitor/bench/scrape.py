@@ -33,7 +33,14 @@ def snapshot() -> Snapshot:
     """What 200 assets on 14 venues show amid a cascade."""
     return Snapshot(
         detector=DetectorView(
-            [_asset(f"ASSET{number}") for number in range(ASSETS)], {}, 0, (0.0, 0.0), {}, {}, (), 1_764_000_000
+            assets=[_asset(f"ASSET{number}") for number in range(ASSETS)],
+            signals_by_phase={},
+            liquidations=0,
+            liquidated_usd=(0.0, 0.0),
+            duplicates_by_venue={},
+            late_by_venue={},
+            venues_in_gap=(),
+            second=1_764_000_000,
         ),
         decision_latency=Histogram(BOUNDS_S, [1] * (len(BOUNDS_S) + 1), 1.0),
         fleets=[_fleet(f"venue-{number}") for number in range(VENUES)],
@@ -45,16 +52,34 @@ def snapshot() -> Snapshot:
 def _asset(name: str) -> AssetView:
     windows = {window: WindowTotals(1234567.891234, 765432.198765, 42) for window in WINDOWS}
     return AssetView(
-        asset=name, phase="cascade", direction="long", risk_score=71.234, price=61234.5678,
-        drawdown_by_window={"5m": 0.0123, "1h": 0.0345, "24h": 0.0567}, windows=windows, open_interest_usd=1.23456e9,
-        funding_rate=0.0001, coverage_ratio=0.61, evidence=(), episode_id=f"{name}-long-20251010T211500Z", venues={},
+        asset=name,
+        phase="cascade",
+        direction="long",
+        risk_score=71.234,
+        price=61234.5678,
+        drawdown_by_window={"5m": 0.0123, "1h": 0.0345, "24h": 0.0567},
+        windows=windows,
+        open_interest_usd=1.23456e9,
+        funding_rate=0.0001,
+        coverage_ratio=0.61,
+        evidence=(),
+        episode_id=f"{name}-long-20251010T211500Z",
+        venues={},
         episodes=[EpisodeView(f"{name}-long-20251010T211500Z", "long", "cascade", 2)],
-    )  # fmt: skip
+    )
 
 
 def _fleet(venue: str) -> FleetStats:
     connections = [SessionStats(venue, f"market-{number}") for number in range(CONNECTIONS)]
-    return FleetStats(venue, connections, total(venue, connections), False, 0, 0, 0)
+    return FleetStats(
+        venue=venue,
+        connections=connections,
+        total=total(venue, connections),
+        folding=False,
+        switched_to_bars=0,
+        switched_to_each=0,
+        rejects_suppressed=0,
+    )
 
 
 class _Families(Collector):

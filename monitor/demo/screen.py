@@ -39,12 +39,16 @@ def _headline(arena: Arena, market: AssetView) -> Panel:
     progress = arena.progress
     done = round(40 * progress.elapsed_s / progress.total_s)
     text = Text.assemble(
-        ("market now: ", "dim"), (f"{progress.phase:<15}", "bold"),
-        ("the monitor says: ", "dim"), (f"{market.phase.upper():<9}", STYLE[market.phase]),
-        (_direction(market), STYLE[market.phase]), "\n",
-        ("█" * done, "blue"), ("░" * (40 - done), "dim"),
+        ("market now: ", "dim"),
+        (f"{progress.phase:<15}", "bold"),
+        ("the monitor says: ", "dim"),
+        (f"{market.phase.upper():<9}", STYLE[market.phase]),
+        (_direction(market), STYLE[market.phase]),
+        "\n",
+        ("█" * done, "blue"),
+        ("░" * (40 - done), "dim"),
         f" {progress.elapsed_s:3.0f} of {progress.total_s:.0f} s",
-    )  # fmt: skip
+    )
     return Panel(text, title="liquidation-cascade monitor, demo", border_style=STYLE[market.phase])
 
 
@@ -69,11 +73,13 @@ def _assets(assets: Sequence[AssetView]) -> Table:
         full = round(BAR * asset.risk_score / 100)
         style = STYLE[asset.phase]
         table.add_row(
-            asset.asset, "-" if asset.price is None else f"{asset.price:,.6g}", f"{move + 0.0:+.2f} %",
+            asset.asset,
+            "-" if asset.price is None else f"{asset.price:,.6g}",
+            f"{move + 0.0:+.2f} %",
             Text.assemble((f"{asset.risk_score:3.0f} ", style), ("█" * full, style), ("·" * (BAR - full), "dim")),
             Text(asset.phase, style),
             *(usd(amount) for window in (short, minute) for amount in _sides(window)),
-        )  # fmt: skip
+        )
     return table
 
 

@@ -1,1 +1,1 @@
-"""How good the detector is: labels, matching, figures with intervals, baselines, and what loss costs it."""
+"""Evaluation: measures how well the detector finds cascades, beside baselines and with intervals."""

@@ -1,4 +1,4 @@
-"""``cascade-monitor evaluate``: examine markets in a pool of processes, print tables, or JSON for a machine."""
+"""Runs ``cascade-monitor evaluate``: examines markets in a pool of processes and prints tables or JSON."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ from rich.progress import MofNCompleteColumn, Progress, SpinnerColumn, TextColum
 from monitor.cascade.settings import DetectorSettings
 from monitor.errors import OperatorError
 from monitor.evaluate import tables
-from monitor.evaluate.examine import Examined, Matrix, Plan
-from monitor.evaluate.keep import Slot, examine_and_keep, slot
-from monitor.evaluate.markets.cases import Simulated, Source, files, recordings
-from monitor.evaluate.report import build
+from monitor.evaluate.examine import Examination, Matrix, Plan
+from monitor.evaluate.keep import ResultFile, examine_and_keep, result_file
+from monitor.evaluate.markets.cases import Simulated, Source, find_recordings, join_files
+from monitor.evaluate.report import build_report
 from monitor.evaluate.trials.alerts import Trigger
 from monitor.report import plain_console
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):
-    """What was asked for on the command line; see the command's help."""
+    """The options of the command line; ``cascade-monitor evaluate --help`` describes them."""
 
     paths: tuple[Path, ...] = ()
     truth: Path | None = None
@@ -49,45 +49,45 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     as_markdown: bool = False
 
 
-def seeds_of(text: str) -> range:
-    """The seeds from ``A`` to ``B``, both included, of ``A..B`` or ``A``. Raises ``ValueError``."""
+def parse_seeds(text: str) -> range:
+    """Return the seeds of ``A..B``, both included, or of ``A``. Raises ``ValueError`` for anything else."""
     first, _, last = text.partition("..")
     seeds = range(int(first), int(last or first) + 1)
     if not seeds or seeds[0] < 0:
-        raise ValueError(f"no seeds in {text!r}")
+        raise ValueError(f"{text!r} names no seeds; name A..B with A up to B")
     return seeds
 
 
-def sources_of(request: Request) -> tuple[list[Source], list[Source]]:
-    """The markets to train on and to test on. Raises ``click.UsageError`` where nothing or two things are asked."""
+def select_sources(request: Request) -> tuple[list[Source], list[Source]]:
+    """Return the markets to train on and to test on. Raises ``click.UsageError`` unless one kind is named."""
     asked = [bool(request.seeds), bool(request.paths), request.folder is not None]
     if sum(asked) != 1:
-        raise click.UsageError("name one of: FILE..., --recordings DIR, --seeds A..B")
+        raise click.UsageError("nothing or too much to evaluate: name one of FILE..., --recordings DIR, --seeds A..B")
     if request.truth is not None and not request.paths:
-        raise click.UsageError("--truth goes with FILE: simulated markets have theirs")
+        raise click.UsageError("--truth is for FILE only: simulated markets and recordings have their own")
     both = sorted(set(request.seeds) & set(request.train))
     if both:
-        raise click.UsageError(f"seed {both[0]} is both trained and tested on")
+        raise click.UsageError(f"seed {both[0]} is both trained and tested on: leave it out of --seeds or --train")
     like = (request.days, request.assets, request.shocks)
     train: list[Source] = [Simulated(seed, *like) for seed in request.train]
     if request.folder is not None:
-        return train, recordings(request.folder)
+        return train, find_recordings(request.folder)
     if request.paths:
-        return train, [files(request.paths, request.truth)]
+        return train, [join_files(request.paths, request.truth)]
     return train, [Simulated(seed, *like) for seed in request.seeds]
 
 
 def run(request: Request, settings: DetectorSettings) -> int:
-    """What ``cascade-monitor evaluate`` does; returns the exit status.
+    """Run ``cascade-monitor evaluate`` and return the exit status.
 
     Raises:
-        OperatorError: nothing to evaluate, files that cannot be read, or plots without matplotlib.
+        OperatorError: there is nothing to evaluate, a file cannot be read, or matplotlib is missing for plots.
     """
-    train, test = sources_of(request)
+    train, test = select_sources(request)
     if request.plots is not None:
-        from monitor.evaluate.plots import require
+        from monitor.evaluate.plots import require_matplotlib
 
-        require()
+        require_matplotlib()
     plan = Plan(settings.model_dump_json(), request.trigger, True, request.matrix, request.plots)
     training = msgspec.structs.replace(plan, matrix=None, plots=None)
     errors = Console(stderr=True)
@@ -96,42 +96,43 @@ def run(request: Request, settings: DetectorSettings) -> int:
     trained, tested = examined[: len(train)], examined[len(train) :]
     empty = [market.exposure.world for market in tested if not market.events]
     if empty:
-        raise OperatorError(f"no event in {', '.join(empty)}")
-    report = build(trained, tested, settings, trigger=request.trigger, tried=request.tried)
+        raise OperatorError(f"{', '.join(empty)}: no events to evaluate")
+    report = build_report(trained, tested, settings, trigger=request.trigger, tried=request.tried)
     if request.as_json:
         sys.stdout.buffer.write(msgspec.json.encode(report) + b"\n")
         sys.stdout.buffer.flush()
     elif request.as_markdown:
-        click.echo(tables.markdown(report), nl=False)
+        click.echo(tables.render_markdown(report), nl=False)
     else:
-        tables.show(report, plain_console())
-    errors.print(_costs(examined), markup=False, highlight=False, soft_wrap=True)
+        tables.print_report(report, plain_console())
+    errors.print(_cpu_summary(examined), markup=False, highlight=False, soft_wrap=True)
     return 0
 
 
 class Task(NamedTuple):
-    """A market to examine, and where to keep the result."""
+    """One market to examine, and the file in which its result is kept, if any."""
 
     source: Source
     plan: Plan
-    slot: Slot | None
+    slot: ResultFile | None
 
 
 def examine_all(
     markets: Sequence[tuple[Source, Plan]], jobs: int, keep: Path | None, errors: Console
-) -> list[Examined]:  # fmt: skip
-    """Examine the markets that are not kept yet, several at once, and show how far it is; in the order given.
+) -> list[Examination]:
+    """Examine the markets whose results are not kept yet, several at once, and return all in the order given.
 
-    Charts are drawn while a market is examined, so that a market with charts is always examined.
+    Progress is shown on ``errors``. Charts are drawn while a market is examined, so a market with charts is always
+    examined.
     """
-    tasks = [Task(*market, None if keep is None else slot(keep, *market)) for market in markets]
+    tasks = [Task(*market, None if keep is None else result_file(keep, *market)) for market in markets]
     done = {
         place: found
         for place, task in enumerate(tasks)
         if task.slot is not None and task.plan.plots is None and (found := task.slot.find()) is not None
     }
     if done:
-        errors.print(f"{len(done)} of {len(tasks)} markets were kept in {keep}", highlight=False, soft_wrap=True)
+        errors.print(f"{len(done)} of {len(tasks)} markets are read from {keep}", highlight=False, soft_wrap=True)
     todo = [place for place in range(len(tasks)) if place not in done]
     columns = (SpinnerColumn(), TextColumn("markets"), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=errors, transient=True) as progress:
@@ -142,17 +143,17 @@ def examine_all(
     return [done[place] for place in range(len(tasks))]
 
 
-def _examined(tasks: Sequence[Task], todo: Sequence[int], jobs: int) -> Iterator[tuple[int, Examined]]:
-    """Results as they come; each process ends with its market and gives back its memory.
+def _examined(tasks: Sequence[Task], todo: Sequence[int], jobs: int) -> Iterator[tuple[int, Examination]]:
+    """Yield results as they come; each process ends with its market, which frees its memory.
 
     Raises:
-        OperatorError: one of them was killed.
+        OperatorError: one of the processes was killed.
     """
     if jobs == 1 or len(todo) < 2:
         yield from ((place, examine_and_keep(*tasks[place])) for place in todo)
         return
     with ProcessPoolExecutor(
-        jobs, mp_context=get_context("spawn"), initializer=_end_with_parent, max_tasks_per_child=1
+        jobs, mp_context=get_context("spawn"), initializer=_exit_with_parent, max_tasks_per_child=1
     ) as pool:
         futures = {pool.submit(examine_and_keep, *tasks[place]): place for place in todo}
         for future in as_completed(futures):
@@ -160,14 +161,14 @@ def _examined(tasks: Sequence[Task], todo: Sequence[int], jobs: int) -> Iterator
                 examined = future.result()
             except BrokenProcessPool:
                 raise OperatorError(
-                    "a process that examined a market was killed, perhaps because the memory ran out: start again with "
+                    "a process that examined a market was killed, perhaps because memory ran out: start again with "
                     f"less than --jobs {jobs}; --keep DIR keeps the markets that are done"
                 ) from None
             yield futures[future], examined
 
 
-def _end_with_parent() -> None:
-    """Have this process end when the one that started it was killed: nobody would take its result."""
+def _exit_with_parent() -> None:
+    """Make this process exit when the process that started it is killed; nobody would take its result."""
     parent = parent_process()
 
     def wait() -> None:
@@ -178,8 +179,8 @@ def _end_with_parent() -> None:
     Thread(target=wait, name="parent", daemon=True).start()
 
 
-def _costs(examined: Sequence[Examined]) -> str:
-    """Where the time went."""
+def _cpu_summary(examined: Sequence[Examination]) -> str:
+    """Return one line with the number of events and the CPU seconds by kind of work."""
     total: dict[str, float] = {}
     for market in examined:
         for name, seconds in market.seconds.items():

@@ -1,8 +1,10 @@
-"""A folder of examined markets: what broke off goes on, and what was done in parts comes together.
+"""Keeps the results of examined markets in a folder, so that a run can be continued or divided into parts.
 
-A market's file bears the hash of everything that its result depends on: the market itself (seed and size, or the bytes
-of its files), the detector's settings, the options, and the code that decides. What differs in any of it has another
-name, so that a stale file is never read.
+The name of a file holds a hash of everything on which the result depends: the market (seed and size, or the bytes of
+its
+files), the detector's settings, the options, and the source code that decides. If any of it changes, the name changes,
+so
+a stale result is never read.
 """
 
 from __future__ import annotations
@@ -21,7 +23,7 @@ import numpy as np
 
 import monitor
 from monitor.errors import OperatorError
-from monitor.evaluate.examine import Examined, Plan, examine
+from monitor.evaluate.examine import Examination, Plan, examine
 from monitor.evaluate.markets.cases import Simulated, Source
 
 ROOT: Final = Path(monitor.__file__).parent
@@ -43,59 +45,67 @@ READS: Final = ("monitor.adapters", "monitor.recording", "monitor.replay")
 """Modules and packages on which the result of recorded files depends as well."""
 
 
-class Kept(msgspec.Struct, frozen=True):
-    """A file of the folder."""
+class StoredResult(msgspec.Struct, frozen=True):
+    """The content of a result file."""
 
     key: str
     market: str
-    examined: Examined
+    examined: Examination
 
 
-class Slot(msgspec.Struct, frozen=True):
-    """Where one market's result is kept, or will be."""
+class ResultFile(msgspec.Struct, frozen=True):
+    """The file in which one market's result is kept; it need not exist yet."""
 
     path: Path
     key: str
 
-    def find(self) -> Examined | None:
-        """The result, if it is there. Raises ``OperatorError`` for a file that is none."""
+    def find(self) -> Examination | None:
+        """Return the stored result, or None if there is none. Raises ``OperatorError`` for an unreadable file."""
         try:
-            kept = msgspec.json.decode(self.path.read_bytes(), type=Kept)
+            kept = msgspec.json.decode(self.path.read_bytes(), type=StoredResult)
         except FileNotFoundError:
             return None
         except msgspec.MsgspecError as error:
-            raise OperatorError(f"{self.path} is no result of evaluate ({error}); remove it") from None
+            raise OperatorError(f"{self.path} is not a result of evaluate ({error}); remove it") from None
         if kept.key != self.key:
-            raise OperatorError(f"{self.path} is the result of something else; remove it")
+            raise OperatorError(f"{self.path} is the result of another market or another version; remove it")
         return kept.examined
 
-    def put(self, examined: Examined) -> None:
-        """Keep the result; a reader finds all of it or nothing."""
+    def put(self, examined: Examination) -> None:
+        """Store the result; a reader finds all of it or nothing."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
         unfinished = self.path.with_suffix(f".{os.getpid()}.tmp")
-        unfinished.write_bytes(msgspec.json.encode(Kept(self.key, examined.exposure.world, examined)))
+        unfinished.write_bytes(msgspec.json.encode(StoredResult(self.key, examined.exposure.world, examined)))
         unfinished.replace(self.path)
 
 
-def slot(folder: Path, source: Source, plan: Plan) -> Slot:
-    """Where the result of a market is kept."""
+def result_file(folder: Path, source: Source, plan: Plan) -> ResultFile:
+    """Return the file in which the result of a market is kept."""
     depends_on = [
-        *source.identity(), code_hash(DETECTS + (SIMULATES if isinstance(source, Simulated) else READS)),
-        plan.settings, plan.trigger, str(plan.rules), str(plan.matrix), platform.python_version(), np.__version__,
-    ]  # fmt: skip
+        *source.identity(),
+        code_hash(DETECTS + (SIMULATES if isinstance(source, Simulated) else READS)),
+        plan.settings,
+        plan.trigger,
+        str(plan.rules),
+        str(plan.matrix),
+        platform.python_version(),
+        np.__version__,
+    ]
     key = hashlib.sha256(msgspec.json.encode(depends_on)).hexdigest()
     name = "".join(letter if letter.isalnum() or letter in "._-" else "-" for letter in source.name)
-    return Slot(folder / f"{name[:80]}-{key[:16]}.json", key)
+    return ResultFile(folder / f"{name[:80]}-{key[:16]}.json", key)
 
 
-def examine_and_keep(source: Source, plan: Plan, kept: Slot | None) -> Examined:
-    """Examine a market, and keep the result as soon as it is there.
+def examine_and_keep(source: Source, plan: Plan, kept: ResultFile | None) -> Examination:
+    """Examine a market, store the result as soon as it is there, and return it.
 
     Raises:
         OperatorError: what the result depends on has changed since the run began, which a new process would not notice.
     """
-    if kept is not None and slot(kept.path.parent, source, plan) != kept:
-        raise OperatorError(f"the program or {source.name} changed during the run: start it again, the rest is kept")
+    if kept is not None and result_file(kept.path.parent, source, plan) != kept:
+        raise OperatorError(
+            f"{source.name} or the program changed during the run: start again, the finished markets are kept"
+        )
     examined = examine(source, plan)
     if kept is not None:
         kept.put(examined)
@@ -104,7 +114,7 @@ def examine_and_keep(source: Source, plan: Plan, kept: Slot | None) -> Examined:
 
 @cache
 def code_hash(parts: tuple[str, ...]) -> str:
-    """A hash of the sources of these parts of the program."""
+    """Return a hash of the source code of these modules and packages."""
     digest = hashlib.sha256()
     for path in sorted(path for part in parts for path in sources(part)):
         digest.update(f"{path.relative_to(ROOT)} {path.stat().st_size}\n".encode())

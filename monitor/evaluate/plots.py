@@ -1,4 +1,4 @@
-"""A chart of each episode: price, forced orders, score and phases over the same time. Needs the extra ``plots``."""
+"""Draws a chart of each episode: price, forced orders, score and phases over time. Needs the extra ``plots``."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from monitor.errors import OperatorError
-from monitor.evaluate.markets.tape import Tape, grid
-from monitor.evaluate.trials.alerts import Key, Traced, Watch
+from monitor.evaluate.markets.tape import AssetSide, Tape, grid
+from monitor.evaluate.trials.alerts import ScoredSecond, SignalLog
 from monitor.evaluate.trials.outcomes import Outcome
 from monitor.events import MICROS, SIDES, Phase
 
@@ -19,48 +19,54 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 BEFORE_US: Final = 30 * 60 * MICROS
+"""Time that a chart shows before an episode, microseconds."""
 AFTER_US: Final = 90 * 60 * MICROS
+"""Time that a chart shows after an episode, microseconds."""
 COLOURS: Final[Mapping[Phase, str]] = {"building": "#f2c94c", "cascade": "#eb5757", "relief": "#6fcf97"}
 BAR_S: Final = 60
-MISSING: Final = "--plots needs matplotlib: pip install 'liquidation-cascade-monitor[plots]'"
+MISSING_MATPLOTLIB: Final = "--plots needs matplotlib: pip install 'liquidation-cascade-monitor[plots]'"
 
 
-def require() -> None:
-    """Raises ``OperatorError`` with what to install where matplotlib is missing."""
+def require_matplotlib() -> None:
+    """Import matplotlib for files. Raises ``OperatorError`` with the remedy where it is missing."""
     try:
         import matplotlib
     except ImportError:
-        raise OperatorError(MISSING) from None
+        raise OperatorError(MISSING_MATPLOTLIB) from None
     matplotlib.use("Agg")
 
 
-def draw_all(folder: Path, world: str, outcome: Outcome, tapes: Mapping[str, Tape], watch: Watch) -> int:
-    """Draw every event and every false alarm; returns how many files there are now."""
-    require()
+def draw_all(folder: Path, world: str, outcome: Outcome, tapes: Mapping[str, Tape], log: SignalLog) -> int:
+    """Draw every event and every false alarm, and return the number of files written."""
+    require_matplotlib()
     folder.mkdir(parents=True, exist_ok=True)
     spans = [
-        (Key(hit.label.asset, hit.label.direction), hit.label.onset_us, hit.label.end_us,
-         "missed" if hit.at_us is None else f"severity {hit.label.severity}")
-        for hit in outcome.hits
+        (
+            AssetSide(result.label.asset, result.label.direction),
+            result.label.onset_us,
+            result.label.end_us,
+            "missed" if result.at_us is None else f"severity {result.label.severity}",
+        )
+        for result in outcome.results
     ] + [
-        (Key(one.alert.asset, one.alert.direction), one.alert.at_us, one.alert.at_us, one.verdict)
+        (AssetSide(one.alert.asset, one.alert.direction), one.alert.at_us, one.alert.at_us, one.verdict)
         for one in outcome.alarms
         if one.verdict in ("false", "decoy")
-    ]  # fmt: skip
+    ]
     drawn = 0
     for key, start_us, end_us, words in spans:
         if key.asset in tapes:
             title = f"{world}: {key.asset} {key.direction}, {words}"
             at = datetime.fromtimestamp(start_us // MICROS, UTC)
             name = f"{world}-{key.asset}-{key.direction}-{at:%Y%m%dT%H%M%S}.png".replace(" ", "-")
-            trace = (watch.trace or {}).get(key, [])
+            trace = (log.trace or {}).get(key, [])
             draw(folder / name, title, tapes[key.asset], trace, start_us - BEFORE_US, end_us + AFTER_US)
             drawn += 1
     return drawn
 
 
-def draw(path: Path, title: str, tape: Tape, trace: Sequence[Traced], start_us: int, end_us: int) -> None:
-    """Draw one stretch of time of one asset."""
+def draw(path: Path, title: str, tape: Tape, trace: Sequence[ScoredSecond], start_us: int, end_us: int) -> None:
+    """Draw the time from ``start_us`` to ``end_us`` of one asset into a PNG file."""
     from matplotlib import pyplot
 
     figure, axes = pyplot.subplots(3, 1, sharex=True, figsize=(11, 7), layout="constrained", height_ratios=(2, 1, 1))
@@ -75,7 +81,7 @@ def draw(path: Path, title: str, tape: Tape, trace: Sequence[Traced], start_us: 
     axes[2].set_ylim(0, 100)
     axes[2].set_ylabel("score")
     axes[2].set_xlabel("UTC")
-    for first_us, last_us, phase in spans_of(inside):
+    for first_us, last_us, phase in phase_spans(inside):
         for one in axes:
             one.axvspan(*_days(np.array([first_us, last_us])), color=COLOURS[phase], alpha=0.25, linewidth=0)
     figure.savefig(path, dpi=90)
@@ -83,7 +89,7 @@ def draw(path: Path, title: str, tape: Tape, trace: Sequence[Traced], start_us: 
 
 
 def _bars(axes: Axes, tape: Tape, start_us: int, end_us: int) -> None:
-    """Forced USD a minute, longs below the line and shorts above it."""
+    """Draw forced USD a minute, longs below the line and shorts above it."""
     edges = np.arange(start_us, end_us + BAR_S * MICROS, BAR_S * MICROS)
     for side, sign, colour in ((SIDES[0], -1, "#b03a2e"), (SIDES[1], 1, "#1e8449")):
         times, micros = tape.forced(side)
@@ -95,12 +101,12 @@ def _bars(axes: Axes, tape: Tape, start_us: int, end_us: int) -> None:
 
 
 def _days(us: Any) -> Any:
-    """Microseconds as the numbers that matplotlib's dates are."""
+    """Return microseconds as the dates that matplotlib draws."""
     return us.astype("datetime64[us]")
 
 
-def spans_of(trace: Sequence[Traced]) -> list[tuple[int, int, Phase]]:
-    """Stretches of one phase other than calm."""
+def phase_spans(trace: Sequence[ScoredSecond]) -> list[tuple[int, int, Phase]]:
+    """Return first time, last time and phase of each stretch in one phase other than calm."""
     spans: list[tuple[int, int, Phase]] = []
     for one in trace:
         if one.phase == "calm":

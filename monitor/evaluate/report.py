@@ -1,4 +1,4 @@
-"""What an evaluation comes to: the tables' rows, for people and for programs."""
+"""Builds the report of an evaluation: the rows of all tables, for people and for programs."""
 
 from __future__ import annotations
 
@@ -10,30 +10,31 @@ from typing import Final, NamedTuple
 
 import msgspec
 
+from monitor.cascade.market import MARKET
 from monitor.cascade.settings import DetectorSettings
-from monitor.evaluate.examine import Examined
-from monitor.evaluate.markets.truth import MARKET, Label
+from monitor.evaluate.examine import Examination
+from monitor.evaluate.markets.truth import Label
 from monitor.evaluate.measures import thresholds
 from monitor.evaluate.measures.calibration import Calibration, calibrate, isotonic
 from monitor.evaluate.measures.compare import Comparison, MatrixRow, compare, matrix_row
-from monitor.evaluate.measures.figures import SEVERE, Blocks, Figures, figures
-from monitor.evaluate.measures.folds import clip, folds
-from monitor.evaluate.measures.groups import Group, groups
+from monitor.evaluate.measures.figures import SEVERE, Blocks, Figures, compute_figures
+from monitor.evaluate.measures.folds import clip_outcomes, make_folds
+from monitor.evaluate.measures.groups import Group, group_by_kind
 from monitor.evaluate.trials.alerts import Alert
-from monitor.evaluate.trials.baselines import OFF, PRICE, RULES
-from monitor.evaluate.trials.matching import within
+from monitor.evaluate.trials.baselines import ALWAYS_OFF, PRICE_ONLY, RULES
+from monitor.evaluate.trials.matching import is_near
 from monitor.evaluate.trials.outcomes import Outcome
-from monitor.evaluate.trials.robustness import PLAIN, exchanged
+from monitor.evaluate.trials.robustness import UNDEGRADED, judge_foreign_alerts
 
 DETECTOR: Final = "this detector"
 NOTHING_LOST: Final = "nothing lost"
-ANOTHER: Final = "another market's alerts"
+FOREIGN_ALERTS: Final = "another market's alerts"
 ALL_ORDERS: Final = "all forced orders"
 SHOWN_ORDERS: Final = "the forced orders that feeds showed"
 
 
 class Miss(msgspec.Struct, frozen=True):
-    """An event that was not found."""
+    """An event that was not found; ``carried`` if an older alert was active at its onset."""
 
     world: str
     label: Label
@@ -41,7 +42,7 @@ class Miss(msgspec.Struct, frozen=True):
 
 
 class FalseAlarm(msgspec.Struct, frozen=True):
-    """A clean false alarm; ``beside`` are the other assets of which the same side was in an event at that time."""
+    """A clean false alarm; ``beside`` names the other assets with an event of the same side at that time."""
 
     world: str
     asset: str
@@ -52,7 +53,7 @@ class FalseAlarm(msgspec.Struct, frozen=True):
 
 
 class WorldRow(msgspec.Struct, frozen=True):
-    """One market or recording; ``months`` are those in which its assets were watched, summed over them."""
+    """One market or recording; ``months`` sums the watched months of its assets."""
 
     world: str
     first_us: int
@@ -98,7 +99,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="e
 
 
 def config_hash(settings: DetectorSettings) -> str:
-    """Twelve hexadecimal digits that change with any of the detector's settings."""
+    """Return twelve hexadecimal digits that change with any of the detector's settings."""
     canonical = json.dumps(settings.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(canonical.encode()).hexdigest()[:12]
 
@@ -106,18 +107,18 @@ def config_hash(settings: DetectorSettings) -> str:
 Choice = Callable[[Mapping[float, Sequence[Outcome]]], float]
 
 
-def choices(name: str) -> dict[str, Choice]:
-    """The ways a baseline's threshold is set on the train markets: to either budget."""
-    if name == OFF:
+def threshold_choices(name: str) -> dict[str, Choice]:
+    """Return the ways in which a baseline's threshold is set on the train markets, by name: one a budget."""
+    if name == ALWAYS_OFF:
         return {name: min}
     return {
-        f"{name}, up to {budget:.0f} a month": partial(thresholds.within_budget, budget=budget)
+        f"{name}, up to {budget:.0f} a month": partial(thresholds.lowest_within_budget, budget=budget)
         for budget in thresholds.BUDGETS
     }
 
 
-def by_threshold(name: str, markets: Sequence[Examined]) -> dict[float, list[Outcome]]:
-    """A baseline's outcomes in all markets by its thresholds."""
+def outcomes_by_threshold(name: str, markets: Sequence[Examination]) -> dict[float, list[Outcome]]:
+    """Return a baseline's outcomes in all markets by threshold."""
     rule = next(rule for rule in RULES if rule.name == name)
     return {
         threshold: [market.rules[name][place] for market in markets] for place, threshold in enumerate(rule.thresholds)
@@ -125,39 +126,40 @@ def by_threshold(name: str, markets: Sequence[Examined]) -> dict[float, list[Out
 
 
 class Chosen(NamedTuple):
-    """A baseline's threshold, and its outcomes on the test markets there."""
+    """A baseline's threshold, and its outcomes on the test markets at it."""
 
     threshold: float
     outcomes: list[Outcome]
 
 
-class Tables:
-    """Puts the outcomes of train and test markets together."""
+class Results:
+    """Combines the outcomes of train and test markets into the rows of the report."""
 
-    def __init__(self, train: Sequence[Examined], test: Sequence[Examined]) -> None:
+    def __init__(self, train: Sequence[Examination], test: Sequence[Examination]) -> None:
         self.train, self.test = train, test
         self.outcomes = [market.detector for market in test]
         self.blocks = blocks_of(self.outcomes)
 
     def baselines(self) -> dict[str, Chosen]:
-        """The baselines' outcomes on the test markets at the thresholds that the train markets chose.
+        """Return the baselines' outcomes on the test markets at the thresholds that the train markets gave.
 
-        The price's is also set to the detector's recall, on the test markets themselves: that helps it, not the
-        detector, and leaves their false alarms and their leads to compare.
+        The price's threshold is also set on the test markets themselves, to the detector's recall. That favours the
+        baseline;
+        what is left to compare at equal recall are false alarms and leads.
         """
         chosen = {}
         for rule in RULES:
-            tested = by_threshold(rule.name, self.test)
-            if rule.name == PRICE and (reached := thresholds.recall(self.outcomes)) is not None:
-                threshold = thresholds.at_recall(tested, reached)
-                chosen[f"{PRICE}, equal recall"] = Chosen(threshold, tested[threshold])
-            for words, choose in choices(rule.name).items() if self.train else ():
-                threshold = choose(by_threshold(rule.name, self.train))
+            tested = outcomes_by_threshold(rule.name, self.test)
+            if rule.name == PRICE_ONLY and (reached := thresholds.recall_of(self.outcomes)) is not None:
+                threshold = thresholds.highest_reaching(tested, reached)
+                chosen[f"{PRICE_ONLY}, equal recall"] = Chosen(threshold, tested[threshold])
+            for words, choose in threshold_choices(rule.name).items() if self.train else ():
+                threshold = choose(outcomes_by_threshold(rule.name, self.train))
                 chosen[words] = Chosen(threshold, tested[threshold])
         return chosen
 
     def comparisons(self, baselines: Mapping[str, Chosen]) -> list[Comparison]:
-        """The detector against each baseline that says anything at all."""
+        """Return the detector's comparison with each baseline that raised any alert."""
         return [
             compare(name, self.outcomes, chosen.outcomes, self.blocks)
             for name, chosen in baselines.items()
@@ -165,124 +167,142 @@ class Tables:
         ]
 
     def walk_forward(self) -> list[Figures]:
-        """The detector and the baselines on folds of three months, their thresholds set on what came before."""
+        """Return figures over folds of three months, with thresholds set on what came before each fold."""
         tested: dict[str, list[Outcome]] = {}
-        for fold in folds([market.exposure for market in self.test]):
-            past = clip(self.outcomes, 0, fold.train_until_us)
-            now = clip(self.outcomes, fold.test_from_us, fold.test_until_us)
-            if not now or not any(outcome.hits for outcome in past):
+        for fold in make_folds([market.exposure for market in self.test]):
+            past = clip_outcomes(self.outcomes, 0, fold.train_until_us)
+            now = clip_outcomes(self.outcomes, fold.test_from_us, fold.test_until_us)
+            if not now or not any(outcome.results for outcome in past):
                 continue
             tested.setdefault(DETECTOR, []).extend(now)
             for rule in RULES:
-                table = by_threshold(rule.name, self.test)
-                trained = {at: clip(outcomes, 0, fold.train_until_us) for at, outcomes in table.items()}
-                for words, choose in choices(rule.name).items():
-                    mine = clip(table[choose(trained)], fold.test_from_us, fold.test_until_us)
+                table = outcomes_by_threshold(rule.name, self.test)
+                trained = {at: clip_outcomes(outcomes, 0, fold.train_until_us) for at, outcomes in table.items()}
+                for words, choose in threshold_choices(rule.name).items():
+                    mine = clip_outcomes(table[choose(trained)], fold.test_from_us, fold.test_until_us)
                     tested.setdefault(words, []).extend(mine)
         if not tested:
             return []
         blocks = blocks_of(tested[DETECTOR])
-        return [figures(name, outcomes, blocks) for name, outcomes in tested.items()]
+        return [compute_figures(name, outcomes, blocks) for name, outcomes in tested.items()]
 
     def calibration(self) -> Calibration | None:
-        """Probabilities made of the train markets' scores, held against the test markets."""
+        """Return the probabilities made from the train markets' scores, checked on the test markets."""
         steps = isotonic([point for market in self.train for week in market.points.values() for point in week])
         return calibrate(steps, [week for market in self.test for week in market.points.values()])
 
     def matrix(self) -> list[MatrixRow]:
-        """A row for each degradation that any test market has, beside the same stretches of time undegraded."""
-        plain = [one.degraded.get(PLAIN, one.detector) for one in self.test]
+        """Return a row for each degradation near events, beside the same time without it."""
+        plain = [one.degraded.get(UNDEGRADED, one.detector) for one in self.test]
         names = dict.fromkeys(name for market in self.test for name in market.degraded)
-        bent = {
+        degraded = {
             name: [one.degraded.get(name, was) for one, was in zip(self.test, plain, strict=True)] for name in names
         }
-        return [matrix_row(name, plain, outcomes, self.blocks) for name, outcomes in bent.items()]
+        return [matrix_row(name, plain, outcomes, self.blocks) for name, outcomes in degraded.items()]
 
-    def whole(self) -> list[MatrixRow]:
-        """A row for each whole run without something, beside the detector's whole run with everything."""
+    def whole_runs(self) -> list[MatrixRow]:
+        """Return a row for each whole run with a loss, beside the whole run without any."""
         names = dict.fromkeys(name for market in self.test for name in market.whole)
-        bent = {name: [one.whole.get(name, one.detector) for one in self.test] for name in names}
+        degraded = {name: [one.whole.get(name, one.detector) for one in self.test] for name in names}
         if names:
-            bent = {NOTHING_LOST: self.outcomes, **bent}
-        return [matrix_row(name, self.outcomes, outcomes, self.blocks) for name, outcomes in bent.items()]
+            degraded = {NOTHING_LOST: self.outcomes, **degraded}
+        return [matrix_row(name, self.outcomes, outcomes, self.blocks) for name, outcomes in degraded.items()]
 
     def placebos(self) -> list[MatrixRow]:
-        """A row for each placebo, beside the detector's own alerts."""
+        """Return a row for each placebo, beside the detector's own alerts."""
         names = dict.fromkeys(name for market in self.test for name in market.placebos)
-        bent = {name: [one.placebos.get(name, one.detector) for one in self.test] for name in names}
+        degraded = {name: [one.placebos.get(name, one.detector) for one in self.test] for name in names}
         if len(self.test) > 1:
-            bent[ANOTHER] = self._exchanged()
-        return [matrix_row(name, self.outcomes, outcomes, self.blocks) for name, outcomes in bent.items()]
+            degraded[FOREIGN_ALERTS] = self._foreign_alerts()
+        return [matrix_row(name, self.outcomes, outcomes, self.blocks) for name, outcomes in degraded.items()]
 
-    def _exchanged(self) -> list[Outcome]:
-        """Each market's events with the alerts of the one before."""
+    def _foreign_alerts(self) -> list[Outcome]:
+        """Return each market's outcome with the alerts of the market before it."""
         before = (self.test[-1], *self.test[:-1])
         return [
-            exchanged([one.alert for one in other.detector.alarms], other.exposure, market.labels, market.exposure)
+            judge_foreign_alerts(
+                [one.alert for one in other.detector.alarms], other.exposure, market.labels, market.exposure
+            )
             for other, market in zip(before, self.test, strict=True)
         ]
 
 
 def blocks_of(outcomes: Sequence[Outcome]) -> Blocks:
-    """The blocks of the markets of these outcomes."""
-    return Blocks([one.exposure for one in outcomes], [[hit.label for hit in one.hits] for one in outcomes])
+    """Return the bootstrap blocks of the markets of these outcomes."""
+    return Blocks([one.exposure for one in outcomes], [[result.label for result in one.results] for one in outcomes])
 
 
-def world_row(market: Examined) -> WorldRow:
-    """One market's line."""
-    hits, alarms = market.detector.hits, market.detector.alarms
-    severe = [hit for hit in hits if hit.label.severity >= SEVERE]
+def world_row(market: Examination) -> WorldRow:
+    """Return the row of one market."""
+    results, alarms = market.detector.results, market.detector.alarms
+    severe = [result for result in results if result.label.severity >= SEVERE]
     wide = market.market
     return WorldRow(
-        market.exposure.world, market.exposure.first_us, market.exposure.last_us, len(market.exposure.assets),
-        market.exposure.months, len(hits), sum(hit.at_us is not None for hit in hits),
-        len(severe), sum(hit.at_us is not None for hit in severe),
-        sum(one.verdict in ("false", "decoy") for one in alarms), sum(one.verdict == "near_miss" for one in alarms),
-        len(wide.hits), sum(hit.at_us is not None for hit in wide.hits),
-        sum(one.verdict == "false" for one in wide.alarms),
-        tuple(sorted({leg for label in market.labels if label.sought for leg in label.untested})),
-    )  # fmt: skip
+        world=market.exposure.world,
+        first_us=market.exposure.first_us,
+        last_us=market.exposure.last_us,
+        assets=len(market.exposure.assets),
+        months=market.exposure.months,
+        events=len(results),
+        found=sum(result.at_us is not None for result in results),
+        severe=len(severe),
+        severe_found=sum(result.at_us is not None for result in severe),
+        false=sum(one.verdict in ("false", "decoy") for one in alarms),
+        near_miss=sum(one.verdict == "near_miss" for one in alarms),
+        market_events=len(wide.results),
+        market_found=sum(result.at_us is not None for result in wide.results),
+        market_false=sum(one.verdict == "false" for one in wide.alarms),
+        untested=tuple(sorted({leg for label in market.labels if label.is_sought for leg in label.untested})),
+    )
 
 
-def misses(markets: Sequence[Examined]) -> list[Miss]:
-    """Every event that was not found."""
+def misses(markets: Sequence[Examination]) -> list[Miss]:
+    """Return every event that was not found."""
     return [
-        Miss(market.exposure.world, hit.label, hit.carried)
+        Miss(market.exposure.world, result.label, result.carried)
         for market in markets
-        for hit in market.detector.hits
-        if hit.at_us is None
+        for result in market.detector.results
+        if result.at_us is None
     ]
 
 
-def false_alarms(markets: Sequence[Examined]) -> list[FalseAlarm]:
-    """Every clean false alarm."""
+def false_alarms(markets: Sequence[Examination]) -> list[FalseAlarm]:
+    """Return every clean false alarm."""
     return [
         FalseAlarm(
-            market.exposure.world, one.alert.asset, one.alert.direction, one.alert.at_us, one.verdict == "decoy",
-            _beside(one.alert, market.labels),
+            world=market.exposure.world,
+            asset=one.alert.asset,
+            direction=one.alert.direction,
+            at_us=one.alert.at_us,
+            decoy=one.verdict == "decoy",
+            beside=_other_assets_in_event(one.alert, market.labels),
         )
         for market in markets
         for one in market.detector.alarms
         if one.verdict in ("false", "decoy")
-    ]  # fmt: skip
+    ]
 
 
-def _beside(alert: Alert, labels: Sequence[Label]) -> list[str]:
-    """Other assets with an event of an alert's side that it would have found, had it been one of theirs."""
-    return sorted({
-        label.asset
-        for label in labels
-        if label.sought and label.asset not in (alert.asset, MARKET) and label.direction == alert.direction
-        and within(alert.at_us, label)
-    })  # fmt: skip
+def _other_assets_in_event(alert: Alert, labels: Sequence[Label]) -> list[str]:
+    """Return the other assets with an event of the alert's side within the matching window."""
+    return sorted(
+        {
+            label.asset
+            for label in labels
+            if label.is_sought
+            and label.asset not in (alert.asset, MARKET)
+            and label.direction == alert.direction
+            and is_near(alert.at_us, label)
+        }
+    )
 
 
-def build(
-    train: Sequence[Examined], test: Sequence[Examined], settings: DetectorSettings, *, trigger: str, tried: int
+def build_report(
+    train: Sequence[Examination], test: Sequence[Examination], settings: DetectorSettings, *, trigger: str, tried: int
 ) -> Report:
-    """All tables."""
-    tables = Tables(train, test)
-    baselines = tables.baselines()
+    """Return the report of the examined markets."""
+    results = Results(train, test)
+    baselines = results.baselines()
     chances = [market.chance for market in test if market.chance is not None]
     spikes = [market.after_spikes for market in test if market.after_spikes is not None]
     return Report(
@@ -293,31 +313,33 @@ def build(
         test=[market.exposure.world for market in test],
         worlds=[world_row(market) for market in test],
         figures=[
-            figures(DETECTOR, tables.outcomes, tables.blocks),
-            *(figures(name, one.outcomes, tables.blocks, one.threshold) for name, one in baselines.items()),
+            compute_figures(DETECTOR, results.outcomes, results.blocks),
+            *(compute_figures(name, one.outcomes, results.blocks, one.threshold) for name, one in baselines.items()),
         ],
-        comparisons=tables.comparisons(baselines),
-        walk_forward=tables.walk_forward() if all(market.rules for market in test) else [],
-        market=figures(MARKET, [one.market for one in test], blocks_of([one.market for one in test])),
-        calibration=tables.calibration(),
-        groups=groups(tables.outcomes, tables.blocks),
+        comparisons=results.comparisons(baselines),
+        walk_forward=results.walk_forward() if all(market.rules for market in test) else [],
+        market=compute_figures(MARKET, [one.market for one in test], blocks_of([one.market for one in test])),
+        calibration=results.calibration(),
+        groups=group_by_kind(results.outcomes, results.blocks),
         printed_of=ALL_ORDERS if all(market.true_course for market in test) else SHOWN_ORDERS,
-        matrix=tables.matrix(),
-        matrix_whole=tables.whole(),
-        placebos=tables.placebos(),
+        matrix=results.matrix(),
+        matrix_whole=results.whole_runs(),
+        placebos=results.placebos(),
         chance=sum(chances) / len(chances) if chances else None,
         after_spikes=sum(spikes) if spikes else None,
         missed=misses(test),
         false_alarms=false_alarms(test),
         notes=_notes(test),
-    )  # fmt: skip
+    )
 
 
-def _notes(markets: Sequence[Examined]) -> list[str]:
-    untested = sorted({
-        (market.exposure.world, ", ".join(label.untested))
-        for market in markets
-        for label in market.labels
-        if label.sought and label.untested
-    })  # fmt: skip
+def _notes(markets: Sequence[Examination]) -> list[str]:
+    untested = sorted(
+        {
+            (market.exposure.world, ", ".join(label.untested))
+            for market in markets
+            for label in market.labels
+            if label.is_sought and label.untested
+        }
+    )
     return [f"{world}: the {legs} leg of the labels could not be tested everywhere" for world, legs in untested]

@@ -48,9 +48,7 @@ def lose(events: Events, percent: int) -> Iterator[AnyEvent]:
             yield event
 
 
-def outage(
-    events: Events, venue: str, from_us: int, to_us: int, channels: Sequence[Channel]
-) -> Iterator[AnyEvent]:  # fmt: skip
+def outage(events: Events, venue: str, from_us: int, to_us: int, channels: Sequence[Channel]) -> Iterator[AnyEvent]:
     """Lose what arrives from a venue in [``from_us``, ``to_us``) and report the gap of each channel at its end."""
     kept = (event for event in events if event.venue != venue or not from_us <= arrival_us(event) < to_us)
     return heapq.merge(kept, gap_events(venue, from_us, to_us, channels), key=arrival_us)
@@ -161,7 +159,7 @@ def _delay(events: Events, new_arrival_us: Callable[[AnyEvent], int]) -> Iterato
 
 def misprice(
     events: Events, venues: Sequence[str], factor: float, is_wrong_at: Callable[[int], bool]
-) -> Iterator[AnyEvent]:  # fmt: skip
+) -> Iterator[AnyEvent]:
     """Multiply the mark prices of some venues by ``factor`` while ``is_wrong_at(arrival_us)`` holds."""
     for event in events:
         if type(event) is MarkPrice and event.venue in venues and is_wrong_at(arrival_us(event)):

@@ -110,13 +110,13 @@ def _quotes(step: Step, assets: Sequence[Asset]) -> Iterator[MarkPrice | OpenInt
             if listing.venue in INTEREST_VENUES and step.end_us % INTEREST_US == 0:
                 quantity = listing.base_quantity(quote.venue_lots[listing.venue])
                 yield OpenInterest(
-                    listing.venue,
-                    listing.symbol,
-                    listing.asset,
-                    step.end_us,
-                    step.end_us,
-                    quantity,
-                    quantity * quote.mark_price,
+                    venue=listing.venue,
+                    symbol=listing.symbol,
+                    asset=listing.asset,
+                    event_time_us=step.end_us,
+                    receive_time_us=step.end_us,
+                    open_interest=quantity,
+                    open_interest_usd=quantity * quote.mark_price,
                 )
 
 

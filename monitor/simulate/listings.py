@@ -139,22 +139,87 @@ def _listings(
 ) -> dict[str, Listing]:
     base = asset if units == 1 else f"{units}{asset}"
     coin = {
-        venue: Listing(venue, f"{base}USDT", asset, base, units, decimals, Decimal(lot))
+        venue: Listing(
+            venue=venue,
+            symbol=f"{base}USDT",
+            asset=asset,
+            base=base,
+            units=units,
+            price_decimals=decimals,
+            lot=Decimal(lot),
+        )
         for venue in (BINANCE_USDM, BYBIT)
     }
     okx_ticks = decimals if okx_decimals is None else okx_decimals
-    okx = Listing(OKX, f"{asset}-USDT-SWAP", asset, asset, 1, okx_ticks, Decimal(okx_lot), Decimal(contract))
+    okx = Listing(
+        venue=OKX,
+        symbol=f"{asset}-USDT-SWAP",
+        asset=asset,
+        base=asset,
+        units=1,
+        price_decimals=okx_ticks,
+        lot=Decimal(okx_lot),
+        contract_size=Decimal(contract),
+    )
     return coin | {OKX: okx}
 
 
 # Open interest is a mid-size market's, scaled so that a cascade closes some 100 M USD in half a minute; volatility of
 # BTC is 2.4 % a day (0.8 bp per root second), the others' own noise as their daily volatility beyond beta times BTC's.
 ASSETS: Final = (
-    Asset("BTC", 65_000.0, 1.0, 0.8e-4, 500e6, 24.0, _listings("BTC", 1, "0.001", "0.01", "0.1")),
-    Asset("ETH", 1_900.0, 1.15, 0.6e-4, 300e6, 18.0, _listings("ETH", 2, "0.01", "0.1", "0.1")),
-    Asset("SOL", 80.0, 1.25, 0.8e-4, 120e6, 10.0, _listings("SOL", 2, "0.1", "1", "0.1")),
-    Asset("XRP", 1.4, 1.1, 0.8e-4, 75e6, 8.0, _listings("XRP", 4, "1", "100", "0.01")),
-    Asset("DOGE", 0.1, 1.25, 0.9e-4, 50e6, 6.0, _listings("DOGE", 5, "10", "1000", "0.01")),
-    Asset("PEPE", 9.5e-6, 1.35, 1.2e-4, 25e6, 4.0, _listings("PEPE", 7, "1000", "10000000", "0.1", 1000, 9)),
+    Asset(
+        name="BTC",
+        price=65_000.0,
+        beta=1.0,
+        volatility=0.8e-4,
+        open_interest_usd=500e6,
+        trades_per_s=24.0,
+        listings=_listings("BTC", 1, "0.001", "0.01", "0.1"),
+    ),
+    Asset(
+        name="ETH",
+        price=1_900.0,
+        beta=1.15,
+        volatility=0.6e-4,
+        open_interest_usd=300e6,
+        trades_per_s=18.0,
+        listings=_listings("ETH", 2, "0.01", "0.1", "0.1"),
+    ),
+    Asset(
+        name="SOL",
+        price=80.0,
+        beta=1.25,
+        volatility=0.8e-4,
+        open_interest_usd=120e6,
+        trades_per_s=10.0,
+        listings=_listings("SOL", 2, "0.1", "1", "0.1"),
+    ),
+    Asset(
+        name="XRP",
+        price=1.4,
+        beta=1.1,
+        volatility=0.8e-4,
+        open_interest_usd=75e6,
+        trades_per_s=8.0,
+        listings=_listings("XRP", 4, "1", "100", "0.01"),
+    ),
+    Asset(
+        name="DOGE",
+        price=0.1,
+        beta=1.25,
+        volatility=0.9e-4,
+        open_interest_usd=50e6,
+        trades_per_s=6.0,
+        listings=_listings("DOGE", 5, "10", "1000", "0.01"),
+    ),
+    Asset(
+        name="PEPE",
+        price=9.5e-6,
+        beta=1.35,
+        volatility=1.2e-4,
+        open_interest_usd=25e6,
+        trades_per_s=4.0,
+        listings=_listings("PEPE", 7, "1000", "10000000", "0.1", 1000, 9),
+    ),
 )
 """BTC first: the others follow it."""

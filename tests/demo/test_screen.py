@@ -26,13 +26,44 @@ def crashed(side: Side) -> Detector:
     events: list[AnyEvent] = []
     for second in range(12):
         at_us = T0 + second * 1_000_000
-        events.append(MarkPrice("bybit", "BTCUSDT", "BTC", at_us, at_us, 65_000.0 * (1 + fall * second)))
+        events.append(
+            MarkPrice(
+                venue="bybit",
+                symbol="BTCUSDT",
+                asset="BTC",
+                event_time_us=at_us,
+                receive_time_us=at_us,
+                mark_price=65_000.0 * (1 + fall * second),
+            )
+        )
         events += [
-            Liquidation(venue, "BTCUSDT", "BTC", at_us, at_us, side, 4e6, "complete", f"{venue}{second}{number}")
+            Liquidation(
+                venue=venue,
+                symbol="BTCUSDT",
+                asset="BTC",
+                event_time_us=at_us,
+                receive_time_us=at_us,
+                side=side,
+                notional_usd=4e6,
+                coverage="complete",
+                id=f"{venue}{second}{number}",
+            )
             for venue in ("bybit", "okx")
             for number in range(10)
         ]
-        events.append(Liquidation("okx", "ETH-USDT-SWAP", "ETH", at_us, at_us, "short", 900.0, "sampled", str(second)))
+        events.append(
+            Liquidation(
+                venue="okx",
+                symbol="ETH-USDT-SWAP",
+                asset="ETH",
+                event_time_us=at_us,
+                receive_time_us=at_us,
+                side="short",
+                notional_usd=900.0,
+                coverage="sampled",
+                id=str(second),
+            )
+        )
     detector.apply(events)
     return detector
 

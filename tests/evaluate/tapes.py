@@ -1,4 +1,4 @@
-"""Hand-made tapes that the tests of this folder share: a price that falls in a straight line, forced orders, coins."""
+"""Hand-made tapes for the tests of this folder: a price that falls in a straight line, forced orders, coins."""
 
 from __future__ import annotations
 
@@ -11,39 +11,57 @@ from monitor.evaluate.markets.truth import Label, Truth
 from monitor.events import MICROS, AnyEvent, Coverage, Liquidation, MarkPrice, OpenInterest, Side
 
 START = 1_700_006_400
-"""Seconds; a multiple of an hour."""
+"""Start of all tapes, seconds since the epoch; a multiple of an hour."""
 _numbers = count()
 
 
 def mark(second: int, price: float, asset: str = "BTC", venue: str = "okx") -> MarkPrice:
-    """A mark price, so many seconds after the start."""
+    """Return a mark price, ``second`` seconds after the start."""
     at = (START + second) * MICROS
-    return MarkPrice(venue, asset, asset, at, at, price)
+    return MarkPrice(venue=venue, symbol=asset, asset=asset, event_time_us=at, receive_time_us=at, mark_price=price)
 
 
 def forced(
     second: int, usd: float, side: Side = "long", asset: str = "BTC", coverage: Coverage = "complete"
 ) -> Liquidation:
-    """A forced order."""
+    """Return a forced order."""
     at = (START + second) * MICROS
-    return Liquidation("okx", asset, asset, at, at, side, usd, coverage, f"{next(_numbers)}")
+    return Liquidation(
+        venue="okx",
+        symbol=asset,
+        asset=asset,
+        event_time_us=at,
+        receive_time_us=at,
+        side=side,
+        notional_usd=usd,
+        coverage=coverage,
+        id=f"{next(_numbers)}",
+    )
 
 
 def interest(second: int, coins: float, price: float = 100.0, venue: str = "okx") -> OpenInterest:
-    """An open interest of BTC."""
+    """Return an open interest of BTC."""
     at = (START + second) * MICROS
-    return OpenInterest(venue, "BTC", "BTC", at, at, coins, coins * price)
+    return OpenInterest(
+        venue=venue,
+        symbol="BTC",
+        asset="BTC",
+        event_time_us=at,
+        receive_time_us=at,
+        open_interest=coins,
+        open_interest_usd=coins * price,
+    )
 
 
 def tape(events: Iterable[AnyEvent], asset: str = "BTC") -> Tape:
-    """The asset's tape of events."""
+    """Return the tape of one asset."""
     tapes = Tapes()
     tapes.add(sorted(events, key=lambda event: event.event_time_us))
     return tapes.tape(asset)
 
 
 def fall(hours: int = 6, drop: float = 0.06, at: int = 3 * 3_600, length: int = 600) -> list[MarkPrice]:
-    """Prices every ten seconds: 100 until ``at``, then in ``length`` seconds down to 100 * (1 - drop), and there."""
+    """Return prices every ten seconds: 100 until ``at``, then down to 100 * (1 - drop) in ``length`` seconds."""
     prices = []
     for second in range(0, hours * 3_600, 10):
         done = min(1.0, max(0.0, (second - at) / length))
@@ -53,16 +71,22 @@ def fall(hours: int = 6, drop: float = 0.06, at: int = 3 * 3_600, length: int = 
 
 def label(
     onset: int, end: int, asset: str = "BTC", direction: Side = "long", kind: Truth = "event", severity: int = 2
-) -> Label:  # fmt: skip
-    """A label between two seconds after the start; its peak and its low are in the middle."""
+) -> Label:
+    """Return a label between two seconds after the start; its peak and its low are in the middle."""
     middle = (START + (onset + end) // 2) * MICROS
     return Label(
-        type=kind, asset=asset, direction=direction, onset_us=(START + onset) * MICROS, peak_us=middle,
-        extreme_us=middle, end_us=(START + end) * MICROS, severity=severity,
-    )  # fmt: skip
+        type=kind,
+        asset=asset,
+        direction=direction,
+        onset_us=(START + onset) * MICROS,
+        peak_us=middle,
+        extreme_us=middle,
+        end_us=(START + end) * MICROS,
+        severity=severity,
+    )
 
 
 def unbroken(world: str, assets: Iterable[str], first_us: int, last_us: int) -> Exposure:
-    """All assets watched from the first time to the last one, as in a simulated market."""
+    """Return an exposure that watches all assets from the first time to the last one."""
     spans = ((first_us, last_us),)
     return Exposure(world, dict.fromkeys(assets, spans), spans)

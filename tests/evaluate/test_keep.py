@@ -25,7 +25,7 @@ SEED = Simulated(1, 2.0, 3)
 
 @dataclass
 class Run:
-    """One run of the command over recordings: what it printed, and what it said of kept markets."""
+    """One run of the command over recordings: its standard output, and its messages."""
 
     printed: str
     said: str
@@ -39,11 +39,11 @@ def evaluate(folder: Path, kept: Path, *arguments: str) -> Run:
 
 
 def key(source: Source = SEED, plan: Plan = PLAN) -> str:
-    return keep.slot(Path("kept"), source, plan).key
+    return keep.result_file(Path("kept"), source, plan).key
 
 
 def test_a_run_that_is_kept_is_printed_anew_byte_for_byte(tmp_path: Path) -> None:
-    """Nothing of a result is lost in the file; parts that were run apart come together; charts need a run."""
+    """Kept results give the same bytes, parts that were run apart are combined, and charts need a run."""
     pytest.importorskip("matplotlib")
     one, both, kept = tmp_path / "one", tmp_path / "both", tmp_path / "kept"
     one.mkdir()
@@ -52,33 +52,36 @@ def test_a_run_that_is_kept_is_printed_anew_byte_for_byte(tmp_path: Path) -> Non
     once = evaluate(one, kept)
     assert "kept" not in once.said
     again = evaluate(one, kept)
-    assert (again.printed, "1 of 1 markets were kept" in again.said) == (once.printed, True)
+    assert (again.printed, "1 of 1 markets are read" in again.said) == (once.printed, True)
     market(both, "second.jsonl", truth=False)
-    assert "1 of 2 markets were kept" in evaluate(both, kept).said
-    assert "2 of 2 markets were kept" in evaluate(both, kept).said
+    assert "1 of 2 markets are read" in evaluate(both, kept).said
+    assert "2 of 2 markets are read" in evaluate(both, kept).said
     assert len(list(kept.iterdir())) == 2
     charted = evaluate(one, kept, "--plots", str(tmp_path / "plots"))
     assert (charted.printed, "kept" in charted.said) == (once.printed, False)
 
 
 def test_what_the_result_depends_on_is_in_the_key(tmp_path: Path) -> None:
-    """Market, settings and options; neither where charts go nor where the files lie."""
+    """The key depends on market, settings and options, and not on where charts go or files lie."""
     changed = DetectorSettings.model_validate({"phases": {"cascade_score": 61}}).model_dump_json()
     plans = [
-        PLAN, msgspec.structs.replace(PLAN, settings=changed), msgspec.structs.replace(PLAN, trigger="building"),
-        msgspec.structs.replace(PLAN, matrix="events"), msgspec.structs.replace(PLAN, matrix="whole"),
+        PLAN,
+        msgspec.structs.replace(PLAN, settings=changed),
+        msgspec.structs.replace(PLAN, trigger="building"),
+        msgspec.structs.replace(PLAN, matrix="events"),
+        msgspec.structs.replace(PLAN, matrix="whole"),
         msgspec.structs.replace(PLAN, matrix="losses"),
         msgspec.structs.replace(PLAN, rules=False),
-    ]  # fmt: skip
+    ]
     seeds = [Simulated(2, 2.0, 3), Simulated(1, 3.0, 3), Simulated(1, 2.0, 4), Simulated(1, 2.0, 3, 2.0)]
     keys = [*(key(plan=plan) for plan in plans), *(key(source) for source in seeds)]
     assert len(set(keys)) == len(keys)
     assert key(plan=msgspec.structs.replace(PLAN, plots=tmp_path)) == key()
-    assert keep.slot(tmp_path, SEED, PLAN).path.name == f"seed-1-{key()[:16]}.json"
+    assert keep.result_file(tmp_path, SEED, PLAN).path.name == f"seed-1-{key()[:16]}.json"
 
 
 def test_files_are_known_by_what_is_in_them(tmp_path: Path) -> None:
-    """A byte more of the events, of the truth, of the converter or of a set's tables is another market."""
+    """One byte more in the events, the truth, the converter or a set's tables makes another market."""
     events = market(tmp_path)
     truth = tmp_path / "fall.truth.jsonl"
     table, script = tmp_path / "calm" / "price.csv.gz", tmp_path / "to_events.py"
@@ -102,33 +105,33 @@ def test_files_are_known_by_what_is_in_them(tmp_path: Path) -> None:
 
 
 def test_a_file_of_something_else_is_refused(tmp_path: Path) -> None:
-    """By name, with what to do; nothing is computed over it."""
-    slot = keep.slot(tmp_path, SEED, PLAN)
+    """A file that is no result of this market is refused by name with the remedy."""
+    slot = keep.result_file(tmp_path, SEED, PLAN)
     slot.path.write_text("{}")
-    with pytest.raises(OperatorError, match=r"seed-1-.*json is no result of evaluate .* remove it"):
+    with pytest.raises(OperatorError, match=r"seed-1-.*json is not a result of evaluate .* remove it"):
         slot.find()
     source = Recorded("fall", (market(tmp_path),), tmp_path / "fall.truth.jsonl")
-    mine = keep.slot(tmp_path, source, PLAN)
+    mine = keep.result_file(tmp_path, source, PLAN)
     keep.examine_and_keep(source, PLAN, mine)
     mine.path.rename(slot.path)
-    with pytest.raises(OperatorError, match="is the result of something else"):
+    with pytest.raises(OperatorError, match="is the result of another market"):
         slot.find()
     assert json.loads(slot.path.read_bytes())["examined"]["labels"][0]["kind"] == TRUTH["kind"]
 
 
 def test_what_changed_during_a_run_is_not_kept_under_its_old_name(tmp_path: Path) -> None:
-    """A process that starts later would read other files than the key was made of."""
+    """A result whose input changed during the run is not stored."""
     source = Recorded("fall", (market(tmp_path),))
-    before = keep.slot(tmp_path / "kept", source, PLAN)
+    before = keep.result_file(tmp_path / "kept", source, PLAN)
     with source.files[0].open("ab") as file:
         file.write(b"\n")
-    with pytest.raises(OperatorError, match="fall changed during the run"):
+    with pytest.raises(OperatorError, match="fall or the program changed during the run"):
         keep.examine_and_keep(source, PLAN, before)
     assert before.find() is None
 
 
 def test_all_code_that_decides_is_in_the_key() -> None:
-    """What examining a market loads is hashed, but for what starts a program, prints or carries events elsewhere."""
+    """The key covers all modules that examining a market loads, except those that cannot change a result."""
     code = "import sys, monitor.evaluate.examine; print(*(name for name in sys.modules if name.startswith('monitor')))"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, text=True).stdout.split()
     hashed = {

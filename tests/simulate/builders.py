@@ -36,7 +36,16 @@ def order(
     where = listing(venue, asset)
     price = next(one.price for one in ASSETS if one.name == asset)
     beyond = price * (0.996 if side == "long" else 1.004)
-    return ForcedOrder(number, where, side, lots, 1, where.ticks(price), where.ticks(beyond), T0 + at_ms * 1_000)
+    return ForcedOrder(
+        order_id=number,
+        listing=where,
+        side=side,
+        lots=lots,
+        last_fill_lots=1,
+        fill_ticks=where.ticks(price),
+        bankruptcy_ticks=where.ticks(beyond),
+        time_us=T0 + at_ms * 1_000,
+    )
 
 
 def trade(venue: str, at_ms: int, taker: TakerSide = "sell", ticks: int = 650_000, lots: int = 7) -> Print:

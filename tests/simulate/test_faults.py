@@ -32,17 +32,42 @@ ALL_FAULTS: Final[list[Callable[[list[AnyEvent]], Iterator[AnyEvent]]]] = [
 def liquidation(at_us: int, usd: float = 1.0, *, venue: str = "a", coverage: Coverage = "complete") -> Liquidation:
     """Return a liquidation, its event time relative to ``T0``; it is received a millisecond later."""
     at = T0 + at_us
-    return Liquidation(venue, "BTCUSDT", "BTC", at, at + 1_000, "long", usd, coverage, f"{venue}{at_us}")
+    return Liquidation(
+        venue=venue,
+        symbol="BTCUSDT",
+        asset="BTC",
+        event_time_us=at,
+        receive_time_us=at + 1_000,
+        side="long",
+        notional_usd=usd,
+        coverage=coverage,
+        id=f"{venue}{at_us}",
+    )
 
 
 def mark(at_us: int, venue: str = "a") -> MarkPrice:
     """Return a mark price, received half a millisecond after its event time."""
-    return MarkPrice(venue, "BTCUSDT", "BTC", T0 + at_us, T0 + at_us + 500, 100.0)
+    return MarkPrice(
+        venue=venue,
+        symbol="BTCUSDT",
+        asset="BTC",
+        event_time_us=T0 + at_us,
+        receive_time_us=T0 + at_us + 500,
+        mark_price=100.0,
+    )
 
 
 def interest(at_us: int) -> OpenInterest:
     """Return an open interest, received at its event time."""
-    return OpenInterest("a", "BTCUSDT", "BTC", T0 + at_us, T0 + at_us, 1.0, 100.0)
+    return OpenInterest(
+        venue="a",
+        symbol="BTCUSDT",
+        asset="BTC",
+        event_time_us=T0 + at_us,
+        receive_time_us=T0 + at_us,
+        open_interest=1.0,
+        open_interest_usd=100.0,
+    )
 
 
 def usd(events: Iterable[AnyEvent]) -> list[float]:

@@ -1,4 +1,4 @@
-"""Where markets to evaluate on come from: simulated ones by seed, event files, folders of recordings."""
+"""Loads the markets to evaluate on: simulated ones by seed, event files, and folders of recordings."""
 
 from __future__ import annotations
 
@@ -12,9 +12,8 @@ from typing import Final, NamedTuple
 import msgspec
 
 from monitor.errors import OperatorError
-from monitor.evaluate.markets.tape import Forced
+from monitor.evaluate.markets.tape import AssetSide, Forced
 from monitor.evaluate.markets.truth import Label, parse_truth, read_truth
-from monitor.evaluate.trials.alerts import Key
 from monitor.events import SIDES, AnyEvent
 from monitor.recording import read, read_file
 from monitor.replay import Playback
@@ -22,20 +21,20 @@ from monitor.simulate.world.settings import WorldSettings
 from monitor.simulate.world.world import World
 
 CONVERTER: Final = "to_events.py"
-"""A folder of recordings in other forms holds a program of this name: ``to_events.py SET`` prints events."""
+"""Program in a folder of recordings of other forms: ``to_events.py SET`` prints the events of one set."""
 SUFFIXES: Final = (".jsonl", ".jsonl.gz")
 
 
 class Case(NamedTuple):
-    """One market: its name, its events by arrival, and its labels where its truth is known.
+    """One market: its name, its events by arrival, and its labels where the truth is known.
 
-    ``forced`` is every forced order, shown by a feed or not, where the truth is that of a simulated market.
+    ``forced`` holds every forced order, reported by a feed or not, where the truth is that of a simulated market.
     """
 
     name: str
     events: list[AnyEvent]
     labels: list[Label] | None
-    forced: dict[Key, Forced] | None = None
+    forced: dict[AssetSide, Forced] | None = None
 
 
 class Simulated(msgspec.Struct, frozen=True):
@@ -48,26 +47,26 @@ class Simulated(msgspec.Struct, frozen=True):
 
     @property
     def name(self) -> str:
-        """What tables call it."""
+        """Return the name in tables."""
         return f"seed {self.seed}"
 
     def identity(self) -> list[str]:
-        """What it is made of: the same gives the same market."""
+        """Return what the market depends on; equal identities give equal markets."""
         return ["simulated", str(self.seed), repr(self.days), str(self.assets), repr(self.shocks)]
 
     def load(self) -> Case:
-        """Make it."""
+        """Simulate the market."""
         world = World(WorldSettings(seed=self.seed, days=self.days, assets=self.assets, shocks=self.shocks))
         truth = [msgspec.json.encode(line) for line in (world.header(), *world.episodes(), *world.decoys())]
         events = [event for chunk in world.events() for event in chunk]
-        return Case(self.name, events, parse_truth(truth, self.name), _forced(world))
+        return Case(self.name, events, parse_truth(truth, self.name), _forced_orders(world))
 
 
-def _forced(world: World) -> dict[Key, Forced]:
-    """What was closed by force, by asset and side."""
+def _forced_orders(world: World) -> dict[AssetSide, Forced]:
+    """Return all forced orders by asset and side."""
     start_us = world.settings.start_us
     return {
-        Key(market.spec.name, side): Forced(start_us + market.orders.time_us[mine], market.orders.micro_usd[mine])
+        AssetSide(market.spec.name, side): Forced(start_us + market.orders.time_us[mine], market.orders.micro_usd[mine])
         for market in world.markets
         for index, side in enumerate(SIDES)
         for mine in (market.orders.side == index,)
@@ -75,52 +74,52 @@ def _forced(world: World) -> dict[Key, Forced]:
 
 
 class Recorded(msgspec.Struct, frozen=True):
-    """Files of events or frames, merged by arrival, and their truth if there is a file of it."""
+    """Files of events or frames, merged by arrival, with a file of their truth if there is one."""
 
     name: str
     files: tuple[Path, ...]
     truth: Path | None = None
 
     def identity(self) -> list[str]:
-        """Its name, which tables show, and what is in its files."""
+        """Return the name and the hash of the files' contents."""
         truth = () if self.truth is None else (self.truth,)
-        return ["recorded", self.name, digest(self.files), digest(truth)]
+        return ["recorded", self.name, hash_files(self.files), hash_files(truth)]
 
     def load(self) -> Case:
-        """Read them. Raises ``OSError``, or ``OperatorError`` for a truth file that cannot be read."""
+        """Read the files. Raises ``OSError``, or ``OperatorError`` for an unreadable truth file."""
         playback = Playback({str(path): read_file(path) for path in self.files})
         return Case(self.name, list(playback), None if self.truth is None else read_truth(self.truth))
 
 
 class Converted(msgspec.Struct, frozen=True):
-    """One set of a folder of recordings that has a converter."""
+    """One set in a folder of recordings that has a converter."""
 
     name: str
     folder: Path
 
     def identity(self) -> list[str]:
-        """Its name, the programs of its folder, and what is in its own files."""
+        """Return the name and the hashes of the folder's programs and of the set's own files."""
         mine = [path for path in (self.folder / self.name).rglob("*") if path.is_file()]
         mine += self.folder.glob(f"{self.name}_*")
-        return ["converted", self.name, digest(sorted(self.folder.glob("*.py"))), digest(sorted(mine))]
+        return ["converted", self.name, hash_files(sorted(self.folder.glob("*.py"))), hash_files(sorted(mine))]
 
     def load(self) -> Case:
-        """Convert it. Raises ``OperatorError`` where the converter fails."""
+        """Convert the set. Raises ``OperatorError`` if the converter fails."""
         command = [sys.executable, str(self.folder / CONVERTER), self.name]
         with subprocess.Popen(command, stdout=subprocess.PIPE) as process:  # noqa: S603 - the folder was named by hand
             if process.stdout is None:  # pragma: no cover - it is a pipe
-                raise RuntimeError("no pipe")
+                raise RuntimeError(f"{command[1]}: its standard output is not a pipe")
             events = list(Playback({self.name: read(process.stdout)}))
         if process.returncode:
-            raise OperatorError(f"{' '.join(command)} ended with status {process.returncode}")
+            raise OperatorError(f"{' '.join(command)} failed with status {process.returncode}: see its messages above")
         return Case(self.name, events, None)
 
 
 Source = Simulated | Recorded | Converted
 
 
-def digest(paths: Iterable[Path]) -> str:
-    """A hash of files' bytes, in their order. Raises ``OSError``."""
+def hash_files(paths: Iterable[Path]) -> str:
+    """Return a hash of the files' bytes in the order given. Raises ``OSError``."""
     lines = []
     for path in paths:
         with path.open("rb") as file:
@@ -128,21 +127,24 @@ def digest(paths: Iterable[Path]) -> str:
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
-def recordings(folder: Path) -> list[Source]:
-    """What a folder holds: the sets of its converter, or its event files, each with ``NAME.truth.jsonl`` beside it.
+def find_recordings(folder: Path) -> list[Source]:
+    """Return the markets in a folder: the sets of its converter, or its event files.
+
+    An event file has its truth beside it as ``NAME.truth.jsonl``, if there is one.
 
     Raises:
-        OperatorError: it holds neither.
+        OperatorError: the folder holds neither.
     """
     if (folder / CONVERTER).exists():
-        return [Converted(name, folder) for name in sorted(_sets(folder))]
+        return [Converted(name, folder) for name in sorted(_set_names(folder))]
     files = sorted(path for path in folder.iterdir() if path.name.endswith(SUFFIXES) and ".truth." not in path.name)
     if not files:
-        raise OperatorError(f"{folder} holds neither {CONVERTER} nor files that end in {' or '.join(SUFFIXES)}")
+        raise OperatorError(f"{folder} has neither {CONVERTER} nor files that end in {' or '.join(SUFFIXES)}")
     return [_with_truth(path) for path in files]
 
 
-def _sets(folder: Path) -> Iterator[str]:
+def _set_names(folder: Path) -> Iterator[str]:
+    """Yield the names of the sets in a folder with a converter."""
     for path in folder.iterdir():
         if path.is_dir() and any(path.glob("*.csv.gz")):
             yield path.name
@@ -151,12 +153,13 @@ def _sets(folder: Path) -> Iterator[str]:
 
 
 def _with_truth(path: Path) -> Recorded:
+    """Return an event file with the truth beside it, if there is one."""
     name = path.name.removesuffix(".gz").removesuffix(".jsonl")
     truth = path.with_name(f"{name}.truth.jsonl")
     return Recorded(name, (path,), truth if truth.exists() else None)
 
 
-def files(paths: Iterable[Path], truth: Path | None) -> Recorded:
-    """Files that are one market."""
+def join_files(paths: Iterable[Path], truth: Path | None) -> Recorded:
+    """Return one market made of these files."""
     named = tuple(paths)
     return Recorded(" ".join(path.name for path in named), named, truth)

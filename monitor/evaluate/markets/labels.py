@@ -1,8 +1,10 @@
-"""Labels after the fact, from the whole tape, by code that shares nothing with the detector (section 4.1).
+"""Labels the episodes of a recording after the fact, from the whole tape and without any code of the detector.
 
-An episode of a side is a maximal interval in which the price is a daily standard deviation or more from its best of the
-last hour, intervals less than an hour apart merged, and in which forced flow or a falling open interest shows that
-positions were closed. What a recording cannot test is said in each label.
+An episode of a side is a maximal interval in which the price is one daily standard deviation or more from its best
+price
+of the last hour, with intervals less than an hour apart merged, and in which forced flow or falling open interest shows
+that positions were closed. Each label names the parts of the rule that the recording cannot test. ``docs/scorecard.md``
+describes the rule.
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from monitor.evaluate.markets.tape import Floats, Integers, Tape, grid
-from monitor.evaluate.markets.truth import Label, Truth, in_order
+from monitor.evaluate.markets.truth import Label, Truth, sort_labels
 from monitor.events import MICROS, SIDES, Side
 from monitor.onset import flow_onset
 from monitor.rolling import rolling_max, rolling_sums
@@ -23,24 +25,31 @@ MINUTE_US: Final = 60 * MICROS
 MERGE_MIN: Final = 60
 """Intervals with a shorter gap are one episode, minutes."""
 EVENT_SIGMA: Final = 1.0
+"""Drop from the best price of the hour that makes an event, in daily standard deviations."""
 NEAR_SIGMA: Final = 0.5
+"""Drop from the best price of the hour that makes a near-miss, in daily standard deviations."""
 SEVERITIES: Final = (1.0, 1.75, 3.0)
-"""Daily standard deviations from which on the severity is 1, 2 and 3."""
+"""Depths at which severity 1, 2 and 3 begin, in daily standard deviations."""
 EVENT_BP: Final = 20.0
+"""Forced flow of half an hour that makes an event, in basis points of the open interest."""
 NEAR_BP: Final = 5.0
-"""Forced within half an hour, basis points of the open interest."""
+"""Forced flow of half an hour that makes a near-miss, in basis points of the open interest."""
 FORCED_US: Final = 30 * MINUTE_US
+"""Window of the forced flow, microseconds."""
 INTEREST_DROP: Final = -0.02
+"""Change of open interest in coins within two hours that makes an event."""
 INTEREST_US: Final = 120 * MINUTE_US
+"""Window of the change of open interest, microseconds."""
 ASSUMED_SIGMA: Final = 0.03
-"""A day's standard deviation where fewer than three days can say (BTC 0.024, SOL 0.034, WIF 0.055)."""
+"""Daily standard deviation where fewer than three days are known (BTC 0.024, SOL 0.034, WIF 0.055)."""
 REMAINING: Final = 0.02
+"""Share of the forced notional that is still to come at the end of an episode."""
 
 
 class Legs(NamedTuple):
-    """What the rule looks at, minute by minute, of one side.
+    """The quantities that the rule tests for one side, minute by minute.
 
-    ``forced_bp`` and ``interest`` (change of the coins within two hours) are None where the tape cannot say.
+    ``forced_bp`` and ``interest`` (change of the coins within two hours) are None where the tape does not have them.
     """
 
     at: Integers
@@ -51,13 +60,13 @@ class Legs(NamedTuple):
 
     @property
     def untested(self) -> tuple[str, ...]:
-        """Legs that this tape cannot test."""
+        """Return the names of the legs that this tape cannot test."""
         legs = {"forced flow": self.forced_bp, "open interest": self.interest}
         return tuple(name for name, leg in legs.items() if leg is None)
 
 
-def labels_of(tape: Tape) -> list[Label]:
-    """All labels of one asset, by onset."""
+def label_episodes(tape: Tape) -> list[Label]:
+    """Return all labels of one asset, by onset."""
     found = []
     sigma = daily_sigma(tape)
     for start_us, end_us in tape.stretches():
@@ -66,12 +75,15 @@ def labels_of(tape: Tape) -> list[Label]:
             continue
         price = np.log(tape.price_at(at))
         for side in SIDES:
-            found += _side(tape, side, _legs(tape, side, at, price, sigma))
-    return in_order(found)
+            found += _label_side(tape, side, _legs(tape, side, at, price, sigma))
+    return sort_labels(found)
 
 
 def daily_sigma(tape: Tape) -> float:
-    """Median over days of the realised volatility of 5-minute returns; assumed where fewer than three days can say."""
+    """Return the median over days of the realised volatility of 5-minute returns.
+
+    Where fewer than three days are known, it is :data:`ASSUMED_SIGMA`.
+    """
     days = []
     for start_us, end_us in tape.stretches():
         at = grid(start_us, end_us, 300)
@@ -79,12 +91,13 @@ def daily_sigma(tape: Tape) -> float:
         day = at[1:] // (86_400 * MICROS)
         for one in np.unique(day):
             mine = squares[day == one]
-            if len(mine) >= 144:  # half a day at least
+            if len(mine) >= 144:  # at least half a day
                 days.append(float(np.sqrt(mine.mean() * 288)))
     return float(np.median(days)) if len(days) >= 3 and np.median(days) > 0 else ASSUMED_SIGMA
 
 
 def _legs(tape: Tape, side: Side, at: Integers, price: Floats, sigma: float) -> Legs:
+    """Return the quantities that the rule tests for one side of a stretch."""
     directed = price if side == "long" else -price
     drop = rolling_max(directed, 60) - directed
     coins, usd = tape.interest_at(at)
@@ -100,11 +113,13 @@ def _legs(tape: Tape, side: Side, at: Integers, price: Floats, sigma: float) -> 
     return Legs(at, drop, sigma, forced, interest)
 
 
-def intervals(flags: npt.NDArray[np.bool_], merge: int) -> list[tuple[int, int]]:
-    """First and last index of each run of true flags, runs with fewer than ``merge`` steps between them joined.
+def merge_runs(flags: npt.NDArray[np.bool_], merge: int) -> list[tuple[int, int]]:
+    """Return first and last index of each run of true flags.
+
+    Runs with fewer than ``merge`` steps between them are joined.
 
     Example:
-        >>> intervals(np.array([0, 1, 1, 0, 0, 1, 0, 0, 0, 1], bool), 3)
+        >>> merge_runs(np.array([0, 1, 1, 0, 0, 1, 0, 0, 0, 1], bool), 3)
         [(1, 5), (9, 9)]
     """
     true = np.flatnonzero(flags)
@@ -116,26 +131,26 @@ def intervals(flags: npt.NDArray[np.bool_], merge: int) -> list[tuple[int, int]]
     return list(zip(firsts.tolist(), lasts.tolist(), strict=True))
 
 
-def _side(tape: Tape, side: Side, legs: Legs) -> list[Label]:
+def _label_side(tape: Tape, side: Side, legs: Legs) -> list[Label]:
+    """Return the labels of one side of a stretch: intervals of large drops, and near-misses elsewhere."""
     found = []
     taken = np.zeros(len(legs.at), bool)
-    for first, last in intervals(legs.drop >= EVENT_SIGMA * legs.sigma, MERGE_MIN):
+    for first, last in merge_runs(legs.drop >= EVENT_SIGMA * legs.sigma, MERGE_MIN):
         taken[max(0, first - MERGE_MIN) : last + MERGE_MIN] = True
         depth = float(legs.drop[first : last + 1].max()) / legs.sigma
         severity = sum(depth >= limit for limit in SEVERITIES)
-        found.append(_label(tape, side, legs, first, last, _verdict(legs, first, last), severity))
+        found.append(_label(tape, side, legs, first, last, _classify(legs, first, last), severity))
     near = legs.drop >= NEAR_SIGMA * legs.sigma
     if legs.forced_bp is not None:
         near |= np.nan_to_num(legs.forced_bp) >= NEAR_BP
     found += [
-        _label(tape, side, legs, first, last, "near_miss", 0)
-        for first, last in intervals(near & ~taken, MERGE_MIN)
-    ]  # fmt: skip
+        _label(tape, side, legs, first, last, "near_miss", 0) for first, last in merge_runs(near & ~taken, MERGE_MIN)
+    ]
     return found
 
 
-def _verdict(legs: Legs, first: int, last: int) -> Truth:
-    """Whether positions were closed by force while the price moved."""
+def _classify(legs: Legs, first: int, last: int) -> Truth:
+    """Return the type of an episode: an event if forced flow or open interest shows forced closing."""
     flow = legs.forced_bp is not None and bool((legs.forced_bp[first : last + 31] >= EVENT_BP).any())
     left = legs.interest is not None and bool((legs.interest[first : last + 121] <= INTEREST_DROP).any())
     if flow or left:
@@ -144,11 +159,11 @@ def _verdict(legs: Legs, first: int, last: int) -> Truth:
 
 
 def _label(tape: Tape, side: Side, legs: Legs, first: int, last: int, verdict: Truth, severity: int) -> Label:
-    """The label of the interval of minutes, with its times to the second."""
+    """Return the label of an interval of minutes, with its times to the second."""
     start_us = int(legs.at[max(0, first - 60)])
     seconds = grid(start_us, int(legs.at[last]), 1)
     directed = np.log(tape.price_at(seconds)) * (1.0 if side == "long" else -1.0)
-    high, low = _ends(directed, int((legs.at[first] - start_us) // MICROS))
+    high, low = _drop_bounds(directed, int((legs.at[first] - start_us) // MICROS))
     drop = float(directed[high] - directed[low])
     end_us = int(legs.at[last])
     times, micros = tape.forced(side)
@@ -158,7 +173,7 @@ def _label(tape: Tape, side: Side, legs: Legs, first: int, last: int, verdict: T
     peak = low
     if len(times):
         peak = int(np.argmax(pace))
-        end_us = max(_last_of(times, micros), int(seconds[low]))
+        end_us = max(_end_of_flow(times, micros), int(seconds[low]))
     onset_us = int(seconds[flow_onset(directed, pace if len(times) else None, high, low)])
     return Label(
         type=verdict,
@@ -177,10 +192,12 @@ def _label(tape: Tape, side: Side, legs: Legs, first: int, last: int, verdict: T
     )
 
 
-def _ends(directed: Floats, begun: int) -> tuple[int, int]:
-    """Where the drop begins and ends: the interval's low and the best price before it.
+def _drop_bounds(directed: Floats, begun: int) -> tuple[int, int]:
+    """Return the indices at which the drop begins and ends: the best price before the interval's low, and that low.
 
-    Where a merged interval opened below what it fell from later, the deepest drop within an hour instead.
+    Where a merged interval opens below the price from which it falls later, they are those of the deepest drop within
+    an
+    hour.
     """
     low = begun + int(np.argmin(directed[begun:]))
     high = int(np.argmax(directed[: low + 1]))
@@ -192,7 +209,7 @@ def _ends(directed: Floats, begun: int) -> tuple[int, int]:
     return hour + int(np.argmax(directed[hour : deepest + 1])), deepest
 
 
-def _last_of(times: Integers, micros: Integers) -> int:
-    """The first time after which less than :data:`REMAINING` of the forced notional is still to come."""
+def _end_of_flow(times: Integers, micros: Integers) -> int:
+    """Return the first time after which less than :data:`REMAINING` of the forced notional is still to come."""
     left = micros.sum() - np.cumsum(micros)
     return int(times[np.argmax(left < REMAINING * micros.sum())])

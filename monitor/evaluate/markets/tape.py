@@ -1,4 +1,4 @@
-"""Everything that happened to one asset, column by column: what labels, baselines and plots are computed from."""
+"""Collects everything that happened to one asset in columns, from which labels, baselines and plots are computed."""
 
 from __future__ import annotations
 
@@ -16,30 +16,38 @@ from monitor.events import MICROS, SIDES, AnyEvent, Liquidation, MarkPrice, Open
 Integers = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 
-STRETCH_US: Final = 6 * 3_600 * MICROS
-"""A silence of prices this long ends a stretch: a recording of two crashes a year apart has no price between them.
+LONGEST_SILENCE_US: Final = 6 * 3_600 * MICROS
+"""Longest silence of prices within one stretch, microseconds.
 
-Shorter ones are outages, as a detector that is on duty lives through them.
+A longer one ends the stretch: a recording of two crashes a year apart has no price between them. Shorter silences are
+outages, which a detector on duty also goes through.
 """
 STALE_US: Final = 600 * MICROS
-"""A venue's price this old is left out of the median while others are younger."""
+"""Age from which on a venue's price is left out of the median while others are younger, microseconds."""
+
+
+class AssetSide(NamedTuple):
+    """One side of one asset: the longs or the shorts whose positions are liquidated."""
+
+    asset: str
+    direction: Side
 
 
 class Forced(NamedTuple):
-    """Forced orders of one side of an asset, by time: microseconds, and micro-USD."""
+    """The forced orders of one side of an asset by time: microseconds, and micro-USD."""
 
     times: Integers
     micros: Integers
 
     def usd(self, start_us: int, end_us: int) -> float:
-        """What was closed by force within the half-open interval [``start_us``, ``end_us``), USD."""
+        """Return the forced notional within the half-open interval [``start_us``, ``end_us``), USD."""
         first, last = np.searchsorted(self.times, (start_us, end_us))
         return int(self.micros[first:last].sum()) / MICROS
 
 
 @dataclass(slots=True)
-class Rows:
-    """Growing columns of one asset; times are of arrival, the ones that a detector can act on."""
+class Columns:
+    """Growing columns of one asset; times are those of arrival, on which a detector can act."""
 
     price_us: array[int] = field(default_factory=lambda: array("q"))
     price: array[float] = field(default_factory=lambda: array("d"))
@@ -55,7 +63,7 @@ class Rows:
 
 
 class Tapes:
-    """Collects the tapes of all assets while events pass by.
+    """Collects the tapes of all assets from a stream of events.
 
     Example:
         >>> from monitor.events import MarkPrice
@@ -66,40 +74,40 @@ class Tapes:
     """
 
     def __init__(self) -> None:
-        self.rows: dict[str, Rows] = {}
+        self.rows: dict[str, Columns] = {}
         self.first_us = 0
         self.last_us = 0
         self._seen: set[str] = set()
         self._venues: dict[str, int] = {}
 
     def add(self, events: Iterable[AnyEvent]) -> None:
-        """Take events in the order of their arrival; a liquidation that was seen already counts once."""
+        """Add events in the order of their arrival; a repeated liquidation counts once."""
         for event in events:
             kind = type(event)
             if kind is MarkPrice or kind is Liquidation or kind is OpenInterest:
-                self._take(event)
+                self._add(event)
 
-    def _take(self, event: Any) -> None:
+    def _add(self, event: Any) -> None:
         at = event.receive_time_us or event.event_time_us
         self.first_us = self.first_us or at
         self.last_us = max(self.last_us, at)
         rows = self.rows.get(event.asset)
         if rows is None:
-            rows = self.rows[event.asset] = Rows()
+            rows = self.rows[event.asset] = Columns()
         if type(event) is MarkPrice:
             rows.price_us.append(at)
             rows.price.append(event.mark_price)
             rows.price_venue.append(self._venue(event.venue))
         elif type(event) is Liquidation:
-            self._forced(rows, event, at)
+            self._add_liquidation(rows, event, at)
         else:
             rows.interest_us.append(at)
             rows.interest.append(event.open_interest)
             rows.interest_usd.append(event.open_interest_usd)
             rows.interest_venue.append(self._venue(event.venue))
 
-    def _forced(self, rows: Rows, event: Liquidation, at: int) -> None:
-        if event.coverage == "aggregated":  # says nothing about any minute of its hour
+    def _add_liquidation(self, rows: Columns, event: Liquidation, at: int) -> None:
+        if event.coverage == "aggregated":  # a total of an hour belongs to no minute of it
             rows.aggregated = True
             return
         if event.id in self._seen:
@@ -113,7 +121,7 @@ class Tapes:
         return self._venues.setdefault(name, len(self._venues))
 
     def tape(self, asset: str) -> Tape:
-        """The columns of one asset. Raises ``KeyError`` for an asset that nothing was heard of."""
+        """Return the tape of one asset. Raises ``KeyError`` for an asset without any event."""
         rows = self.rows[asset]
         return Tape(
             asset,
@@ -124,17 +132,18 @@ class Tapes:
         )
 
     def __iter__(self) -> Iterator[Tape]:
-        """All tapes, by asset."""
+        """Yield all tapes, by asset."""
         return (self.tape(asset) for asset in sorted(self.rows))
 
 
 def _sorted(times: array[int], *columns: array[Any]) -> tuple[npt.NDArray[Any], ...]:
     order = np.argsort(np.frombuffer(times, np.int64), kind="stable") if times else np.zeros(0, np.int64)
     return tuple(
-        np.frombuffer(column, np.int64 if column.typecode == "q" else np.float64)[order] if column else
-        np.zeros(0, np.int64 if column.typecode == "q" else np.float64)
+        np.frombuffer(column, np.int64 if column.typecode == "q" else np.float64)[order]
+        if column
+        else np.zeros(0, np.int64 if column.typecode == "q" else np.float64)
         for column in columns
-    )  # fmt: skip
+    )
 
 
 class Tape:
@@ -170,16 +179,16 @@ class Tape:
         self.aggregated = aggregated
 
     def forced(self, side: Side) -> Forced:
-        """One side's forced orders."""
+        """Return the forced orders of one side."""
         mine = self.forced_side == SIDES.index(side)
         return Forced(self.forced_us[mine], self.forced_micros[mine])
 
     def stretches(self) -> list[tuple[int, int]]:
-        """First and last time of each stretch of prices without a silence of :data:`STRETCH_US`."""
+        """Return first and last time of each stretch of prices without a silence of :data:`LONGEST_SILENCE_US`."""
         return stretches(self.price_us)
 
     def price_at(self, times: Integers) -> Floats:
-        """The median over venues of the last price at or before each time; NaN before the first one."""
+        """Return the median over venues of the last price at or before each time; NaN before the first one."""
         venues = np.unique(self.price_venue)
         if not len(venues):
             return np.full(len(times), np.nan)
@@ -194,7 +203,7 @@ class Tape:
         return _row_medians(prices, usable)
 
     def _last(self, times: Integers, chosen: npt.NDArray[np.bool_]) -> tuple[Floats, Floats]:
-        """One venue's last price and its age at each time."""
+        """Return one venue's last price and its age at each time."""
         at, prices = self.price_us[chosen], self.prices[chosen]
         place = np.searchsorted(at, times, side="right") - 1
         known = place >= 0
@@ -202,7 +211,7 @@ class Tape:
         return np.where(known, prices[place], np.nan), np.where(known, times - at[place], np.inf).astype(np.float64)
 
     def interest_at(self, times: Integers) -> tuple[Floats, Floats]:
-        """Open interest in coins and USD, summed over venues, at each time; NaN until every venue was heard of."""
+        """Return open interest in coins and in USD, summed over venues; NaN until every venue reported it."""
         coins, usd = np.zeros(len(times)), np.zeros(len(times))
         venues = np.unique(self.interest_venue)
         if not len(venues):
@@ -218,16 +227,16 @@ class Tape:
 
 
 def stretches(times: Integers) -> list[tuple[int, int]]:
-    """First and last of each run of sorted times, microseconds, without a gap of more than :data:`STRETCH_US`."""
+    """Return first and last of each run of sorted times without a gap of over :data:`LONGEST_SILENCE_US`."""
     if not len(times):
         return []
-    breaks = np.flatnonzero(np.diff(times) > STRETCH_US) + 1
+    breaks = np.flatnonzero(np.diff(times) > LONGEST_SILENCE_US) + 1
     edges = [0, *breaks.tolist(), len(times)]
     return [(int(times[first]), int(times[last - 1])) for first, last in pairwise(edges)]
 
 
 def _row_medians(values: Floats, usable: npt.NDArray[np.bool_]) -> Floats:
-    """Median of each row's usable values; NaN where there are none."""
+    """Return the median of each row's usable values; NaN where there are none."""
     ordered = np.sort(np.where(usable, values, np.inf), axis=1)
     count = usable.sum(axis=1)
     low = np.maximum(count - 1, 0) // 2
@@ -238,6 +247,6 @@ def _row_medians(values: Floats, usable: npt.NDArray[np.bool_]) -> Floats:
 
 
 def grid(start_us: int, end_us: int, step_s: int) -> Integers:
-    """Times from the first full step after ``start_us`` to the last one before ``end_us``, microseconds."""
+    """Return the times from the first full step after ``start_us`` to the last one before ``end_us``, microseconds."""
     step_us = step_s * MICROS
     return np.arange(-(-start_us // step_us), end_us // step_us + 1, dtype=np.int64) * step_us

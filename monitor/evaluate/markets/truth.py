@@ -1,4 +1,4 @@
-"""What really happened: labelled episodes, from a simulated market's truth file or from the rule of ``labels.py``."""
+"""Reads what really happened: labelled episodes from a truth file, and the market-wide episodes among them."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from typing import Final, Literal
 
 import msgspec
 
+from monitor.cascade.market import MARKET
 from monitor.errors import OperatorError
 from monitor.events import ALL, SIDES, Side
 
 Truth = Literal["event", "candidate", "near_miss", "hard_negative", "decoy"]
-SOUGHT: Final = frozenset({"event", "candidate"})
-"""What an alert should be there for."""
+SOUGHT_TYPES: Final = frozenset({"event", "candidate"})
+"""Types of labels in which a detector should raise an alert."""
 
-MARKET: Final = "MARKET"
 LEADERS: Final = frozenset({"BTC", "ETH"})
 MARKET_SHARE: Final = 0.4
-"""An episode is the market's when a leader or this share of the assets is in one at the same time (section 3.5)."""
+"""Share of assets (0 to 1) in an event at the same time that makes it the market's; a leader alone does too."""
 
 
 class Label(msgspec.Struct, frozen=True, kw_only=True):
@@ -28,18 +28,18 @@ class Label(msgspec.Struct, frozen=True, kw_only=True):
         type: ``event``; ``candidate`` where the price leg holds and no other leg could be tested and confirm it;
             ``near_miss``; ``hard_negative``, a fall without forced flow; ``decoy``, forced flow without a fall.
         asset: canonical base asset, or ``MARKET``.
-        direction: the side that died.
-        onset_us: first second of it: on simulated markets by what forced orders did to the price, else by their flow.
-        flow_onset_us: first second by their flow (``monitor.onset``); None where nobody said.
-        met_us: when the exact rule held first, ten seconds at most late; None where nobody knows.
+        direction: side whose positions were liquidated.
+        onset_us: first second of it; on simulated markets by what forced orders did to the price, else by their flow.
+        flow_onset_us: first second by the flow of forced orders (``monitor.onset``); None where it is not known.
+        met_us: end of the first ten seconds in which the exact rule held; None where it is not known.
         peak_us: end of the worst minute of forced flow.
-        extreme_us: the price's low (for longs) or high.
-        end_us: from here on less than 2 % of the forced flow was still to come.
+        extreme_us: time of the price's low (longs) or high (shorts).
+        end_us: time from which on less than 2 % of the forced flow was still to come.
         severity: 1 to 3; 0 for what is no event.
-        kind: the generator's word for it, such as ``flash`` or ``grind``.
+        kind: the simulator's name of it, such as ``flash`` or ``grind``.
         drawdown_pct: depth, percent, positive.
-        endogenous_pct: the part of it that the feedback of forced orders made; None where nobody knows.
-        forced_usd: what was closed by force.
+        endogenous_pct: part of the depth that forced orders made, percent; None where it is not known.
+        forced_usd: notional that was closed by force, USD.
         untested: legs of the rule that this recording cannot test.
     """
 
@@ -60,20 +60,26 @@ class Label(msgspec.Struct, frozen=True, kw_only=True):
     flow_onset_us: int | None = None
 
     @property
-    def sought(self) -> bool:
-        """Whether an alert is right here."""
-        return self.type in SOUGHT
+    def is_sought(self) -> bool:
+        """Return True if a detector should raise an alert in this episode."""
+        return self.type in SOUGHT_TYPES
 
 
 class _Named(msgspec.Struct):
+    """An asset in the header of a truth file."""
+
     asset: str
 
 
 class _World(msgspec.Struct, tag_field="type", tag="world"):
+    """The header of a truth file."""
+
     assets: list[_Named]
 
 
 class _Decoy(msgspec.Struct, tag_field="type", tag="decoy"):
+    """A decoy in a truth file."""
+
     kind: str
     asset: str
     onset_us: int
@@ -82,6 +88,8 @@ class _Decoy(msgspec.Struct, tag_field="type", tag="decoy"):
 
 
 class _Episode(msgspec.Struct, tag_field="type", tag="event"):
+    """A cascade in a truth file."""
+
     asset: str
     direction: Side
     onset_us: int
@@ -98,21 +106,22 @@ class _Episode(msgspec.Struct, tag_field="type", tag="event"):
 
 
 class _NearMiss(_Episode, tag_field="type", tag="near_miss"):
-    pass
+    """A near-miss in a truth file."""
 
 
 _LINE: Final = msgspec.json.Decoder(_World | _Decoy | _Episode | _NearMiss)
 
 
 def read_truth(path: Path) -> list[Label]:
-    """The labels of a truth file, by onset. Raises ``OperatorError`` with the line where one cannot be read."""
+    """Return the labels of a truth file, by onset. Raises ``OperatorError`` with the line that cannot be read."""
     return parse_truth(path.read_bytes().splitlines(), str(path))
 
 
 def parse_truth(lines: Iterable[bytes], name: str) -> list[Label]:
-    """The labels in the lines of a truth file.
+    """Return the labels in the lines of a truth file, by onset.
 
-    The line of type ``world`` names the assets. A decoy of no side is one of both sides, one of all assets one of each.
+    The line of type ``world`` names the assets. A decoy without a side counts for both sides, one of all assets for
+    each.
     """
     labels: list[Label] = []
     assets: list[str] = []
@@ -120,7 +129,9 @@ def parse_truth(lines: Iterable[bytes], name: str) -> list[Label]:
         try:
             found = _LINE.decode(line)
         except msgspec.MsgspecError as error:
-            raise OperatorError(f"{name}:{number}: no line of a truth file: {error}") from None
+            raise OperatorError(
+                f"{name}:{number}: not a line of a truth file: {error}; docs/simulator.md has the format"
+            ) from None
         if isinstance(found, _World):
             assets = [asset.asset for asset in found.assets]
         elif isinstance(found, _Decoy):
@@ -128,54 +139,60 @@ def parse_truth(lines: Iterable[bytes], name: str) -> list[Label]:
         else:
             kind: Truth = "near_miss" if isinstance(found, _NearMiss) else "event"
             labels.append(Label(type=kind, **msgspec.structs.asdict(found)))
-    return in_order(labels)
+    return sort_labels(labels)
 
 
 def _decoys(found: _Decoy, assets: Sequence[str]) -> list[Label]:
     return [
         Label(
-            type="decoy", asset=asset, direction=side, onset_us=found.onset_us, peak_us=found.onset_us,
-            extreme_us=found.onset_us, end_us=found.end_us, kind=found.kind,
+            type="decoy",
+            asset=asset,
+            direction=side,
+            onset_us=found.onset_us,
+            peak_us=found.onset_us,
+            extreme_us=found.onset_us,
+            end_us=found.end_us,
+            kind=found.kind,
         )
         for asset in (assets if found.asset == ALL else (found.asset,))
         for side in (SIDES if found.direction is None else (found.direction,))
-    ]  # fmt: skip
+    ]
 
 
-def in_order(labels: Iterable[Label]) -> list[Label]:
-    """By onset, then asset and side, so that the order does not depend on how they were found."""
+def sort_labels(labels: Iterable[Label]) -> list[Label]:
+    """Return labels by onset, then asset, side and type, so that their order does not depend on the search."""
     return sorted(labels, key=lambda label: (label.onset_us, label.asset, label.direction, label.type))
 
 
-def are_market(some: int, assets: int) -> bool:
-    """Whether so many of the assets, two at the least, are :data:`MARKET_SHARE` of them."""
+def is_market_wide(some: int, assets: int) -> bool:
+    """Return True if ``some`` of the assets, at least two, are :data:`MARKET_SHARE` of them or more."""
     return some >= max(2.0, MARKET_SHARE * assets)
 
 
 def market_labels(labels: Sequence[Label], assets: int) -> list[Label]:
-    """Episodes of the market: times at which a leader or :data:`MARKET_SHARE` of ``assets`` are in an event.
+    """Return the market's episodes: times at which a leader or :data:`MARKET_SHARE` of ``assets`` are in an event.
 
-    Overlapping ones of a side are one; it begins with the first onset that makes it the market's.
+    Overlapping episodes of a side are one; it begins with the first onset that makes it market-wide.
     """
     found = []
     for side in SIDES:
         events = sorted(
-            (label for label in labels if label.sought and label.direction == side and label.asset != MARKET),
+            (label for label in labels if label.is_sought and label.direction == side and label.asset != MARKET),
             key=lambda label: label.onset_us,
         )
         for group in _overlapping(events):
             onset_us = _wide_from(group, assets)
             if onset_us is not None:
                 found.append(_as_market(group, side, onset_us))
-    return in_order(found)
+    return sort_labels(found)
 
 
 def _wide_from(group: Sequence[Label], assets: int) -> int | None:
-    """The onset that makes overlapping events the market's: a leader's, or that of the last asset needed."""
+    """Return the onset that makes overlapping events market-wide: a leader's, or that of the last asset needed."""
     names: set[str] = set()
     for label in group:
         names.add(label.asset)
-        if label.asset in LEADERS or are_market(len(names), assets):
+        if label.asset in LEADERS or is_market_wide(len(names), assets):
             return label.onset_us
     return None
 

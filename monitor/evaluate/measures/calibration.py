@@ -1,4 +1,4 @@
-"""Scores to probabilities: isotonic regression, the reliability table, Brier's score."""
+"""Turns scores into probabilities by isotonic regression and checks them: reliability table and Brier's score."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ import numpy as np
 from monitor.evaluate.markets.tape import Integers
 from monitor.evaluate.measures import intervals
 from monitor.evaluate.measures.intervals import Estimate
-from monitor.evaluate.trials.outcomes import Point
+from monitor.evaluate.trials.outcomes import ScoreCount
 
-EDGES: Final = (0.0, 20.0, 35.0, 50.0, 60.0, 75.0, 90.0, 100.1)
-"""Classes of the reliability table: the phases' own limits."""
+SCORE_CLASSES: Final = (0.0, 20.0, 35.0, 50.0, 60.0, 75.0, 90.0, 100.1)
+"""Limits of the classes of the reliability table; they are the limits of the phases."""
 
 
 class Step(msgspec.Struct, frozen=True):
-    """From this score on the probability is ``probability``."""
+    """One step of the calibration: ``probability`` holds from ``score`` on."""
 
     score: float
     probability: float
 
 
 class Row(msgspec.Struct, frozen=True):
-    """One class of the reliability table: mean probability that was stated, and share of minutes with an event."""
+    """One class of the reliability table: the mean stated probability, and the share of minutes with an event."""
 
     low: float
     high: float
@@ -37,13 +37,14 @@ class Row(msgspec.Struct, frozen=True):
 
 
 class Calibration(msgspec.Struct, frozen=True):
-    """How well probabilities hold on other data.
+    """The quality of probabilities on other data than those they were made from.
 
     Attributes:
-        steps: the probabilities, as the train markets gave them.
-        brier: mean square of probability less what happened (0 or 1).
-        climate: the same of always saying the base rate of these very data, which no forecast can know.
-        skill: what Brier's score is below that, as a share of it; 1 is perfect, 0 no better than the base rate.
+        steps: the probabilities that the train markets gave.
+        brier: mean squared difference of the probability and what happened (0 or 1).
+        climate: the same for always stating the base rate of these very data, which no forecast can know.
+        skill: by how much Brier's score is below ``climate``, as a share of it; 1 is perfect, 0 no better than the base
+            rate.
         base_rate: share of minutes in or just before an event.
         rows: reliability by class of score.
     """
@@ -56,28 +57,29 @@ class Calibration(msgspec.Struct, frozen=True):
     rows: list[Row]
 
 
-def pool(points: Sequence[Point]) -> list[Point]:
-    """Points of the same score as one, by score."""
+def merge_equal_scores(points: Sequence[ScoreCount]) -> list[ScoreCount]:
+    """Return one count for each score, by score."""
     sums: dict[float, list[int]] = {}
     for point in points:
         kept = sums.setdefault(point.score, [0, 0])
         kept[0] += point.minutes
         kept[1] += point.events
-    return [Point(score, *sums[score]) for score in sorted(sums)]
+    return [ScoreCount(score, *sums[score]) for score in sorted(sums)]
 
 
-def isotonic(points: Sequence[Point]) -> list[Step]:
-    """The closest probabilities, in squares, that never fall as the score rises: pool adjacent violators.
+def isotonic(points: Sequence[ScoreCount]) -> list[Step]:
+    """Return the closest probabilities, in squares, that never fall as the score rises.
 
-    R. E. Barlow et al., Statistical Inference under Order Restrictions (1972): neighbours in the wrong order become
-    one block with their common mean, until none are.
+    Pool adjacent violators (R. E. Barlow et al., Statistical Inference under Order Restrictions, 1972): neighbours in
+    the
+    wrong order become one block with their common mean, until none are.
 
     Example:
-        >>> isotonic([Point(10, 4, 0), Point(20, 4, 3), Point(30, 4, 1), Point(40, 4, 4)])
+        >>> isotonic([ScoreCount(10, 4, 0), ScoreCount(20, 4, 3), ScoreCount(30, 4, 1), ScoreCount(40, 4, 4)])
         [Step(score=10, probability=0.0), Step(score=20, probability=0.5), Step(score=40, probability=1.0)]
     """
-    blocks: list[list[float]] = []  # first score, minutes, events
-    for point in pool(points):
+    blocks: list[list[float]] = []  # of each block: first score, minutes, events
+    for point in merge_equal_scores(points):
         blocks.append([point.score, point.minutes, point.events])
         while len(blocks) > 1 and blocks[-2][2] * blocks[-1][1] >= blocks[-1][2] * blocks[-2][1]:
             _, minutes, events = blocks.pop()
@@ -86,23 +88,23 @@ def isotonic(points: Sequence[Point]) -> list[Step]:
     return [Step(score, events / minutes) for score, minutes, events in blocks]
 
 
-def probability(steps: Sequence[Step], score: float) -> float:
-    """What the steps say of a score; below the first one, what the first one says."""
+def probability_of(steps: Sequence[Step], score: float) -> float:
+    """Return the probability of a score; below the first step it is the first step's."""
     place = bisect_right([step.score for step in steps], score) - 1
     return steps[max(0, place)].probability
 
 
-def calibrate(steps: Sequence[Step], blocks: Sequence[Sequence[Point]]) -> Calibration | None:
-    """Hold probabilities against what happened; None without points or without steps.
+def calibrate(steps: Sequence[Step], blocks: Sequence[Sequence[ScoreCount]]) -> Calibration | None:
+    """Compare probabilities with what happened; None without counts or without steps.
 
     Args:
-        steps: from the train markets.
-        blocks: the test markets' points, in blocks that are drawn as a whole: calendar weeks, with all assets.
+        steps: probabilities from the train markets.
+        blocks: counts of the test markets, in blocks that are drawn whole: calendar weeks, with all assets.
     """
     if not steps or not any(point.minutes for points in blocks for point in points):
         return None
     weights = intervals.resamples(len(blocks))
-    parts = [[_sums(steps, points, low, high) for points in blocks] for low, high in pairwise(EDGES)]
+    parts = [[_sums(steps, points, low, high) for points in blocks] for low, high in pairwise(SCORE_CLASSES)]
     minutes, events, _, squares = np.array(parts, np.float64).sum(axis=0).T
     brier, base = intervals.ratio(weights, squares, minutes), intervals.ratio(weights, events, minutes)
     rates = intervals.ratios(weights, events, minutes)
@@ -110,16 +112,24 @@ def calibrate(steps: Sequence[Step], blocks: Sequence[Sequence[Point]]) -> Calib
     value = (base.value or 0.0) * (1 - (base.value or 0.0))
     drawn[drawn == 0] = np.nan
     skill = intervals.difference(
-        np.ones(len(drawn)), intervals.ratios(weights, squares, minutes) / drawn,
+        np.ones(len(drawn)),
+        intervals.ratios(weights, squares, minutes) / drawn,
         1 - (brier.value or 0.0) / value if value else None,
-    )  # fmt: skip
+    )
     climate = intervals.difference(drawn, 0 * drawn, value)
-    rows = [_row(low, high, weights, part) for (low, high), part in zip(pairwise(EDGES), parts, strict=True)]
-    return Calibration(list(steps), brier, climate, skill, base, [row for row in rows if row.minutes])
+    rows = [_row(low, high, weights, part) for (low, high), part in zip(pairwise(SCORE_CLASSES), parts, strict=True)]
+    return Calibration(
+        steps=list(steps),
+        brier=brier,
+        climate=climate,
+        skill=skill,
+        base_rate=base,
+        rows=[row for row in rows if row.minutes],
+    )
 
 
 class _Sums(NamedTuple):
-    """Of the minutes of one class and block: how many, with an event, sum of probabilities and of squared errors."""
+    """Sums over the minutes of one class and block: minutes, those with an event, probabilities, squared errors."""
 
     minutes: float
     events: float
@@ -127,13 +137,14 @@ class _Sums(NamedTuple):
     squares: float
 
 
-def _sums(steps: Sequence[Step], points: Sequence[Point], low: float, high: float) -> _Sums:
-    mine = [(point, probability(steps, point.score)) for point in points if low <= point.score < high]
+def _sums(steps: Sequence[Step], points: Sequence[ScoreCount], low: float, high: float) -> _Sums:
+    mine = [(point, probability_of(steps, point.score)) for point in points if low <= point.score < high]
     return _Sums(
-        sum(point.minutes for point, _ in mine), sum(point.events for point, _ in mine),
+        sum(point.minutes for point, _ in mine),
+        sum(point.events for point, _ in mine),
         sum(point.minutes * stated for point, stated in mine),
         sum(point.events * (1 - stated) ** 2 + (point.minutes - point.events) * stated**2 for point, stated in mine),
-    )  # fmt: skip
+    )
 
 
 def _row(low: float, high: float, weights: Integers, part: Sequence[_Sums]) -> Row:

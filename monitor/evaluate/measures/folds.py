@@ -1,4 +1,4 @@
-"""Walk-forward: what is set on the past is measured on what comes after, with a gap between (section 4.5)."""
+"""Divides time for walk-forward tests: what is set on the past is measured on what follows, with a gap between."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from monitor.events import MICROS
 DAY_US: Final = 86_400 * MICROS
 TEST_US: Final = 90 * DAY_US
 EMBARGO_US: Final = 30 * DAY_US
-"""The detector's longest window: nothing within it of the test may have been seen while training."""
+"""Gap between training and test: the detector's longest window, so that no window spans both, microseconds."""
 
 
 class Fold(NamedTuple):
@@ -23,8 +23,8 @@ class Fold(NamedTuple):
     test_until_us: int
 
 
-def folds(exposures: Sequence[Exposure]) -> list[Fold]:
-    """Folds of three months over the time that the exposures span; none where that is too short for one."""
+def make_folds(exposures: Sequence[Exposure]) -> list[Fold]:
+    """Return folds of three months over the time of the exposures; none where it is too short for one."""
     if not exposures:
         return []
     first = min(exposure.first_us for exposure in exposures)
@@ -37,26 +37,26 @@ def folds(exposures: Sequence[Exposure]) -> list[Fold]:
     return found
 
 
-def clipped(exposure: Exposure, from_us: int, until_us: int) -> Exposure | None:
-    """The part of an exposure within a time; None where there is none."""
+def clip_exposure(exposure: Exposure, from_us: int, until_us: int) -> Exposure | None:
+    """Return the part of an exposure within a time; None where there is none."""
 
-    def within(spans: Spans) -> Spans:
+    def inside(spans: Spans) -> Spans:
         parts = ((max(first, from_us), min(last, until_us)) for first, last in spans)
         return tuple((first, last) for first, last in parts if first < last)
 
-    market = within(exposure.market)
+    market = inside(exposure.market)
     if not market:
         return None
-    return Exposure(exposure.world, {asset: within(spans) for asset, spans in exposure.watched.items()}, market)
+    return Exposure(exposure.world, {asset: inside(spans) for asset, spans in exposure.watched.items()}, market)
 
 
-def clip(outcomes: Sequence[Outcome], from_us: int, until_us: int) -> list[Outcome]:
-    """The outcomes within a time: events by their onset, alerts by theirs; reliefs and changes are left out."""
+def clip_outcomes(outcomes: Sequence[Outcome], from_us: int, until_us: int) -> list[Outcome]:
+    """Return the outcomes within a time: events and alerts that began in it, without reliefs and changes."""
     found = []
     for outcome in outcomes:
-        exposure = clipped(outcome.exposure, from_us, until_us)
+        exposure = clip_exposure(outcome.exposure, from_us, until_us)
         if exposure is not None:
-            hits = [hit for hit in outcome.hits if from_us <= hit.label.onset_us < until_us]
+            results = [result for result in outcome.results if from_us <= result.label.onset_us < until_us]
             alarms = [one for one in outcome.alarms if from_us <= one.alert.at_us < until_us]
-            found.append(Outcome(exposure, hits, alarms))
+            found.append(Outcome(exposure, results, alarms))
     return found

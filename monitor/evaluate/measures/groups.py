@@ -1,4 +1,4 @@
-"""Where the misses are: events by their kind and severity, with how soon each kind was found."""
+"""Groups events by kind and severity, to show which kinds are missed and how soon each is found."""
 
 from __future__ import annotations
 
@@ -8,29 +8,29 @@ from typing import Final
 import msgspec
 
 from monitor.evaluate.measures import intervals
-from monitor.evaluate.measures.figures import Blocks, found_shares, placed, times
+from monitor.evaluate.measures.figures import Blocks, found_and_sought, place_events, time_figures
 from monitor.evaluate.measures.intervals import Estimate
-from monitor.evaluate.trials.outcomes import Hit, Outcome
+from monitor.evaluate.trials.outcomes import EventResult, Outcome
 
-ALL: Final = "all"
+ALL_KINDS: Final = "all"
 
 
 class Count(msgspec.Struct, frozen=True):
-    """Events found, of how many."""
+    """Number of events found, and of all events."""
 
     found: int
     events: int
 
 
 class Group(msgspec.Struct, frozen=True):
-    """Events of one kind; times as in :class:`~monitor.evaluate.measures.figures.Figures`, seconds.
+    """The figures of the events of one kind; times are those of :class:`Figures`, in seconds.
 
     Attributes:
-        kind: the generator's word (flash, grind, squeeze, second_wave), ``rule`` where a rule labelled, or all.
-        count: all of them.
-        recall: found, of all of them.
-        carried: events without an alert of their own during which an older one was still up.
-        by_severity: how many of each severity were found.
+        kind: the simulator's name (flash, grind, squeeze, second_wave), ``rule`` where a rule labelled, or all.
+        count: number of events found, and of all.
+        recall: share of them that was found.
+        carried: events without an alert of their own during which an older one was active.
+        by_severity: number found of each severity.
     """
 
     kind: str
@@ -47,27 +47,36 @@ class Group(msgspec.Struct, frozen=True):
     printed: Estimate
 
 
-def groups(outcomes: Sequence[Outcome], blocks: Blocks) -> list[Group]:
-    """One row of all events, and one of each kind there is."""
-    kinds = sorted({hit.label.kind for outcome in outcomes for hit in outcome.hits})
-    return [_group(outcomes, blocks, kind) for kind in (ALL, *(kinds if len(kinds) > 1 else ()))]
+def group_by_kind(outcomes: Sequence[Outcome], blocks: Blocks) -> list[Group]:
+    """Return one row for all events, and one for each kind there is."""
+    kinds = sorted({result.label.kind for outcome in outcomes for result in outcome.results})
+    return [_group(outcomes, blocks, kind) for kind in (ALL_KINDS, *(kinds if len(kinds) > 1 else ()))]
 
 
 def _group(outcomes: Sequence[Outcome], blocks: Blocks, kind: str) -> Group:
-    def wanted(hit: Hit) -> bool:
-        return kind in (ALL, hit.label.kind)
+    def is_wanted(result: EventResult) -> bool:
+        return kind in (ALL_KINDS, result.label.kind)
 
-    events = [one for one in placed(outcomes, blocks) if wanted(one.hit)]
-    hits = [one.hit for one in events]
-    known = times(events, blocks)
+    events = [one for one in place_events(outcomes, blocks) if is_wanted(one.result)]
+    results = [one.result for one in events]
+    known = time_figures(events, blocks)
     return Group(
-        kind, _count(hits), intervals.ratio(blocks.weights, *found_shares(outcomes, blocks, wanted)),
-        sum(hit.carried for hit in hits),
-        {str(level): _count([hit for hit in hits if hit.label.severity == level]) for level in (1, 2, 3)},
-        known["delay"], known["delay_p90"], known["flow_delay"], known["met"], known["before_met"], known["to_peak"],
-        known["printed"],
-    )  # fmt: skip
+        kind=kind,
+        count=_count(results),
+        recall=intervals.ratio(blocks.weights, *found_and_sought(outcomes, blocks, is_wanted)),
+        carried=sum(result.carried for result in results),
+        by_severity={
+            str(level): _count([result for result in results if result.label.severity == level]) for level in (1, 2, 3)
+        },
+        delay=known["delay"],
+        delay_p90=known["delay_p90"],
+        flow_delay=known["flow_delay"],
+        met=known["met"],
+        before_met=known["before_met"],
+        to_peak=known["to_peak"],
+        printed=known["printed"],
+    )
 
 
-def _count(hits: Sequence[Hit]) -> Count:
-    return Count(sum(hit.at_us is not None for hit in hits), len(hits))
+def _count(results: Sequence[EventResult]) -> Count:
+    return Count(sum(result.at_us is not None for result in results), len(results))

@@ -1,4 +1,4 @@
-"""Thresholds of the baselines: chosen on one set of markets, by what they cost or by what they find."""
+"""Chooses thresholds of the baselines on one set of markets, by their false alerts or by their recall."""
 
 from __future__ import annotations
 
@@ -8,38 +8,39 @@ from typing import Final
 from monitor.evaluate.trials.outcomes import Outcome
 
 BUDGETS: Final = (1.0, 4.0)
-"""Alerts a month and asset that find no event, the two budgets of section 3.7."""
+"""Budgets for alerts that find no event, a month and asset: a tight one and a generous one."""
 NO_EVENT: Final = frozenset({"false", "decoy", "near_miss"})
+"""Verdicts of alerts that found no event."""
 
 
-def cost(outcomes: Sequence[Outcome]) -> float:
-    """Alerts a month and asset that found no event, near-misses included."""
+def false_alert_rate(outcomes: Sequence[Outcome]) -> float:
+    """Return the alerts a month and asset that found no event, near-misses included."""
     months = sum(outcome.exposure.months for outcome in outcomes)
     wrong = sum(judged.verdict in NO_EVENT for outcome in outcomes for judged in outcome.alarms)
     return wrong / months if months else 0.0
 
 
-def recall(outcomes: Sequence[Outcome]) -> float | None:
-    """Share of events that were found; None where there were none."""
-    hits = [hit for outcome in outcomes for hit in outcome.hits]
-    return sum(hit.at_us is not None for hit in hits) / len(hits) if hits else None
+def recall_of(outcomes: Sequence[Outcome]) -> float | None:
+    """Return the share of events that were found; None where there were none."""
+    results = [result for outcome in outcomes for result in outcome.results]
+    return sum(result.at_us is not None for result in results) / len(results) if results else None
 
 
-def within_budget(by_threshold: Mapping[float, Sequence[Outcome]], budget: float) -> float:
-    """The lowest threshold from which on a rule costs no more than the budget; the highest one where none does."""
+def lowest_within_budget(by_threshold: Mapping[float, Sequence[Outcome]], budget: float) -> float:
+    """Return the lowest threshold from which on a rule stays within the budget, or else the highest one."""
     chosen = max(by_threshold)
     for threshold in sorted(by_threshold, reverse=True):
-        if cost(by_threshold[threshold]) > budget:
+        if false_alert_rate(by_threshold[threshold]) > budget:
             break
         chosen = threshold
     return chosen
 
 
-def at_recall(by_threshold: Mapping[float, Sequence[Outcome]], wanted: float) -> float:
-    """The highest threshold at which a rule finds at least this share, or the most that it can.
+def highest_reaching(by_threshold: Mapping[float, Sequence[Outcome]], is_wanted: float) -> float:
+    """Return the highest threshold at which a rule finds at least this share, or the most that it can.
 
-    Not the lowest: a rule that is always up finds little, because an alert finds one event.
+    It is not the lowest: a rule whose alert never ends finds little, because an alert finds one event.
     """
-    found = {threshold: recall(outcomes) or 0.0 for threshold, outcomes in by_threshold.items()}
-    enough = min(wanted, max(found.values()))
+    found = {threshold: recall_of(outcomes) or 0.0 for threshold, outcomes in by_threshold.items()}
+    enough = min(is_wanted, max(found.values()))
     return max(threshold for threshold, share in found.items() if share >= enough)

@@ -1,4 +1,4 @@
-"""What the detector said during a run: every change of phase, and the score from minute to minute."""
+"""Runs a detector over events and records its alerts, changes of phase, and score by minute."""
 
 from __future__ import annotations
 
@@ -9,31 +9,26 @@ from itertools import islice
 from typing import Final, Literal, NamedTuple
 
 from monitor.cascade.detector import Detector
+from monitor.cascade.market import MARKET
+from monitor.evaluate.markets.tape import AssetSide
 from monitor.events import MICROS, AnyEvent, Phase, Side, Signal
 
 BATCH: Final = 10_000
-"""Events handed to the detector at once."""
+"""Number of events handed to the detector at once."""
 MINUTE_US: Final = 60 * MICROS
 REENTRY_US: Final = 30 * MINUTE_US
-"""A cascade that comes again this soon says that relief was called too early."""
+"""A cascade that comes again within this time after relief shows that relief was called too early, microseconds."""
 Trigger = Literal["cascade", "building"]
-
-
-class Key(NamedTuple):
-    """One side of one asset."""
-
-    asset: str
-    direction: Side
 
 
 class Alert(NamedTuple):
     """One alert of a detector or a baseline.
 
     Attributes:
-        asset: or ``MARKET``.
-        direction: the side that is said to die.
-        at_us: when it was raised.
-        until_us: when it was taken back (the phase left, the rule quiet), None where the run ended first.
+        asset: canonical base asset, or ``MARKET``.
+        direction: side whose positions are liquidated.
+        at_us: time at which it was raised.
+        until_us: time at which it ended (the phase was left, the rule was quiet); None where the run ended first.
     """
 
     asset: str
@@ -42,10 +37,10 @@ class Alert(NamedTuple):
     until_us: int | None = None
 
 
-class Change(NamedTuple):
-    """One change of phase."""
+class PhaseChange(NamedTuple):
+    """One change of phase of a side of an asset."""
 
-    key: Key
+    key: AssetSide
     episode_id: str
     at_us: int
     before: Phase
@@ -53,7 +48,21 @@ class Change(NamedTuple):
     score: float
 
 
-class Traced(NamedTuple):
+class Relief(NamedTuple):
+    """One change of phase from cascade to relief.
+
+    Attributes:
+        key: the side of the asset.
+        at_us: time of the change.
+        was_early: True if the side was in a cascade again within half an hour.
+    """
+
+    key: AssetSide
+    at_us: int
+    was_early: bool
+
+
+class ScoredSecond(NamedTuple):
     """The score of one second of an episode, for plots."""
 
     at_us: int
@@ -61,38 +70,50 @@ class Traced(NamedTuple):
     phase: Phase
 
 
-class Watch:
-    """Takes a detector's signals.
+class SignalLog:
+    """Records a detector's signals.
 
     Args:
-        trace: whether to keep every signal's score, which plots need.
+        trace: True to keep every signal's score, which plots need.
+
+    Attributes:
+        changes: changes of phase in their order.
+        score_by_minute: by side of an asset, the last score of each minute that had a signal.
+        trace: by side of an asset every signal's score, or None.
     """
 
     def __init__(self, *, trace: bool = False) -> None:
-        self.changes: list[Change] = []
-        self.minutes: dict[Key, dict[int, float]] = {}  # last score of each minute that had a signal, by minute
-        self.trace: dict[Key, list[Traced]] | None = {} if trace else None
+        self.changes: list[PhaseChange] = []
+        self.score_by_minute: dict[AssetSide, dict[int, float]] = {}
+        self.trace: dict[AssetSide, list[ScoredSecond]] | None = {} if trace else None
 
-    def take(self, signals: Iterable[Signal]) -> None:
-        """Take signals in the order in which the detector gave them."""
+    def add(self, signals: Iterable[Signal]) -> None:
+        """Add signals in the order in which the detector gave them."""
         for signal in signals:
-            key = Key(signal.asset, signal.direction)
+            key = AssetSide(signal.asset, signal.direction)
             at = signal.event_time_us
             if signal.phase != signal.previous_phase:
                 self.changes.append(
-                    Change(key, signal.episode_id, at, signal.previous_phase, signal.phase, signal.risk_score)
+                    PhaseChange(
+                        key=key,
+                        episode_id=signal.episode_id,
+                        at_us=at,
+                        before=signal.previous_phase,
+                        after=signal.phase,
+                        score=signal.risk_score,
+                    )
                 )
-            minutes = self.minutes.get(key)
-            if minutes is None:
-                minutes = self.minutes[key] = {}
-            minutes[at // MINUTE_US] = signal.risk_score
+            scores = self.score_by_minute.get(key)
+            if scores is None:
+                scores = self.score_by_minute[key] = {}
+            scores[at // MINUTE_US] = signal.risk_score
             if self.trace is not None:
-                self.trace.setdefault(key, []).append(Traced(at, signal.risk_score, signal.phase))
+                self.trace.setdefault(key, []).append(ScoredSecond(at, signal.risk_score, signal.phase))
 
     def alerts(self, trigger: Trigger = "cascade") -> list[Alert]:
-        """The alerts: every entry of ``cascade``; or every way out of calm, and every further wave."""
+        """Return the alerts: every entry of ``cascade``, or every exit from calm and every further wave."""
         raised: list[Alert] = []
-        running: dict[Key, Alert] = {}
+        running: dict[AssetSide, Alert] = {}
         for change in self.changes:
             first = change.before == "calm" or change.after == "cascade"
             rises = change.after == "cascade" if trigger == "cascade" else first and change.after != "calm"
@@ -101,22 +122,23 @@ class Watch:
                 raised.append(running.pop(change.key)._replace(until_us=change.at_us))
             elif alert is None and rises:
                 running[change.key] = Alert(*change.key, change.at_us)
-        return in_order([*raised, *running.values()])
+        return sort_alerts([*raised, *running.values()])
 
-    def reliefs(self) -> list[tuple[Key, int, bool]]:
-        """Every step from cascade to relief: whose, when, and whether a cascade came again within half an hour."""
+    def reliefs(self) -> list[Relief]:
+        """Return every change from cascade to relief, by time."""
         found = []
-        following: dict[Key, int] = {}
+        following: dict[AssetSide, int] = {}
         for change in reversed(self.changes):
             if change.after == "cascade":
                 following[change.key] = change.at_us
             elif change.after == "relief":
                 again = following.get(change.key)
-                found.append((change.key, change.at_us, again is not None and again - change.at_us <= REENTRY_US))
+                was_early = again is not None and again - change.at_us <= REENTRY_US
+                found.append(Relief(change.key, change.at_us, was_early))
         return found[::-1]
 
     def changes_per_episode(self) -> list[int]:
-        """How often the phase changed, for each episode that became a cascade."""
+        """Return the number of changes of phase of each episode that became a cascade."""
         counts: dict[str, int] = {}
         cascades = {change.episode_id for change in self.changes if change.after == "cascade"}
         for change in self.changes:
@@ -124,14 +146,17 @@ class Watch:
         return [count for episode, count in counts.items() if episode in cascades]
 
 
-def in_order(alerts: Iterable[Alert]) -> list[Alert]:
-    """By time, then asset and side."""
+def sort_alerts(alerts: Iterable[Alert]) -> list[Alert]:
+    """Return alerts by time, then asset and side."""
     return sorted(alerts, key=lambda alert: (alert.at_us, alert.asset, alert.direction))
 
 
 @contextmanager
-def without_collector() -> Iterator[None]:
-    """Keep the collector of cycles from running: a detector makes none, and every pass looks at millions of events."""
+def garbage_collection_paused() -> Iterator[None]:
+    """Pause Python's cycle collector during the block.
+
+    A detector makes no cycles, and every pass would look at millions of events.
+    """
     was_on = gc.isenabled()
     gc.disable()
     try:
@@ -141,23 +166,23 @@ def without_collector() -> Iterator[None]:
             gc.enable()
 
 
-def run(detector: Detector, events: Iterable[AnyEvent], watch: Watch, *, to_the_end: bool = True) -> None:
-    """Run a detector over events without any record in between.
+def run_detector(detector: Detector, events: Iterable[AnyEvent], log: SignalLog, *, to_the_end: bool = True) -> None:
+    """Run a detector over events and record its signals.
 
     Args:
-        detector: decides.
-        events: in the order of their arrival.
-        watch: takes the signals.
-        to_the_end: whether to close the last event's second, which cannot go on afterwards.
+        detector: detector to run.
+        events: events in the order of their arrival.
+        log: records the signals.
+        to_the_end: True to close the last event's second, after which the run cannot be continued.
     """
     source = iter(events)
-    with without_collector():
+    with garbage_collection_paused():
         while batch := list(islice(source, BATCH)):
-            watch.take(detector.apply(batch))
+            log.add(detector.apply(batch))
         if to_the_end:
-            watch.take(detector.advance(detector.second + 1))
+            log.add(detector.advance(detector.second + 1))
 
 
-def of_assets(alerts: Sequence[Alert], *, market: bool) -> list[Alert]:
-    """Those of the market, or those of its assets."""
-    return [alert for alert in alerts if (alert.asset == "MARKET") == market]
+def select_alerts(alerts: Sequence[Alert], *, market: bool) -> list[Alert]:
+    """Return the alerts of the market as a whole, or those of its assets."""
+    return [alert for alert in alerts if (alert.asset == MARKET) == market]

@@ -75,12 +75,9 @@ def all_degradations(feeds: Feeds) -> list[Degradation]:
 def loss_degradations(feeds: Feeds) -> list[Degradation]:
     """Return the rows of what may be missing for good: each venue, and every feed that reports all liquidations."""
     return [
-        *(
-            Degradation(f"without {venue}", partial(faults.drop_venues, venues=(venue,)))
-            for venue in feeds.venues
-        ),
+        *(Degradation(f"without {venue}", partial(faults.drop_venues, venues=(venue,))) for venue in feeds.venues),
         Degradation("only throttled feeds", partial(faults.drop_liquidations, venues=feeds.complete)),
-    ]  # fmt: skip
+    ]
 
 
 def is_spiking(at_us: int) -> bool:

@@ -158,7 +158,16 @@ class Okx(Dialect):
         """One order from long before: it is in no ledger, and a reader that counts it counts it at every reconnect."""
         listing = next(iter(self.listings.values()))
         price = listing.ticks(self.quotes[listing.asset].mark_price)
-        order = ForcedOrder(0, listing, "long", 1, 1, price, price, self.now_us - BACKLOG_US)
+        order = ForcedOrder(
+            order_id=0,
+            listing=listing,
+            side="long",
+            lots=1,
+            last_fill_lots=1,
+            fill_ticks=price,
+            bankruptcy_ticks=price,
+            time_us=self.now_us - BACKLOG_US,
+        )
         return encode({"arg": LIQUIDATIONS_ARG, "data": [self._row_of(order.listing.symbol, [order])]})
 
     def answer(self, frame: str, path: str, client: int) -> Answer:

@@ -50,13 +50,25 @@ def bars_of(
     for length, segments in ((BAR_S, np.flatnonzero(fine)), (SEGMENT_S, np.flatnonzero(~fine))):
         if len(segments):
             rows = path.reshape(len(fine), -1, length)[segments].reshape(-1, length)
-            usd = [np.round(side.reshape(len(fine), -1, length // BAR_S)[segments].sum(axis=2).ravel(), 2)
-                   for side in (buys, sells)]  # fmt: skip
+            usd = [
+                np.round(side.reshape(len(fine), -1, length // BAR_S)[segments].sum(axis=2).ravel(), 2)
+                for side in (buys, sells)
+            ]
             ends = (np.arange(first, last, length).reshape(len(fine), -1)[segments].ravel() + length) * MICROS
             trades = np.maximum(1, np.rint((usd[0] + usd[1]) * TRADES_PER_USD)).astype(np.int64)
-            yield length, Bars(
-                ends, rows[:, 0], rows.max(axis=1), rows.min(axis=1), rows[:, -1], usd[0], usd[1], trades
-            )  # fmt: skip
+            yield (
+                length,
+                Bars(
+                    end_us=ends,
+                    open=rows[:, 0],
+                    high=rows.max(axis=1),
+                    low=rows.min(axis=1),
+                    close=rows[:, -1],
+                    buy_usd=usd[0],
+                    sell_usd=usd[1],
+                    trades=trades,
+                ),
+            )
 
 
 def _taken(

@@ -16,8 +16,11 @@ Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 
 PUSH_US: Final[dict[Feed, int]] = {
-    "complete": 500_000, "largest": MICROS, "latest": MICROS, "batch": 6 * MICROS,
-}  # fmt: skip
+    "complete": 500_000,
+    "largest": MICROS,
+    "latest": MICROS,
+    "batch": 6 * MICROS,
+}
 """How often a feed sends: Bybit's shows all every 500 ms, throttled ones once a second, Hyperliquid's in batches."""
 
 

@@ -91,14 +91,27 @@ def run(
     rng = np.random.default_rng([settings.seed, 7, index])
     turnover = float(rng.uniform(*TURNOVER))
     lone = lone_liquidations(settings, index)
-    setting = Setting(outside + taken, sigma, spec.sigma_d, turnover, _targets(rng, settings), lone)
+    setting = Setting(
+        outside=outside + taken,
+        sigma=sigma,
+        sigma_d=spec.sigma_d,
+        turnover=turnover,
+        targets=_targets(rng, settings),
+        lone=lone,
+    )
     course: Course = Feedback(setting, rng, feedback=settings.feedback).run(tick)
     endogenous = taken + course.endogenous
     log_price = (outside + endogenous).astype(np.float32)
     market = AssetMarket(
-        spec, turnover, log_price, endogenous.astype(np.float32), sigma.astype(np.float32), course.open_interest,
-        orders(settings, index, spec, venues, course, log_price, lone), lone,
-    )  # fmt: skip
+        spec=spec,
+        turnover=turnover,
+        log_price=log_price,
+        endogenous=endogenous.astype(np.float32),
+        sigma=sigma.astype(np.float32),
+        open_interest=course.open_interest,
+        orders=orders(settings, index, spec, venues, course, log_price, lone),
+        lone=lone,
+    )
     return market, Leader(outside, endogenous, sigma)
 
 

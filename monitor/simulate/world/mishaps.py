@@ -78,8 +78,9 @@ def lone_liquidations(settings: WorldSettings, index: int) -> list[Lone]:
     count = rng.poisson(LONE_PER_MONTH * settings.seconds / (30 * DAY_S))
     seconds = np.unique(rng.integers(0, settings.seconds, count)).tolist()
     low, high = (math.log(share) for share in LONE_SHARE)
-    return [Lone(second, "long" if rng.random() < 0.6 else "short", math.exp(rng.uniform(low, high)))
-            for second in seconds]  # fmt: skip
+    return [
+        Lone(second, "long" if rng.random() < 0.6 else "short", math.exp(rng.uniform(low, high))) for second in seconds
+    ]
 
 
 def outages(

@@ -59,9 +59,14 @@ def _relative(spec: AssetSpec) -> float:
 
 
 def orders(
-    settings: WorldSettings, index: int, spec: AssetSpec, venues: Sequence[Venue],
-    course: Course, log_price: npt.NDArray[np.float32], lone: Sequence[Lone],
-) -> Orders:  # fmt: skip
+    settings: WorldSettings,
+    index: int,
+    spec: AssetSpec,
+    venues: Sequence[Venue],
+    course: Course,
+    log_price: npt.NDArray[np.float32],
+    lone: Sequence[Lone],
+) -> Orders:
     """Split what was executed into orders: their number is Poisson, their sizes log-normal."""
     rng = np.random.default_rng([settings.seed, 3, index])
     worth = spec.open_interest_usd * np.exp(log_price[course.seconds].astype(np.float64))

@@ -165,8 +165,10 @@ def paths(settings: WorldSettings, index: int, asset: AssetSpec, leader: AssetSp
         common_ones = shocks(rng, seconds, often * SHOCKS_PER_MONTH, often * GRINDS_PER_MONTH)
         returns += delivered(common_ones, seconds)
     else:
-        alone = [shock._replace(size=shock.size * asset.sigma_d / leader.sigma_d)
-                 for shock in shocks(rng, seconds, often * OWN_SHOCKS_PER_MONTH, 0.0)]  # fmt: skip
+        alone = [
+            shock._replace(size=shock.size * asset.sigma_d / leader.sigma_d)
+            for shock in shocks(rng, seconds, often * OWN_SHOCKS_PER_MONTH, 0.0)
+        ]
         returns += delivered(alone, seconds)
     return Paths(np.cumsum(returns), own * np.repeat(noise, MINUTE_S))
 

@@ -159,10 +159,23 @@ class Tape:
             strict=True,
         ):
             usd = micros / MICROS
-            yield Arrival(arrived, Liquidation(
-                of.name, self.symbol, self._market.spec.name, start + at, arrived, sides[which], usd, coverage,
-                f"{of.name}:{self.symbol}:{first}-{number}", usd / price, price, kind,
-            ))  # fmt: skip
+            yield Arrival(
+                arrived,
+                Liquidation(
+                    venue=of.name,
+                    symbol=self.symbol,
+                    asset=self._market.spec.name,
+                    event_time_us=start + at,
+                    receive_time_us=arrived,
+                    side=sides[which],
+                    notional_usd=usd,
+                    coverage=coverage,
+                    id=f"{of.name}:{self.symbol}:{first}-{number}",
+                    quantity=usd / price,
+                    price=price,
+                    price_kind=kind,
+                ),
+            )
 
     def _marks(self, rng: np.random.Generator, venue: int, first: int, last: int) -> Iterator[Arrival]:
         market, start = self._market, self._settings.start_us
@@ -187,7 +200,20 @@ class Tape:
             if is_kept:
                 arrived, at = next(arrivals), start + second * MICROS
                 following = (at // (FUNDING_S * MICROS) + 1) * FUNDING_S * MICROS
-                yield Arrival(arrived, MarkPrice(name, self.symbol, asset, at, arrived, mark, index, rate, following))
+                yield Arrival(
+                    arrived,
+                    MarkPrice(
+                        venue=name,
+                        symbol=self.symbol,
+                        asset=asset,
+                        event_time_us=at,
+                        receive_time_us=arrived,
+                        mark_price=mark,
+                        index_price=index,
+                        funding_rate=rate,
+                        next_funding_time_us=following,
+                    ),
+                )
 
     def _interest(self, rng: np.random.Generator, venue: int, first: int, last: int) -> Iterator[Arrival]:
         of, market, start = self._venues[venue], self._market, self._settings.start_us
@@ -202,7 +228,18 @@ class Tape:
             seconds.tolist(), np.round(coins, 4).tolist(), usd.tolist(), received, strict=True
         ):
             at = start + second * MICROS
-            yield Arrival(arrived, OpenInterest(of.name, self.symbol, market.spec.name, at, arrived, amount, worth))
+            yield Arrival(
+                arrived,
+                OpenInterest(
+                    venue=of.name,
+                    symbol=self.symbol,
+                    asset=market.spec.name,
+                    event_time_us=at,
+                    receive_time_us=arrived,
+                    open_interest=amount,
+                    open_interest_usd=worth,
+                ),
+            )
 
     def _open_coins(self, seconds: Ints) -> Floats:
         """Open interest of one side: that of the segment's start less half of what was forced since then.
@@ -233,7 +270,23 @@ class Tape:
             rows = [column[kept].tolist() for column in (bars.end_us, bars.buy_usd, bars.sell_usd, bars.trades)]
             prices = [self._price(column[kept]) for column in (bars.open, bars.high, bars.low, bars.close)]
             for end, buy, sell, trades, opened, high, low, close, arrived in zip(*rows, *prices, received, strict=True):
-                yield Arrival(arrived, TradeBar(
-                    of.name, self.symbol, name, self._settings.start_us + end, arrived, interval_us,
-                    opened, high, low, close, buy / close, sell / close, buy, sell, trades,
-                ))  # fmt: skip
+                yield Arrival(
+                    arrived,
+                    TradeBar(
+                        venue=of.name,
+                        symbol=self.symbol,
+                        asset=name,
+                        event_time_us=self._settings.start_us + end,
+                        receive_time_us=arrived,
+                        interval_us=interval_us,
+                        open=opened,
+                        high=high,
+                        low=low,
+                        close=close,
+                        buy_quantity=buy / close,
+                        sell_quantity=sell / close,
+                        buy_usd=buy,
+                        sell_usd=sell,
+                        trades=trades,
+                    ),
+                )

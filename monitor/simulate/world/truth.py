@@ -188,15 +188,21 @@ def _describe(market: AssetMarket, side: Side, view: _Side, first: int, last: in
     half = onset + int(np.searchsorted(done, done[-1] / 2))
     deviations = move / market.spec.sigma_d
     return {
-        "asset": market.spec.name, "direction": side,
-        "severity": 1 + sum(deviations >= limit for limit in SEVERITIES), "flash": half - onset <= FLASH_S,
-        "onset_us": start_us + onset * MICROS, "flow_onset_us": start_us + flow * MICROS,
+        "asset": market.spec.name,
+        "direction": side,
+        "severity": 1 + sum(deviations >= limit for limit in SEVERITIES),
+        "flash": half - onset <= FLASH_S,
+        "onset_us": start_us + onset * MICROS,
+        "flow_onset_us": start_us + flow * MICROS,
         "met_us": start_us + (first + STEP_S) * MICROS,
         "peak_us": start_us + (onset + int(np.argmax(_by_minute(view.forced[onset : end + 1]))) + 1) * MICROS,
-        "extreme_us": start_us + extreme * MICROS, "end_us": start_us + (end + 1) * MICROS,
-        "drawdown_pct": round(_percent(side, move), 4), "endogenous_pct": round(_percent(side, rise), 4),
-        "forced_usd": round(forced, 2), "forced_of_oi": round(forced / market.spec.open_interest_usd, 6),
-    }  # fmt: skip
+        "extreme_us": start_us + extreme * MICROS,
+        "end_us": start_us + (end + 1) * MICROS,
+        "drawdown_pct": round(_percent(side, move), 4),
+        "endogenous_pct": round(_percent(side, rise), 4),
+        "forced_usd": round(forced, 2),
+        "forced_of_oi": round(forced / market.spec.open_interest_usd, 6),
+    }
 
 
 def _by_minute(forced: Floats) -> Floats:

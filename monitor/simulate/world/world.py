@@ -96,7 +96,14 @@ class World:
     def events(self) -> Iterator[list[AnyEvent]]:
         """Every event in the order of its arrival, a quarter of a day at a time; each call begins anew."""
         tapes = [
-            Tape(self.settings, index, market, self.venues, self.outages, self.deviations)
+            Tape(
+                settings=self.settings,
+                index=index,
+                market=market,
+                venues=self.venues,
+                outages=self.outages,
+                deviations=self.deviations,
+            )
             for index, market in enumerate(self.markets)
         ]
         waiting: list[Arrival] = self._gaps()
@@ -130,7 +137,17 @@ class World:
                 realised = float(np.sqrt(np.sum(np.diff(path) ** 2) * 24)) / market.spec.sigma_d
                 value = round(INDEX_LEVEL * (0.8 + 0.2 * realised), 2)
                 at = self.settings.start_us + second * MICROS
-                yield Arrival(at, VolatilityIndex(INDEX_VENUE, "DVOL", market.spec.name, at, at, value))
+                yield Arrival(
+                    at,
+                    VolatilityIndex(
+                        venue=INDEX_VENUE,
+                        symbol="DVOL",
+                        asset=market.spec.name,
+                        event_time_us=at,
+                        receive_time_us=at,
+                        value=value,
+                    ),
+                )
 
     # Truth
 
@@ -142,10 +159,26 @@ class World:
             sums = {side: int(market.forced_usd(index)[1].sum()) / MICROS for index, side in enumerate(SIDES)}
             spec = market.spec
             facts.append(
-                Facts(spec.name, spec.price, spec.sigma_d, spec.beta, spec.open_interest_usd, market.volume_usd, sums)
+                Facts(
+                    asset=spec.name,
+                    price=spec.price,
+                    sigma_d=spec.sigma_d,
+                    beta=spec.beta,
+                    open_interest_usd=spec.open_interest_usd,
+                    average_daily_volume_usd=market.volume_usd,
+                    forced_usd=sums,
+                )
             )
         end_us = settings.start_us + settings.seconds * MICROS
-        return Header(settings.seed, settings.days, settings.start_us, end_us, settings, self.venues, facts)
+        return Header(
+            seed=settings.seed,
+            days=settings.days,
+            start_us=settings.start_us,
+            end_us=end_us,
+            settings=settings,
+            venues=self.venues,
+            assets=facts,
+        )
 
     def episodes(self) -> list[Episode]:
         """Cascades and near misses of all assets, by onset; a near miss is a :class:`NearMiss`."""
@@ -156,23 +189,57 @@ class World:
         """What only looks like a cascade, by start."""
         start = self.settings.start_us
         names = [spec.name for spec in self.specs]
-        found = [Decoy("volatility_spell", ALL, ALL, start + begin * MICROS, start + end * MICROS, round(factor, 3))
-                 for begin, end, factor in spells(self.settings)]  # fmt: skip
+        found = [
+            Decoy(
+                kind="volatility_spell",
+                asset=ALL,
+                venue=ALL,
+                onset_us=start + begin * MICROS,
+                end_us=start + end * MICROS,
+                size=round(factor, 3),
+            )
+            for begin, end, factor in spells(self.settings)
+        ]
         for market in self.markets:
             for second, side, amount in market.lone:
                 usd = round(amount * market.spec.open_interest_usd, 2)
                 at = start + second * MICROS + MICROS // 2
-                found.append(Decoy("whale", market.spec.name, ALL, at, at, usd, side))
+                found.append(
+                    Decoy(
+                        kind="whale",
+                        asset=market.spec.name,
+                        venue=ALL,
+                        onset_us=at,
+                        end_us=at,
+                        size=usd,
+                        direction=side,
+                    )
+                )
         for venue, asset, begin, end, size in self.deviations:
-            found.append(Decoy(
-                "depeg" if asset is None else "bad_price", ALL if asset is None else names[asset],
-                self.venues[venue].name, start + begin * MICROS, start + end * MICROS, round(size, 6),
-            ))  # fmt: skip
+            found.append(
+                Decoy(
+                    kind="depeg" if asset is None else "bad_price",
+                    asset=ALL if asset is None else names[asset],
+                    venue=self.venues[venue].name,
+                    onset_us=start + begin * MICROS,
+                    end_us=start + end * MICROS,
+                    size=round(size, 6),
+                )
+            )
         for venue, begin, end, kind in self.outages:
             name = self.venues[venue].name
-            found.append(Decoy(
-                "outage", ALL, name, start + begin * MICROS, start + end * MICROS, float(end - begin), None, kind
-            ))  # fmt: skip
+            found.append(
+                Decoy(
+                    kind="outage",
+                    asset=ALL,
+                    venue=name,
+                    onset_us=start + begin * MICROS,
+                    end_us=start + end * MICROS,
+                    size=float(end - begin),
+                    direction=None,
+                    detail=kind,
+                )
+            )
         return sorted(found, key=lambda decoy: (decoy.onset_us, decoy.kind, decoy.asset))
 
     def minutes(self) -> Iterator[Minute]:

@@ -74,8 +74,12 @@ def run(settings: WorldSettings, out: Path, *, quiet: bool) -> int:
     """
     out.mkdir(parents=True, exist_ok=True)
     columns = (
-        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn(),
-    )  # fmt: skip
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
     with Progress(*columns, console=Console(stderr=True), transient=True, disable=quiet) as progress:
         days = -(-settings.seconds // 86_400)
         task = progress.add_task("simulating asset-days", total=days * settings.assets)
@@ -95,10 +99,12 @@ def _in_words(world: World, found: list[Episode], written: int, out: Path) -> st
     forced = [sum(facts.forced_usd.values()) for facts in world.header().assets]
     interest = [facts.open_interest_usd for facts in world.header().assets]
     daily = [amount / size / world.settings.seconds * 86_400 for amount, size in zip(forced, interest, strict=True)]
-    return "\n".join((
-        f"{written:,} events in {out / EVENTS}",
-        f"{len(found) - near} cascades ({(len(found) - near) / months:.1f} per asset-month), {near} near misses, "
-        f"{len(world.decoys())} decoys in {out / TRUTH}",
-        f"{usd(sum(forced))} USD liquidated; a day's share of the open interest: "
-        f"{min(daily):.1%} to {max(daily):.1%} by asset",
-    ))  # fmt: skip
+    return "\n".join(
+        (
+            f"{written:,} events in {out / EVENTS}",
+            f"{len(found) - near} cascades ({(len(found) - near) / months:.1f} per asset-month), {near} near misses, "
+            f"{len(world.decoys())} decoys in {out / TRUTH}",
+            f"{usd(sum(forced))} USD liquidated; a day's share of the open interest: "
+            f"{min(daily):.1%} to {max(daily):.1%} by asset",
+        )
+    )

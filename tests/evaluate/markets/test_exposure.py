@@ -1,4 +1,4 @@
-"""Time counts while it was watched: a recording of two stretches with a hole of twenty months between."""
+"""Only watched time counts: these recordings have two stretches with a hole of twenty months between."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from monitor.evaluate.markets.cases import Simulated
-from monitor.evaluate.markets.exposure import Exposure, exposure_of, length, week_of, weeks
-from monitor.evaluate.markets.tape import Tapes
+from monitor.evaluate.markets.exposure import Exposure, duration_us, exposure_of, split_by_week, week_of
+from monitor.evaluate.markets.tape import AssetSide, Tapes
 from monitor.evaluate.measures import folds, thresholds
-from monitor.evaluate.measures.figures import Blocks, figures
-from monitor.evaluate.trials.alerts import Alert, Key, Watch
-from monitor.evaluate.trials.outcomes import Point, judge, points
-from monitor.evaluate.trials.robustness import chance, exchanged, moved
+from monitor.evaluate.measures.figures import Blocks, compute_figures
+from monitor.evaluate.trials.alerts import Alert, SignalLog
+from monitor.evaluate.trials.outcomes import ScoreCount, count_scores, judge
+from monitor.evaluate.trials.robustness import chance_recall, judge_foreign_alerts, move_alerts
 from monitor.events import MICROS, AnyEvent, Liquidation, MarkPrice, OpenInterest
 from tests.evaluate.tapes import START, forced, label, mark, unbroken
 
@@ -43,7 +43,7 @@ HOLED = exposure([*hourly(0, 3, "BTC"), *hourly(598, 602, "BTC"), *hourly(599, 6
 
 
 def test_a_hole_is_not_watched() -> None:
-    """BTC for 3 and 4 days, ETH for 3: ten asset-days of the 602 that lie between the first event and the last."""
+    """BTC is watched for 3 and 4 days and ETH for 3, ten asset-days of the 602 from first to last event."""
     assert HOLED.watched == {"BTC": ((us(0), us(3)), (us(598), us(602))), "ETH": ((us(599), us(602)),)}
     assert HOLED.market == HOLED.watched["BTC"]
     assert (HOLED.first_us, HOLED.last_us) == (us(0), us(602))
@@ -51,75 +51,82 @@ def test_a_hole_is_not_watched() -> None:
 
 
 def test_rates_are_of_watched_time() -> None:
-    """One false alarm in a third of an asset-month is three a month, for a baseline's budget as well."""
+    """One false alarm in a third of an asset-month is a rate of three a month, also for a baseline's budget."""
     made = judge([alert(2)], [], HOLED, {})
-    shown = figures("d", [made], Blocks([HOLED], [[]]))
+    shown = compute_figures("d", [made], Blocks([HOLED], [[]]))
     assert shown.months == pytest.approx(10 / 30)
     assert shown.false.value == pytest.approx(3.0)
     assert shown.drawn.value == pytest.approx(3.0)
-    assert thresholds.cost([made]) == pytest.approx(3.0)
+    assert thresholds.false_alert_rate([made]) == pytest.approx(3.0)
 
 
 def test_weeks_within_a_hole_make_no_block() -> None:
-    """Five of asset and week, each with the days that were watched; the hole has 85 weeks."""
+    """Five blocks of asset and week hold the watched days; the 85 weeks of the hole make none."""
     days = {block[1:]: months * 30 for block, months in Blocks([HOLED], [[]]).months.items()}
     assert days == {
-        ("2023-W46", "BTC"): pytest.approx(3), ("2025-W27", "BTC"): pytest.approx(2),
-        ("2025-W28", "BTC"): pytest.approx(2), ("2025-W27", "ETH"): pytest.approx(1),
+        ("2023-W46", "BTC"): pytest.approx(3),
+        ("2025-W27", "BTC"): pytest.approx(2),
+        ("2025-W28", "BTC"): pytest.approx(2),
+        ("2025-W27", "ETH"): pytest.approx(1),
         ("2025-W28", "ETH"): pytest.approx(2),
-    }  # fmt: skip
+    }
 
 
 def test_points_are_of_watched_minutes() -> None:
-    """Of both sides; a score within the hole counts nowhere, and neither does the end of a label."""
-    watch = Watch()
-    watch.minutes = {Key("BTC", "long"): {us(1) // MICROS // 60: 70.0, us(300) // MICROS // 60: 70.0}}
-    counted = points(watch, [label(3 * DAY - 60, 300 * DAY)], HOLED)
+    """Minutes of both sides count while watched; a score or the end of a label within the hole counts nowhere."""
+    log = SignalLog()
+    log.score_by_minute = {AssetSide("BTC", "long"): {us(1) // MICROS // 60: 70.0, us(300) // MICROS // 60: 70.0}}
+    counted = count_scores(log, [label(3 * DAY - 60, 300 * DAY)], HOLED)
     assert counted == {
-        "2023-W46": [Point(0.0, 2 * 4_321 - 1, 17), Point(70.0, 1, 0)],  # 15 minutes before the onset, and 2 of it
-        "2025-W27": [Point(0.0, 2 * (2_880 + 1_440), 0)],
-        "2025-W28": [Point(0.0, 2 * (2_881 + 2_881), 0)],
+        "2023-W46": [
+            ScoreCount(0.0, 2 * 4_321 - 1, 17),
+            ScoreCount(70.0, 1, 0),
+        ],  # 15 minutes before the onset, and 2 of it
+        "2025-W27": [ScoreCount(0.0, 2 * (2_880 + 1_440), 0)],
+        "2025-W28": [ScoreCount(0.0, 2 * (2_881 + 2_881), 0)],
     }
 
 
 def test_a_part_of_an_exposure_has_what_was_watched_then() -> None:
-    """Half of the second stretch; of the hole there is none."""
+    """Clipping keeps half of the second stretch and drops an outcome that lies in the hole."""
     made = judge([alert(2), alert(600)], [], HOLED, {})
-    (late,) = folds.clip([made], us(100), us(600))
+    (late,) = folds.clip_outcomes([made], us(100), us(600))
     assert late.exposure.months == pytest.approx((2 + 1) / 30)
-    assert folds.clip([made], us(100), us(500)) == []
-    (early,) = folds.clip([made], 0, us(100))
+    assert folds.clip_outcomes([made], us(100), us(500)) == []
+    (early,) = folds.clip_outcomes([made], 0, us(100))
     assert early.exposure.watched["ETH"] == ()
     assert early.exposure.months == pytest.approx(3 / 30)
 
 
 def test_alerts_are_moved_within_watched_time() -> None:
-    """Over the hole, and from an asset's last day to its first; of an asset that was never watched with the market."""
-    later = moved([alert(2), alert(601, "ETH"), alert(2, "XRP")], HOLED, HOLED, 2 * DAY * MICROS)
+    """Alerts move over the hole, and from an asset's last day to its first."""
+    later = move_alerts([alert(2), alert(601, "ETH"), alert(2, "XRP")], HOLED, HOLED, 2 * DAY * MICROS)
     assert {one.asset: one.at_us for one in later} == {"BTC": us(599), "ETH": us(600), "XRP": us(599)}
-    lent = exchanged([alert(4)], unbroken("other", ("BTC",), us(0), us(9)), [label(599 * DAY, 599 * DAY + 60)], HOLED)
-    assert [hit.at_us for hit in lent.hits] == [us(599)]
+    lent = judge_foreign_alerts(
+        [alert(4)], unbroken("other", ("BTC",), us(0), us(9)), [label(599 * DAY, 599 * DAY + 60)], HOLED
+    )
+    assert [result.at_us for result in lent.results] == [us(599)]
 
 
 def test_chance_is_that_of_watched_time() -> None:
-    """A day of alerts in ten watched ones finds a tenth and not a ten thousandth; ETH's three days are too few."""
+    """A day of alerts in ten watched ones finds a tenth of events; ETH's three days are too few for an estimate."""
     ten = exposure([*hourly(0, 5, "BTC"), *hourly(600, 605, "BTC")], "BTC")
     alerts = [alert(1 + minute / 1_440) for minute in range(0, 1_440, 10)]
     events = [label(second, second + 600) for day in (0, 600) for second in range(day * DAY, (day + 5) * DAY, HOUR)]
-    assert chance(alerts, events, ten) == pytest.approx(0.1, rel=0.2)
-    assert chance(alerts, events, HOLED) is None
+    assert chance_recall(alerts, events, ten) == pytest.approx(0.1, rel=0.2)
+    assert chance_recall(alerts, events, HOLED) is None
 
 
 @given(st.sampled_from(("BTC", "ETH", "XRP")), st.integers(-(10**13), 10**13))
 def test_watched_time_and_time_are_each_others_inverse(asset: str, watched_us: int) -> None:
-    """And no watched time lies in a hole."""
+    """Watched time converts to a time outside the hole and back."""
     at_us = HOLED.at(asset, watched_us)
     assert any(first_us <= at_us < last_us for first_us, last_us in HOLED.spans(asset))
-    assert HOLED.since(asset, at_us) == watched_us % length(HOLED.spans(asset))
+    assert HOLED.since(asset, at_us) == watched_us % duration_us(HOLED.spans(asset))
 
 
 def test_an_asset_is_watched_from_the_markets_edge_on() -> None:
-    """If its prices come within six hours; later, from its first price on. One price alone is no time."""
+    """An asset is watched from the market's edge if its prices begin within six hours, else from its first price."""
     events = [*hourly(0, 1, "BTC"), mark(5 * HOUR, 1.0, "ETH"), mark(7 * HOUR, 1.0, "SOL"), mark(8 * HOUR, 1.0, "SOL")]
     known = exposure([*events, mark(20 * HOUR, 1.0, "ETH"), mark(21 * HOUR, 1.0, "ETH")], "BTC", "ETH", "SOL")
     assert known.watched == {
@@ -132,18 +139,18 @@ def test_an_asset_is_watched_from_the_markets_edge_on() -> None:
 
 
 def test_an_asset_without_prices_is_watched_with_the_market() -> None:
-    """A truth may name it. The market is heard of while anything comes, forced orders too; nothing is no time."""
+    """An asset that only the truth names is watched while events of any asset come."""
     orders: list[AnyEvent] = [forced(second, 1e6) for second in (0, HOUR, 400 * DAY, 400 * DAY + HOUR)]
     known = exposure(orders, "BTC", "ETH")
     hours = ((us(0), us(0) + HOUR * MICROS), (us(400), us(400) + HOUR * MICROS))
     assert known == Exposure("w", {"BTC": hours, "ETH": hours}, hours)
-    for nothing in (exposure([], "BTC"), exposure([mark(0, 1.0)], "BTC")):
-        assert nothing.months == 0.0
-        assert nothing.at("BTC", 5) == nothing.first_us == nothing.last_us
+    for always_zero in (exposure([], "BTC"), exposure([mark(0, 1.0)], "BTC")):
+        assert always_zero.months == 0.0
+        assert always_zero.at("BTC", 5) == always_zero.first_us == always_zero.last_us
 
 
 def test_a_simulated_market_is_watched_throughout() -> None:
-    """It has no holes: every asset from the first event to the last one, as if nothing looked for holes."""
+    """A simulated market has no holes: every asset is watched from the first event to the last."""
     events = Simulated(3, 0.02, 2).load().events
     times = [event.receive_time_us for event in events if isinstance(event, MarkPrice | Liquidation | OpenInterest)]
     known = exposure(events, *sorted({event.asset for event in events}))
@@ -152,10 +159,10 @@ def test_a_simulated_market_is_watched_throughout() -> None:
 
 
 def test_weeks_begin_on_mondays() -> None:
-    """The first and the last may be shorter; nothing is none."""
+    """A time is split at Mondays; first and last week may be shorter, and an empty time has no week."""
     monday = 1_700_438_400
-    spans = list(weeks((monday - DAY) * MICROS, (monday + 8 * DAY) * MICROS))
+    spans = list(split_by_week((monday - DAY) * MICROS, (monday + 8 * DAY) * MICROS))
     assert [(end - start) // (DAY * MICROS) for start, end in spans] == [1, 7, 1]
     assert spans[1][0] == monday * MICROS
-    assert list(weeks(5, 5)) == []
+    assert list(split_by_week(5, 5)) == []
     assert week_of(monday * MICROS) == "2023-W47"

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from monitor.evaluate.markets.labels import ASSUMED_SIGMA, daily_sigma, labels_of
+from monitor.evaluate.markets.labels import ASSUMED_SIGMA, daily_sigma, label_episodes
 from monitor.evaluate.markets.truth import Label
 from monitor.events import MICROS, AnyEvent
 from tests.evaluate.tapes import START, fall, forced, interest, mark, tape
@@ -17,7 +17,7 @@ def seconds(us: int) -> int:
 
 
 def found(events: list[AnyEvent]) -> list[Label]:
-    return labels_of(tape(events))
+    return label_episodes(tape(events))
 
 
 def test_a_fall_with_forced_flow_is_an_event() -> None:
@@ -35,7 +35,7 @@ def test_a_fall_with_forced_flow_is_an_event() -> None:
 
 
 def test_a_rise_is_the_shorts() -> None:
-    """The rule is the same with the sign turned."""
+    """A rise is labelled by the same rule for shorts."""
     prices = [mark(seconds(one.event_time_us), 1e4 / one.mark_price) for one in fall()]
     flow = [forced(FALL + second, 100_000.0, "short") for second in range(60, 600, 10)]
     (label,) = found([*prices, *flow, *COINS])
@@ -44,7 +44,7 @@ def test_a_rise_is_the_shorts() -> None:
 
 
 def test_a_fall_of_coins_is_enough() -> None:
-    """Open interest that falls by 2 % within two hours says it too, without any forced order seen."""
+    """Open interest that falls by 2 % within two hours makes an event without any forced order."""
     coins = [interest(second, 1e6 if second < FALL + 300 else 9.7e5) for second in range(0, 6 * 3_600, 300)]
     (label,) = found([*fall(), *coins])
     assert (label.type, label.untested) == ("event", ("forced flow",))
@@ -52,21 +52,21 @@ def test_a_fall_of_coins_is_enough() -> None:
 
 
 def test_a_fall_without_forced_flow_is_a_hard_negative() -> None:
-    """Both legs were looked at, and nobody was closed."""
+    """A fall is a hard negative where both legs could be tested and showed no forced closing."""
     (label,) = found([*fall(), *COINS, forced(60, 1_000.0)])
     assert label.type == "hard_negative"
-    assert not label.sought
+    assert not label.is_sought
 
 
 def test_a_fall_of_which_only_the_price_is_known_is_a_candidate() -> None:
-    """What could not be tested is named."""
+    """A fall is a candidate where only the price is known, and the label names the untested legs."""
     (label,) = found([*fall(drop=0.10)])
     assert (label.type, label.severity, label.untested) == ("candidate", 3, ("forced flow", "open interest"))
     assert seconds(label.onset_us) == FALL + 160 - 300  # 160 s bring a quarter; without flow, five minutes before that
 
 
 def test_half_a_standard_deviation_is_a_near_miss() -> None:
-    """So are 5 bp of forced flow without a fall; both at once are one."""
+    """Half a standard deviation is a near-miss, as are 5 bp of forced flow without a fall; both at once are one."""
     (shallow,) = found([*fall(drop=0.018), *COINS, forced(60, 1_000.0)])
     assert (shallow.type, shallow.severity) == ("near_miss", 0)
     (flow,) = found([*fall(drop=0.0), *COINS, forced(FALL, 60_000.0)])
@@ -74,7 +74,7 @@ def test_half_a_standard_deviation_is_a_near_miss() -> None:
 
 
 def test_intervals_less_than_an_hour_apart_are_one() -> None:
-    """Two falls, half an hour and three hours apart."""
+    """Two falls half an hour apart are one episode, three hours apart two."""
 
     def twice(gap: int) -> list[Label]:
         second = FALL + 600 + 3_600 + gap  # the first one's hour is over, then the gap
@@ -84,15 +84,15 @@ def test_intervals_less_than_an_hour_apart_are_one() -> None:
             )
             for at in range(0, 12 * 3_600, 10)
         ]
-        return [one for one in found([*prices]) if one.sought]
+        return [one for one in found([*prices]) if one.is_sought]
 
     assert len(twice(1_800)) == 1
     assert len(twice(3 * 3_600)) == 2
 
 
 def test_a_slow_fall_begins_where_a_quarter_of_it_is_done() -> None:
-    """A grind, of which no five minutes bring a quarter."""
-    (label,) = [one for one in found([*fall(length=3_600)]) if one.sought]
+    """A grind of which no five minutes bring a quarter begins where a quarter is done."""
+    (label,) = [one for one in found([*fall(length=3_600)]) if one.is_sought]
     assert seconds(label.onset_us) == pytest.approx(FALL + 900, abs=40)
 
 

@@ -8,7 +8,7 @@ from tests.evaluate.tapes import START, forced, interest, mark, tape
 
 
 def test_price_is_the_median_of_the_venues() -> None:
-    """One venue's mad price moves nothing; a venue that fell silent is left out while others speak."""
+    """One venue's wrong price does not move the median, and a silent venue is left out while others report."""
     events = [
         mark(0, 100.0, venue="a"),
         mark(0, 102.0, venue="b"),
@@ -22,14 +22,14 @@ def test_price_is_the_median_of_the_venues() -> None:
 
 
 def test_price_of_a_tape_without_any_is_unknown() -> None:
-    """Forced orders alone say nothing of the price."""
+    """Forced orders alone give no price."""
     lone = tape([forced(0, 1e6)])
     assert np.isnan(lone.price_at(np.array([START * MICROS]))).all()
     assert lone.stretches() == []
 
 
 def test_repeated_liquidations_count_once_and_hourly_totals_not_at_all() -> None:
-    """What is summed is what was closed, and only where a minute is known."""
+    """A repeated liquidation counts once, and a total of an hour counts in no minute."""
     order = forced(5, 2e6)
     known = tape([mark(0, 100.0), order, order, forced(6, 9e6, coverage="aggregated"), forced(7, 1e6, "short")])
     assert known.forced("long").usd(START * MICROS, (START + 60) * MICROS) == 2e6
@@ -38,7 +38,7 @@ def test_repeated_liquidations_count_once_and_hourly_totals_not_at_all() -> None
 
 
 def test_open_interest_is_the_sum_over_venues() -> None:
-    """It is unknown until all of them were heard of."""
+    """Open interest is summed over venues and unknown until all of them reported."""
     events = [interest(0, 10.0, venue="a"), interest(30, 5.0, venue="b"), interest(60, 8.0, venue="a")]
     coins, usd = tape(events).interest_at((START + np.array([0, 30, 60])) * MICROS)
     assert np.isnan(coins[0])
@@ -54,5 +54,5 @@ def test_a_long_silence_ends_a_stretch() -> None:
 
 
 def test_grid_stays_within_its_ends() -> None:
-    """Full steps only."""
+    """A grid has full steps within its ends only."""
     assert (grid(61 * MICROS, 185 * MICROS, 60) // MICROS).tolist() == [120, 180]

@@ -4,7 +4,7 @@ import msgspec
 
 from monitor.evaluate.markets.truth import Label
 from monitor.evaluate.measures.figures import Blocks
-from monitor.evaluate.measures.groups import Count, groups
+from monitor.evaluate.measures.groups import Count, group_by_kind
 from monitor.evaluate.trials.alerts import Alert
 from monitor.evaluate.trials.outcomes import judge
 from monitor.events import MICROS
@@ -19,11 +19,11 @@ def event(day: int, kind: str, severity: int) -> Label:
 
 
 def test_each_kind_has_its_own_recall_and_delay() -> None:
-    """A flash is found after five seconds and one is missed; a grind is found after a minute."""
+    """Flash cascades and grinds have recalls and delays of their own."""
     labels = [event(1, "flash", 2), event(5, "flash", 3), event(9, "grind", 2)]
     alerts = [Alert("BTC", "long", (START + day * DAY + late) * MICROS) for day, late in ((1, 5), (9, 60))]
     made = judge(alerts, labels, MONTH, {})
-    everything, flash, grind = groups([made], Blocks([MONTH], [labels]))
+    everything, flash, grind = group_by_kind([made], Blocks([MONTH], [labels]))
     assert (everything.kind, everything.count, everything.delay.value) == ("all", Count(2, 3), 32.5)
     assert everything.by_severity == {"1": Count(0, 0), "2": Count(2, 2), "3": Count(0, 1)}
     assert (flash.kind, flash.count, flash.delay.value, flash.recall.value) == ("flash", Count(1, 2), 5.0, 0.5)
@@ -31,26 +31,26 @@ def test_each_kind_has_its_own_recall_and_delay() -> None:
 
 
 def test_an_alert_is_held_against_the_time_at_which_the_exact_rule_held() -> None:
-    """Of two events one is called before its rule holds; an event that says no such time counts for neither."""
+    """The share alerted before the exact rule held leaves out events without such a time."""
     met = [msgspec.structs.replace(event(day, "flash", 1), met_us=(START + day * DAY + 20) * MICROS) for day in (1, 5)]
     labels = [*met, event(9, "flash", 1)]
     alerts = [Alert("BTC", "long", (START + day * DAY + late) * MICROS) for day, late in ((1, 5), (5, 30), (9, 1))]
-    (row,) = groups([judge(alerts, labels, MONTH, {})], Blocks([MONTH], [labels]))
+    (row,) = group_by_kind([judge(alerts, labels, MONTH, {})], Blocks([MONTH], [labels]))
     assert (row.met.value, row.before_met.value, row.before_met.n) == (20.0, 0.5, 2)
 
 
-def test_a_delay_is_told_from_where_the_flow_began_as_well() -> None:
-    """From the onset it is 60 s, from the flow, which began later, 20; an event that says no such time has none."""
+def test_a_delay_is_measured_from_the_flow_as_well() -> None:
+    """The delay from the flow's onset leaves out events without such a time."""
     labels = [
         msgspec.structs.replace(event(1, "grind", 1), flow_onset_us=(START + DAY + 40) * MICROS),
         event(9, "flash", 1),
     ]
     alerts = [Alert("BTC", "long", (START + day * DAY + 60) * MICROS) for day in (1, 9)]
-    row, *_ = groups([judge(alerts, labels, MONTH, {})], Blocks([MONTH], [labels]))
+    row, *_ = group_by_kind([judge(alerts, labels, MONTH, {})], Blocks([MONTH], [labels]))
     assert (row.delay.value, row.flow_delay.value, row.flow_delay.n) == (60.0, 20.0, 1)
 
 
 def test_one_kind_alone_is_all() -> None:
-    """A rule's labels have one word for all of them, which is no row of its own."""
+    """A single kind makes no row beside the one of all events."""
     made = judge([], [event(1, "rule", 1)], MONTH, {})
-    assert [row.kind for row in groups([made], Blocks([MONTH], [[event(1, "rule", 1)]]))] == ["all"]
+    assert [row.kind for row in group_by_kind([made], Blocks([MONTH], [[event(1, "rule", 1)]]))] == ["all"]

@@ -30,7 +30,7 @@ from monitor.evaluate.measures.intervals import (
     ],
 )
 def test_poisson_interval_is_the_known_one(count: int, level: float, low: float, high: float) -> None:
-    """The exact limits that tables of Garwood's interval print."""
+    """The exact limits are those in tables of Garwood's interval."""
     assert poisson_interval(count, level) == pytest.approx((low, high), abs=6e-4)
 
 
@@ -41,14 +41,14 @@ def test_poisson_cdf_sums_the_probabilities() -> None:
 
 
 def test_resamples_are_the_same_each_time_and_draw_as_many_blocks_as_there_are() -> None:
-    """Two runs print the same intervals."""
+    """Draws are the same in each run and have as many blocks as there are."""
     assert (resamples(7, 50) == resamples(7, 50)).all()
     assert (resamples(7, 50).sum(axis=1) == 7).all()
     assert resamples(0, 3).shape == (3, 0)
 
 
 def test_a_ratio_is_of_sums_and_its_interval_of_draws() -> None:
-    """Ten blocks of two events each, half of the blocks found: 0.5 with the interval of ten coins."""
+    """Ten blocks of which half are found give 0.5 with the interval of ten coin tosses."""
     found, events = np.array([2.0, 0.0] * 5), np.full(10, 2.0)
     estimate = ratio(resamples(10), found, events)
     assert (estimate.value, estimate.n) == (0.5, 20)
@@ -57,7 +57,7 @@ def test_a_ratio_is_of_sums_and_its_interval_of_draws() -> None:
 
 
 def test_a_ratio_of_nothing_is_unknown() -> None:
-    """Without events there is no recall, and draws without any are left out."""
+    """A ratio with an empty denominator is unknown, and draws with one are left out."""
     assert ratio(resamples(2), np.zeros(2), np.zeros(2)).value is None
     drawn = ratios(np.array([[2, 0], [1, 1]]), np.array([0.0, 1.0]), np.array([0.0, 1.0]))
     assert np.isnan(drawn[0])
@@ -65,7 +65,7 @@ def test_a_ratio_of_nothing_is_unknown() -> None:
 
 
 def test_a_paired_difference_is_narrower_than_its_parts() -> None:
-    """What is hard for both cancels out: the same blocks lost by both leave a difference of nothing."""
+    """Blocks that both runs lose cancel out in a paired difference."""
     weights, events = resamples(20), np.ones(20)
     mine = np.array([1.0, 0.0] * 10)
     both = ratios(weights, mine, events)
@@ -81,7 +81,7 @@ def test_a_paired_difference_is_narrower_than_its_parts() -> None:
 def test_a_drawn_quantile_is_that_of_the_values_as_often_as_drawn(
     values: list[list[float]], times: list[int], share: float
 ) -> None:
-    """Blocks that were not drawn leave theirs out; the figure itself is of all values."""
+    """In a draw the quantile is of the values of the drawn blocks, as often as drawn."""
     weights = np.array([times[: len(values)]])
     estimate, (drawn,) = quantile(weights, values, share)
     flat = [value for block in values for value in block]

@@ -163,9 +163,10 @@ def test_outages_and_decoys_are_told(world: World) -> None:
     assert outages
     for venue, begin, end in outages:
         assert not [
-            event for event in seen
+            event
+            for event in seen
             if isinstance(event, MarkPrice) and event.venue == venue and begin <= event.event_time_us < end
-        ]  # fmt: skip
+        ]
     assert {one.kind for one in world.decoys()} <= {"whale", "depeg", "bad_price", "volatility_spell"}
     assert not World(WorldSettings(seed=8, days=0.1, assets=1, outages=False, decoys=False)).decoys()
 

@@ -65,6 +65,8 @@ def test_true_minutes_add_up_to_the_worlds_sums(written: Path) -> None:
         sums[asset, side] = sums.get((asset, side), 0) + round(float(usd) * 100)
     expected = {
         (facts["asset"], side): round(usd * 100)
-        for facts in first["assets"] for side, usd in facts["forced_usd"].items() if usd
-    }  # fmt: skip
+        for facts in first["assets"]
+        for side, usd in facts["forced_usd"].items()
+        if usd
+    }
     assert sums == expected
