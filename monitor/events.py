@@ -142,6 +142,8 @@ RejectReason = Literal[
     "oversized",  # larger than the session's limit
     "not_finite",  # NaN or infinite number
     "not_positive",  # negative or zero price or quantity
+    "implausible",  # a number outside the range that is possible, see monitor.validation
+    "bad_name",  # a symbol, asset or id with forbidden characters, too long, or reserved
     "bad_time",  # missing, zero or absurd time
     "future_time",  # further ahead of this machine's clock than clocks differ
     "unknown_symbol",  # no instrument data: contract size and asset are not known

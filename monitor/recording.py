@@ -12,7 +12,6 @@ import gzip
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
-from math import inf
 from pathlib import Path
 from types import TracebackType
 from typing import Final, NamedTuple, Self
@@ -20,28 +19,14 @@ from typing import Final, NamedTuple, Self
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from monitor.adapters.rows import (
-    UNREADABLE,
-    Fault,
-    amount_fault,
-    number_fault,
-    quote_constants,
-    time_fault,
-)
+from monitor.adapters.rows import quote_constants
 from monitor.append_file import AppendFile
 from monitor.events import (
     AnyEvent,
-    Gap,
-    Heartbeat,
-    Liquidation,
-    MarkPrice,
-    OpenInterest,
     RejectReason,
-    Trade,
-    TradeBar,
-    VolatilityIndex,
 )
 from monitor.side_output import SideOutput
+from monitor.validation import UNREADABLE, event_fault
 
 FEEDS: Final = "feeds"
 """Channel of the events that no frame holds in a recording."""
@@ -215,37 +200,3 @@ def _bad(number: int, line: bytes, error: Exception) -> BadLine:
     if quote_constants(line) is not None:
         return BadLine(number, "not_finite", "a number is NaN or infinite")
     return BadLine(number, "not_finite" if detail.startswith("Number out of range") else "malformed", detail)
-
-
-# Which numbers of an event must be positive, and which may also be zero.
-_POSITIVE: Final[dict[type, tuple[str, ...]]] = {
-    Liquidation: ("notional_usd", "quantity", "price", "orders"),
-    Trade: ("price", "quantity", "notional_usd", "trades"),
-    TradeBar: ("interval_us", "open", "high", "low", "close", "trades"),
-    MarkPrice: ("mark_price", "index_price"),
-    OpenInterest: (),
-    VolatilityIndex: ("value",),
-    Gap: (),
-    Heartbeat: (),
-}
-_AMOUNTS: Final[dict[type, tuple[str, ...]]] = {
-    TradeBar: ("buy_quantity", "sell_quantity", "buy_usd", "sell_usd"),
-    OpenInterest: ("open_interest", "open_interest_usd"),
-}
-
-
-def event_fault(event: AnyEvent) -> Fault | None:
-    """Why an event from outside cannot be true; None where it can."""
-    kind = type(event)
-    for name in _POSITIVE[kind]:
-        value = getattr(event, name)
-        if value is not UNSET and not 0 < value < inf:
-            return number_fault(name, value)
-    for name in _AMOUNTS.get(kind, ()):
-        if fault := amount_fault(name, getattr(event, name)):
-            return fault
-    if not event.asset:
-        return "unknown_symbol", "the asset is empty"
-    if type(event) is Gap and event.from_us > event.to_us:
-        return "bad_time", f"a gap from {event.from_us} to {event.to_us}"
-    return time_fault(event.event_time_us, event.receive_time_us)

@@ -16,7 +16,6 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from monitor.adapters.adapter import Ack, Adapter, Instrument, Notice, Ping, Pong, Reader, Refusal, Skipped
 from monitor.adapters.instruments import instruments_in
 from monitor.adapters.registry import adapter_named
-from monitor.adapters.rows import UNREADABLE
 from monitor.cascade.detector import Detector
 from monitor.errors import OperatorError
 from monitor.events import AnyEvent, Reject, Signal
@@ -24,6 +23,7 @@ from monitor.recording import INSTRUMENTS, BadLine, Item, RawFrame, read, read_f
 from monitor.report import episode_table, plain_console
 from monitor.settings import Settings
 from monitor.summary import Intake, Summary, summarise
+from monitor.validation import UNREADABLE
 
 BATCH: Final = 1_000
 """Events handed to the detector at once; only progress is shown between two batches."""

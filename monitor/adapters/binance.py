@@ -71,7 +71,6 @@ from monitor.adapters.binance_rest import (
 from monitor.adapters.plan import carried_channels, chunked, request
 from monitor.adapters.records import Fill, Mark, Receipt, RowAdapter
 from monitor.adapters.rows import (
-    UNREADABLE,
     ByName,
     Listing,
     decode_rows,
@@ -83,6 +82,7 @@ from monitor.adapters.rows import (
 )
 from monitor.assets import split_symbol
 from monitor.events import Channel, PriceKind, TakerSide, Trade
+from monitor.validation import LEAST_USD, MOST_TRADES, MOST_USD, UNREADABLE
 
 STREAMS: Final[dict[Channel, str]] = {
     "liquidations": "@forceOrder",
@@ -169,11 +169,16 @@ class Binance(RowAdapter):
             plain = self._plain(symbol := data.s)
             time_us = data.T * 1000
             fills = data.l - data.f + 1
-            if plain is not None and time_us <= received_us and fills > 0:
-                price = data.p
-                quantity = data.q
+            price = data.p
+            quantity = data.q
+            usd = price * quantity
+            if (
+                plain is not None
+                and time_us <= received_us
+                and 0 < fills <= MOST_TRADES
+                and LEAST_USD <= usd <= MOST_USD
+            ):
                 side: TakerSide = "sell" if data.m else "buy"
-                usd = price * quantity
                 id_ = str(data.a)
                 return [
                     Trade(self.venue, symbol, plain[0], time_us, received_us, side, price, quantity, usd, fills, id_)

@@ -7,7 +7,8 @@ from typing import Final, Literal
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from monitor.adapters.rows import UNREADABLE, Fault, SoundNumber, SoundTime, keys
+from monitor.adapters.rows import keys
+from monitor.validation import UNREADABLE, Fault, SoundNumber, SoundPrice, SoundQuantity, SoundTime
 
 USD_M: Final = 1
 COIN_M: Final = 2
@@ -45,8 +46,9 @@ class Order(msgspec.Struct, gc=False):
 class SoundTrade(AggTrade, tag_field="e", tag="aggTrade", gc=False):
     """A trade of a market of base units whose numbers need no further look."""
 
-    p: SoundNumber
-    q: SoundNumber
+    a: SoundNumber
+    p: SoundPrice
+    q: SoundQuantity
     T: SoundTime
     st: Literal[0, 1] = 0
 

@@ -63,17 +63,10 @@ from monitor.adapters.bitget_frames import (
 from monitor.adapters.bitget_rest import instruments_in, liquidations_between, liquidations_in
 from monitor.adapters.plan import carried_channels, chunked, request
 from monitor.adapters.records import Fill, Mark, Receipt, RowAdapter
-from monitor.adapters.rows import (
-    UNREADABLE,
-    amounts,
-    find_fault,
-    numbered,
-    optional_time_us,
-    raw_rows,
-    unknown_value,
-)
+from monitor.adapters.rows import amounts, find_fault, numbered, optional_time_us, raw_rows, unknown_value
 from monitor.assets import split_symbol
 from monitor.events import Channel, Liquidation, Side, TakerSide, Trade
+from monitor.validation import LEAST_USD, MOST_USD, UNREADABLE
 
 VENUE: Final = "bitget"
 
@@ -191,6 +184,8 @@ class Bitget(RowAdapter):
             price, quantity = row.p, row.v
             side: TakerSide = "buy" if row.S == "buy" else "sell"
             usd = price * quantity
+            if not LEAST_USD <= usd <= MOST_USD or not row.i.isprintable():
+                return super().parse(frame, received_us)
             trades.append(Trade(VENUE, symbol, plain[0], time_us, received_us, side, price, quantity, usd, 1, row.i))
         return trades
 
@@ -229,7 +224,9 @@ class Bitget(RowAdapter):
         time_us = row.ts * 1000
         # Money of whatever product: like an inverse contract of one dollar.
         price, quantity, usd = amounts((asset, units, 1.0, True, prefix), row.price, row.amount)
-        if fault := find_fault(time_us, receipt.received_us, price=price, notional=usd, quantity=quantity):
+        if fault := find_fault(
+            Liquidation, time_us, receipt.received_us, price=price, notional_usd=usd, quantity=quantity
+        ):
             return records.refuse(fault, receipt)
         coverage = coverage_at(self.eras, time_us)
         id_ = f"{prefix}{row.ts}:{row.side}:{row.amount!r}:{row.price!r}"

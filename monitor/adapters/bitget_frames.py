@@ -8,7 +8,8 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from monitor.adapters.records import Shape
-from monitor.adapters.rows import SoundNumber, SoundTime, keys
+from monitor.adapters.rows import keys
+from monitor.validation import SoundId, SoundPrice, SoundQuantity, SoundTime
 
 
 class TradeRow(msgspec.Struct, gc=False):
@@ -24,8 +25,9 @@ class TradeRow(msgspec.Struct, gc=False):
 class SoundTrade(TradeRow, gc=False):
     """A trade whose values need no further look."""
 
-    p: SoundNumber
-    v: SoundNumber
+    i: SoundId
+    p: SoundPrice
+    v: SoundQuantity
     S: Literal["buy", "sell"]
     T: SoundTime
 

@@ -9,8 +9,9 @@ import msgspec
 from monitor.adapters.adapter import Instrument, InstrumentPage, RestRequest
 from monitor.adapters.answers import data_in
 from monitor.adapters.bitget_frames import LiquidationRow
-from monitor.adapters.rows import TRADFI, Fault, decode_rows, onboard_us, raw_array
+from monitor.adapters.rows import TRADFI, decode_rows, onboard_us, raw_array
 from monitor.assets import USD_QUOTES, split_base
+from monitor.validation import Fault
 
 SUCCESS: Final = "00000"
 

@@ -40,8 +40,9 @@ from monitor.adapters.adapter import (
     Skipped,
 )
 from monitor.adapters.records import Fill, Mark, Moment, Receipt, RowAdapter, Shape, micros
-from monitor.adapters.rows import EARLIEST_US, ByName, Listing, keys, raw_rows
+from monitor.adapters.rows import ByName, Listing, keys, raw_rows
 from monitor.events import Channel, Liquidation
+from monitor.validation import EARLIEST_US
 
 
 class LiquidationRow(msgspec.Struct, gc=False):

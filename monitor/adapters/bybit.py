@@ -69,16 +69,10 @@ from monitor.adapters.bybit_rest import (
 )
 from monitor.adapters.plan import carried_channels, chunked, market_url, request, shard
 from monitor.adapters.records import Fill, Mark, Receipt, RowAdapter
-from monitor.adapters.rows import (
-    UNREADABLE,
-    ByName,
-    Listing,
-    listing_by_name,
-    optional_time_us,
-    unknown_value,
-)
+from monitor.adapters.rows import ByName, Listing, listing_by_name, optional_time_us, unknown_value
 from monitor.assets import split_symbol
 from monitor.events import Channel, TakerSide, Trade
+from monitor.validation import LEAST_USD, MOST_USD, UNREADABLE
 
 VENUE: Final = "bybit"
 
@@ -209,6 +203,8 @@ class Bybit(RowAdapter):
             quantity = row.v
             side: TakerSide = "buy" if row.S == "Buy" else "sell"
             usd = price * quantity
+            if not LEAST_USD <= usd <= MOST_USD or not row.i.isprintable():
+                return self._trades(symbol, push.data, Receipt(received_us, frame))
             trades.append(Trade(VENUE, symbol, asset, time_us, received_us, side, price, quantity, usd, 1, row.i))
         return trades
 

@@ -8,7 +8,8 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from monitor.adapters.records import Shape
-from monitor.adapters.rows import SoundNumber, SoundTime, keys
+from monitor.adapters.rows import keys
+from monitor.validation import SoundId, SoundPrice, SoundQuantity, SoundTime
 
 
 class TradeRow(msgspec.Struct, gc=False):
@@ -27,8 +28,9 @@ class SoundTrade(TradeRow, gc=False):
 
     T: SoundTime
     S: Literal["Buy", "Sell"]
-    v: SoundNumber
-    p: SoundNumber
+    v: SoundQuantity
+    p: SoundPrice
+    i: SoundId
 
 
 class LiquidationRow(msgspec.Struct, gc=False):

@@ -16,8 +16,9 @@ import msgspec
 
 from monitor.adapters.adapter import Instrument, InstrumentPage, RestRequest
 from monitor.adapters.bybit_frames import TradeRow
-from monitor.adapters.rows import TRADFI, Fault, decode_rows, onboard_us
+from monitor.adapters.rows import TRADFI, decode_rows, onboard_us
 from monitor.assets import USD_QUOTES, split_base
+from monitor.validation import Fault
 
 RECENT_TRADES: Final = "/v5/market/recent-trade"
 MARK_PRICES: Final = "/v5/market/mark-price-kline"

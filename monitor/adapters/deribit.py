@@ -67,6 +67,7 @@ from monitor.adapters.records import OPPOSITE, Fill, Mark, Receipt, RowAdapter, 
 from monitor.adapters.rows import ByName, Listing, find_fault, onboard_us, unknown_value
 from monitor.assets import USD_QUOTES, split_base, split_symbol
 from monitor.events import Channel, Reject, VolatilityIndex
+from monitor.validation import asset_fault, symbol_name_fault
 
 OFFERED: Final[tuple[Channel, ...]] = ("liquidations", "mark_price", "open_interest", "trades", "volatility_index")
 
@@ -199,9 +200,11 @@ class Deribit(RowAdapter):
     def _volatility(self, row: Volatility, receipt: Receipt) -> list[Message]:
         """An index of 30 days' implied volatility, percent a year."""
         time_us = row.timestamp * 1000
-        if fault := find_fault(time_us, receipt.received_us, volatility=row.volatility):
+        if fault := find_fault(VolatilityIndex, time_us, receipt.received_us, value=row.volatility):
             return [self._records.refuse(fault, receipt)]
         asset = split_base(row.index_name.partition("_")[0])[0]
+        if fault := symbol_name_fault(row.index_name) or asset_fault(asset):
+            return [self._records.refuse(fault, receipt)]
         return [VolatilityIndex(self.venue, row.index_name, asset, time_us, receipt.received_us, row.volatility)]
 
     def _reply(self, loose: Loose, receipt: Receipt) -> Message:

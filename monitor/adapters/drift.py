@@ -11,8 +11,8 @@ from typing import Final, Literal, NamedTuple
 import msgspec
 
 from monitor.adapters.inflate import inflate
-from monitor.adapters.rows import UNREADABLE
 from monitor.events import MICROS, SAMPLE_BYTES, Reject, RejectReason
+from monitor.validation import UNREADABLE
 
 DriftKind = Literal["unknown_key", "unknown_value", "unknown_channel", "malformed"]
 

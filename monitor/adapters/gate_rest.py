@@ -9,9 +9,10 @@ from typing import Final
 import msgspec
 
 from monitor.adapters.adapter import Instrument, InstrumentPage, RestRequest
-from monitor.adapters.rows import TRADFI, Fault, believable_us, decode_rows, raw_array
+from monitor.adapters.rows import TRADFI, believable_us, decode_rows, raw_array
 from monitor.assets import split_symbol
 from monitor.events import MICROS
+from monitor.validation import Fault
 
 LONGEST_S: Final = 3_600
 """The longest stretch that one request may ask for."""

@@ -74,18 +74,10 @@ from monitor.adapters.hyperliquid_frames import (
 )
 from monitor.adapters.plan import carried_channels, chunked, request
 from monitor.adapters.records import OPPOSITE, Fill, Mark, Receipt, RowAdapter, of_kind
-from monitor.adapters.rows import (
-    EARLIEST_US,
-    TRADFI,
-    UNREADABLE,
-    ByName,
-    Listing,
-    raw_rows,
-    unknown_value,
-    unreadable,
-)
+from monitor.adapters.rows import TRADFI, ByName, Listing, raw_rows, unknown_value, unreadable
 from monitor.assets import split_base
 from monitor.events import Channel
+from monitor.validation import EARLIEST_US, UNREADABLE
 
 OFFERED: Final[tuple[Channel, ...]] = ("liquidations", "mark_price", "open_interest", "trades")
 

@@ -14,12 +14,12 @@ from urllib.parse import urlencode
 
 import msgspec
 
-from monitor.adapters.adapter import Adapter, Instrument, RestRequest
+from monitor.adapters.adapter import Adapter, Instrument, InstrumentPage, RestRequest
 from monitor.adapters.rest import Rest, RestError
-from monitor.adapters.rows import UNREADABLE
 from monitor.assets import split_symbol
 from monitor.errors import OperatorError
 from monitor.side_output import SideOutput
+from monitor.validation import LONGEST_SYMBOL, UNREADABLE, asset_fault, id_fault, symbol_name_fault
 
 log = logging.getLogger(__name__)
 
@@ -117,6 +117,7 @@ class InstrumentStore:
             left_out: dict[str, str] = {}
             try:
                 async for page in client.pages(first, lambda request, body: adapter.parse_instruments(body, request)):
+                    page = well_named(page)
                     instruments.update((instrument.symbol, instrument) for instrument in page.instruments)
                     left_out.update(page.left_out)
             except RestError as error:
@@ -157,6 +158,29 @@ class InstrumentStore:
         return msgspec.structs.replace(table, from_cache=True)
 
 
+def well_named(page: InstrumentPage) -> InstrumentPage:
+    """Return the page without the instruments whose symbol, asset or key is refused, which are left out with a reason.
+
+    Symbols that are left out become keys of files and words of logs, so a refused one is escaped and shortened.
+    """
+    left_out = {shown_symbol(symbol): why for symbol, why in page.left_out.items()}
+    instruments = []
+    for each in page.instruments:
+        fault = symbol_name_fault(each.symbol) or asset_fault(each.asset)
+        if fault is None and each.key:
+            fault = id_fault(each.key)
+        if fault is None:
+            instruments.append(each)
+        else:
+            left_out[shown_symbol(each.symbol)] = fault[1]
+    return page._replace(instruments=instruments, left_out=left_out)
+
+
+def shown_symbol(symbol: str) -> str:
+    """Return a symbol as it is, or escaped and shortened where its name is refused."""
+    return symbol if symbol_name_fault(symbol) is None else ascii(symbol[:LONGEST_SYMBOL])
+
+
 def market_name(request: RestRequest) -> str:
     """What tells one market's request from another's."""
     return f"{request.path}?{urlencode(request.query)}" if request.query else request.path
@@ -183,7 +207,7 @@ def instruments_in(adapter: Adapter, body: bytes) -> dict[str, Instrument]:
     try:
         return msgspec.json.decode(body, type=InstrumentTable).instruments
     except UNREADABLE:
-        page = adapter.parse_instruments(body, adapter.instruments_requests[0])
+        page = well_named(adapter.parse_instruments(body, adapter.instruments_requests[0]))
         return {instrument.symbol: instrument for instrument in page.instruments}
 
 

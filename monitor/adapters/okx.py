@@ -79,9 +79,10 @@ from monitor.adapters.okx_rest import (
 )
 from monitor.adapters.plan import carried_channels, chunked, request, shard
 from monitor.adapters.records import CLOSED_BY, TAKER_SIDES, Fill, Mark, Receipt, RowAdapter
-from monitor.adapters.rows import EARLIEST_US, UNREADABLE, optional_float, optional_time_us, unknown_value
+from monitor.adapters.rows import optional_float, optional_time_us, unknown_value
 from monitor.assets import split_symbol
 from monitor.events import Channel, Trade
+from monitor.validation import EARLIEST_US, LEAST_COINS, LEAST_USD, MOST_COINS, MOST_USD, UNREADABLE
 
 VENUE: Final = "okx"
 
@@ -205,6 +206,8 @@ class Okx(RowAdapter):
             contracts = row.sz
             usd = price * contracts * size
             coins = contracts * size
+            if not (LEAST_USD <= usd <= MOST_USD and LEAST_COINS <= coins <= MOST_COINS and row.tradeId.isprintable()):
+                return self._trades(rows, Receipt(received_us, frame))
             trades.append(
                 Trade(
                     VENUE,

@@ -8,7 +8,8 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from monitor.adapters.records import Shape
-from monitor.adapters.rows import SoundCount, SoundNumber, SoundTime, keys
+from monitor.adapters.rows import keys
+from monitor.validation import SoundCount, SoundId, SoundPrice, SoundQuantity, SoundTime
 
 
 class TradeRow(msgspec.Struct, gc=False):
@@ -26,8 +27,9 @@ class TradeRow(msgspec.Struct, gc=False):
 class SoundTrade(TradeRow, gc=False):
     """A trade whose values need no further look."""
 
-    px: SoundNumber
-    sz: SoundNumber
+    tradeId: SoundId
+    px: SoundPrice
+    sz: SoundQuantity
     side: Literal["buy", "sell"]
     ts: SoundTime
     count: SoundCount = 1

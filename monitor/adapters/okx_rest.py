@@ -14,8 +14,9 @@ import msgspec
 from monitor.adapters.adapter import Instrument, InstrumentPage, RestRequest
 from monitor.adapters.answers import data_in
 from monitor.adapters.okx_frames import InterestRow, TradeRow
-from monitor.adapters.rows import TRADFI, Fault, decode_rows, onboard_us, raw_array
+from monitor.adapters.rows import TRADFI, decode_rows, onboard_us, raw_array
 from monitor.assets import USD_QUOTES, split_base, split_symbol
+from monitor.validation import Fault
 
 HISTORY_TRADES: Final = "/api/v5/market/history-trades"
 HISTORY_INTEREST: Final = "/api/v5/rubik/stat/contracts/open-interest-history"

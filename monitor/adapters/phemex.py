@@ -40,7 +40,7 @@ from monitor.adapters.adapter import (
 from monitor.adapters.answers import data_in
 from monitor.adapters.plan import carried_channels, chunked, request
 from monitor.adapters.records import Fill, Mark, Receipt, RowAdapter, Shape
-from monitor.adapters.rows import keys, number_fault, numbered, onboard_us, optional_float, optional_time_us, raw_rows
+from monitor.adapters.rows import keys, numbered, onboard_us, optional_float, optional_time_us, raw_rows
 from monitor.assets import split_symbol
 from monitor.events import Channel
 
@@ -201,8 +201,7 @@ class Phemex(RowAdapter):
             return [Skipped("other_market", 1)]
         price = optional_float(row.get("markRp", UNSET))
         if price is UNSET:
-            fault = number_fault("mark_price", float("nan")) or ("malformed", "no mark price")
-            return [self._records.refuse(fault, receipt)]
+            return [self._records.refuse(("not_finite", "mark_price is no finite number"), receipt)]
         mark = Mark(symbol, price, time_us, row.get("indexRp", UNSET), row.get("fundingRateRr", UNSET))
         return self._records.ticker(mark, optional_float(row.get("openInterestRv", UNSET)), receipt)
 

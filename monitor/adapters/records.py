@@ -16,12 +16,9 @@ from msgspec import UNSET, UnsetType
 
 from monitor.adapters.adapter import Adapter, CoverageEra, Instrument, Message, Skipped, coverage_at
 from monitor.adapters.rows import (
-    UNREADABLE,
     ByName,
-    Fault,
     Listing,
     Listings,
-    amount_fault,
     amounts,
     decode_rows,
     find_fault,
@@ -32,11 +29,11 @@ from monitor.adapters.rows import (
     raw_rows,
     reject,
     symbol_fault,
-    time_fault,
     unknown_value,
     unreadable,
 )
 from monitor.events import Liquidation, MarkPrice, OpenInterest, PriceKind, Reject, Side, TakerSide, Trade
+from monitor.validation import LONGEST_ID, LONGEST_SYMBOL, PRICE, UNREADABLE, Fault, id_fault, number_fault
 
 Row = TypeVar("Row")
 
@@ -48,6 +45,10 @@ TAKER_SIDES: Final[dict[str, TakerSide]] = {"buy": "buy", "sell": "sell"}
 CLOSED_BY: Final[dict[str, Side]] = {"sell": "long", "buy": "short"}
 """The position that an order closes, by the order's side."""
 OPPOSITE: Final[dict[str, str]] = {"buy": "sell", "sell": "buy"}
+
+
+SHORT_ID: Final = LONGEST_ID - LONGEST_SYMBOL - 24
+"""Characters of an id that may stand behind any venue and symbol without making it too long."""
 
 
 class Receipt(NamedTuple):
@@ -149,8 +150,10 @@ class Records:
             return self.unknown_symbol(fill.symbol, receipt)
         price, coins, usd = amounts(listing, fill.price, fill.size)
         fault = find_fault(
-            fill.time_us, receipt.received_us, price=price, quantity=coins, notional=usd, trades=fill.trades
+            Trade, fill.time_us, receipt.received_us, price=price, quantity=coins, notional_usd=usd, trades=fill.trades
         )
+        if fault is None and not (fill.id and len(fill.id) <= SHORT_ID and fill.id.isprintable()):
+            fault = id_fault(fill.id) or ("bad_name", f"id {fill.id[:64]!a} is longer than {SHORT_ID}")
         return self.refuse(fault, receipt) if fault else (listing, price, coins, usd)
 
     def trade(self, fill: Fill, receipt: Receipt) -> Trade | Reject:
@@ -215,9 +218,15 @@ class Records:
             return Skipped("other_market", 1)
         asset, units, _, _, _ = listing
         price = mark.price / units
-        if fault := find_fault(mark.time_us, receipt.received_us, mark_price=price):
-            return self.refuse(fault, receipt)
+        numbers = {"mark_price": price}
         index = optional_float(mark.index_price, 0.0)
+        if index is not UNSET:
+            index = numbers["index_price"] = index / units
+        rate = optional_float(mark.rate)
+        if rate is not UNSET:
+            numbers["funding_rate"] = rate
+        if fault := find_fault(MarkPrice, mark.time_us, receipt.received_us, **numbers):
+            return self.refuse(fault, receipt)
         return MarkPrice(
             self.venue,
             mark.symbol,
@@ -225,8 +234,8 @@ class Records:
             mark.time_us,
             receipt.received_us,
             price,
-            index if index is UNSET else index / units,
-            optional_float(mark.rate),
+            index,
+            rate,
             mark.next_us,
         )
 
@@ -244,7 +253,7 @@ class Records:
         listing = self.listings[symbol]
         if listing is None:
             return self.unknown_symbol(symbol, receipt)
-        if fault := amount_fault("open_interest", size) or find_fault(time_us, receipt.received_us, price=price):
+        if fault := number_fault("price", price / listing[1], PRICE):
             return self.refuse(fault, receipt)
         _, coins, usd = amounts(listing, price, size)
         return self.interest(symbol, coins, usd, time_us, receipt)
@@ -258,8 +267,8 @@ class Records:
             return self.unknown_symbol(symbol, receipt)
         if symbol in self.listings.dated:
             return Skipped("other_market", 1)
-        fault = amount_fault("open_interest", coins) or amount_fault("value", usd)
-        if fault := fault or time_fault(time_us, receipt.received_us):
+        fault = find_fault(OpenInterest, time_us, receipt.received_us, open_interest=coins, open_interest_usd=usd)
+        if fault:
             return self.refuse(fault, receipt)
         return OpenInterest(self.venue, symbol, listing[0], time_us, receipt.received_us, coins, usd)
 

@@ -18,7 +18,7 @@ from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_aft
 from tenacity.wait import wait_exponential_jitter
 
 from monitor.adapters.adapter import Adapter, RestRequest
-from monitor.adapters.rows import UNREADABLE
+from monitor.validation import UNREADABLE
 
 TIMEOUT_S: Final = 10.0
 """The largest answer is 2 MB; an exchange that takes longer than this for it is as good as down."""

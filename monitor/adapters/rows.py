@@ -1,7 +1,7 @@
-"""What the adapters share: which times and numbers are believable, and how a refused row or frame is reported.
+"""Helpers of all adapters: listings of symbols, row-by-row decoding, and the reject of a refused row or frame.
 
-The hot loops leave the checks to the decoder's ranges; only for a frame that fails them do the functions here look at
-each row and say what is wrong with it.
+The hot loops leave the checks to the decoder's ranges (:mod:`monitor.validation`); only for a frame that fails them do
+the functions here look at each row and find what is wrong with it.
 """
 
 from __future__ import annotations
@@ -9,42 +9,34 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Mapping
 from math import inf, isfinite
-from typing import Annotated, Final, TypeVar
+from typing import Final, TypeVar
 
 import msgspec
 
 from monitor.adapters.adapter import Instrument
 from monitor.assets import split_symbol
-from monitor.events import SAMPLE_BYTES, Reject, RejectReason
-
-FUTURE_TOLERANCE_US: Final = 5_000_000
-"""How far an event may lie ahead of this clock: servers kept by NTP differ by milliseconds, laptops by seconds."""
-
-EARLIEST_US: Final = 1_230_768_000_000_000
-"""2009-01-01: there was no bitcoin before, so an earlier time is seconds taken for milliseconds, or zero."""
-
-LATEST_US: Final = 4_102_444_800_000_000
-"""2100-01-01: a later time is microseconds taken for milliseconds."""
-
-LATEST_MS: Final = LATEST_US // 1000
-
-UNREADABLE: Final = (ValueError, RecursionError)
-"""What msgspec raises for bytes it cannot read: its own errors are ValueErrors, deep nesting is a RecursionError."""
+from monitor.events import SAMPLE_BYTES, Event, Reject
+from monitor.validation import (
+    EARLIEST_US,
+    LATEST_MS,
+    LATEST_US,
+    LONGEST_SYMBOL,
+    RANGES,
+    RESERVED,
+    UNREADABLE,
+    Fault,
+    asset_fault,
+    number_fault,
+    symbol_name_fault,
+    time_fault,
+)
 
 TRADFI: Final = "traditional market: it has sessions, so its calm and its storms are not comparable"
 """Why stocks, metals and currencies are left out: alarms would ring at every opening."""
 
 _RAWS: Final = msgspec.json.Decoder(list[msgspec.Raw])
 
-# Ranges that the C decoder checks while it reads. A row outside them is no fault yet: its frame is read again, row by
-# row and without them, and every row judged by itself. They leave room for multiplying and dividing without overflow.
-SoundNumber = Annotated[float, msgspec.Meta(gt=1e-18, lt=1e18)]
-SoundTime = Annotated[int, msgspec.Meta(ge=EARLIEST_US // 1000, le=LATEST_MS)]
-SoundCount = Annotated[int, msgspec.Meta(ge=1)]
-
 Row = TypeVar("Row")
-Fault = tuple[RejectReason, str]
-
 
 Listing = tuple[str, float, float, bool, str]
 """What is needed of a symbol, as a plain tuple because that unpacks fastest.
@@ -101,8 +93,11 @@ class Listings(dict[str, Listing | None]):
                 self.dated.add(symbol)
 
     def _add(self, symbol: str, listing: Listing) -> None:
-        self[symbol] = listing
+        """Keep a listing; one whose names are refused stays unknown."""
         asset, units, size, inverse, _ = listing
+        if symbol_name_fault(symbol) or asset_fault(asset):
+            return
+        self[symbol] = listing
         if units == 1.0 and not inverse:
             self.plain[symbol] = asset, size
         if split_symbol(symbol).dated:
@@ -112,7 +107,7 @@ class Listings(dict[str, Listing | None]):
         listing = self._naming(self._venue, symbol) if self._by_name else None
         if listing is not None:
             self._add(symbol, listing)
-        return listing
+        return self.get(symbol)
 
 
 def amounts(listing: Listing, price: float, contracts: float) -> tuple[float, float, float]:
@@ -123,40 +118,23 @@ def amounts(listing: Listing, price: float, contracts: float) -> tuple[float, fl
     return price / units, contracts * size * units, price * contracts * size
 
 
-def number_fault(name: str, value: float) -> Fault | None:
-    """Why a price or a quantity is not believable; None when it is."""
-    return amount_fault(name, value) if value != 0.0 else ("not_positive", f"{name} is 0")
-
-
-def amount_fault(name: str, value: float) -> Fault | None:
-    """Why a number that may be zero is not believable; None when it is."""
-    if not isfinite(value):
-        return "not_finite", f"{name} is {value}"
-    return None if value >= 0.0 else ("not_positive", f"{name} is {value}")
-
-
-def time_fault(time_us: int, received_us: int) -> Fault | None:
-    """Why an event time is not believable; None when it is. ``received_us`` of 0: the time of receipt is not known."""
-    if not EARLIEST_US <= time_us <= LATEST_US:
-        return "bad_time", f"time {time_us} us is not between 2009 and 2100"
-    if received_us and time_us > received_us + FUTURE_TOLERANCE_US:
-        return "future_time", f"time is {(time_us - received_us) / 1e6:.1f} s ahead of this machine's clock"
-    return None
-
-
 def symbol_fault(symbol: str) -> Fault:
-    """Why nothing is known of a symbol."""
-    name = split_symbol(symbol)
+    """Return why nothing is known of a symbol."""
+    name = split_symbol(symbol[: LONGEST_SYMBOL + 1])
+    if fault := symbol_name_fault(symbol) or (asset_fault(name.asset) if name.asset in RESERVED else None):
+        return fault
     if name.quote and not name.is_usd:
         return "unsupported_quote", f"{symbol[:64]} is quoted in {name.quote[:64]}"
     return "unknown_symbol", f"no instrument data for {symbol[:64]!r}"
 
 
-def find_fault(time_us: int, received_us: int, **numbers: float) -> Fault | None:
-    """The first of a row's numbers, or its time, that is not believable; None when all are."""
+def find_fault(kind: type[Event], time_us: int, received_us: int, **numbers: float) -> Fault | None:
+    """Return the first number of an event of this kind, or its time, that is not plausible; None when all are."""
+    ranges = RANGES[kind]
     for name, value in numbers.items():
-        if not 0.0 < value < inf:
-            return number_fault(name, value)
+        low, high, _, _ = allowed = ranges[name]
+        if not low <= value <= high and (fault := number_fault(name, value, allowed)):
+            return fault
     return None if EARLIEST_US <= time_us <= received_us else time_fault(time_us, received_us)
 
 

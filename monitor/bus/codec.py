@@ -10,8 +10,9 @@ from typing import Final
 import msgspec
 
 from monitor import __version__
-from monitor.bus.topics import REJECTS, ROUTES, SIGNALS, SUMMARIES, WATERMARKED, Record, Topic
+from monitor.bus.topics import MARKET_TOPICS, REJECTS, ROUTES, SIGNALS, SUMMARIES, WATERMARKED, Record, Topic
 from monitor.events import SAMPLE_BYTES, Closed, Heartbeat, Reject
+from monitor.validation import Fault, event_fault
 
 Headers = Sequence[tuple[str, bytes]]
 
@@ -33,6 +34,17 @@ _DECODERS: Final[dict[str, msgspec.json.Decoder[Record]]] = {
     topic.name: _decoder(topic) for topics in ROUTES.values() for topic in topics if topic is not REJECTS
 } | {SUMMARIES.name: msgspec.json.Decoder(Closed)}
 
+_EVENT_TOPICS: Final = frozenset(topic.name for topic in MARKET_TOPICS)
+
+
+class Implausible(msgspec.ValidationError):
+    """A record of the right shape whose values cannot be true; see :mod:`monitor.validation`."""
+
+    def __init__(self, fault: Fault) -> None:
+        super().__init__(fault[1])
+        self.reason = fault[0]
+
+
 encode: Final = _encoder.encode
 """The JSON of any record but a :class:`Reject`, whose bytes are the frame's own (:func:`encode_reject`)."""
 encode_into: Final = _encoder.encode_into
@@ -48,12 +60,19 @@ def decode(topic: str, value: bytes, record_headers: Headers) -> Record:
     """The record that ``value`` holds; fields that this version does not know are ignored.
 
     Raises:
-        msgspec.DecodeError: it is not JSON, or not a record of this topic (then a ``ValidationError``).
+        msgspec.DecodeError: it is not JSON, or not a record of this topic (then a ``ValidationError``), or an event
+            that cannot be true (then an :class:`Implausible`).
         LookupError: the topic holds no records.
     """
     decoder = _DECODERS.get(topic)
     if decoder is not None:
-        return decoder.decode(value)
+        try:
+            record = decoder.decode(value)
+        except RecursionError as error:
+            raise msgspec.DecodeError("JSON is nested too deeply") from error
+        if topic in _EVENT_TOPICS and (fault := event_fault(record)):  # type: ignore[arg-type]  # they hold events alone
+            raise Implausible(fault)
+        return record
     if topic == REJECTS.name:
         return _decode_reject(value, record_headers)
     raise LookupError(f"{topic} holds no records")
@@ -80,4 +99,5 @@ def _decode_reject(value: bytes, record_headers: Headers) -> Reject:
 
 def unreadable(where: str, value: bytes, error: msgspec.DecodeError, time_us: int) -> Reject:
     """The reject for a record that :func:`decode` refused; ``where`` names topic, partition and offset."""
-    return Reject(BUS, "malformed", f"{where}: {error}", time_us, value[:SAMPLE_BYTES])
+    reason = error.reason if isinstance(error, Implausible) else "malformed"
+    return Reject(BUS, reason, f"{where}: {error}", time_us, value[:SAMPLE_BYTES])

@@ -4,18 +4,25 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import msgspec
 import pytest
 
-from monitor.adapters.adapter import Adapter, Message
+from monitor.adapters.adapter import Adapter, Instrument, Message
 from monitor.adapters.instruments import read_instruments
 from monitor.adapters.registry import ADAPTERS
 from monitor.events import Event, Reject
 
 FOLDER = Path(__file__).parent / "frames"
+
+
+@cache
+def known_instruments(table: Path) -> dict[str, Instrument]:
+    """Return a venue's instruments, read once."""
+    return read_instruments(table)
 
 
 class Case(NamedTuple):
@@ -32,7 +39,7 @@ class Case(NamedTuple):
     def adapter(self) -> Adapter:
         """A fresh adapter, with the venue's instruments where it needs some."""
         table = FOLDER / self.venue / "_instruments.json"
-        known = read_instruments(table) if table.exists() and not self.blind else None
+        known = known_instruments(table) if table.exists() and not self.blind else None
         return ADAPTERS[self.venue](known)
 
 

@@ -9,7 +9,6 @@ from msgspec import UNSET
 
 from monitor.adapters.rows import (
     Listings,
-    amount_fault,
     believable_us,
     find_fault,
     keys,
@@ -19,9 +18,10 @@ from monitor.adapters.rows import (
     optional_time_us,
     quote_constants,
     symbol_fault,
-    time_fault,
     unknown_value,
 )
+from monitor.events import Trade
+from monitor.validation import time_fault
 
 NOW_US = 1_764_000_000_000_000
 
@@ -38,24 +38,19 @@ NOW_US = 1_764_000_000_000_000
         (-1.0, NOW_US, "not_positive"),
         (nan, NOW_US, "not_finite"),
         (inf, 0, "not_finite"),
+        (1e9, NOW_US, "implausible"),
+        (1e-320, NOW_US, "implausible"),
     ],
 )
 def test_the_first_fault_is_named(price: float, time_us: int, reason: str | None) -> None:
     """Numbers come before times; a sound row has no fault."""
-    fault = find_fault(time_us, NOW_US, price=price)
+    fault = find_fault(Trade, time_us, NOW_US, price=price)
     assert (fault and fault[0]) == reason
 
 
 def test_without_a_time_of_receipt_the_future_is_far() -> None:
     """Where the receipt is not known, any time up to 2100 is believed."""
     assert time_fault(NOW_US * 2, 0) is None
-
-
-def test_an_amount_may_be_zero() -> None:
-    """Zero is an amount, a negative number and NaN are not."""
-    assert amount_fault("x", 0.0) is None
-    assert amount_fault("x", -1.0) == ("not_positive", "x is -1.0")
-    assert amount_fault("x", nan) == ("not_finite", "x is nan")
 
 
 def test_long_values_are_cut_in_messages() -> None:

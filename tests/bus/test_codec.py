@@ -4,13 +4,15 @@ from typing import Any, get_args
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from monitor import __version__
 from monitor.bus import codec
 from monitor.bus.topics import FEEDS, LIQUIDATIONS, REJECTS, ROUTES, SIGNALS, SNAPSHOTS, STATE, TOPICS, TRADES, Topic
 from monitor.events import SAMPLE_BYTES, Liquidation, Reject, RejectReason
+from monitor.validation import NOTIONAL, PRICE, QUANTITY, Range, event_fault
 from tests.bus import records as make
 
 EXAMPLES = (
@@ -38,13 +40,36 @@ def test_every_type_has_an_example_here() -> None:
     assert {type(record) for record in EXAMPLES} | {Reject} == set(ROUTES)
 
 
+def within(allowed: Range) -> st.SearchStrategy[float]:
+    """Every float of a range."""
+    return st.floats(allowed.low, allowed.high)
+
+
+@given(
+    within(QUANTITY), within(PRICE), within(NOTIONAL), st.text(st.characters(categories=["L", "N", "P"]), min_size=1)
+)
+def test_numbers_and_text_are_exact(quantity: float, price: float, usd: float, id_: str) -> None:
+    """Any plausible float and any text comes back as it was, to the last bit."""
+    record = replace(make.liquidation(1), quantity=quantity, price=price, notional_usd=usd, id=id_)
+    assert codec.decode(LIQUIDATIONS.name, codec.encode(record), []) == record
+
+
 finite = st.floats(allow_nan=False, allow_infinity=False)
 
 
 @given(st.builds(Liquidation, quantity=finite, price=finite, notional_usd=finite))
-def test_numbers_and_text_are_exact(record: Liquidation) -> None:
-    """Any float, integer or text comes back as it was, to the last bit."""
-    assert codec.decode(LIQUIDATIONS.name, codec.encode(record), []) == record
+@example(replace(make.liquidation(1), notional_usd=1.3e13))
+@example(replace(make.liquidation(1), orders=2**63))
+@example(replace(make.liquidation(1), asset="MARKET"))
+@example(replace(make.liquidation(1), event_time_us=2**62))
+def test_a_record_that_cannot_be_true_is_refused_with_its_reason(record: Liquidation) -> None:
+    """Whoever wrote it to the topic, an absurd number, time or name is refused as at an exchange's own door."""
+    fault = event_fault(record)
+    assert fault is not None
+    with pytest.raises(codec.Implausible) as refused:
+        codec.decode(LIQUIDATIONS.name, codec.encode(record), [])
+    reject = codec.unreadable("topic/0@7", b"x", refused.value, 5)
+    assert (reject.reason, reject.detail) == (fault[0], f"topic/0@7: {fault[1]}")
 
 
 def test_fields_that_are_not_known_are_ignored() -> None:
@@ -73,6 +98,7 @@ def test_fields_that_are_not_known_to_the_feed_stay_out() -> None:
         (LIQUIDATIONS, codec.encode(make.liquidation(1)).replace(b"60000.5", b"NaN")),
         (STATE, b'{"type":"mark_price"}'),
         (FEEDS, b"\xff\xfe"),
+        (FEEDS, b'{"type":' + b"[" * 100_000),
         (SIGNALS, b'{"type":"signal"}'),
     ],
 )

@@ -8,10 +8,10 @@ import pytest
 from msgspec.structs import replace
 
 from monitor.events import MICROS, SIDES, AnyEvent, Gap, Liquidation, MarkPrice, OpenInterest, TradeBar
-from monitor.recording import event_fault
 from monitor.simulate.world.settings import WorldSettings
 from monitor.simulate.world.truth import Episode, NearMiss
 from monitor.simulate.world.world import World
+from monitor.validation import event_fault
 
 SETTINGS = WorldSettings(seed=3, days=1, assets=2, throttle="none", outages=False)
 EVENTFUL = WorldSettings(seed=15, days=4, assets=2)
