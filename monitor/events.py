@@ -28,6 +28,9 @@ MONITOR: Final = "monitor"
 ALL: Final = "*"
 """``symbol`` and ``asset`` of an event that concerns a venue's whole channel (gaps, heartbeats)."""
 
+MARKET: Final = "MARKET"
+"""The name under which the market as a whole is judged, beside the assets'; no asset may bear it."""
+
 MICROS: Final = 1_000_000
 """Microseconds in a second, and micro-USD in a US dollar."""
 

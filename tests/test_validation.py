@@ -162,3 +162,15 @@ def test_a_name_that_passes_is_printable_and_short(name: str) -> None:
 def test_reasons_of_faults_are_reasons_of_rejects() -> None:
     """Both reasons that came with this table are counted from the start."""
     assert {"implausible", "bad_name"} <= set(typing.get_args(RejectReason))
+
+
+@given(
+    name=st.sampled_from(["price", "notional_usd", "quantity", "trades", "event_time_us", "receive_time_us"]),
+    value=st.integers() | st.floats() | st.integers(2**62, 2**70),
+)
+def test_a_trade_that_was_seen_before_is_judged_like_the_first(name: str, value: Any) -> None:
+    """The quick way for names that were accepted refuses the same values as the first look."""
+    assert event_fault(make.trade(1)) is None
+    known = replace(make.trade(1), **{name: value})
+    fresh = replace(known, symbol=f"NEW{value!r}"[:20].replace("+", "").replace("-", ""))
+    assert event_fault(known) == event_fault(fresh)

@@ -28,9 +28,8 @@ from monitor.bus.admin import create
 from monitor.bus.kafka_client import KafkaConnection
 from monitor.bus.kafka_subscriber import KafkaSubscriber
 from monitor.bus.topics import SIGNALS, TOPICS
-from monitor.cascade.market import MARKET
 from monitor.demo.story import DETECTOR
-from monitor.events import Signal
+from monitor.events import MARKET, Signal
 from monitor.simulate.listings import BYBIT
 
 RATES: Final = (1_000, 5_000, 20_000)

@@ -15,7 +15,7 @@ from typing import Any, Final, Self
 from monitor.bench.latency import Delay, Delays
 from monitor.cascade.detector import Detector
 from monitor.demo.story import DETECTOR, demo_settings
-from monitor.events import MICROS
+from monitor.events import MARKET, MICROS
 from monitor.runtime.all import monitoring
 from monitor.settings.notifier import NotifierSettings
 from monitor.simulate.arena import Arena
@@ -50,7 +50,7 @@ class EventsApi(ThreadingHTTPServer):
         if event["event_action"] == "trigger":
             signal = event["payload"]["custom_details"]
             late_ms = 1e3 * (time.time() - signal["event_time_us"] / MICROS)
-            self.delays_ms[signal["asset"] == "MARKET"].append(late_ms)
+            self.delays_ms[signal["asset"] == MARKET].append(late_ms)
 
 
 class _Accept(BaseHTTPRequestHandler):

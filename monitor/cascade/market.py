@@ -21,9 +21,8 @@ from monitor.cascade.settings import DetectorSettings, WindowName
 from monitor.cascade.sight import Feeds
 from monitor.cascade.throttle import Hidden
 from monitor.cascade.windows import WINDOWS
-from monitor.events import Phase, Side, Signal
+from monitor.events import MARKET, Phase, Side, Signal
 
-MARKET: Final = "MARKET"
 STRESS_S: Final = 60
 """An asset counts as stressed for this long after it was, seconds: contagion takes seconds, not minutes."""
 STEADINESS: Final = 1.4

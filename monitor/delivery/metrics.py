@@ -24,13 +24,11 @@ from monitor.delivery.feed_metrics import asking_metrics, watch_metrics
 from monitor.delivery.output_metrics import output_metrics
 from monitor.delivery.page_metrics import page_metrics
 from monitor.delivery.paging.notifier import NotifierStats
-from monitor.events import MICROS, Phase
+from monitor.events import MARKET, MICROS, Phase
 from monitor.side_output import OutputStats
 
 OTHER: Final = "other"
 """Label of everything beyond the assets that have series of their own."""
-
-MARKET: Final = "MARKET"
 
 PHASES: Final[tuple[Phase, ...]] = ("calm", "relief", "building", "cascade")
 """From the mildest to the worst: what is folded shows its worst."""

@@ -19,7 +19,7 @@ from monitor.cascade.detector import Detector
 from monitor.demo.screen import screen
 from monitor.demo.story import DETECTOR, SEED, WARMUP_S, demo_settings
 from monitor.errors import OperatorError
-from monitor.events import MICROS, Side
+from monitor.events import MARKET, MICROS, Side
 from monitor.report import episode_table, plain_console, usd
 from monitor.runtime.all import Monitor, monitoring
 from monitor.runtime.clock import wall_clock_us
@@ -118,7 +118,7 @@ async def _watch(arena: Arena, monitor: Monitor, console: Console, *, headless: 
 def _line(arena: Arena, monitor: Monitor) -> str:
     """One line on where the story is and what the detector says, for pipes."""
     view = monitor.detector.view()
-    market = next(asset for asset in view.assets if asset.asset == "MARKET")
+    market = next(asset for asset in view.assets if asset.asset == MARKET)
     minute = market.windows.get("1m")
     flow = f"longs {usd(minute.long)}, shorts {usd(minute.short)} in a minute" if minute else "no liquidation yet"
     progress = arena.progress

@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from monitor.cascade.view import AssetView, DetectorView
-from monitor.events import Evidence, Phase, WindowTotals
+from monitor.events import MARKET, Evidence, Phase, WindowTotals
 from monitor.report import moment, usd
 from monitor.runtime.all import Monitor
 from monitor.simulate.arena import Arena
@@ -24,8 +24,8 @@ BAR: Final = 20
 def screen(arena: Arena, monitor: Monitor, height: int) -> RenderableType:
     """Everything on one screen of ``height`` lines; the tables below are cut first where it is low."""
     view = monitor.detector.view()
-    assets = [asset for asset in view.assets if asset.asset != "MARKET"]
-    market = next(asset for asset in view.assets if asset.asset == "MARKET")
+    assets = [asset for asset in view.assets if asset.asset != MARKET]
+    market = next(asset for asset in view.assets if asset.asset == MARKET)
     parts: list[RenderableType] = [_headline(arena, market), _assets([market, *assets]), _venues(assets)]
     worst = max([market, *assets], key=lambda asset: asset.risk_score)
     parts.append(_evidence(worst))

@@ -11,7 +11,6 @@ from typing import Literal, NamedTuple
 import msgspec
 
 from monitor.cascade.detector import Detector
-from monitor.cascade.market import MARKET
 from monitor.cascade.settings import DetectorSettings
 from monitor.evaluate.markets.cases import Case, Source
 from monitor.evaluate.markets.exposure import Exposure, exposure_of
@@ -22,7 +21,7 @@ from monitor.evaluate.trials import matrix, robustness
 from monitor.evaluate.trials.alerts import Alert, SignalLog, Trigger, select_alerts, sort_alerts
 from monitor.evaluate.trials.baselines import RULES, Rule, alerts_above
 from monitor.evaluate.trials.outcomes import Outcome, Reference, ScoreCount, count_scores, judge
-from monitor.events import SIDES
+from monitor.events import MARKET, SIDES
 
 Matrix = Literal["losses", "events", "whole"]
 

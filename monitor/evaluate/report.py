@@ -10,7 +10,6 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from monitor.cascade.market import MARKET
 from monitor.cascade.settings import DetectorSettings
 from monitor.evaluate.examine import Examination
 from monitor.evaluate.markets.truth import Label
@@ -25,6 +24,7 @@ from monitor.evaluate.trials.baselines import ALWAYS_OFF, PRICE_ONLY, RULES
 from monitor.evaluate.trials.matching import is_near
 from monitor.evaluate.trials.outcomes import Outcome
 from monitor.evaluate.trials.robustness import UNDEGRADED, judge_foreign_alerts
+from monitor.events import MARKET
 
 DETECTOR: Final = "this detector"
 NOTHING_LOST: Final = "nothing lost"

@@ -20,7 +20,6 @@ from monitor.bus.partitioner import Partitioner
 from monitor.bus.ports import Partition
 from monitor.bus.topics import CASCADE_STATE, LIQUIDATIONS, MARKET_TOPICS, SIGNALS, SNAPSHOTS, SUMMARIES
 from monitor.cascade.detector import market_view
-from monitor.cascade.market import MARKET
 from monitor.cascade.scope import Scope
 from monitor.cascade.view import DetectorView
 from monitor.delivery.http import Check, HttpServer, routes
@@ -28,6 +27,7 @@ from monitor.delivery.metrics import MonitorMetrics, Snapshot
 from monitor.delivery.page.site import page_routes, sample
 from monitor.delivery.page.state import Source
 from monitor.delivery.pulse import Pulse
+from monitor.events import MARKET
 from monitor.runtime.asset_share import AssetShare
 from monitor.runtime.clock import monotonic_us, wall_clock_us
 from monitor.runtime.market_share import MarketShare

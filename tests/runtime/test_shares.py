@@ -14,9 +14,8 @@ from monitor.bus.partitioner import Partitioner
 from monitor.bus.ports import Batch, Partition
 from monitor.bus.topics import MARKET_TOPICS, ROUTES, SIGNALS, SUMMARIES, WATERMARKED, Record
 from monitor.cascade.detector import FORMAT
-from monitor.cascade.market import MARKET
 from monitor.demo.story import DETECTOR
-from monitor.events import Closed, Heartbeat, Signal
+from monitor.events import MARKET, Closed, Heartbeat, Signal
 from monitor.runtime.asset_share import AssetShare
 from monitor.runtime.market_share import MarketShare
 from monitor.runtime.share import COMMON, Share, Step

@@ -6,9 +6,8 @@ from collections import deque
 from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 
-from monitor.cascade.market import MARKET
 from monitor.cascade.scope import Scope
-from monitor.events import MICROS
+from monitor.events import MARKET, MICROS
 
 SECONDS: Final = 300
 """Length of the charts: a flash cascade with its calm before and its relief after."""

@@ -10,7 +10,7 @@ import msgspec
 
 from monitor import __version__
 from monitor.delivery.paging.pages import Page
-from monitor.events import MICROS, Signal
+from monitor.events import MARKET, MICROS, Signal
 from monitor.report import usd
 
 Body = dict[str, Any]
@@ -39,7 +39,7 @@ class Links(NamedTuple):
 
     def fill(self, page: Page) -> Links:
         """The links of one page; from ten minutes before the episode to ten after."""
-        values = {"asset": "MARKET", "episode_id": page.episode_id, "from_ms": "now-1h", "to_ms": "now"}
+        values = {"asset": MARKET, "episode_id": page.episode_id, "from_ms": "now-1h", "to_ms": "now"}
         if page.signal is not None:
             margin_us = 600 * MICROS
             values |= {
@@ -104,8 +104,8 @@ def pagerduty(routing_key: str, links: Links) -> Render:
             "summary": summary(page),
             "source": SOURCE,
             "severity": page.severity,
-            "component": signal.asset if signal else "MARKET",
-            "group": "market" if signal is None or signal.asset == "MARKET" else "asset",
+            "component": signal.asset if signal else MARKET,
+            "group": "market" if signal is None or signal.asset == MARKET else "asset",
             "class": "liquidation cascade",
             "custom_details": details(page, filled),
         }

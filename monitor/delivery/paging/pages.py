@@ -8,9 +8,8 @@ from typing import Annotated, Final, Literal, NamedTuple
 
 import msgspec
 
-from monitor.events import Signal
+from monitor.events import MARKET, Signal
 
-MARKET: Final = "MARKET"
 GRAVE_SCORE: Final = 80.0
 """From this score on one asset's cascade is an error and no warning; the market's is critical in any case."""
 

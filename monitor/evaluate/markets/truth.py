@@ -8,9 +8,8 @@ from typing import Final, Literal
 
 import msgspec
 
-from monitor.cascade.market import MARKET
 from monitor.errors import OperatorError
-from monitor.events import ALL, SIDES, Side
+from monitor.events import ALL, MARKET, SIDES, Side
 
 Truth = Literal["event", "candidate", "near_miss", "hard_negative", "decoy"]
 SOUGHT_TYPES: Final = frozenset({"event", "candidate"})

@@ -8,7 +8,6 @@ from typing import Final, NamedTuple
 import msgspec
 import numpy as np
 
-from monitor.cascade.market import MARKET
 from monitor.evaluate.markets.exposure import MONTH_US, Exposure, split_by_week, week_of
 from monitor.evaluate.markets.tape import Floats
 from monitor.evaluate.markets.truth import Label, is_market_wide
@@ -16,7 +15,7 @@ from monitor.evaluate.measures import intervals
 from monitor.evaluate.measures.intervals import Estimate
 from monitor.evaluate.trials.matching import Verdict
 from monitor.evaluate.trials.outcomes import EventResult, Outcome
-from monitor.events import MICROS
+from monitor.events import MARKET, MICROS
 
 SEVERE: Final = 2
 """Severity from which on an event counts as severe."""

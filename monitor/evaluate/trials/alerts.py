@@ -9,9 +9,8 @@ from itertools import islice
 from typing import Final, Literal, NamedTuple
 
 from monitor.cascade.detector import Detector
-from monitor.cascade.market import MARKET
 from monitor.evaluate.markets.tape import AssetSide
-from monitor.events import MICROS, AnyEvent, Phase, Side, Signal
+from monitor.events import MARKET, MICROS, AnyEvent, Phase, Side, Signal
 
 BATCH: Final = 10_000
 """Number of events handed to the detector at once."""

@@ -7,13 +7,12 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from monitor.cascade.market import MARKET
 from monitor.evaluate.markets.exposure import Exposure, split_by_week, week_of
 from monitor.evaluate.markets.tape import AssetSide, Forced
 from monitor.evaluate.markets.truth import Label
 from monitor.evaluate.trials.alerts import Alert, SignalLog
 from monitor.evaluate.trials.matching import BEFORE_US, JudgedAlert, MatchedEvent, match_alerts, second_waves
-from monitor.events import MICROS, SIDES
+from monitor.events import MARKET, MICROS, SIDES
 
 MINUTE_US: Final = 60 * MICROS
 AHEAD_MIN: Final = 15

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from monitor.cascade.asset import Asset
-from monitor.cascade.market import MARKET, Market
+from monitor.cascade.market import Market
 from monitor.cascade.settings import DetectorSettings
 from monitor.delivery.page.history import History, Point
-from monitor.events import MICROS
+from monitor.events import MARKET, MICROS
 
 T0 = 1_764_000_000
 SETTINGS = DetectorSettings()
