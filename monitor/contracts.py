@@ -343,6 +343,9 @@ class Summary(Contract):
     liquidations: Count = Field(description="Liquidation records among the events.")
     liquidated_usd: SideTotals
     rejected: Count = Field(description="Lines or frames that could not be read.")
+    unapplied: Count = Field(
+        0, description="Records that could not be applied, or came while their asset was in quarantine for one."
+    )
     duplicates: Count = Field(0, description="Records whose id had come before; they are not among the liquidations.")
     first_event_us: Micros | None = Field(description="Null where there was no event.")
     last_event_us: Micros | None = Field(description="Null where there was no event.")

@@ -152,6 +152,7 @@ RejectReason = Literal[
     "unknown_symbol",  # no instrument data: contract size and asset are not known
     "unsupported_quote",  # quoted in something that is no US dollar
     "unknown_channel",  # a channel that was not subscribed
+    "not_applicable",  # a record whose asset's state could not take it: a fault of this program, which quarantines it
     "unknown_value",  # a side, status or type that is not in the exchange's documents
 ]
 
@@ -173,9 +174,30 @@ class Reject(msgspec.Struct, gc=False):
 SAMPLE_BYTES: Final = 2048
 
 
+MOST_USD: Final = 1e12
+"""A trillion USD, ten times the open interest of all perpetuals: a larger amount of one record counts as this."""
+MOST_MICROS: Final = 2**62
+"""Sums of micro-USD saturate here, 4.6 trillion USD: half of what 64 bits hold, in numpy as in MessagePack."""
+
+
 def micro_usd(usd: float) -> int:
-    """USD as integer micro-USD, half to even: sums of these never drift."""
-    return round(usd * MICROS)
+    """Return USD as integer micro-USD, half to even: sums of these never drift. Saturates at :data:`MOST_USD`.
+
+    Example:
+        >>> micro_usd(0.0000015), micro_usd(1e300)
+        (2, 1000000000000000000)
+    """
+    return round(MOST_USD) * MICROS if usd >= MOST_USD else round(usd * MICROS)
+
+
+def saturated(micros: int) -> int:
+    """Return a sum of micro-USD within plus and minus :data:`MOST_MICROS`.
+
+    Example:
+        >>> saturated(7), saturated(10**30) == MOST_MICROS, saturated(-(10**30)) == -MOST_MICROS
+        (7, True, True)
+    """
+    return max(-MOST_MICROS, min(MOST_MICROS, micros))
 
 
 class Evidence(msgspec.Struct):

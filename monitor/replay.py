@@ -17,6 +17,7 @@ from monitor.adapters.adapter import Ack, Adapter, Instrument, Notice, Ping, Pon
 from monitor.adapters.instruments import instruments_in
 from monitor.adapters.registry import adapter_named
 from monitor.cascade.detector import Detector
+from monitor.cascade.quarantine import Unapplied
 from monitor.errors import OperatorError
 from monitor.events import AnyEvent, Reject, Signal
 from monitor.recording import INSTRUMENTS, BadLine, Item, RawFrame, read, read_file
@@ -27,6 +28,8 @@ from monitor.validation import UNREADABLE
 
 BATCH: Final = 1_000
 """Events handed to the detector at once; only progress is shown between two batches."""
+EXAMPLES: Final = 5
+"""Rejects that are shown after a replay, the first ones; all of them are counted."""
 
 _CONTROL: Final = (Ack, Refusal, Pong, Ping, Notice, Skipped)
 _JSON: Final = msgspec.json.Encoder()
@@ -119,9 +122,14 @@ class Playback:
             else:
                 yield item
 
+    def note(self, faults: Iterable[Unapplied]) -> None:
+        """Take what could not be applied among the examples; the summary counts it by itself."""
+        room = max(0, EXAMPLES - len(self.examples))
+        self.examples += [Rejected(f"a record of {each.reject.venue}", each.reject.detail) for each in faults][:room]
+
     def _reject(self, where: str, reason: str) -> None:
         self.intake.rejected += 1
-        if len(self.examples) < 5:
+        if len(self.examples) < EXAMPLES:
             self.examples.append(Rejected(where, reason))
 
 
@@ -146,10 +154,12 @@ def play(
         batch.append(event)
         if len(batch) >= BATCH:
             emit(detector.apply(batch))
+            playback.note(detector.quarantine.take())
             batch = []
             tick()
     emit(detector.apply(batch))
     emit(detector.advance(detector.second + 1))
+    playback.note(detector.quarantine.take())
     playback.intake.elapsed_s = time.perf_counter() - started
     return summarise(detector, playback.intake)
 
@@ -202,7 +212,7 @@ def _in_words(summary: Summary) -> str:
     total = summary.liquidated_usd
     lines = [
         f"{summary.events:,} events in {summary.elapsed_s:.1f} s ({summary.events_per_s:,.0f} a second), "
-        f"{summary.rejected:,} rejected, {summary.duplicates:,} seen twice",
+        f"{summary.rejected:,} rejected, {summary.unapplied:,} not applied, {summary.duplicates:,} seen twice",
         f"{summary.liquidations:,} liquidations: {total.long:,.2f} USD of longs, {total.short:,.2f} USD of shorts",
         *(f"Note: {note}" for note in summary.notes),
     ]

@@ -33,6 +33,7 @@ class Summary(msgspec.Struct, tag_field="type", tag="summary"):
     liquidations: int
     liquidated_usd: SideTotals
     rejected: int
+    unapplied: int
     duplicates: int
     first_event_us: int | None
     last_event_us: int | None
@@ -50,6 +51,7 @@ def summarise(detector: Detector, intake: Intake) -> Summary:
         liquidations=view.liquidations,
         liquidated_usd=SideTotals(*view.liquidated_usd),
         rejected=intake.rejected,
+        unapplied=view.faults + view.passed_over,
         duplicates=sum(view.duplicates_by_venue.values()),
         first_event_us=intake.first_us,
         last_event_us=intake.last_us,

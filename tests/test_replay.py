@@ -33,6 +33,7 @@ from monitor.settings import Settings
 from monitor.simulate.exchanges.bybit import Bybit
 from monitor.simulate.exchanges.okx import Okx
 from monitor.simulate.listings import ASSETS
+from tests.cascade.poison import UNAPPLIED, poisoned
 from tests.e2e.stage import lines, replay, without_clock
 from tests.simulate.builders import DIALECTS, QUOTES, T0, order, step
 
@@ -97,6 +98,21 @@ def test_summary_is_the_contracts_and_exact(tmp_path: Path, printed: Any) -> Non
     assert episode.cascade_us is not None
     assert summary.elapsed_s > 0
     assert summary.events_per_s == pytest.approx(summary.events / summary.elapsed_s, rel=1e-3)
+
+
+def test_what_cannot_be_applied_is_counted_and_shown(
+    tmp_path: Path, printed: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The summary counts the record and those passed over after it, standard error says what it was."""
+    poisoned(monkeypatch)
+    at_us = T0 + 10_500_000
+    events = crash(20)
+    mad = [MarkPrice("okx", "SOL", "SOL", at_us, at_us, UNAPPLIED), MarkPrice("okx", "SOL", "SOL", at_us, at_us, 1.0)]
+    events = sorted([*events, *mad], key=lambda event: event.receive_time_us)
+    out, err = printed(write(tmp_path / "x.jsonl", events))
+    summary = contracts.Summary.model_validate_json(out.splitlines()[-1])
+    assert (summary.events, summary.rejected, summary.unapplied) == (len(events), 0, 2)
+    assert b"rejected a record of okx: SOL: a MarkPrice of okx SOL failed" in err
 
 
 def test_two_replays_print_the_same_bytes(tmp_path: Path) -> None:

@@ -109,8 +109,8 @@ class TransactionalWriter:
             async with asyncio.timeout(TRANSACTION_S):
                 await producer.begin_transaction()
                 sent.append(producer._txn_manager.wait_for_transaction_end())
-                for topic, partition, key, value in records:
-                    headers = codec.headers(topic)
+                for topic, partition, key, value, own in records:
+                    headers = list(own) or codec.headers(topic)
                     name = connection.name(topic)
                     sent.append(await producer.send(name, value, key, partition=partition, headers=headers))
                 if offsets:

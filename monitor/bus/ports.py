@@ -29,12 +29,13 @@ class Batch(NamedTuple):
 
 
 class Outgoing(NamedTuple):
-    """A record to be written as it is."""
+    """A record to be written as it is; without ``headers`` it carries those that all records of its topic do."""
 
     topic: Topic
     partition: int
     key: bytes
     value: bytes
+    headers: Sequence[tuple[str, bytes]] = ()
 
 
 class BusStats(NamedTuple):

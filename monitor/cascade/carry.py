@@ -78,7 +78,7 @@ class Carry:
             due_us = event.next_funding_time_us
             if 0 < apart_s <= LONGEST_INTERVAL_S:
                 interval_s = apart_s
-        if isinstance(event.index_price, float):
+        if isinstance(event.index_price, float) and event.index_price > 0:
             basis, basis_at = (event.mark_price - event.index_price) / event.index_price, second
         self._quotes[key] = Quote(second, rate, due_us, interval_s, basis, basis_at)
 

@@ -7,7 +7,7 @@ from typing import Any, Final, NamedTuple
 
 from monitor.cascade.throttle import FAST_S, LENGTH_S, NOTHING_HIDDEN, Hidden, Throttle
 from monitor.cascade.windows import WINDOWS, Windows
-from monitor.events import MICROS, SIDES, CorrectedTotals, CorrectedUsd, Side, SideTotals
+from monitor.events import MICROS, SIDES, CorrectedTotals, CorrectedUsd, Side, SideTotals, saturated
 
 MATTERS: Final = 0.5
 """Saturation from which on corrected sums decide: below it the correction adds more noise than it mends (synthetic
@@ -76,9 +76,8 @@ class Corrected:
             if hidden.mid:
                 self._sums.add(self._lanes[index], second, hidden.mid, 1)
             totals = self._totals[index]
-            totals[0] += hidden.low
-            totals[1] += hidden.mid
-            totals[2] += hidden.high
+            for at, micros in enumerate(hidden[:3]):
+                totals[at] = saturated(totals[at] + micros)
             totals[3] += hidden.censored
         self._sums.advance(second)
 
@@ -93,8 +92,8 @@ class Corrected:
             elif name in LONG:
                 sums = self._sums.sums(name)
                 found[name] = (
-                    int(sums[0]) + slow.long.mid * running // LENGTH_S,
-                    int(sums[1]) + slow.short.mid * running // LENGTH_S,
+                    saturated(int(sums[0]) + slow.long.mid * running // LENGTH_S),
+                    saturated(int(sums[1]) + slow.short.mid * running // LENGTH_S),
                 )
         return found
 
@@ -159,5 +158,5 @@ def _sum_of(feeds: Mapping[tuple[str, str], Throttle], length_s: int) -> Minute:
             hidden = feed.hidden(index, length_s)
             low, mid, high = low + hidden.low, mid + hidden.mid, high + hidden.high
             censored |= hidden.censored
-        sides.append(Hidden(low, mid, high, censored))
+        sides.append(Hidden(saturated(low), saturated(mid), saturated(high), censored))
     return Minute(*sides)

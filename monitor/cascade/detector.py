@@ -4,6 +4,8 @@ An event is *placed* by its event time and *takes effect* when it arrives. Arriv
 (``receive_time_us``), so a replay sees what the live run saw. When the first event of a new second arrives, the
 seconds before it close: each asset that anything happened to is judged, then the market. No clock is read here; a
 caller that wants seconds to close though nothing arrives says so with :meth:`Detector.advance`.
+
+A fault of one asset stops nothing but that asset (:mod:`monitor.cascade.quarantine`).
 """
 
 from __future__ import annotations
@@ -15,14 +17,17 @@ import msgspec
 
 from monitor.cascade.asset import Asset, Summary
 from monitor.cascade.market import Market
+from monitor.cascade.quarantine import Quarantine, QuarantinedError
 from monitor.cascade.scope import EpisodeSummary, Scope, episode_id
 from monitor.cascade.settings import DetectorSettings
 from monitor.cascade.sight import Feeds
 from monitor.cascade.view import NO_CONTEXT, AssetView, DetectorView, EpisodeView, MarketView
 from monitor.events import (
+    MARKET,
     MICROS,
     SIDES,
     CorrectedTotals,
+    Event,
     Gap,
     Heartbeat,
     Liquidation,
@@ -64,6 +69,7 @@ class Detector:
         self.duplicates: dict[str, int] = {}
         self.late: dict[str, int] = {}
         self.signals_by_phase: dict[str, int] = {"calm": 0, "building": 0, "cascade": 0, "relief": 0}
+        self.quarantine = Quarantine()
         self.changed: dict[str, None] = {}  # assets that a snapshot since the last one would show otherwise
         self._summaries: list[Summary] = []
         self._awake: dict[str, Asset] = {}
@@ -91,7 +97,13 @@ class Detector:
             if arrived_us >= ends_us:
                 signals += self.advance(arrived_us // MICROS)
                 ends_us = (self.second + 1) * MICROS
-            handlers[type(event)](event)
+            handler = handlers[type(event)]
+            try:
+                handler(event)
+            except QuarantinedError:
+                self.quarantine.passed_over += 1
+            except Exception as error:  # noqa: BLE001  # whatever it is, it is this asset's alone
+                self._set_aside(event.asset, self.second, error, event)
         return signals
 
     def advance(self, second: int) -> list[Signal]:
@@ -109,6 +121,8 @@ class Detector:
 
     def _next_due(self, limit: int) -> int:
         """The next second that must be closed: this one, the minute's last, or none before ``limit``."""
+        if self.quarantine.ends:
+            return self.second
         scopes: list[Scope] = [*self._awake.values()]
         if self.market is not None:
             scopes.append(self.market)
@@ -124,21 +138,35 @@ class Detector:
         minute_ends = second % 60 == 59
         for asset in list(self._awake.values()):
             if asset.active or (minute_ends and asset.awake):
-                signals += asset.close(second, feeds)
-                self.changed[asset.name] = None
-                summary = asset.summary()
-                if summary is not None:
-                    self._summaries.append(summary)
+                try:
+                    signals += self._close_asset(asset, second, feeds)
+                except Exception as error:  # noqa: BLE001  # whatever it is, it is this asset's alone
+                    self._set_aside(asset.name, second, error)
+                    continue
             if not asset.awake:
                 del self._awake[asset.name]
         if self.market is not None:
-            for summary in self.take_summaries():
-                self.market.take(summary)
-            if self.market.active or (minute_ends and self.market.awake):
-                signals += self.market.close(second, feeds)
+            self.market, found = close_market(self.market, self.quarantine, second, self.take_summaries(), feeds)
+            signals += found
+        signals += self.quarantine.take_ended()
         for signal in signals:
             self.signals_by_phase[signal.phase] += 1
         return signals
+
+    def _close_asset(self, asset: Asset, second: int, feeds: Feeds) -> list[Signal]:
+        signals = asset.close(second, feeds)
+        self.changed[asset.name] = None
+        summary = asset.summary()
+        if summary is not None:
+            self._summaries.append(summary)
+        return signals
+
+    def _set_aside(self, name: str, second: int, error: Exception, event: Event | None = None) -> None:
+        """Quarantine an asset for what it raised; the market sees it calm."""
+        self.quarantine.begin(self.assets.pop(name, None), name, second, error, event)
+        self._awake.pop(name, None)
+        self.changed.pop(name, None)
+        self._summaries.append(Summary(name, second, (), None, False, (False, False), ("calm", "calm"), ()))
 
     def heartbeats(self) -> dict[str, int]:
         """By venue the second of the last one on its liquidation channel."""
@@ -153,11 +181,18 @@ class Detector:
         """The asset, made at first sight, with the current second open."""
         asset = self.assets.get(name)
         if asset is None:
-            asset = self.assets[name] = Asset(name, self.settings)
+            asset = self._new_asset(name)
         if asset.opened != self.second:
             asset.open(self.second)
             self._awake[name] = asset
             self.changed[name] = None
+        return asset
+
+    def _new_asset(self, name: str) -> Asset:
+        """Make an asset. Raises ``QuarantinedError`` while it is in quarantine."""
+        self.quarantine.admit(name, self.second)
+        asset = self.assets[name] = Asset(name, self.settings)
+        asset.finished = self.quarantine.finished.pop(name, [])
         return asset
 
     def _liquidation(self, event: Liquidation) -> None:
@@ -203,6 +238,7 @@ class Detector:
     def episodes(self) -> list[EpisodeSummary]:
         """All episodes of all assets and the market, by start."""
         found = [episode for scope in self.scopes() for episode in scope.episodes()]
+        found += [episode for finished in self.quarantine.finished.values() for episode in finished]
         return sorted(found, key=lambda episode: (episode.started_us, episode.asset, episode.direction))
 
     def scopes(self) -> list[Scope]:
@@ -218,6 +254,7 @@ class Detector:
             dict(self.signals_by_phase), self.liquidations, (liquidated[0], liquidated[1]),
             dict(self.duplicates), dict(self.late), silent, self.second,
             None if self.market is None else market_view(self.market, self.second),
+            self.quarantine.active(self.second), self.quarantine.faults, self.quarantine.passed_over,
         )  # fmt: skip
 
     # Restart
@@ -249,6 +286,7 @@ class Detector:
             "duplicates": self.duplicates, "late": self.late, "signals": self.signals_by_phase,
             "heartbeats": self._heartbeats, "awake": list(self._awake), "summaries": self._summaries,
             "market": self.market.state() if self.market is not None else None,
+            "quarantine": self.quarantine.state(),
         })  # fmt: skip
 
     @classmethod
@@ -280,12 +318,35 @@ class Detector:
         self.duplicates, self.late = state["duplicates"], state["late"]
         self.signals_by_phase, self._heartbeats = state["signals"], state["heartbeats"]
         self._summaries = msgspec.convert(state["summaries"], list[Summary])
+        if "quarantine" in state:  # absent from snapshots of earlier versions
+            self.quarantine.load(state["quarantine"])
         for name, kept in assets.items():
+            if name in self.quarantine.until:
+                continue  # its last part is from before the fault
             asset = self.assets[name] = Asset(name, self.settings)
             asset.load(msgspec.msgpack.decode(kept))
         self._awake = {name: self.assets[name] for name in state["awake"]}
         if self.market is not None and state["market"] is not None:
             self.market.load(state["market"])
+
+
+def close_market(
+    market: Market, quarantine: Quarantine, second: int, summaries: Iterable[Summary], feeds: Feeds
+) -> tuple[Market, list[Signal]]:
+    """Give the market a second's summaries and close it; a market that raises is quarantined and made anew."""
+    try:
+        quarantine.admit(MARKET, second)
+        for summary in summaries:
+            market.take(summary)
+        if market.active or (second % 60 == 59 and market.awake):
+            return market, market.close(second, feeds)
+    except QuarantinedError:
+        pass  # what its assets say meanwhile is passed over, as an asset's records are
+    except Exception as error:  # noqa: BLE001  # the assets are judged on without the market
+        quarantine.begin(market, MARKET, second, error)
+        market = Market(market.settings)
+        market.finished = quarantine.finished.pop(MARKET, [])
+    return market, []
 
 
 def feeds_at(heartbeats: Mapping[str, int], second: int) -> Feeds:

@@ -49,7 +49,7 @@ SHAPE_MINUTES: Final = 28 * DAY_MINUTES
 LEAST_FLOOR_USD: Final = 100.0
 """The floor of the smallest asset, at the market's scale of one."""
 LOWEST_RATE: Final = 1e-3
-"""USD a minute below which no rate falls, so that ratios to it stay finite."""
+"""Lowest normal rate, USD a minute: ratios to it stay finite. Also of an asset whose last position was closed."""
 BREADTH_RATIO: Final = 5.0
 """A source is stressed when its minute holds this many times its own normal plus its share of the floor ..."""
 BREADTH_FLOOR: Final = 0.2
@@ -134,12 +134,17 @@ class Flow:
             self.windows.add(lane, second, micros, orders)
 
     def expect(self, open_interest_usd: float) -> None:
-        """Take the open interest as the measure of the floor and, as long as none was learned, of a normal minute."""
-        if open_interest_usd:
-            self.interest_usd = open_interest_usd
-            self._measure()
+        """Take the open interest as the measure of the floor and, as long as none was learned, of a normal minute.
+
+        Zero means that no series is fresh or that the last position was closed. Neither is a measure, so the last one
+        stands: what was just liquidated is judged by what was open before.
+        """
+        if open_interest_usd <= 0:
+            return
+        self.interest_usd = open_interest_usd
+        self._measure()
         if self._minutes == 0:
-            self.rates = [PRIOR_TURNOVER * open_interest_usd / (2 * DAY_MINUTES)] * 2
+            self.rates = [max(LOWEST_RATE, PRIOR_TURNOVER * open_interest_usd / (2 * DAY_MINUTES))] * 2
             self._judge_anew()
 
     @property
@@ -286,7 +291,7 @@ class Flow:
         keep, winsor, floor = self._keep(1), self._baseline.winsor, self.floor_usd
         orders = min(self.orders("1m"), winsor * (self.order_rate + 1.0))
         self.order_rate = keep * self.order_rate + (1.0 - keep) * orders
-        seen, before = 0.0, sum(self.rates)
+        seen, before = 0.0, max(LOWEST_RATE, sum(self.rates))
         for side, index in SIDE_INDEX.items():
             rate = self.rates[index]
             counted = min(self.usd("1m", side), winsor * (rate * self.factor + floor))

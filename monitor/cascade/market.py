@@ -21,7 +21,7 @@ from monitor.cascade.settings import DetectorSettings, WindowName
 from monitor.cascade.sight import Feeds
 from monitor.cascade.throttle import Hidden
 from monitor.cascade.windows import WINDOWS
-from monitor.events import MARKET, Phase, Side, Signal
+from monitor.events import MARKET, Phase, Side, Signal, saturated
 
 STRESS_S: Final = 60
 """An asset counts as stressed for this long after it was, seconds: contagion takes seconds, not minutes."""
@@ -158,7 +158,7 @@ class Market(Scope):
         for hidden in self._hidden.values():
             for window, (longs, shorts) in hidden.items():
                 before = windows.get(window, (0, 0))
-                windows[window] = (before[0] + longs, before[1] + shorts)
+                windows[window] = (saturated(before[0] + longs), saturated(before[1] + shorts))
         corrected.windows = windows
         corrected.by_venue = {}
         for saturation in self._saturation.values():
@@ -268,4 +268,4 @@ def _total(parts: Iterable[Hidden]) -> Hidden:
     censored = False
     for part in parts:
         low, mid, high, censored = low + part.low, mid + part.mid, high + part.high, censored | part.censored
-    return Hidden(low, mid, high, censored)
+    return Hidden(saturated(low), saturated(mid), saturated(high), censored)

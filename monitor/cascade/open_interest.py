@@ -24,7 +24,7 @@ from typing import Any, Final, NamedTuple
 
 from monitor.cascade.standing import FOREVER, Standing
 from monitor.cascade.trail import Sample, Trail
-from monitor.events import MICROS, micro_usd
+from monitor.events import MICROS, MOST_MICROS, micro_usd, saturated
 
 INTEREST_WINDOWS: Final[Mapping[str, int]] = {
     "5m": 300,
@@ -87,9 +87,10 @@ class Change(NamedTuple):
     @property
     def price_share(self) -> float:
         """How much of the change is the price's: its share of the logarithmic change; 0 where nothing changed."""
-        if self.now == self.then or not self.now or not self.constant:
+        if not self.now or not self.constant:
             return 0.0
-        return math.log(self.now / self.constant) / math.log(self.now / self.then)
+        whole = math.log(self.now / self.then)  # also 0 where a change is too small for the ratio to show it
+        return math.log(self.now / self.constant) / whole if whole else 0.0
 
     @property
     def covered(self) -> float:
@@ -109,7 +110,7 @@ def joined(changes: Iterable[Change]) -> Change | None:
     found = list(changes)
     then, constant = sum(each.then for each in found), sum(each.constant for each in found)
     now, present = sum(each.now for each in found), sum(each.present for each in found)
-    total = Change(then, constant, now, present)
+    total = Change(*(saturated(each) for each in (then, constant, now, present)))
     return total if then and total.covered >= LEAST_COVERED else None
 
 
@@ -301,5 +302,5 @@ def _change(then: list[Sample], now: list[Sample], present: int) -> Change | Non
     coins_now = math.fsum(each.value for each in now)
     if usd_then <= 0 or coins_then <= 0 or usd_now < LEAST_COVERED * present:
         return None
-    constant = round(usd_then * (coins_now / coins_then))
-    return Change(usd_then, constant, usd_now, present, coins_now - coins_then)
+    constant = round(min(MOST_MICROS, usd_then * (coins_now / coins_then)))
+    return Change(saturated(usd_then), constant, saturated(usd_now), saturated(present), coins_now - coins_then)

@@ -36,6 +36,8 @@ SHAPE_SHRINK: Final = 200
 """Returns of an hour of the day (17 days) after which its own volatility counts as much as the market's profile."""
 SHAPED: Final = 14_400
 """Windows up to this many seconds have the volatility of their hour; longer ones average over the day."""
+LOWEST_VARIANCE: Final = 1e-30
+"""Lowest normal squared return: a price that stands still for years has none, and ratios to it stay finite."""
 WINSOR: Final = 25.0
 """No squared return counts for more than this many normal ones (5 sigma)."""
 
@@ -218,7 +220,7 @@ class Price:
         gain = max(1.0 - 2.0 ** (-1.0 / VOLATILITY_HALF_LIFE), 1.0 / (PRIOR_RETURNS + self._returns))
         ratio = min(squared / self.variance, WINSOR * factor)
         self.shape.learn(hour, ratio)
-        self.variance *= 1.0 + gain * (ratio / factor - 1.0)
+        self.variance = max(LOWEST_VARIANCE, self.variance * (1.0 + gain * (ratio / factor - 1.0)))
         self.sigma = max(LOWEST_VOLATILITY, math.sqrt(self.variance * DAY_S / RETURN_S))
         self._measure()
 

@@ -18,7 +18,7 @@ from monitor.cascade.price import Price
 from monitor.cascade.score import BLIND, DEGRADED, NOTHING, Item, Score, score
 from monitor.cascade.settings import DetectorSettings, WindowName
 from monitor.cascade.sight import Feeds
-from monitor.events import MICROS, SIDES, Phase, Side, SideTotals, Signal, SignalCoverage, WindowTotals
+from monitor.events import MICROS, SIDES, Phase, Side, SideTotals, Signal, SignalCoverage, WindowTotals, saturated
 
 SHOWN: Final = ("10s", "1m", "5m", "1h", "24h")
 """Windows that a signal carries."""
@@ -141,9 +141,10 @@ class Scope:
     def liquidated(self, source: str, side: Side, second: int, micros: int, orders: int, *, complete: bool,
                    aggregated: bool) -> None:  # fmt: skip
         """Take one liquidation of a source (a venue, or an asset of the market)."""
-        self.totals[SIDE_INDEX[side]] += micros
+        index = SIDE_INDEX[side]
+        self.totals[index] = saturated(self.totals[index] + micros)
         if complete:
-            self.complete_total += micros
+            self.complete_total = saturated(self.complete_total + micros)
         self.flow.add(source, side, second, micros, orders, aggregated=aggregated)
         self.touch()
 
@@ -358,7 +359,8 @@ class Scope:
         ]  # fmt: skip
         span = "5m" if flow.fine else COARSE_WINDOW
         mine, other = flow.usd(span, side), flow.usd(span, "short" if side == "long" else "long")
-        share = mine / (mine + other)
+        # Where only what feeds hide is left of the window, neither side has more of it.
+        share = mine / (mine + other) if mine + other else 0.5
         strength = 2 * share - 1 if flow.orders(span) >= ONE_SIDED_ORDERS or not flow.fine else 0.0
         items.append(Item(f"one_sided_share_{span}", share, 0.5, strength, 0.4, 0.9, 5))
         if len(flow.sources) > 1 and flow.fine:

@@ -17,10 +17,14 @@ RATIO: Final = 1.2
 """Width of a bin: a surprise is right to log10(1.2) tail exponents, about 0.2 decades."""
 BINS: Final = 96
 """LOWEST * RATIO ** BINS is 4e5: beyond any ratio seen so far (226 on 2025-10-10)."""
+HIGHEST: Final = 1e30
+"""Values above this are all the same: the prior's tail beyond is no number any more."""
 HALF_LIFE: Final = 30 * 24 * 60
 """Observations (minutes) after which one counts half: thirty days."""
 PRIOR_WEIGHT: Final = 1440.0
 """How many observations the prior is worth: a day."""
+MOST_TIMES: Final = 500 * HALF_LIFE
+"""Observations at once after which nothing of those before is left: more (40 years) would leave a float's range."""
 _GROWTH: Final = 2.0 ** (1.0 / HALF_LIFE)
 _FADE: Final = 2.0 ** (-1.0 / HALF_LIFE)
 _LOG_RATIO: Final = math.log(RATIO)
@@ -63,6 +67,7 @@ class Surprise:
 
     def observe(self, value: float, times: int = 1) -> None:
         """Learn that ``value`` is what ``times`` quiet minutes looked like."""
+        times = min(times, MOST_TIMES)
         self._unit *= _GROWTH**times
         weight = self._unit * (1.0 - _FADE**times) / (1.0 - _FADE)  # one unit each, the earlier ones faded
         if value >= LOWEST:
@@ -78,6 +83,7 @@ class Surprise:
         """The surprise of ``value`` in decades, 0 or more."""
         if value <= LOWEST:
             return 0.0
+        value = min(value, HIGHEST)
         if self._tails is None:
             self._tails = (np.cumsum(self._counts[::-1])[::-1] / self._unit).tolist()
         seen = self._total / self._unit
@@ -88,7 +94,7 @@ class Surprise:
 
     @staticmethod
     def _bin(value: float) -> int:
-        return min(BINS - 1, int(math.log(value / LOWEST) / _LOG_RATIO))
+        return min(BINS - 1, int(math.log(min(value, HIGHEST) / LOWEST) / _LOG_RATIO))
 
     def state(self) -> list[object]:
         """What a snapshot keeps."""

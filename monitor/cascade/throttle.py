@@ -18,7 +18,7 @@ import math
 from typing import Any, Final, NamedTuple
 
 from monitor.cascade.marks import Marks
-from monitor.events import MICROS, Coverage, Side
+from monitor.events import MICROS, MOST_MICROS, Coverage, Side, saturated
 
 LENGTH_S: Final = 60
 """The window that totals are estimated over: up to 4.8 orders a second can be told apart ..."""
@@ -138,13 +138,13 @@ class Throttle:
             for window in windows:
                 window.add(slot, -1)
         index = 0 if side == "long" else 1
-        slot.usd[index] += micros
+        slot.usd[index] = saturated(slot.usd[index] + micros)
         slot.reports[index] += 1
         if micros > slot.largest and self.largest:
             slot.largest = micros
             slot.tail = round(self.marks.beyond(micros / MICROS) * TAIL_UNIT)
-            slot.below = round(self.marks.moment(1, micros / MICROS) * MICROS)
-            slot.square = round(self.marks.moment(2, micros / MICROS))
+            slot.below = saturated(round(self.marks.moment(1, micros / MICROS) * MICROS))
+            slot.square = saturated(round(self.marks.moment(2, micros / MICROS)))
         for window in windows:
             window.add(slot, 1)
         if self._slow.seconds <= QUIET_SHARE * LENGTH_S:
@@ -238,5 +238,6 @@ def _interval(mid: float, noise: float, orders: float, *, censored: bool) -> Hid
     """An interval on the logarithm: ``noise`` is the variance of what is hidden over its squared mean."""
     deviation = math.sqrt(math.log1p(noise))
     factor = math.exp(SPREAD * deviation)
+    mid = min(mid, MOST_MICROS)
     low = 0 if orders < FEW else round(mid / factor)
-    return Hidden(low, round(mid), round(mid * factor), censored)
+    return Hidden(low, round(mid), round(min(mid * factor, MOST_MICROS)), censored)

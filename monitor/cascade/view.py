@@ -105,7 +105,11 @@ class MarketView(NamedTuple):
 
 
 class DetectorView(NamedTuple):
-    """The detector as a whole; ``market`` is None where that is judged elsewhere."""
+    """The detector as a whole; ``market`` is None where that is judged elsewhere.
+
+    ``quarantined`` are the assets in quarantine, ``faults`` how often a record could not be applied or a second not be
+    closed, and ``passed_over`` the records that were dropped because their asset was in quarantine.
+    """
 
     assets: Sequence[AssetView]
     signals_by_phase: Mapping[str, int]
@@ -116,3 +120,6 @@ class DetectorView(NamedTuple):
     venues_in_gap: Sequence[str]
     second: int
     market: MarketView | None = None
+    quarantined: Sequence[str] = ()
+    faults: int = 0
+    passed_over: int = 0

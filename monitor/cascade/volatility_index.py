@@ -75,7 +75,8 @@ class ImpliedVolatility:
 
     def _rise(self, second: int) -> float:
         before = self._day_ago(second)
-        return max(0.0, math.log(self._last[1] / before) / NORMAL_RISE) if before else 0.0
+        known = before is not None and before > 0 and self._last[1] > 0  # an index of zero has no logarithm
+        return max(0.0, math.log(self._last[1] / before) / NORMAL_RISE) if before and known else 0.0
 
     def learn_minute(self, second: int) -> None:
         """Learn what a quiet minute shows."""

@@ -11,7 +11,7 @@ Adding is one list addition an event; arrays are touched once a second, when :me
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Mapping, Sequence
 from typing import Final
 
 import numpy as np
@@ -40,6 +40,12 @@ WINDOWS: Final[Mapping[str, int]] = {
 FINE_LIMIT: Final = 900
 MEDIUM_LIMIT: Final = 86_400
 """The longest windows, in seconds, that the 1 s and the 1 min ring serve."""
+
+
+PLAUSIBLE: Final = 10**12
+"""Most that one lane's second may hold (a million USD) without a look at the room that is left in its sums."""
+MOST: Final = 2**61
+"""The sum over all lanes of the longest window saturates about here, so that no sum of 64 bits wraps around."""
 
 
 class _Level:
@@ -279,7 +285,7 @@ class Windows:
             self._fold_others()
 
     def _fold_current(self) -> None:
-        row = np.array((self._amounts, self._counts), np.int64)
+        row = np.array((self._within(0, self._amounts), self._within(1, self._counts)), np.int64)
         for level in self._levels:
             level.put(self.second, row)
         self._sums += row  # the current bucket is in every window
@@ -294,12 +300,20 @@ class Windows:
                 break
             kept = self._others.pop((at, span_s))
             row = np.zeros((2, len(self._amounts)), np.int64)
-            row[:, list(kept)] = np.array(list(kept.values()), np.int64).T
+            for kind, values in enumerate(zip(*kept.values(), strict=True)):
+                row[kind, list(kept)] = self._within(kind, values)
             placed = [level.add(at, row) for level in self._levels if level.shortest_s >= span_s]
             self._by_side = None
             if not any(placed):
                 self.dropped_events += sum(count for _, count in kept.values())
                 self.dropped_amount += sum(amount for amount, _ in kept.values())
+
+    def _within(self, kind: int, values: Sequence[int]) -> Sequence[int]:
+        """Return the values (amounts or counts, by ``kind``) cut to an equal share of the room in the longest sum."""
+        if max(values, default=0) <= PLAUSIBLE:
+            return values
+        room = max(0, MOST - int(self._sums[-1, kind].sum())) // len(values)
+        return [min(value, room) for value in values]
 
     @property
     def waiting(self) -> bool:

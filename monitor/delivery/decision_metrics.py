@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
-from monitor.cascade.view import AssetView, MarketView
-from monitor.delivery.families import Family, gauge
+from monitor.cascade.view import AssetView, DetectorView, MarketView
+from monitor.delivery.families import Family, counter, gauge
 from monitor.events import SIDES
 
 MOST_EXPLAINED: Final = 20
 """Assets whose evidence is shown, those with the highest scores of the ones that are not calm. An item has one of some
 thirty names, so it is 600 series at worst and none in calm."""
+
+MOST_QUARANTINED: Final = 20
+"""Assets in quarantine that have a series, first by name: one fault of ours may set many of them aside."""
 
 
 def market_metrics(view: MarketView) -> Iterator[Family]:
@@ -40,6 +43,22 @@ def market_metrics(view: MarketView) -> Iterator[Family]:
         "Correlation of the leader's returns by the second with the others' mean at that lead, -1 to 1.",
         ("leader",),
         [(leader, view.lead_correlation)] if view.leader else (),
+    )
+
+
+def quarantine_metrics(view: DetectorView) -> Iterator[Family]:
+    """Yield what could not be applied, and the assets that are set aside for it."""
+    yield gauge(
+        "asset_quarantined",
+        "1 while an asset (or MARKET) is in quarantine because a record of it could not be applied, absent otherwise.",
+        ("asset",),
+        [((asset,), 1.0) for asset in view.quarantined[:MOST_QUARANTINED]],
+    )
+    yield counter(
+        "events_unapplied",
+        "Market records that were not applied: `fault` for those that raised, `quarantined` for those passed over.",
+        ("reason",),
+        [(("fault",), view.faults), (("quarantined",), view.passed_over)],
     )
 
 

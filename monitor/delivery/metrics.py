@@ -18,7 +18,12 @@ from monitor.adapters.stats import AGE_BOUNDS_US, SessionStats, total
 from monitor.bus.ports import Partition
 from monitor.cascade.view import AssetView, DetectorView, Histogram
 from monitor.delivery.context_metrics import context_rows
-from monitor.delivery.decision_metrics import evidence_metrics, market_metrics, throttle_metrics
+from monitor.delivery.decision_metrics import (
+    evidence_metrics,
+    market_metrics,
+    quarantine_metrics,
+    throttle_metrics,
+)
 from monitor.delivery.families import Family, Rows, Text, counter, gauge, histogram
 from monitor.delivery.feed_metrics import asking_metrics, watch_metrics
 from monitor.delivery.output_metrics import output_metrics
@@ -48,7 +53,8 @@ class Snapshot(NamedTuple):
         state_saved_us: when the detector's state was last kept, of several the oldest; 0 where none is.
         instruments_failures: how often the contract data of a market could not be fetched, by venue.
         outputs: what is written beside the main work.
-        summaries_passed_over: how often another version of the detector told the market something.
+        summaries_passed_over: how often another version of the detector told the market something, or nothing readable.
+        records_unreadable: records of the bus that could not be decoded.
     """
 
     detector: DetectorView | None = None
@@ -62,6 +68,7 @@ class Snapshot(NamedTuple):
     instruments_failures: Mapping[str, int] = {}
     summaries_passed_over: int = 0
     outputs: Sequence[OutputStats] = ()
+    records_unreadable: int = 0
 
 
 class MonitorMetrics:
@@ -148,9 +155,15 @@ class MonitorMetrics:
         if snapshot.detector is not None:
             yield counter(
                 "summaries_passed_over",
-                "What another version of the detector told the market, which was left out.",
+                "What another version of the detector told the market, or nobody can read, which was left out.",
                 (),
                 [((), snapshot.summaries_passed_over)],
+            )
+            yield counter(
+                "bus_records_unreadable",
+                "Records read from Kafka that could not be decoded and were passed over.",
+                (),
+                [((), snapshot.records_unreadable)],
             )
             yield from self._detector(snapshot.detector)
         if snapshot.decision_latency is not None:
@@ -188,6 +201,7 @@ class MonitorMetrics:
             (),
             [((), view.second)],
         )
+        yield from quarantine_metrics(view)
         if view.market is not None:
             yield from market_metrics(view.market)
         own, rest = split_assets(view.assets, self._pinned, self._max_assets)

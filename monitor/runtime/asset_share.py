@@ -15,7 +15,7 @@ from monitor.cascade.detector import FORMAT, Detector, asset_view
 from monitor.cascade.settings import DetectorSettings
 from monitor.cascade.view import AssetView
 from monitor.events import ALL, MICROS, MONITOR, Closed, Heartbeat, Signal
-from monitor.runtime.share import COMMON, Step, after, outgoing
+from monitor.runtime.share import COMMON, Step, after, outgoing, rejected
 
 STEP_RECORDS: Final = 5_000
 """About as many records are decided on at once: 50 ms, so that the group's heartbeats on the same loop stay in time."""
@@ -92,6 +92,8 @@ class AssetShare:
             signals += detector.advance(second)
             self.closed = second - 1
             closed = self._word()
+            # Of closed seconds alone, which an owner that takes over does not repeat.
+            records += rejected(detector.quarantine.take(detector.second), self._partition, emitted)
             if self.closed > emitted:
                 records.append(closed)
         if self.closed == before:

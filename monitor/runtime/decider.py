@@ -79,9 +79,10 @@ class Decider:
             signals += self.detector.apply(batch.records)
         if not batches and self.detector.second:
             signals += self.detector.advance(self._clock() // MICROS - SILENCE_S)
-        if signals:
+        rejects = [fault.reject for fault in self.detector.quarantine.take()]
+        if signals or rejects:
             self._stamp(signals)
-            self._publisher.write(signals)
+            self._publisher.write([*signals, *rejects])
             await self._publisher.drain()
         if batches:
             await self._subscriber.commit({batch.partition: batch.next_offset for batch in batches})

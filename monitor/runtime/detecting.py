@@ -14,11 +14,12 @@ from typing import Final
 
 import uvloop
 
+from monitor.adapters.rejects import RejectGate
 from monitor.bus.kafka_client import KafkaConnection, verify
 from monitor.bus.kafka_subscriber import KafkaSubscriber
 from monitor.bus.partitioner import Partitioner
 from monitor.bus.ports import Partition
-from monitor.bus.topics import CASCADE_STATE, LIQUIDATIONS, MARKET_TOPICS, SIGNALS, SNAPSHOTS, SUMMARIES
+from monitor.bus.topics import CASCADE_STATE, LIQUIDATIONS, MARKET_TOPICS, REJECTS, SIGNALS, SNAPSHOTS, SUMMARIES
 from monitor.cascade.detector import market_view
 from monitor.cascade.scope import Scope
 from monitor.cascade.view import DetectorView
@@ -27,7 +28,7 @@ from monitor.delivery.metrics import MonitorMetrics, Snapshot
 from monitor.delivery.page.site import page_routes, sample
 from monitor.delivery.page.state import Source
 from monitor.delivery.pulse import Pulse
-from monitor.events import MARKET
+from monitor.events import MARKET, Reject
 from monitor.runtime.asset_share import AssetShare
 from monitor.runtime.clock import monotonic_us, wall_clock_us
 from monitor.runtime.market_share import MarketShare
@@ -38,6 +39,9 @@ log = logging.getLogger(__name__)
 
 POLL_S: Final = 0.25
 """How long to wait for records before looking again; records themselves wake the reader at once."""
+REPORTS_PER_S: Final = 1 / 60
+REPORTS_AT_ONCE: Final = 10
+"""Unreadable records are all counted, and so many of them logged: one producer may write nothing else."""
 STOP_S: Final = 15.0
 """How long the last transactions may take: orchestrators kill after 30 s or more."""
 
@@ -62,6 +66,8 @@ class Member:
         self.counters = Counters()
         self.workers: dict[str, Worker] = {}
         self._settings = settings.detector
+        self._clock = clock
+        self._reports = RejectGate(REPORTS_PER_S, REPORTS_AT_ONCE)
         self._connection = KafkaConnection.from_settings(kafka)
         self._group: asyncio.TaskGroup | None = None
         self._tasks: dict[str, asyncio.Task[None]] = {}
@@ -73,6 +79,7 @@ class Member:
             instance=kafka.instance_id,
             session_timeout_ms=round(kafka.session_timeout_s * 1000),
             on_assigned=self._assigned,
+            on_reject=self._unreadable,
         )
         reclaim_s = RECLAIM_BEATS * kafka.session_timeout_s / 4
         self._place = Place(self._connection, kafka.group, self.subscriber, clock, kafka.snapshot_s, reclaim_s)
@@ -84,7 +91,7 @@ class Member:
             OperatorError: Kafka cannot be used as it is, or a share cannot be restored.
         """
         try:
-            await verify(self._connection, (SIGNALS, CASCADE_STATE, SNAPSHOTS, SUMMARIES), "Write")
+            await verify(self._connection, (SIGNALS, CASCADE_STATE, SNAPSHOTS, SUMMARIES, REJECTS), "Write")
             async with asyncio.TaskGroup() as group:
                 self._group = group
                 try:
@@ -95,6 +102,12 @@ class Member:
                     await self._give_back()
         finally:
             await self.subscriber.close()
+
+    def _unreadable(self, reject: Reject) -> None:
+        """Report a record that is none; it is passed over, and stays on its topic to be looked at."""
+        now_us = self._clock()
+        if self._reports.allows(now_us):
+            log.error("a record cannot be read and is passed over: %s", reject.detail)
 
     async def _read(self) -> None:
         while True:
@@ -158,6 +171,8 @@ class Member:
         shares = [worker.share for worker in self.workers.values() if worker.share is not None]
         detectors = [share.detector for share in shares if isinstance(share, AssetShare)]
         views = [detector.view() for detector in detectors]
+        markets = [share for share in shares if isinstance(share, MarketShare)]
+        quarantines = [*(each.quarantine for each in detectors), *(each.quarantine for each in markets)]
         duplicates: dict[str, int] = {}
         late: dict[str, int] = {}
         for view in views:
@@ -172,7 +187,13 @@ class Member:
             duplicates, late,
             sorted({venue for view in views for venue in view.venues_in_gap}),
             min((view.second for view in views), default=0),
-            next((market_view(each.market, each.closed) for each in shares if isinstance(each, MarketShare)), None),
+            next((market_view(each.market, each.closed) for each in markets), None),
+            sorted(
+                [name for view in views for name in view.quarantined]
+                + [name for each in markets for name in each.quarantine.active(each.closed)]
+            ),
+            sum(each.faults for each in quarantines),
+            sum(each.passed_over for each in quarantines),
         )  # fmt: skip
 
     def scopes(self) -> list[Scope]:
@@ -221,6 +242,7 @@ async def detecting(settings: Settings, clock: Callable[[], int] = wall_clock_us
         return Snapshot(
             member.view(), member.counters.latency, lag=member.subscriber.lags(), loop_lag_s=pulse.lag_s,
             state_saved_us=member.kept_us(), summaries_passed_over=member.passed_over(),
+            records_unreadable=member.subscriber.rejected,
         )  # fmt: skip
 
     metrics = MonitorMetrics(lambda: pulse.ask(snapshot), (), delivery.assets, delivery.max_assets)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -11,14 +12,17 @@ from monitor.bus.merge import Position
 from monitor.bus.ports import Batch
 from monitor.bus.topics import SUMMARIES
 from monitor.cascade.asset import Summary
-from monitor.cascade.detector import FORMAT, asset_view, feeds_at
+from monitor.cascade.detector import FORMAT, asset_view, close_market, feeds_at
 from monitor.cascade.market import Market
+from monitor.cascade.quarantine import Quarantine
 from monitor.cascade.settings import DetectorSettings
 from monitor.cascade.view import AssetView
 from monitor.events import Closed, Signal
-from monitor.runtime.share import COMMON, Step, after, outgoing
+from monitor.runtime.share import COMMON, Step, after, outgoing, rejected
 
 _SUMMARIES = msgspec.json.Decoder(list[Summary])
+
+log = logging.getLogger(__name__)
 
 
 class Kept(msgspec.Struct, array_like=True):
@@ -31,6 +35,7 @@ class Kept(msgspec.Struct, array_like=True):
     pending: dict[int, list[Summary]]
     beats: dict[int, dict[str, int]]
     market: dict[str, Any]
+    quarantine: dict[str, Any] | None = None  # absent from snapshots of earlier versions
 
 
 class MarketShare:
@@ -43,12 +48,14 @@ class MarketShare:
 
     Attributes:
         market: the state.
+        quarantine: whether it is set aside because a summary could not be applied.
         closed: the last second judged.
-        passed_over: how often another version of the detector told something, which was left out.
+        passed_over: records that were left out: of another version of the detector, or summaries that are unreadable.
     """
 
     def __init__(self, settings: DetectorSettings, partitions: int, home: int) -> None:
         self.market = Market(settings)
+        self.quarantine = Quarantine()
         self.closed = 0
         self.passed_over = 0
         self._partitions = partitions
@@ -79,6 +86,8 @@ class MarketShare:
             self.market.load(kept.market)
             self.closed, self._offset, self._closed_by = kept.closed, kept.offset, kept.closed_by
             self._pending, self._beats = kept.pending, kept.beats
+            if kept.quarantine is not None:
+                self.quarantine.load(kept.quarantine)
         self._emitted = max(self.closed, emitted)
         return self
 
@@ -95,7 +104,15 @@ class MarketShare:
         self._offset = max(self._offset, batch.next_offset)
 
     def _take(self, word: Closed) -> None:
-        for summary in _SUMMARIES.decode(word.summaries):
+        try:
+            summaries = _SUMMARIES.decode(word.summaries)
+        except msgspec.DecodeError as error:  # the seconds are closed all the same, so the market waits for nothing
+            self.passed_over += 1
+            log.error(  # noqa: TRY400  # what raised is the input
+                "partition %d: summaries up to second %d cannot be read: %s", word.partition, word.second, error
+            )
+            summaries = []
+        for summary in summaries:
             self._pending.setdefault(summary.second, []).append(summary)
         self._closed_by[word.partition] = word.second
         beats = self._beats.setdefault(word.second, {})
@@ -114,19 +131,17 @@ class MarketShare:
             return None
         self.closed = through
         fresh = after(signals, self._emitted)
-        return Step(fresh, outgoing(fresh, self._home, now_us), self.closed)
+        records = outgoing(fresh, self._home, now_us) + rejected(self.quarantine.take(), self._home, self._emitted)
+        return Step(fresh, records, self.closed)
 
     def _close(self, second: int) -> list[Signal]:
-        market = self.market
-        for summary in sorted(self._pending.pop(second, ()), key=lambda each: each.asset):
-            market.take(summary)
+        summaries = sorted(self._pending.pop(second, ()), key=lambda each: each.asset)
         # Told at the end of a stretch of seconds, within which no venue's changed.
         while (told := next(iter(sorted(self._beats)))) < second:
             del self._beats[told]
-        if not (market.active or (second % 60 == 59 and market.awake)):
-            return []
-        beats = self._beats[told]
-        return market.close(second, feeds_at(beats, second))
+        feeds = feeds_at(self._beats[told], second)
+        self.market, signals = close_market(self.market, self.quarantine, second, summaries, feeds)
+        return signals + self.quarantine.take_ended()
 
     def positions(self) -> Mapping[str, Position]:
         """How far the partitions' words are in the state."""
@@ -142,7 +157,10 @@ class MarketShare:
 
     def snapshot(self) -> Mapping[str, bytes]:
         """Everything."""
-        kept = Kept(FORMAT, self._offset, self.closed, self._closed_by, self._pending, self._beats, self.market.state())
+        kept = Kept(
+            FORMAT, self._offset, self.closed, self._closed_by, self._pending, self._beats, self.market.state(),
+            self.quarantine.state(),
+        )  # fmt: skip
         return {COMMON: msgspec.msgpack.encode(kept)}
 
     def views(self) -> Sequence[AssetView]:

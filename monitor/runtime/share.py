@@ -8,7 +8,8 @@ from typing import Final, NamedTuple, Protocol
 from monitor.bus import codec
 from monitor.bus.merge import Position
 from monitor.bus.ports import Batch, Outgoing
-from monitor.bus.topics import CASCADE_STATE, SIGNALS
+from monitor.bus.topics import CASCADE_STATE, REJECTS, SIGNALS
+from monitor.cascade.quarantine import Unapplied
 from monitor.cascade.view import AssetView
 from monitor.events import MICROS, Signal
 
@@ -68,6 +69,16 @@ def outgoing(signals: Iterable[Signal], partition: int, now_us: int) -> list[Out
         signal.emitted_time_us = now_us
         key, value = signal.asset.encode(), codec.encode(signal)
         records += [Outgoing(topic, partition, key, value) for topic in (SIGNALS, CASCADE_STATE)]
+    return records
+
+
+def rejected(faults: Iterable[Unapplied], partition: int, emitted: int) -> list[Outgoing]:
+    """Encode what could not be applied for the rejects' topic, but what was sent before: up to second ``emitted``."""
+    records = []
+    for fault in faults:
+        if fault.second > emitted:
+            value, headers = codec.encode_reject(fault.reject)
+            records.append(Outgoing(REJECTS, partition, fault.reject.venue.encode(), value, headers))
     return records
 
 

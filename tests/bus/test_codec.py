@@ -156,3 +156,10 @@ def test_an_unreadable_record_becomes_a_reject() -> None:
     value = b"x" * (SAMPLE_BYTES + 1)
     reject = codec.unreadable("market.trades.v1/3@17", value, msgspec.DecodeError("no JSON"), 5)
     assert reject == Reject("bus", "malformed", "market.trades.v1/3@17: no JSON", 5, value[:SAMPLE_BYTES])
+
+
+def test_a_record_nested_too_deep_is_a_decode_error() -> None:
+    """A field that nobody knows may be nested as deep as it likes, and is refused as what cannot be decoded."""
+    deep = b'{"type":"heartbeat","unknown":' + b"[" * 100_000
+    with pytest.raises(msgspec.DecodeError, match="nested"):
+        codec.decode(STATE.name, deep, ())

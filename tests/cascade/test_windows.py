@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from monitor.cascade.windows import WINDOWS, Windows
+from monitor.cascade.windows import MOST, WINDOWS, Windows
 
 SPANS = {name: 1 if length <= 900 else 60 if length <= 86_400 else 3_600 for name, length in WINDOWS.items()}
 
@@ -166,3 +166,25 @@ def test_sums_by_side_fold_even_and_odd_lanes() -> None:
         windows.add(number, 0, 10**number, 1)
     windows.advance(0)
     assert windows.by_side() == {"1m": ((101, 1010), (2, 2)), "4h": ((101, 1010), (2, 2))}
+
+
+def test_sums_saturate_and_never_wrap_around() -> None:
+    """However much comes, now, late or as counts, no sum turns negative, and small amounts fit in still."""
+    windows = Windows()
+    lanes = [windows.lane((venue, side)) for venue in "abc" for side in ("long", "short")]
+    for second in range(1_000, 1_040):
+        windows.advance(second)
+        for lane in lanes:
+            windows.add(lane, second, 2**62, 2**62)
+            windows.add(lane, second - 5, 2**70, 2**70)
+    windows.advance(1_041)
+    windows.add(lanes[0], 1_041, 7, 1)
+    before = windows.sum("30d", lanes[0])
+    windows.advance(1_042)
+    assert windows.sum("30d", lanes[0]) == before + 7
+    for name in WINDOWS:
+        (longs, shorts), counts = windows.by_side()[name]
+        assert 0 <= longs <= 2 * MOST
+        assert 0 <= shorts <= 2 * MOST
+        assert min(counts) >= 0
+    assert Windows.restore(windows.state()).by_side() == windows.by_side()

@@ -249,6 +249,7 @@ FULL = Snapshot(
     state_saved_us=5_000_000,
     summaries_passed_over=6,
     outputs=[OutputStats("recording", failing=True, dropped=7)],
+    records_unreadable=7,
 )
 
 
@@ -268,6 +269,7 @@ def test_pages_and_kept_state_are_shown() -> None:
     assert value(samples, "summaries_passed_over_total") == 6
     assert value(samples, "output_failing", output="recording") == 1
     assert value(samples, "output_dropped_total", output="recording") == 7
+    assert value(samples, "bus_records_unreadable_total") == 7
     assert value(scrape(Snapshot()), "state_saved_timestamp_seconds") is None
 
 

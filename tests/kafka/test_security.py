@@ -46,7 +46,7 @@ async def prefix(secured_kafka: SecuredKafka, topic_prefix: str) -> str:
         [
             *(Grant(COLLECTOR.name, "Write", "topic", name) for name in market),
             *(Grant(DETECTOR.name, "Read", "topic", name) for name in (*market, *own)),
-            *(Grant(DETECTOR.name, "Write", "topic", name) for name in (*signals, *own)),
+            *(Grant(DETECTOR.name, "Write", "topic", name) for name in (*signals, *own, connection.name(REJECTS))),
             Grant(DETECTOR.name, "Read", "group", topic_prefix + "detector"),
             Grant(DETECTOR.name, "Write", "transactional-id", topic_prefix + "detector-", "prefixed"),
             *(Grant(DESK.name, "Read", "topic", name) for name in signals),

@@ -9,12 +9,13 @@ from pathlib import Path
 import pytest
 
 from monitor.bus.memory import MemoryBus, MemorySubscriber
-from monitor.bus.topics import MARKET_TOPICS, SIGNALS
+from monitor.bus.topics import MARKET_TOPICS, REJECTS, SIGNALS
 from monitor.cascade.detector import Detector
 from monitor.demo.story import DETECTOR
-from monitor.events import ALL, MICROS, AnyEvent, Heartbeat, Liquidation, MarkPrice, Signal
+from monitor.events import ALL, MICROS, AnyEvent, Heartbeat, Liquidation, MarkPrice, Reject, Signal
 from monitor.runtime import state_file
 from monitor.runtime.decider import SAVE_S, SILENCE_S, Decider
+from tests.cascade.poison import UNAPPLIED, poisoned
 
 T0_S = 1_790_000_000
 
@@ -192,3 +193,18 @@ def test_without_a_path_nothing_is_written(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.chdir(tmp_path)
     asyncio.run(Bench().crash())
     assert list(tmp_path.iterdir()) == []
+
+
+async def test_a_record_that_cannot_be_applied_is_sent_to_the_rejects(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It goes out once, and the detector goes on with the other assets."""
+    poisoned(monkeypatch)
+    bench = Bench()
+    rejects = bench.bus.subscriber([REJECTS])
+    at_us = T0_S * MICROS
+    await bench.take(MarkPrice("okx", "SOL", "SOL", at_us, at_us, UNAPPLIED))
+    said = await bench.crash()
+    assert {signal.asset for signal in said} >= {"BTC"}
+    (batch,) = await rejects.poll(0)
+    assert [(each.venue, each.reason) for each in batch.records if isinstance(each, Reject)] == [
+        ("okx", "not_applicable")
+    ]

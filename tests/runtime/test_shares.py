@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import msgspec
 import pytest
@@ -12,23 +12,27 @@ import pytest
 from monitor.bus import codec
 from monitor.bus.partitioner import Partitioner
 from monitor.bus.ports import Batch, Partition
-from monitor.bus.topics import MARKET_TOPICS, ROUTES, SIGNALS, SUMMARIES, WATERMARKED, Record
-from monitor.cascade.detector import FORMAT
+from monitor.bus.topics import MARKET_TOPICS, REJECTS, ROUTES, SIGNALS, SUMMARIES, WATERMARKED, Record
+from monitor.cascade.detector import FORMAT, Detector
+from monitor.cascade.market import Market
+from monitor.cascade.quarantine import LENGTH_S
 from monitor.demo.story import DETECTOR
-from monitor.events import MARKET, Closed, Heartbeat, Signal
+from monitor.events import MARKET, MICROS, AnyEvent, Closed, Heartbeat, MarkPrice, Reject, Signal
 from monitor.runtime.asset_share import AssetShare
 from monitor.runtime.market_share import MarketShare
 from monitor.runtime.share import COMMON, Share, Step
+from monitor.simulate.listings import VENUE_SHARES
+from tests.cascade.poison import UNAPPLIED, UNCLOSED, poisoned
 from tests.kafka.story import differences, expected, story, told
 
 PARTITIONS = 3
 
 
-def logs() -> dict[Partition, list[Record]]:
+def logs(events: Iterable[AnyEvent]) -> dict[Partition, list[Record]]:
     """The topics as a collector fills them."""
     found: dict[Partition, list[Record]] = defaultdict(list)
     partitioner = Partitioner(PARTITIONS)
-    for event in story():
+    for event in events:
         if isinstance(event, Heartbeat):
             topics = {*WATERMARKED, *ROUTES[Heartbeat]}
             for where in [Partition(topic.name, number) for topic in topics for number in range(PARTITIONS)]:
@@ -91,11 +95,43 @@ class MarketOwner(Owner):
 @pytest.mark.parametrize("seed", [1, 2])
 def test_shares_say_what_one_detector_says(seed: int) -> None:
     """Read in any order, kept and restored at any time, the shares' signals are the detector's, each once."""
+    signals, rejects, beats = shared(logs(story()), seed)
+    assert differences(told(signals), expected()) == []
+    assert {signal.asset for signal in signals} > {MARKET, "BTC"}
+    assert beats > 0
+    assert rejects == []
+
+
+@pytest.mark.parametrize("price", [UNAPPLIED, UNCLOSED])
+def test_shares_quarantine_what_one_detector_quarantines(price: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever owns a share and whenever it changes hands, the same asset is set aside, and its record sent once."""
+    poisoned(monkeypatch)
+    events = list(story())
+    place = next(
+        at for at in range(len(events) * 6 // 10, len(events))
+        if isinstance(events[at], MarkPrice) and events[at].asset == "SOL"
+    )  # fmt: skip
+    poison = events[place]
+    second = poison.receive_time_us // MICROS
+    end = next(at for at in range(place, len(events)) if events[at].receive_time_us // MICROS > second)
+    for venue in VENUE_SHARES:  # all of them and last in their second, so that it is their median
+        events.insert(end, msgspec.structs.replace(poison, venue=venue, mark_price=price))
+    whole = Detector(DETECTOR)
+    want = told(whole.apply(events))
+    faults = [fault.reject for fault in whole.quarantine.take()]
+    assert len(faults) == 1
+    signals, rejects, _ = shared(logs(events), 3)
+    assert differences(told(signals), want) == []
+    assert rejects == faults
+
+
+def shared(log: dict[Partition, list[Record]], seed: int) -> tuple[list[Signal], list[Reject], int]:
+    """Run shares over topics as a group does; returns their signals, rejects and the number of heartbeats."""
     rng = random.Random(seed)
-    log = logs()
     market = MarketOwner(0, [SUMMARIES.name], log)
     owners = [Owner(number, [topic.name for topic in MARKET_TOPICS], log) for number in range(PARTITIONS)]
     signals: list[Signal] = []
+    rejects: list[Reject] = []
     beats = 0
     idle = 0
     while idle < 20:
@@ -104,17 +140,46 @@ def test_shares_say_what_one_detector_says(seed: int) -> None:
             if owner.read(rng):
                 idle = 0
             step = owner.go_on(rng)
-            for topic, number, _, value in step.records if step else ():
-                record = codec.decode(topic.name, value, ())
+            for topic, number, _, value, headers in step.records if step else ():
+                record = codec.decode(topic.name, value, headers)
                 if topic is SUMMARIES:
                     log[Partition(topic.name, number)].append(record)
                 elif topic is SIGNALS and isinstance(record, Signal):
                     signals.append(record)
+                elif isinstance(record, Reject):
+                    rejects.append(record)
                 beats += isinstance(record, Heartbeat)
-    assert differences(told(signals), expected()) == []
-    assert {signal.asset for signal in signals} > {MARKET, "BTC"}
-    assert beats > 0
     assert all(owner.restores > 0 for owner in (*owners, market))
+    return signals, rejects, beats
+
+
+def test_summaries_that_cannot_be_read_close_their_seconds() -> None:
+    """They are counted and passed over, and the market waits for nothing."""
+    share = MarketShare(DETECTOR, 1, 0)
+    where = Partition(SUMMARIES.name, 0)
+    share.put(Batch(where, 0, [Closed(0, 7, {}, msgspec.Raw(b'[["BTC",7,"nonsense"]]'), FORMAT)]))
+    assert share.step(1) == Step([], [], 7)
+    assert share.passed_over == 1
+
+
+def test_a_fault_of_the_market_is_kept_and_sent_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The market is set aside; an owner that takes over neither repeats the reject nor forgets the quarantine."""
+    share = MarketShare(DETECTOR, 1, 0)
+    where = Partition(SUMMARIES.name, 0)
+    batch = Batch(
+        where, 0, [Closed(0, 7, {}, msgspec.Raw(b'[["BTC",7,[],100.0,true,[false,false],["calm","calm"],[]]]'), FORMAT)]
+    )
+    monkeypatch.setattr(Market, "take", lambda self, summary: 1 // 0)
+    again = MarketShare.restore(share.snapshot(), DETECTOR, 1, 0, 7)
+    for each in (share, again):
+        each.put(batch)
+    step, repeated = share.step(1), again.step(1)
+    assert step is not None
+    assert repeated is not None
+    assert [record.topic for record in step.records] == [REJECTS]
+    assert repeated.records == []
+    kept = MarketShare.restore(share.snapshot(), DETECTOR, 1, 0, 7)
+    assert kept.quarantine.until == share.quarantine.until == {MARKET: 7 + LENGTH_S}
 
 
 def test_a_snapshot_of_something_else_is_refused() -> None:
