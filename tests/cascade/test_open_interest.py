@@ -40,7 +40,9 @@ def change_of(interest: OpenInterest, window: str = "30d") -> Change:
 
 @given(
     st.lists(
-        st.tuples(st.floats(1.0, 1e7), st.floats(1.0, 1e7), st.floats(0.01, 2e5), st.floats(0.01, 2e5)),
+        st.tuples(
+            st.floats(1.0, 1e7), st.floats(1.0, 1e7), st.floats(0.01, 2e4), st.floats(0.01, 2e4)
+        ),  # within MOST_USD
         min_size=1,
         max_size=6,
     )
