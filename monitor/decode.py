@@ -12,6 +12,7 @@ import msgspec
 
 from monitor.adapters.adapter import Adapter
 from monitor.adapters.instruments import read_instruments
+from monitor.adapters.memory import Memory
 from monitor.adapters.registry import adapter_named
 from monitor.errors import OperatorError
 from monitor.events import Event, Reject
@@ -59,11 +60,11 @@ def decode(lines: Iterable[bytes], adapter: Adapter, out: Write, err: Write) -> 
         rows are read and print nothing.
     """
     encode = msgspec.json.encode
-    reader = adapter.reader()
+    memory = Memory()
     status = 0
     for number, line in enumerate(lines, 1):
         frame = plain_frame(line.strip())
-        for message in reader.parse(frame, 0) if frame else ():
+        for message in adapter.parse(frame, 0, memory) if frame else ():
             if isinstance(message, Event):
                 out(encode(message) + b"\n")
             elif isinstance(message, Reject):

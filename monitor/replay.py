@@ -13,8 +13,9 @@ import msgspec
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from monitor.adapters.adapter import Ack, Adapter, Instrument, Notice, Ping, Pong, Reader, Refusal, Skipped
+from monitor.adapters.adapter import Ack, Adapter, Instrument, Notice, Ping, Pong, Refusal, Skipped
 from monitor.adapters.instruments import instruments_in
+from monitor.adapters.memory import Memory
 from monitor.adapters.registry import adapter_named
 from monitor.cascade.detector import Detector
 from monitor.cascade.quarantine import Unapplied
@@ -48,7 +49,8 @@ class FrameReader:
     def __init__(self) -> None:
         self._instruments: dict[str, dict[str, Instrument]] = {}
         self._adapters: dict[str, Adapter] = {}
-        self._readers: dict[tuple[str, str], Reader] = {}
+        self._venues: dict[str, Memory] = {}
+        self._sockets: dict[tuple[str, str], Memory] = {}
 
     def events(self, raw: RawFrame) -> list[AnyEvent | Reject]:
         """The events of one frame. Raises ``OperatorError`` for a venue that there is no adapter for."""
@@ -57,10 +59,11 @@ class FrameReader:
             adapter = self._adapters[raw.venue] = _adapter(raw.venue)()
         if raw.channel == INSTRUMENTS:
             return self._learn(adapter, raw)
-        reader = self._readers.get((raw.venue, raw.channel))
-        if reader is None:
-            reader = self._readers[raw.venue, raw.channel] = adapter.reader()
-        messages = reader.parse(raw.content, raw.receive_time_us)
+        memory = self._sockets.get((raw.venue, raw.channel))
+        if memory is None:
+            venue = self._venues.setdefault(raw.venue, Memory())
+            memory = self._sockets[raw.venue, raw.channel] = venue.of_socket()
+        messages = adapter.parse(raw.content, raw.receive_time_us, memory)
         return [message for message in messages if not isinstance(message, _CONTROL)]
 
     def _learn(self, adapter: Adapter, raw: RawFrame) -> list[AnyEvent | Reject]:
@@ -70,10 +73,9 @@ class FrameReader:
             return [Reject(raw.venue, "malformed", f"instrument data: {error}", raw.receive_time_us)]
         known = self._instruments.setdefault(raw.venue, {})
         if found.items() <= known.items():
-            return []  # who reads a socket remembers what it said: nothing new is no reason to forget it
+            return []
         known.update(found)
         self._adapters[raw.venue] = type(adapter)(known)
-        self._readers = {key: reader for key, reader in self._readers.items() if key[0] != raw.venue}
         return []
 
 

@@ -19,9 +19,9 @@ from click.testing import CliRunner
 
 from monitor import contracts
 from monitor.adapters.adapter import Instrument, Message
-from monitor.adapters.adapter import Reader as SocketReader
 from monitor.adapters.bybit import Bybit as BybitAdapter
 from monitor.adapters.instruments import InstrumentTable
+from monitor.adapters.memory import Latest, Memory
 from monitor.adapters.registry import ADAPTERS
 from monitor.cascade.detector import Detector
 from monitor.cli import cli
@@ -373,42 +373,35 @@ def test_standard_input_is_read_as_bytes(monkeypatch: pytest.MonkeyPatch, printe
 
 
 class Rememberer(BybitAdapter):
-    """Frames depend on what their socket said before: this one counts them."""
+    """Counts the frames of a venue and those of a socket."""
 
-    def reader(self) -> SocketReader:
-        """A reader of one socket's own."""
-        return Counting()
-
-
-class Counting:
-    """Numbers the frames of its socket."""
-
-    def __init__(self) -> None:
-        self.frames = 0
-
-    def parse(self, frame: bytes, received_us: int) -> list[Message]:
-        """A mark price that is the frame's number."""
-        self.frames += 1
-        return [MarkPrice("bybit", "X", "X", received_us, received_us, float(self.frames))]
+    def parse(self, frame: bytes, received_us: int, memory: Memory | None = None) -> list[Message]:
+        """A mark price that is the socket's count, with the venue's as its index."""
+        assert memory is not None
+        memory.confirmed["x"] += 1
+        latest = memory.latest.setdefault("X", Latest(0.0))
+        assert isinstance(latest.price, float)
+        latest.price += 1.0
+        return [MarkPrice("bybit", "X", "X", received_us, received_us, memory.confirmed["x"], latest.price)]
 
 
-def test_sockets_are_read_apart_until_their_instruments_change(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each connection of a recording has its reader; the same instruments again keep it, others begin anew."""
+def test_what_frames_reported_outlives_instruments(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each connection of a recording has a memory of its own and the venue's; newer instruments keep both."""
     monkeypatch.setitem(ADAPTERS, "bybit", Rememberer)
     frames = FrameReader()
 
-    def number(channel: str) -> float:
+    def number(channel: str) -> tuple[float, object]:
         (event,) = frames.events(RawFrame("bybit", channel, 1, "{}"))
         assert isinstance(event, MarkPrice)
-        return event.mark_price
+        return event.mark_price, event.index_price
 
     def learn(size: float) -> None:
         table = InstrumentTable("bybit", {"X": Instrument("X", "X", 1, size, "base")}, {}, 1)
         assert frames.events(RawFrame("bybit", INSTRUMENTS, 1, msgspec.json.encode(table).decode())) == []
 
     learn(1.0)
-    assert [number("linear-0"), number("linear-1"), number("linear-0")] == [1.0, 1.0, 2.0]
+    assert [number("linear-0"), number("linear-1"), number("linear-0")] == [(1, 1), (1, 2), (2, 3)]
     learn(1.0)
-    assert number("linear-0") == 3.0
+    assert number("linear-0") == (3, 4)
     learn(2.0)
-    assert number("linear-0") == 1.0
+    assert number("linear-0") == (4, 5)

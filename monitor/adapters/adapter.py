@@ -1,8 +1,9 @@
-"""What an exchange's adapter is: endpoints, subscribe frames and a pure ``parse``.
+"""Defines what an exchange's adapter is: endpoints, subscribe frames and a pure ``parse``.
 
-An adapter never awaits and never reads a clock, and what was executed or traded never depends on an earlier frame: so
-production, replay, tests and fuzzing run the same ``parse``. The session (:mod:`monitor.adapters.session`) does all
-the talking, driven by the :class:`Connection` plans that the adapter gives it.
+An adapter never awaits, never reads a clock and never changes once it is made. What frames leave out because earlier
+frames reported it lives in the :class:`~monitor.adapters.memory.Memory` that ``parse`` is given; what was executed or
+traded never depends on an earlier frame. So production, replay, tests and fuzzing run the same ``parse``. The session
+(:mod:`monitor.adapters.session`) does all I/O, driven by the :class:`Connection` plans that the adapter makes.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import ClassVar, Final, Literal, NamedTuple, Protocol
 
 import msgspec
 
+from monitor.adapters.memory import Memory
 from monitor.events import AnyEvent, Channel, Coverage, Reject
 
 
@@ -208,16 +210,6 @@ class Connection(NamedTuple):
         return self.channels & DENSE
 
 
-class Reader(Protocol):
-    """Reads the frames of one socket, in their order."""
-
-    def parse(self, frame: bytes, received_us: int) -> list[Message]:
-        """Read one frame. Never raises: what cannot be read comes back as a :class:`Reject`, row by row.
-
-        ``received_us`` of 0 means that the time of receipt is not known (``decode``); then no check against it is made.
-        """
-
-
 class Adapter(Protocol):
     """One exchange's market. One module, one class, one line in :mod:`monitor.adapters.registry`."""
 
@@ -254,12 +246,16 @@ class Adapter(Protocol):
     ) -> list[Connection]:
         """Plan the sockets that carry ``channels`` for ``symbols`` within the venue's limits."""
 
-    def parse(self, frame: bytes, received_us: int) -> list[Message]:
-        """As :meth:`Reader.parse`."""
+    def parse(self, frame: bytes, received_us: int, memory: Memory | None = None) -> list[Message]:
+        """Read one frame. Never raises: what cannot be read comes back as a :class:`Reject`, row by row.
 
-    def reader(self) -> Reader:
-        """Who reads a fresh socket: the adapter, unless frames depend on what their socket said before."""
-        return self
+        Args:
+            frame: the bytes as they came.
+            received_us: time of receipt, microseconds; 0 where it is not known (``decode``), and then no check against
+                it is made.
+            memory: what earlier frames of the same socket and venue reported; the only thing that this changes. None
+                reads the frame by itself.
+        """
 
     def dial_url(self, url: str, answer: bytes) -> str:
         """Where to dial instead of a plan's ``url``, by the answer to :attr:`token_request`.
@@ -286,10 +282,11 @@ class Adapter(Protocol):
         """What asks for a channel's events of a gap, where the venue keeps them; none where it does not."""
         return ()
 
-    def parse_rest(self, request: RestRequest, body: bytes, received_us: int) -> RestPage:
+    def parse_rest(self, request: RestRequest, body: bytes, received_us: int, memory: Memory | None = None) -> RestPage:
         """Read the answer to a request of :meth:`polls`, :meth:`history` or :meth:`backfill`.
 
-        Ids are those of the same events on a socket. Raises ``ValueError`` when the body is no such answer.
+        Ids are those of the same events on a socket. ``memory`` is the venue's, as in :meth:`parse`. Raises
+        ``ValueError`` when the body is no such answer.
         """
         raise ValueError(f"{self.venue} asked for nothing: {request.path} {body[:64]!r} {received_us}")
 

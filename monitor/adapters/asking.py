@@ -17,6 +17,7 @@ from typing import Final, NamedTuple
 import msgspec
 
 from monitor.adapters.adapter import Adapter, Poll, RestRequest, Skipped
+from monitor.adapters.memory import Memory
 from monitor.adapters.outlet import Outlet
 from monitor.adapters.rest import RestClient, RestError
 from monitor.adapters.stats import KIND_NAMES, SessionStats
@@ -90,6 +91,7 @@ class Asking:
         outlet: where the venue's events go.
         clock: the machine's time in microseconds.
         settings: what to ask for.
+        memory: the venue's, which answers and frames build on.
     """
 
     def __init__(
@@ -101,6 +103,7 @@ class Asking:
         outlet: Outlet,
         clock: Callable[[], int],
         settings: AskingSettings,
+        memory: Memory | None = None,
     ) -> None:
         self._client = client
         self._adapter = adapter
@@ -109,6 +112,7 @@ class Asking:
         self._outlet = outlet
         self._clock = clock
         self._settings = settings
+        self._memory = memory or Memory()
         self._stats = SessionStats(adapter.venue, "rest")
         self._polls: list[Poll] = []
         self._changed = asyncio.Event()
@@ -153,7 +157,7 @@ class Asking:
 
         def read(request: RestRequest, body: bytes) -> RestPageAt:
             received_us = self._clock()
-            return RestPageAt(*self._adapter.parse_rest(request, body, received_us), received_us)
+            return RestPageAt(*self._adapter.parse_rest(request, body, received_us, self._memory), received_us)
 
         async for page in self._client.pages(request, read):
             events += self._take(page, keep)

@@ -68,6 +68,7 @@ from monitor.adapters.binance_rest import (
     messages_in,
     trades_between,
 )
+from monitor.adapters.memory import Memory
 from monitor.adapters.plan import carried_channels, chunked, request
 from monitor.adapters.records import Fill, Mark, Receipt, RowAdapter
 from monitor.adapters.rows import (
@@ -157,12 +158,12 @@ class Binance(RowAdapter):
             )
         return plans
 
-    def parse(self, frame: bytes, received_us: int) -> list[Message]:
+    def parse(self, frame: bytes, received_us: int, memory: Memory | None = None) -> list[Message]:
         """Read one frame, wrapped by the combined endpoint or bare."""
         try:
             data = self._decode(frame).data
         except UNREADABLE:
-            return super().parse(frame, received_us)
+            return super().parse(frame, received_us, memory)
         if type(data) is SoundTrade:
             # Nearly every frame: no calls but the record's own, no look at what is usual. What this leaves is judged
             # number by number, at twice the time.
@@ -183,7 +184,7 @@ class Binance(RowAdapter):
                 return [
                     Trade(self.venue, symbol, plain[0], time_us, received_us, side, price, quantity, usd, fills, id_)
                 ]
-        receipt = Receipt(received_us, frame)
+        receipt = Receipt(received_us, frame, memory)
         return [self._message(row, receipt) for row in (data if isinstance(data, list) else [data])]
 
     def read(self, receipt: Receipt) -> list[Message]:
@@ -259,9 +260,9 @@ class Binance(RowAdapter):
         """Aggregated trades of a gap; forced orders are not kept."""
         return trades_between(self.paths, symbols, from_us, to_us) if channel == "trades" else ()
 
-    def parse_rest(self, request: RestRequest, body: bytes, received_us: int) -> RestPage:
+    def parse_rest(self, request: RestRequest, body: bytes, received_us: int, memory: Memory | None = None) -> RestPage:
         """Read an answer of any of the three."""
-        return messages_in(self._records, self.paths, request, Receipt(received_us, body))
+        return messages_in(self._records, self.paths, request, Receipt(received_us, body, memory))
 
 
 def listing_of_base_units(venue: str, symbol: str) -> Listing | None:

@@ -3,9 +3,9 @@
 Sizes are base coins, as the name's quote says (``BTC-USDT``), so no instrument table is needed.
 
 Trades (``<symbol>@trade``): ``m`` says that the buyer was the maker, so the taker sold. ``<symbol>@markPrice`` has the
-mark price alone. Index and funding are asked for, all symbols at once, and go out as further mark prices. Open interest
-is asked for symbol by symbol and said in dollars (for BTC 3.3 billion when a coin cost 17,000); coins are that over the
-last mark price, so that before the first one it is left for the next time. Whether it counts one side is not
+mark price alone. Index and funding are polled by REST, all symbols at once, and go out as further mark prices. Open
+interest is polled symbol by symbol and is in dollars (for BTC 3.3 billion when a coin cost 17,000); coins are that over
+the last mark price, which is remembered; before the first one an answer makes no event. Whether it counts one side is not
 documented; it is taken for one side's.
 
 Frames are binary gzip. The exchange sends ``Ping`` and wants ``Pong``, or ``{"ping": …, "time": …}`` and the same with
@@ -21,7 +21,7 @@ letters (``NCSK``, ``NCCO``, ``NCFX``, ``NCSI``) are all of the traditional mark
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import ClassVar, Final
 
 import msgspec
@@ -43,6 +43,7 @@ from monitor.adapters.adapter import (
 )
 from monitor.adapters.answers import data_in
 from monitor.adapters.inflate import inflate
+from monitor.adapters.memory import Memory
 from monitor.adapters.plan import carried_channels, chunked, request
 from monitor.adapters.records import Fill, Mark, Receipt, RowAdapter, Shape
 from monitor.adapters.rows import TRADFI, keys, numbered, optional_time_us
@@ -142,10 +143,6 @@ class Bingx(RowAdapter):
         "dataType data id code msg ping time timestamp success", "s p q T m e E t", "reqType"
     )
 
-    def __init__(self, instruments: Mapping[str, Instrument] | None = None) -> None:
-        super().__init__(instruments)
-        self._prices: dict[str, float] = {}
-
     def connections(
         self, symbols: Sequence[str], channels: Iterable[Channel], ws_url: str | None = None
     ) -> list[Connection]:
@@ -199,10 +196,10 @@ class Bingx(RowAdapter):
         return self._records.trade(Fill(row.s, side, row.p, row.q, row.T * 1000, key), receipt)
 
     def _mark(self, mark: Mark, receipt: Receipt) -> Message:
-        """A mark price, which open interest is valued by."""
+        """Read a mark price and remember it: open interest is valued by it."""
         message = self._records.mark(mark, receipt)
         if isinstance(message, MarkPrice):
-            self._prices[mark.symbol] = mark.price
+            self._records.latest(mark.symbol, receipt).reprice(mark.price, mark.time_us)
         return message
 
     def parse_instruments(self, body: bytes, request: RestRequest) -> InstrumentPage:
@@ -235,9 +232,9 @@ class Bingx(RowAdapter):
             ]
         return polls
 
-    def parse_rest(self, request: RestRequest, body: bytes, received_us: int) -> RestPage:
+    def parse_rest(self, request: RestRequest, body: bytes, received_us: int, memory: Memory | None = None) -> RestPage:
         """Read ``premiumIndex``, as of its receipt, or ``openInterest``; symbols that are not watched are left."""
-        data, receipt = data_in(self.venue, body, 0), Receipt(received_us, body)
+        data, receipt = data_in(self.venue, body, 0), Receipt(received_us, body, memory)
         if request.path == PREMIUM:
             return RestPage(self._records.each(data, _PREMIUMS, self._premium, receipt))
         return RestPage(self._records.each(data, _INTERESTS, self._interest, receipt))
@@ -251,9 +248,9 @@ class Bingx(RowAdapter):
         return [self._mark(mark, receipt)]
 
     def _interest(self, row: Interest, receipt: Receipt) -> list[Message]:
-        """Dollars, and coins by the last mark price; none before it."""
-        listing, price = self._listings[row.symbol], self._prices.get(row.symbol)
-        if listing is not None and price is None:
+        """Read dollars, and divide them by the last mark price for coins; none before the first one."""
+        listing, price = self._listings[row.symbol], self._records.latest(row.symbol, receipt).price
+        if listing is not None and price is UNSET:
             return []
-        coins = 0.0 if listing is None or price is None else row.openInterest / price * listing[1]
+        coins = 0.0 if listing is None or price is UNSET else row.openInterest / price * listing[1]
         return [self._records.interest(row.symbol, coins, row.openInterest, row.time * 1000, receipt)]

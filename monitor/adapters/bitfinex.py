@@ -1,7 +1,7 @@
 """Bitfinex derivatives: liquidations of all pairs in one channel, trades, derivative status.
 
-Frames are arrays that begin with a channel number, which the answer to the subscription gives: a socket has a reader
-of its own, which remembers them. Amounts are base coins; ``UST`` is USDT.
+Frames are arrays that begin with a channel number, which the answer to the subscription gives; the numbers are
+remembered by socket. Amounts are base coins; ``UST`` is USDT.
 
 Liquidations (``status``, key ``liq:global``): rows ``["pos", id, time, _, symbol, amount, base price, _, is_match,
 is_market_sold, _, price]``. ``amount`` is the position's: above zero a long dies. The base price is what the position
@@ -24,8 +24,7 @@ the first and which its executions is tardis-dev's reading, too.
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, ClassVar, Final
 
 import msgspec
@@ -41,7 +40,6 @@ from monitor.adapters.adapter import (
     Message,
     Notice,
     Pong,
-    Reader,
     Refusal,
     RestRequest,
     Skipped,
@@ -148,19 +146,9 @@ class Bitfinex(RowAdapter):
         "event channel chanId symbol pair key code msg version serverId platform status cid ts flags"
     )
 
-    def __init__(self, instruments: Mapping[str, Instrument] | None = None) -> None:
-        super().__init__(instruments)
-        self._channels: dict[int, str] = {}
-
     def naming(self) -> ByName:
         """Derivatives alone."""
         return listing_of_name
-
-    def reader(self) -> Reader:
-        """A socket numbers its channels anew."""
-        fresh = copy.copy(self)
-        fresh._channels = {}
-        return fresh
 
     def connections(
         self, symbols: Sequence[str], channels: Iterable[Channel], ws_url: str | None = None
@@ -194,7 +182,7 @@ class Bitfinex(RowAdapter):
             return self._reply(_LOOSE.decode(receipt.frame), receipt)
         if len(parts) < 2:
             return [self._records.malformed(receipt)]
-        name = self._channels.get(_NUMBER.decode(parts[0]))
+        name = receipt.kept.channels.get(_NUMBER.decode(parts[0]))
         if name is None:
             return [self._records.unknown_channel(bytes(parts[0]).decode(errors="replace"), receipt)]
         head = bytes(parts[1])
@@ -246,7 +234,7 @@ class Bitfinex(RowAdapter):
         """The number of a channel, a refusal, or what the exchange says of the connection."""
         name = loose.symbol or loose.key
         if loose.event == "subscribed" and name:
-            self._channels[loose.chanId] = name
+            receipt.kept.channels[loose.chanId] = name
             return [Ack(name)]
         if loose.event == "error":
             return [Refusal(name, f"{loose.code}: {loose.msg}")]

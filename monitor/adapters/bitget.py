@@ -61,6 +61,7 @@ from monitor.adapters.bitget_frames import (
     decode_trades,
 )
 from monitor.adapters.bitget_rest import instruments_in, liquidations_between, liquidations_in
+from monitor.adapters.memory import Memory
 from monitor.adapters.plan import carried_channels, chunked, request
 from monitor.adapters.records import Fill, Mark, Receipt, RowAdapter
 from monitor.adapters.rows import amounts, find_fault, numbered, optional_time_us, raw_rows, unknown_value
@@ -166,21 +167,21 @@ class Bitget(RowAdapter):
             return symbols
         return [symbol for symbol in symbols if self._listings[symbol] and symbol not in self._listings.dated]
 
-    def parse(self, frame: bytes, received_us: int) -> list[Message]:
+    def parse(self, frame: bytes, received_us: int, memory: Memory | None = None) -> list[Message]:
         """Read one frame; nearly every one is of trades, which need no look at each number."""
         if TRADES_HEAD not in frame[:HEAD_SIZE]:
-            return super().parse(frame, received_us)
+            return super().parse(frame, received_us, memory)
         try:
             push = decode_trades(frame)
         except UNREADABLE:
-            return super().parse(frame, received_us)
+            return super().parse(frame, received_us, memory)
         symbol = push.arg.symbol
         plain = self._plain(symbol)
         trades: list[Message] = []
         for row in push.data:
             time_us = row.T * 1000
             if plain is None or time_us > received_us:
-                return super().parse(frame, received_us)
+                return super().parse(frame, received_us, memory)
             price, quantity = row.p, row.v
             side: TakerSide = "buy" if row.S == "buy" else "sell"
             usd = price * quantity
@@ -263,10 +264,10 @@ class Bitget(RowAdapter):
         wanted = {self._product(symbol) for symbol in symbols}
         return [liquidations_between(product, from_us, to_us) for product in PRODUCTS.values() if product in wanted]
 
-    def parse_rest(self, request: RestRequest, body: bytes, received_us: int) -> RestPage:
+    def parse_rest(self, request: RestRequest, body: bytes, received_us: int, memory: Memory | None = None) -> RestPage:
         """Read a page of liquidations; rows outside the gap are left."""
         rows, faults, further = liquidations_in(request, body)
-        receipt, seen = Receipt(received_us, body), dict[str, int]()
+        receipt, seen = Receipt(received_us, body, memory), dict[str, int]()
         messages = [self._liquidation(row, seen, receipt) for row in rows]
         messages.extend(self._records.refuse(fault, receipt) for fault in faults)
         return RestPage(messages, further)

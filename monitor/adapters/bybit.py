@@ -10,11 +10,11 @@ position that died (Buy: a long), unlike everywhere else. ``p`` is the bankruptc
 Trades (``publicTrade.<symbol>``): ``S`` is the taker's side; a frame holds trades of one symbol. ``BT`` is a block
 trade (``isBlockTrade`` of REST), which met no order book and is left out.
 
-Tickers (``tickers.<symbol>``): a snapshot, then deltas that hold only what changed. An event is made of what a frame
-itself says: a mark price from each frame that has one, an open interest from each that has both amount and value (the
-value changes whenever the amount does, so they come together). ``openInterest`` counts both sides, and
-``singleOpenInterest`` one. The amount is base units and the value USD, for inverse symbols the other way round: the
-documented snapshot of BTCUSD has 373,504,107 and 22,505.67 at a price of 16,596.
+Tickers (``tickers.<symbol>``): a snapshot, then deltas that leave out what is unchanged, which is remembered. A frame
+with a mark price, an index price or a funding makes a mark price with all three; one with an amount or a value of open
+interest makes an open interest of both. ``openInterest`` counts both sides, and ``singleOpenInterest`` one. The amount
+is base units and the value USD, for inverse symbols the other way round: the documented snapshot of BTCUSD has
+373,504,107 and 22,505.67 at a price of 16,596.
 
 Ids:
     liquidation ``bybit:<s>:<T>:<S>:<v>:<p>``, and ``#1``, ``#2`` … appended to further rows of one frame that are
@@ -54,6 +54,7 @@ from monitor.adapters.bybit_frames import (
     TRADES,
     LiquidationRow,
     Loose,
+    Ticker,
     TradeRow,
     decode_trades,
 )
@@ -67,11 +68,19 @@ from monitor.adapters.bybit_rest import (
     trades_between,
     trades_in,
 )
+from monitor.adapters.memory import Latest, Memory
 from monitor.adapters.plan import carried_channels, chunked, market_url, request, shard
 from monitor.adapters.records import Fill, Mark, Receipt, RowAdapter
-from monitor.adapters.rows import ByName, Listing, listing_by_name, optional_time_us, unknown_value
+from monitor.adapters.rows import (
+    ByName,
+    Listing,
+    listing_by_name,
+    optional_float,
+    optional_time_us,
+    unknown_value,
+)
 from monitor.assets import split_symbol
-from monitor.events import Channel, TakerSide, Trade
+from monitor.events import Channel, Reject, TakerSide, Trade
 from monitor.validation import LEAST_USD, MOST_USD, UNREADABLE
 
 VENUE: Final = "bybit"
@@ -98,6 +107,9 @@ KEEPALIVE: Final = Keepalive('{"op":"ping"}', interval_s=18.0, timeout_s=10.0)
 TAKERS: Final = {"Buy": "buy", "Sell": "sell"}
 CLOSING: Final = {"Buy": "sell", "Sell": "buy"}
 """The order that closes a position, by the position's side."""
+
+NOTHING: Final = Latest()
+"""What is known of a symbol before its first ticker; never changed."""
 
 # The first bytes of a push as the exchange writes them; in any other layout a frame goes the longer way round.
 TRADES_HEAD: Final = b'{"topic":"publicTrade.'
@@ -173,21 +185,21 @@ class Bybit(RowAdapter):
         listing = self._listings[symbol]
         return "inverse" if listing is not None and listing[3] else "linear"
 
-    def parse(self, frame: bytes, received_us: int) -> list[Message]:
+    def parse(self, frame: bytes, received_us: int, memory: Memory | None = None) -> list[Message]:
         """Read one frame; nearly every one is of trades or of a ticker, ten a second and symbol."""
         try:
             if frame[:TRADES_HEAD_SIZE] == TRADES_HEAD:
                 push = decode_trades(frame)
             elif frame.startswith(TICKERS_HEAD):
-                return self._ticker(Receipt(received_us, frame))
+                return self._ticker(Receipt(received_us, frame, memory))
             else:
-                return super().parse(frame, received_us)
+                return super().parse(frame, received_us, memory)
         except UNREADABLE:
-            return super().parse(frame, received_us)
+            return super().parse(frame, received_us, memory)
         symbol = push.topic[SYMBOL_AT:]
         plain = self._plain(symbol)
         if plain is None:
-            return self._trades(symbol, push.data, Receipt(received_us, frame))
+            return self._trades(symbol, push.data, Receipt(received_us, frame, memory))
         # Nearly every row: no calls but the record's own, one time for all that share it. A frame with another row is
         # judged number by number, at twice the time.
         asset = plain[0]
@@ -198,7 +210,7 @@ class Bybit(RowAdapter):
                 time_ms = row.T
                 time_us = time_ms * 1000
             if time_us > received_us or row.BT:
-                return self._trades(symbol, push.data, Receipt(received_us, frame))
+                return self._trades(symbol, push.data, Receipt(received_us, frame, memory))
             price = row.p
             quantity = row.v
             side: TakerSide = "buy" if row.S == "Buy" else "sell"
@@ -242,25 +254,39 @@ class Bybit(RowAdapter):
         return self._records.liquidation(fill, "bankruptcy", receipt, seen)
 
     def _ticker(self, receipt: Receipt) -> list[Message]:
-        """The mark price and the open interest that a ticker frame itself holds. Raises as :meth:`read` does."""
+        """Read a ticker: a mark price and an open interest, each if anything of it came. Raises as :meth:`read` does.
+
+        The last values complete a delta. One that is older than these, from a second socket that lags behind, is not
+        remembered: what it says is superseded, and so is its event. Nor is a frame of which a value was refused.
+        """
         push = TICKER.decode(receipt.frame)
         row, time_us = push.data, push.ts * 1000
         symbol = row.symbol
         listing = self._listings[symbol]
         if listing is None:
             return [self._records.unknown_symbol(symbol, receipt)]
+        priced, interested = row.priced, row.interested
+        if not (priced or interested):
+            return []
+        kept = receipt.kept.latest
+        last = kept.get(symbol, NOTHING)
+        now = completed(row, last if push.type == "delta" else NOTHING, time_us)
         messages: list[Message] = []
-        if row.markPrice is not UNSET:
-            next_us = optional_time_us(row.nextFundingTime)
-            mark = Mark(symbol, row.markPrice, time_us, row.indexPrice, row.fundingRate, next_us)
+        if priced and now.price is not UNSET:
+            mark = Mark(symbol, now.price, time_us, now.index_price, now.rate, now.next_us)
             messages.append(self._records.mark(mark, receipt))
-        amount, value, sides = row.singleOpenInterest, row.singleOpenInterestValue, 1
-        if amount is UNSET:
-            amount, value, sides = row.openInterest, row.openInterestValue, 2
-        if amount is not UNSET and value is not UNSET:
+        if interested and now.interest is not UNSET and now.interest_value is not UNSET:
             _, units, _, inverse, _ = listing
-            coins, usd = (value, amount) if inverse else (amount, value)
-            messages.append(self._records.interest(symbol, coins / sides * units, usd / sides, time_us, receipt))
+            coins, usd = now.interest, now.interest_value
+            if inverse:
+                coins, usd = usd, coins
+            messages.append(self._records.interest(symbol, coins * units, usd, time_us, receipt))
+        for message in messages:
+            if type(message) is Reject:
+                return messages
+        # A message that was not refused has a believable time.
+        if time_us >= last.time_us and (messages or self._records.dated(push.ts, receipt)):
+            kept[symbol] = now
         return messages
 
     def _reply(self, loose: Loose, receipt: Receipt) -> Message:
@@ -289,11 +315,11 @@ class Bybit(RowAdapter):
             return ()
         return [trades_between(self._category(symbol), symbol, from_us, to_us) for symbol in symbols]
 
-    def parse_rest(self, request: RestRequest, body: bytes, received_us: int) -> RestPage:
+    def parse_rest(self, request: RestRequest, body: bytes, received_us: int, memory: Memory | None = None) -> RestPage:
         """Read trades, prices or open interest."""
         if request.path == MARK_PRICES:
             return RestPage([], interest_at(request, body))
-        receipt = Receipt(received_us, body)
+        receipt = Receipt(received_us, body, memory)
         if request.path == RECENT_TRADES:
             symbol, trades, faults = trades_in(request, body)
             messages = self._trades(symbol, trades, receipt)
@@ -313,6 +339,20 @@ def listing_of_name(venue: str, symbol: str) -> Listing | None:
         return listing
     asset, units, size, _, prefix = listing
     return asset, units, size, True, prefix
+
+
+def completed(row: Ticker, last: Latest, time_us: int) -> Latest:
+    """Return the values of a ticker, and where it leaves one out the last one."""
+    interest, value = row.interest, row.interest_value
+    return Latest(
+        last.price if row.markPrice is UNSET else row.markPrice,
+        last.index_price if row.indexPrice is UNSET else optional_float(row.indexPrice, 0.0),
+        last.interest if interest is UNSET else interest,
+        last.interest_value if value is UNSET else value,
+        time_us,
+        last.rate if row.fundingRate is UNSET else optional_float(row.fundingRate),
+        last.next_us if row.nextFundingTime is UNSET else optional_time_us(row.nextFundingTime),
+    )
 
 
 def subscriptions(topics: Sequence[str]) -> tuple[Request, ...]:

@@ -44,17 +44,42 @@ class LiquidationRow(msgspec.Struct, gc=False):
 
 
 class Ticker(msgspec.Struct, gc=False):
-    """``data`` of ``tickers``: in a delta, only what changed. Dated futures leave the funding fields empty."""
+    """``data`` of ``tickers``: a delta leaves out what is unchanged. Dated futures leave the funding fields empty."""
 
     symbol: str
     markPrice: float | UnsetType = UNSET
     indexPrice: float | str | UnsetType = UNSET
     fundingRate: float | str | UnsetType = UNSET
-    nextFundingTime: int | str = 0
+    nextFundingTime: int | str | UnsetType = UNSET
     openInterest: float | UnsetType = UNSET
     openInterestValue: float | UnsetType = UNSET
     singleOpenInterest: float | UnsetType = UNSET
     singleOpenInterestValue: float | UnsetType = UNSET
+
+    @property
+    def priced(self) -> bool:
+        """True if a price or a funding came."""
+        return not (
+            self.markPrice is UNSET
+            and self.indexPrice is UNSET
+            and self.fundingRate is UNSET
+            and self.nextFundingTime is UNSET
+        )
+
+    @property
+    def interested(self) -> bool:
+        """True if an amount or a value of open interest came."""
+        return self.interest is not UNSET or self.interest_value is not UNSET
+
+    @property
+    def interest(self) -> float | UnsetType:
+        """Open interest of one side."""
+        return half(self.openInterest) if self.singleOpenInterest is UNSET else self.singleOpenInterest
+
+    @property
+    def interest_value(self) -> float | UnsetType:
+        """What the open interest of one side is worth."""
+        return half(self.openInterestValue) if self.singleOpenInterestValue is UNSET else self.singleOpenInterestValue
 
 
 class Trades(msgspec.Struct, gc=False):
@@ -65,10 +90,11 @@ class Trades(msgspec.Struct, gc=False):
 
 
 class TickerFrame(msgspec.Struct, gc=False):
-    """A ``tickers`` frame."""
+    """A ``tickers`` frame, a ``snapshot`` or a ``delta``."""
 
     ts: int
     data: Ticker
+    type: str = "snapshot"
 
 
 class Loose(msgspec.Struct, gc=False):
@@ -80,6 +106,11 @@ class Loose(msgspec.Struct, gc=False):
     success: bool = True
     ret_msg: str = ""
     req_id: str = ""
+
+
+def half(both_sides: float | UnsetType) -> float | UnsetType:
+    """Return one side of a number that counts both."""
+    return both_sides if both_sides is UNSET else both_sides / 2
 
 
 decode_trades: Final = msgspec.json.Decoder(Trades, strict=False).decode

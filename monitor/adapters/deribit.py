@@ -62,6 +62,7 @@ from monitor.adapters.deribit_frames import (
     TradeRow,
     Volatility,
 )
+from monitor.adapters.memory import Memory
 from monitor.adapters.plan import carried_channels, chunked, request
 from monitor.adapters.records import OPPOSITE, Fill, Mark, Receipt, RowAdapter, of_kind
 from monitor.adapters.rows import ByName, Listing, find_fault, onboard_us, unknown_value
@@ -264,11 +265,11 @@ class Deribit(RowAdapter):
         path = "/public/get_last_trades_by_instrument"
         return [RestRequest(path, {"instrument_name": symbol, **span, **common}, about=channel) for symbol in symbols]
 
-    def parse_rest(self, request: RestRequest, body: bytes, received_us: int) -> RestPage:
+    def parse_rest(self, request: RestRequest, body: bytes, received_us: int, memory: Memory | None = None) -> RestPage:
         """Read a page of trades; ``about`` says which of their events are wanted."""
         page = TRADE_PAGE.decode(self._result(body))
         rows, _ = TRADES.rows(page.trades)
-        messages = self._records.each(page.trades, TRADES, self._trade, Receipt(received_us, body))
+        messages = self._records.each(page.trades, TRADES, self._trade, Receipt(received_us, body, memory))
         further = None
         if page.has_more and rows:
             further = request._replace(query={**request.query, "start_seq": str(rows[-1].trade_seq + 1)})

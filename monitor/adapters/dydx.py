@@ -5,11 +5,12 @@ Sizes are base coins, as the name's quote says (``BTC-USD``), so no instrument t
 Liquidations (``v4_trades``) are trades of ``type`` ``LIQUIDATED``, which names the taker as the account that is
 liquidated; ``side`` is the taker's, SELL ends a long. The price is the fill's. Such a trade is a print of the book as
 well, and makes a trade and a liquidation. ``DELEVERAGED`` trades close a position against another account and take
-no price of the book. What comes with ``subscribed`` is backlog.
+no price of the book. The trades that come with ``subscribed`` are backlog.
 
-``v4_markets`` tells changes of all markets. The oracle price is what margins go by, so it is the mark price here. Open
-interest and funding come without a price: funding goes out with the next oracle price, and open interest by the last.
-It bears the time of its receipt, or where that is not known the time of that price.
+``v4_markets`` reports changes of all markets. The oracle price is what margins go by, so it is the mark price here. The
+``subscribed`` answer holds the whole state of each market and ``trading`` what changed of it: open interest, funding,
+and sometimes the oracle price, none of them with a time. Funding goes out with the next oracle price, and open interest
+is valued by the last. Such events bear the time of their receipt, or where that is not known the time of that price.
 
 Ids:
     liquidation ``dydx:<id of the market>:<id>``.
@@ -21,7 +22,7 @@ a connection.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from functools import partial
 from typing import ClassVar, Final
@@ -43,11 +44,12 @@ from monitor.adapters.adapter import (
     RestRequest,
     Skipped,
 )
+from monitor.adapters.memory import Memory
 from monitor.adapters.plan import carried_channels, chunked, request
 from monitor.adapters.records import EPOCH, Fill, Mark, Moment, Receipt, RowAdapter, Shape, micros, of_kind
 from monitor.adapters.rows import keys, optional_float, raw_rows
 from monitor.assets import split_symbol
-from monitor.events import Channel, Reject
+from monitor.events import Channel, MarkPrice, Reject
 
 OFFERED: Final[tuple[Channel, ...]] = ("liquidations", "mark_price", "open_interest", "trades")
 MARKETS_ONLY: Final[frozenset[Channel]] = frozenset({"mark_price", "open_interest"})
@@ -155,11 +157,6 @@ class Dydx(RowAdapter):
         "defaultFundingRate1H basePositionNotional",
     )
 
-    def __init__(self, instruments: Mapping[str, Instrument] | None = None) -> None:
-        super().__init__(instruments)
-        self._oracle: dict[str, tuple[float, int]] = {}
-        self._funding: dict[str, float | UnsetType] = {}
-
     def connections(
         self, symbols: Sequence[str], channels: Iterable[Channel], ws_url: str | None = None
     ) -> list[Connection]:
@@ -213,7 +210,7 @@ class Dydx(RowAdapter):
             return [Ack(f"{loose.channel}:{loose.id}"), Skipped("backlog", len(rows))]
         messages: list[Message] = [Ack(loose.channel)]
         for symbol, raw in _MARKETS.decode(loose.contents).markets.items():
-            messages += self._records.each(raw, MARKETS, partial(self._fund, symbol), receipt)
+            messages += self._records.each(raw, MARKETS, partial(self._market, symbol), receipt)
         return messages
 
     def _push(self, loose: Loose, contents: msgspec.Raw, receipt: Receipt) -> list[Message]:
@@ -241,33 +238,41 @@ class Dydx(RowAdapter):
             return [trade]
         return [trade, self._records.liquidation(fill, "fill", receipt)]
 
-    def _fund(self, symbol: str, row: Market, _: Receipt) -> list[Message]:
-        """Keep a funding rate for the next mark price."""
-        if row.nextFundingRate is not UNSET:
-            self._funding[symbol] = optional_float(row.nextFundingRate)
-        return []
-
     def _mark(self, symbol: str, row: Oracle, receipt: Receipt) -> list[Message]:
-        """An oracle price; those of markets that are not watched are left."""
+        """Read an oracle price; those of markets that are not watched are left."""
         if self._listings[symbol] is None:
             return [Skipped("other_market", 1)]
-        time_us = micros(row.effectiveAt)
-        rate = self._funding.get(symbol, UNSET)
-        message = self._records.mark(Mark(symbol, row.oraclePrice, time_us, row.oraclePrice, rate), receipt)
-        if not isinstance(message, Reject):
-            self._oracle[symbol] = row.oraclePrice, time_us
-        return [message]
+        return [self._price(symbol, row.oraclePrice, micros(row.effectiveAt), True, receipt)]
 
     def _market(self, symbol: str, row: Market, receipt: Receipt) -> list[Message]:
-        """Keep the funding; the open interest by the last oracle price."""
+        """Read what a market's state holds of funding, oracle price and open interest.
+
+        It has no time of its own: its events bear the time of receipt. Where that is not known they bear the time of
+        the last oracle price, and before the first one the values are remembered alone.
+        """
         if self._listings[symbol] is None:
             return [Skipped("other_market", 1)]
-        self._fund(symbol, row, receipt)
-        if row.openInterest is UNSET or symbol not in self._oracle:
-            return []
-        price, time_us = self._oracle[symbol]
-        time_us = receipt.received_us or time_us
-        return [self._records.open_interest(symbol, row.openInterest, price, time_us, receipt)]
+        latest = self._records.latest(symbol, receipt)
+        if row.nextFundingRate is not UNSET:
+            latest.fund(optional_float(row.nextFundingRate))
+        price = optional_float(UNSET if row.oraclePrice is None else row.oraclePrice)
+        time_us = receipt.received_us or latest.time_us
+        messages: list[Message] = []
+        if price is not UNSET and time_us:
+            messages.append(self._price(symbol, price, time_us, False, receipt))
+        elif price is not UNSET and price > 0.0:
+            latest.reprice(price)
+        if row.openInterest is not UNSET and latest.price is not UNSET and time_us:
+            messages.append(self._records.open_interest(symbol, row.openInterest, latest.price, time_us, receipt))
+        return messages
+
+    def _price(self, symbol: str, price: float, time_us: int, dated: bool, receipt: Receipt) -> Message:
+        """Make a mark price with the last funding, and remember it; one that is not ``dated`` holds no other back."""
+        latest = self._records.latest(symbol, receipt)
+        message = self._records.mark(Mark(symbol, price, time_us, price, latest.rate), receipt)
+        if isinstance(message, MarkPrice):
+            latest.reprice(price, time_us if dated else 0)
+        return message
 
     def parse_instruments(self, body: bytes, request: RestRequest) -> InstrumentPage:
         """Read ``/v4/perpetualMarkets``."""
@@ -289,14 +294,14 @@ class Dydx(RowAdapter):
         path = "/v4/trades/perpetualMarket/"
         return [RestRequest(path + one, query, about=f"{channel} {from_us}") for one in symbols]
 
-    def parse_rest(self, request: RestRequest, body: bytes, received_us: int) -> RestPage:
+    def parse_rest(self, request: RestRequest, body: bytes, received_us: int, memory: Memory | None = None) -> RestPage:
         """Read a page of trades; rows of before the gap are left."""
         channel, _, start = request.about.partition(" ")
         symbol = request.path.rpartition("/")[2]
         raw = _TRADES.decode(body).trades
         rows, _ = TRADES.rows(raw)
         wanted = [row for row in rows if micros(row.createdAt) >= int(start)]
-        receipt = Receipt(received_us, body)
+        receipt = Receipt(received_us, body, memory)
         messages = [message for row in wanted for message in self._trade(symbol, row, receipt)]
         further = None
         if len(rows) >= PAGE_ROWS and len(wanted) == len(rows):

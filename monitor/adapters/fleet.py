@@ -15,6 +15,7 @@ from monitor.adapters.backoff import Backoff, kept_going
 from monitor.adapters.bars import BAR_US, OverloadSwitch, TradeMode
 from monitor.adapters.dialing import DialGate
 from monitor.adapters.intake import OnFrame
+from monitor.adapters.memory import Memory
 from monitor.adapters.outlet import OnEvent, Outlet
 from monitor.adapters.rejects import RejectGate
 from monitor.adapters.rest import RestClient, locator
@@ -125,10 +126,13 @@ class Fleet:
         gate = RejectGate(settings.rejects_per_s, settings.rejects_burst)
         self.outlet = Outlet(publisher, self._switch, gate, clock, on_event)
         self._watch = Watch(self.venue, adapter.known_keys)
+        self._memory = Memory()
         self._rest = rest
         self._asking: Asking | None = None
         if rest is not None:
-            self._asking = Asking(rest, adapter, symbols, self._channels, self.outlet, clock, settings.asking)
+            self._asking = Asking(
+                rest, adapter, symbols, self._channels, self.outlet, clock, settings.asking, self._memory
+            )
             self.outlet.on_gap = self._asking.note
         self._dial_slot = DialGate(settings.dial_interval_s)
         self._stats: dict[str, SessionStats] = {}
@@ -174,8 +178,7 @@ class Fleet:
                 self._launch(group, plan)
                 continue
             session.intake.adapter = self._adapter
-            # Who remembers what its socket said cannot take over newer instruments: its successor on a fresh one can.
-            if session.plan != plan or session.intake.socket_reader() is not None:
+            if session.plan != plan:
                 session.move_to(plan)
         log.info("%s: %d symbols on %d connections", self.venue, len(self._symbols), len(plans))
 
@@ -185,6 +188,7 @@ class Fleet:
             plan, self._adapter, self.outlet, self._settings.session,
             clock=self._clock, rng=self._rng, stats=stats, dial_slot=self._dial_slot,
             locate=locator(self._adapter, self._rest), on_frame=self._on_frame, watch=self._watch,
+            memory=self._memory,
         )  # fmt: skip
         self._sessions[plan.name] = session
         task = group.create_task(self._supervise(session), name=f"{self.venue} {plan.name}")

@@ -60,6 +60,7 @@ from monitor.adapters.gate_frames import (
     TradeRow,
 )
 from monitor.adapters.gate_rest import instruments_in, liquidations_between, liquidations_in
+from monitor.adapters.memory import Memory
 from monitor.adapters.plan import carried_channels, chunked, market_url, request
 from monitor.adapters.records import Fill, Mark, Receipt, RowAdapter
 from monitor.adapters.rows import believable_us
@@ -209,9 +210,9 @@ class Gate(RowAdapter):
             for one in liquidations_between(settlement, from_us, to_us)
         ]
 
-    def parse_rest(self, request: RestRequest, body: bytes, received_us: int) -> RestPage:
+    def parse_rest(self, request: RestRequest, body: bytes, received_us: int, memory: Memory | None = None) -> RestPage:
         """Read liquidations: the position's sign, the average fill where there is one."""
-        receipt = Receipt(received_us, body)
+        receipt = Receipt(received_us, body, memory)
         rows, faults, further = liquidations_in(request, body)
         messages: list[Message] = []
         for row in rows:

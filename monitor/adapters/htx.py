@@ -11,8 +11,8 @@ volumes, these too, that they sum both sides; the amounts are taken as they stan
 size of an order.
 
 The mark price is the close of its current candle (``market.<code>.mark_price.1min``, on the index socket). Funding
-comes on the notification socket, without a price: the last of each symbol goes out with its next mark price. Open
-interest is asked for; it counts both sides, so half of it is one side.
+comes on the notification socket, without a price: the last of each symbol is remembered and goes out with its next mark
+price. Open interest is polled by REST; it counts both sides, so half of it is one side.
 
 Every frame is binary gzip. Market sockets send ``{"ping": n}`` and want ``{"pong": n}``; notification sockets send
 ``{"op": "ping", "ts": …}`` and want ``{"op": "pong", "ts": …}``.
@@ -28,12 +28,12 @@ price candles, funding rate, contract information, open interest).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import ClassVar, Final
 
 import msgspec
-from msgspec import UNSET, UnsetType
+from msgspec import UNSET
 
 from monitor.adapters.adapter import (
     Ack,
@@ -69,6 +69,7 @@ from monitor.adapters.htx_frames import (
     TradeRow,
 )
 from monitor.adapters.inflate import inflate
+from monitor.adapters.memory import Memory
 from monitor.adapters.plan import carried_channels, chunked, market_url, request
 from monitor.adapters.records import Fill, Mark, Receipt, RowAdapter
 from monitor.adapters.rows import optional_float, optional_time_us, unknown_value
@@ -114,10 +115,6 @@ class Htx(RowAdapter):
     rest_weight_per_minute: ClassVar[int] = 240
     """The exchange allows 120 in three seconds."""
     known_keys: ClassVar[frozenset[str]] = KNOWN_KEYS
-
-    def __init__(self, instruments: Mapping[str, Instrument] | None = None) -> None:
-        super().__init__(instruments)
-        self._funding: dict[str, tuple[float | UnsetType, int | UnsetType]] = {}
 
     def connections(
         self, symbols: Sequence[str], channels: Iterable[Channel], ws_url: str | None = None
@@ -194,8 +191,8 @@ class Htx(RowAdapter):
             time_us = optional_time_us(loose.ts)
             if close is UNSET:
                 return [self._records.malformed(receipt)]
-            rate, next_us = self._funding.get(symbol, (UNSET, UNSET))
-            mark = Mark(symbol, close, 0 if time_us is UNSET else time_us, UNSET, rate, next_us)
+            latest = self._records.latest(symbol, receipt)
+            mark = Mark(symbol, close, 0 if time_us is UNSET else time_us, UNSET, latest.rate, latest.next_us)
             return [self._records.mark(mark, receipt)]
         return [self._records.unknown_channel(loose.ch, receipt)]
 
@@ -212,7 +209,8 @@ class Htx(RowAdapter):
                 loose.data, LIQUIDATIONS, lambda row, at: [self._liquidation(row, seen, at)], receipt
             )
         if kind == "funding_rate":
-            return self._records.each(loose.data, FUNDINGS, self._fund, receipt)
+            time_us = self._records.dated(loose.ts, receipt)
+            return self._records.each(loose.data, FUNDINGS, lambda row, at: self._fund(row, time_us, at), receipt)
         return [self._records.unknown_channel(loose.topic, receipt)]
 
     def _liquidation(self, row: LiquidationRow, seen: dict[str, int], receipt: Receipt) -> Message:
@@ -222,12 +220,11 @@ class Htx(RowAdapter):
         fill = Fill(row.contract_code, row.direction, row.price, row.volume, row.created_at * 1000, key)
         return self._records.liquidation(fill, "bankruptcy", receipt, seen)
 
-    def _fund(self, row: FundingRow, receipt: Receipt) -> list[Message]:
-        """Keep a funding rate for the next mark price; one that is paid already is none."""
+    def _fund(self, row: FundingRow, time_us: int, receipt: Receipt) -> list[Message]:
+        """Remember a funding rate for the next mark price; null means that none is known yet."""
         if row.funding_rate is not None:
-            self._funding[row.contract_code] = (
-                optional_float(row.funding_rate), optional_time_us(row.settlement_time),
-            )  # fmt: skip
+            rate, next_us = optional_float(row.funding_rate), optional_time_us(row.settlement_time)
+            self._records.latest(row.contract_code, receipt).fund(rate, next_us, time_us)
         return []
 
     def _reply(self, loose: Loose, receipt: Receipt) -> Message:
@@ -276,11 +273,11 @@ class Htx(RowAdapter):
             if product in products
         ]
 
-    def parse_rest(self, request: RestRequest, body: bytes, received_us: int) -> RestPage:
+    def parse_rest(self, request: RestRequest, body: bytes, received_us: int, memory: Memory | None = None) -> RestPage:
         """Read ``swap_open_interest``; swaps that are not watched are left."""
         answer = answer_in(body)
         time_us = answer.ts * 1000
-        receipt = Receipt(received_us, body)
+        receipt = Receipt(received_us, body, memory)
         read = self._records.each(answer.data, INTERESTS, lambda row, at: [self._interest(row, time_us, at)], receipt)
         return RestPage(read)
 

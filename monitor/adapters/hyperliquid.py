@@ -72,6 +72,7 @@ from monitor.adapters.hyperliquid_frames import (
     FillRow,
     TradeRow,
 )
+from monitor.adapters.memory import Memory
 from monitor.adapters.plan import carried_channels, chunked, request
 from monitor.adapters.records import OPPOSITE, Fill, Mark, Receipt, RowAdapter, of_kind
 from monitor.adapters.rows import TRADFI, ByName, Listing, raw_rows, unknown_value, unreadable
@@ -292,9 +293,9 @@ class Hyperliquid(RowAdapter):
             for user in self._accounts()
         ]
 
-    def parse_rest(self, request: RestRequest, body: bytes, received_us: int) -> RestPage:
+    def parse_rest(self, request: RestRequest, body: bytes, received_us: int, memory: Memory | None = None) -> RestPage:
         """Read ``userFillsByTime`` of the account that ``about`` names; a full page is followed from its latest row."""
-        receipt = Receipt(received_us, body)
+        receipt = Receipt(received_us, body, memory)
         rows, faults = FILLS.rows(msgspec.Raw(body))
         if not rows and faults:
             raise ValueError(f"hyperliquid's fills are no array of fills: {faults[0][1]}")

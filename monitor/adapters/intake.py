@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from monitor.adapters.adapter import Adapter, Control, Message, Reader, Skipped
+from monitor.adapters.adapter import Adapter, Control, Message, Skipped
 from monitor.adapters.bars import TradeOverlap
+from monitor.adapters.memory import Memory
 from monitor.adapters.outlet import Outlet
 from monitor.adapters.staleness import Pulse
 from monitor.adapters.stats import KIND_NAMES, SessionStats
@@ -23,11 +24,12 @@ class Intake:
     """Reads the frames of one connection, whichever socket they come on.
 
     Attributes:
-        adapter: reads the frames, or makes who does; may be replaced at any time by one with newer instruments.
+        adapter: reads the frames; may be replaced at any time by one with newer instruments.
+        memory: the venue's, which outlives adapters and sockets.
         stats: what is counted.
     """
 
-    __slots__ = ("_due_us", "_on_frame", "_outlet", "_overlap", "_watch", "adapter", "stats")
+    __slots__ = ("_due_us", "_on_frame", "_outlet", "_overlap", "_watch", "adapter", "memory", "stats")
 
     def __init__(
         self,
@@ -36,9 +38,11 @@ class Intake:
         stats: SessionStats,
         on_frame: OnFrame | None = None,
         watch: Watch | None = None,
+        memory: Memory | None = None,
     ) -> None:
-        """``watch`` judges whether the feed can be believed."""
+        """``watch`` judges whether the feed can be believed; without ``memory`` the connection has one of its own."""
         self.adapter = adapter
+        self.memory = memory or Memory()
         self.stats = stats
         self._outlet = outlet
         self._on_frame = on_frame
@@ -46,20 +50,15 @@ class Intake:
         self._due_us = watch.due_us if watch is not None else None
         self._overlap: TradeOverlap | None = None
 
-    def socket_reader(self) -> Reader | None:
-        """Who reads a fresh socket to its end; None where that is whatever :attr:`adapter` is in force."""
-        reader = self.adapter.reader()
-        return None if reader is self.adapter else reader
-
-    def take(self, frame: bytes, received_us: int, pulse: Pulse, reader: Reader | None = None) -> Sequence[Control]:
-        """Publish what a frame holds; returns its control messages."""
+    def take(self, frame: bytes, received_us: int, pulse: Pulse, memory: Memory | None = None) -> Sequence[Control]:
+        """Publish what a frame holds and return its control messages; ``memory`` is that of the frame's socket."""
         stats = self.stats
         stats.frames += 1
         stats.bytes += len(frame)
         pulse.frame_us = received_us
         if self._on_frame is not None:
             self._on_frame(stats.venue, stats.connection, received_us, frame)
-        messages = (reader or self.adapter).parse(frame, received_us)
+        messages = self.adapter.parse(frame, received_us, memory or self.memory)
         due_us = self._due_us
         if due_us is not None and messages and received_us >= due_us.get(type(messages[0]), 0):
             self._watch.look(type(messages[0]), frame, received_us)  # type: ignore[union-attr]  # it gave the dates

@@ -56,6 +56,7 @@ from monitor.adapters.kraken_frames import (
     Listed,
     Loose,
 )
+from monitor.adapters.memory import Memory
 from monitor.adapters.plan import carried_channels, chunked, request
 from monitor.adapters.records import Fill, Mark, Receipt, RowAdapter, of_kind
 from monitor.adapters.rows import TRADFI, ByName, Listing, optional_time_us, unknown_value
@@ -202,10 +203,10 @@ class Kraken(RowAdapter):
         span = {"since": str(from_us // 1000), "before": str(-(-to_us // 1000)), "sort": "asc", "count": PAGE_ROWS}
         return [RestRequest(f"/api/history/v3/market/{one}/executions", span, about=channel) for one in symbols]
 
-    def parse_rest(self, request: RestRequest, body: bytes, received_us: int) -> RestPage:
+    def parse_rest(self, request: RestRequest, body: bytes, received_us: int, memory: Memory | None = None) -> RestPage:
         """Read a page of executions; ``about`` says which of their events are wanted."""
         page = EXECUTIONS.decode(body)
-        messages = self._records.each(page.elements, ELEMENTS, self._execution, Receipt(received_us, body))
+        messages = self._records.each(page.elements, ELEMENTS, self._execution, Receipt(received_us, body, memory))
         further = None
         if page.continuationToken:
             further = request._replace(query={**request.query, "continuation_token": page.continuationToken})

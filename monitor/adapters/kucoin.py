@@ -4,8 +4,8 @@ Sizes are contracts: ``multiplier`` base coins each for linear ones, one dollar 
 the instrument table nothing can be said, so every row is quarantined.
 
 Trades (``/contractMarket/execution``): ``side`` is the taker's, ``ts`` counts nanoseconds. ``/contract/instrument``
-tells mark and index prices, and the funding rate without a price: the last of each symbol goes out with its next mark
-price. Open interest is asked for, all contracts at once, and with it when funding is paid next.
+reports mark and index prices, and the funding rate without a price: the last of each symbol is remembered and goes out
+with its next mark price. Open interest is polled by REST, all contracts at once, and with it when funding is next paid.
 
 A token is asked for before each dial. The exchange wants its ping each 18 s or so; the interval comes with the token,
 and 15 s are below all that were seen.
@@ -19,7 +19,7 @@ Sources: kucoin.com/docs (futures: public token, execution, instrument, contract
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import ClassVar, Final
 from urllib.parse import urlencode
 
@@ -42,6 +42,7 @@ from monitor.adapters.adapter import (
     Skipped,
 )
 from monitor.adapters.answers import data_in
+from monitor.adapters.memory import Memory
 from monitor.adapters.plan import carried_channels, chunked, request
 from monitor.adapters.records import Fill, Mark, Receipt, RowAdapter, Shape
 from monitor.adapters.rows import keys, onboard_us, optional_time_us
@@ -149,11 +150,6 @@ class Kucoin(RowAdapter):
         "granularity indexPrice markPrice fundingRate timestamp",
     )
 
-    def __init__(self, instruments: Mapping[str, Instrument] | None = None) -> None:
-        super().__init__(instruments)
-        self._rates: dict[str, float] = {}
-        self._next_us: dict[str, int] = {}
-
     def connections(
         self, symbols: Sequence[str], channels: Iterable[Channel], ws_url: str | None = None
     ) -> list[Connection]:
@@ -209,13 +205,13 @@ class Kucoin(RowAdapter):
         return [self._records.trade(fill, receipt)]
 
     def _state(self, symbol: str, row: InstrumentRow, receipt: Receipt) -> list[Message]:
-        """A mark price, or a funding rate to keep for the next one."""
+        """Read a mark price, or remember a funding rate for the next one."""
+        latest = self._records.latest(symbol, receipt)
         if row.fundingRate is not UNSET:
-            self._rates[symbol] = row.fundingRate
+            latest.fund(row.fundingRate, latest.next_us, self._records.dated(row.timestamp, receipt))
         if row.markPrice is UNSET:
             return []
-        rate, next_us = self._rates.get(symbol, UNSET), self._next_us.get(symbol, UNSET)
-        mark = Mark(symbol, row.markPrice, row.timestamp * 1000, row.indexPrice, rate, next_us)
+        mark = Mark(symbol, row.markPrice, row.timestamp * 1000, row.indexPrice, latest.rate, latest.next_us)
         return [self._records.mark(mark, receipt)]
 
     def _reply(self, loose: Loose, receipt: Receipt) -> list[Message]:
@@ -260,11 +256,11 @@ class Kucoin(RowAdapter):
         wanted = "open_interest" in frozenset(channels) and symbols
         return [Poll("open_interest", RestRequest("/api/v1/contracts/active"), INTEREST_S)] if wanted else ()
 
-    def parse_rest(self, request: RestRequest, body: bytes, received_us: int) -> RestPage:
+    def parse_rest(self, request: RestRequest, body: bytes, received_us: int, memory: Memory | None = None) -> RestPage:
         """Read the open interest of ``contracts/active``, as of its receipt; what is not watched is left."""
         return RestPage(
             self._records.each(
-                data_in(self.venue, body, SUCCESS), _CONTRACTS, self._interest, Receipt(received_us, body)
+                data_in(self.venue, body, SUCCESS), _CONTRACTS, self._interest, Receipt(received_us, body, memory)
             )
         )
 
@@ -273,7 +269,7 @@ class Kucoin(RowAdapter):
             return [Skipped("other_market", 1)]
         next_us = optional_time_us(row.nextFundingRateDateTime or 0)
         if next_us is not UNSET:
-            self._next_us[row.symbol] = next_us
+            self._records.latest(row.symbol, receipt).next_us = next_us
         if row.markPrice is None:
             return []
         price, at = row.markPrice, receipt.received_us

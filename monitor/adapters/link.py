@@ -205,12 +205,12 @@ class Link:
 
     async def _read(self, socket: ClientConnection) -> None:
         intake, pulse, clock, recv = self._intake, self.pulse, self._clock, socket.recv
-        reader = intake.socket_reader()
+        memory = intake.memory.of_socket()
         try:
             while True:
                 frame = await recv(decode=False)
                 received_us = clock()
-                for control in intake.take(frame, received_us, pulse, reader):
+                for control in intake.take(frame, received_us, pulse, memory):
                     await self._obey(socket, control)
                 if not self.ready_us:
                     self._check_ready(received_us)

@@ -19,8 +19,7 @@ wire: that ``holdVol`` counts one side.
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import ClassVar, Final
 
 import msgspec
@@ -35,7 +34,6 @@ from monitor.adapters.adapter import (
     Keepalive,
     Message,
     Pong,
-    Reader,
     Refusal,
     Request,
     RestRequest,
@@ -90,6 +88,7 @@ class Loose(msgspec.Struct, gc=False):
     channel: str
     symbol: str = ""
     data: msgspec.Raw = msgspec.Raw(b"null")
+    ts: int | str = 0
 
 
 class Listed(msgspec.Struct):
@@ -141,14 +140,6 @@ class Mexc(RowAdapter):
         "rate nextSettleTime maxFundingRate minFundingRate collectCycle",
     )
 
-    def __init__(self, instruments: Mapping[str, Instrument] | None = None) -> None:
-        super().__init__(instruments)
-        self._funding: dict[str, tuple[float | UnsetType, int | UnsetType]] = {}
-
-    def reader(self) -> Reader:
-        """Numbers a socket's confirmations."""
-        return Counting(self)
-
     def connections(
         self, symbols: Sequence[str], channels: Iterable[Channel], ws_url: str | None = None
     ) -> list[Connection]:
@@ -188,15 +179,25 @@ class Mexc(RowAdapter):
                 )
             if kind == "ticker":
                 return self._records.each(loose.data, _TICKERS, lambda row, at: self._state(symbol, row, at), receipt)
-            return self._records.each(loose.data, _FUNDINGS, lambda row, _: self._fund(symbol, row), receipt)
+            time_us = self._records.dated(loose.ts, receipt)
+            return self._records.each(
+                loose.data, _FUNDINGS, lambda row, at: self._fund(symbol, row, time_us, at), receipt
+            )
         if loose.channel == "pong":
             return [Pong()]
         said = bytes(loose.data).decode(errors="replace").strip('"')
         if loose.channel == "rs.error" or (head == "rs" and said != "success"):
             return [Refusal("", f"{loose.channel}: {said}")]
         if head == "rs":
-            return [Ack(kind.removeprefix("sub."))]
+            return [self._confirmation(kind.removeprefix("sub."), receipt)]
         return [self._records.unknown_channel(loose.channel, receipt)]
+
+    def _confirmation(self, channel: str, receipt: Receipt) -> Ack:
+        """Number a confirmation, which names its channel alone: the n-th is that of the channel's n-th request."""
+        confirmed = receipt.kept.confirmed
+        if channel in PUSHES:  # nothing else was subscribed, and what the exchange names must not fill the memory
+            confirmed[channel] += 1
+        return Ack(f"{channel}:{confirmed[channel]}")
 
     def _trade(self, symbol: str, row: DealRow, seen: dict[str, int], receipt: Receipt) -> Message:
         key = numbered(seen, f"{row.t}:{row.T}:{row.v!r}:{row.p!r}")
@@ -205,15 +206,15 @@ class Mexc(RowAdapter):
         )
 
     def _state(self, symbol: str, row: Ticker, receipt: Receipt) -> list[Message]:
-        """The mark price and the open interest of a ticker."""
-        rate, next_us = self._funding.get(symbol, (UNSET, UNSET))
-        mark = Mark(symbol, row.fairPrice, row.timestamp * 1000, row.indexPrice, rate, next_us)
+        """Read a ticker's mark price and open interest; the last funding goes out with them."""
+        latest = self._records.latest(symbol, receipt)
+        mark = Mark(symbol, row.fairPrice, row.timestamp * 1000, row.indexPrice, latest.rate, latest.next_us)
         return self._records.ticker(mark, row.holdVol, receipt)
 
-    def _fund(self, symbol: str, row: FundingRow) -> list[Message]:
-        """Keep a funding rate for the next mark price."""
+    def _fund(self, symbol: str, row: FundingRow, time_us: int, receipt: Receipt) -> list[Message]:
+        """Remember a funding rate for the next mark price."""
         rate = row.rate if row.rate is not UNSET else row.fundingRate
-        self._funding[symbol] = rate, optional_time_us(row.nextSettleTime)
+        self._records.latest(symbol, receipt).fund(rate, optional_time_us(row.nextSettleTime), time_us)
         return []
 
     def parse_instruments(self, body: bytes, request: RestRequest) -> InstrumentPage:
@@ -234,25 +235,6 @@ class Mexc(RowAdapter):
             currency = "base" if row.settleCoin == row.quoteCoin else "usd"
             instruments.append(Instrument(row.symbol, asset, units, row.contractSize, currency, row.state == 0))
         return InstrumentPage(instruments, left_out, None)
-
-
-class Counting:
-    """Reads one socket of MEXC: the n-th confirmation of a channel is that of its n-th request."""
-
-    def __init__(self, adapter: Mexc) -> None:
-        self._adapter = adapter
-        self._counts: Counter[str] = Counter()
-
-    def parse(self, frame: bytes, received_us: int) -> list[Message]:
-        """As :meth:`monitor.adapters.adapter.Reader.parse`."""
-        return [
-            self._count(message) if isinstance(message, Ack) else message
-            for message in self._adapter.parse(frame, received_us)
-        ]
-
-    def _count(self, ack: Ack) -> Ack:
-        self._counts[ack.key] += 1
-        return Ack(f"{ack.key}:{self._counts[ack.key]}")
 
 
 def subscriptions(channel: str, symbols: Sequence[str]) -> list[Request]:

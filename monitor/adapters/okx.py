@@ -14,7 +14,8 @@ several ``details``, in no order of time. ``side`` is the closing order's: sell 
 repeats old orders: rows of more than 60 s before the receipt are backlog and make no event.
 
 Funding comes on a channel of its own, without a price, and the record of a mark price is what carries funding: the last
-funding of each symbol is kept and goes out with its next mark price.
+funding of each symbol is remembered and goes out with its next mark price. An open interest without ``oiUsd`` is valued
+by the last mark price.
 
 REST: trades of a gap from ``history-trades``, which has each fill by itself; the socket's rows bear the id of the last
 fill that they stand for. Open interest of thirty days from ``open-interest-history``, by the hour.
@@ -33,7 +34,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import ClassVar, Final
 
-from msgspec import UNSET, UnsetType
+from msgspec import UNSET
 
 from monitor.adapters.adapter import (
     Ack,
@@ -50,6 +51,7 @@ from monitor.adapters.adapter import (
     RestRequest,
     Skipped,
 )
+from monitor.adapters.memory import Memory
 from monitor.adapters.okx_frames import (
     DETAILS,
     FUNDINGS,
@@ -81,7 +83,7 @@ from monitor.adapters.plan import carried_channels, chunked, request, shard
 from monitor.adapters.records import CLOSED_BY, TAKER_SIDES, Fill, Mark, Receipt, RowAdapter
 from monitor.adapters.rows import optional_float, optional_time_us, unknown_value
 from monitor.assets import split_symbol
-from monitor.events import Channel, Trade
+from monitor.events import Channel, MarkPrice, Trade
 from monitor.validation import EARLIEST_US, LEAST_COINS, LEAST_USD, MOST_COINS, MOST_USD, UNREADABLE
 
 VENUE: Final = "okx"
@@ -139,7 +141,6 @@ class Okx(RowAdapter):
     def __init__(self, instruments: Mapping[str, Instrument] | None = None) -> None:
         super().__init__(instruments)
         self._plain = self._listings.plain.get
-        self._funding: dict[str, tuple[float | UnsetType, int | UnsetType]] = {}
 
     def connections(
         self, symbols: Sequence[str], channels: Iterable[Channel], ws_url: str | None = None
@@ -185,14 +186,14 @@ class Okx(RowAdapter):
     def _dated(self, symbol: str) -> bool:
         return symbol in self._listings.dated or split_symbol(symbol).dated
 
-    def parse(self, frame: bytes, received_us: int) -> list[Message]:
+    def parse(self, frame: bytes, received_us: int, memory: Memory | None = None) -> list[Message]:
         """Read one frame; nearly every one is of trades, which need no look at each number."""
         if frame[:TRADES_HEAD_SIZE] != TRADES_HEAD:
-            return super().parse(frame, received_us)
+            return super().parse(frame, received_us, memory)
         try:
             rows = decode_trades(frame).data
         except UNREADABLE:
-            return super().parse(frame, received_us)
+            return super().parse(frame, received_us, memory)
         trades: list[Message] = []
         for row in rows:
             # Nearly every row: no calls but the record's own. A frame with another one is judged number by number, at
@@ -200,7 +201,7 @@ class Okx(RowAdapter):
             plain = self._plain(symbol := row.instId)
             time_us = row.ts * 1000
             if plain is None or time_us > received_us:
-                return self._trades(rows, Receipt(received_us, frame))
+                return self._trades(rows, Receipt(received_us, frame, memory))
             asset, size = plain
             price = row.px
             contracts = row.sz
@@ -274,22 +275,39 @@ class Okx(RowAdapter):
         return self._records.liquidation(fill, "bankruptcy", receipt, seen)
 
     def _mark(self, row: MarkRow, receipt: Receipt) -> list[Message]:
-        """A mark price with the last funding."""
-        rate, next_us = self._funding.get(row.instId, (UNSET, UNSET))
-        mark = Mark(row.instId, row.markPx, row.ts * 1000, UNSET, rate, next_us)
-        return [self._records.mark(mark, receipt)]
+        """Read a mark price; the last funding goes out with it."""
+        latest = self._records.latest(row.instId, receipt)
+        time_us = row.ts * 1000
+        mark = Mark(row.instId, row.markPx, time_us, UNSET, latest.rate, latest.next_us)
+        message = self._records.mark(mark, receipt)
+        if isinstance(message, MarkPrice):
+            latest.reprice(row.markPx, time_us)
+        return [message]
 
     def _fund(self, row: FundingRow, receipt: Receipt) -> list[Message]:
-        """Keep a funding rate for the next mark price."""
+        """Remember a funding rate for the next mark price."""
         if self._listings[row.instId] is None:
             return [self._records.unknown_symbol(row.instId, receipt)]
-        self._funding[row.instId] = optional_float(row.fundingRate), optional_time_us(row.fundingTime)
+        self._records.latest(row.instId, receipt).fund(
+            optional_float(row.fundingRate), optional_time_us(row.fundingTime), self._records.dated(row.ts, receipt)
+        )
         return []
 
     def _interest(self, row: InterestRow, receipt: Receipt) -> list[Message]:
+        """Read an open interest; one without its value is worth its coins times the last mark price.
+
+        Before the first mark price it makes no event: the next one comes within seconds.
+        """
         listing = self._listings[row.instId]
         units = 1.0 if listing is None else listing[1]
-        return [self._records.interest(row.instId, row.oiCcy * units, row.oiUsd, row.ts * 1000, receipt)]
+        usd = optional_float(row.oiUsd)
+        if usd is UNSET and listing is not None:
+            price = self._records.latest(row.instId, receipt).price
+            if price is UNSET:
+                return []
+            usd = row.oiCcy * price
+        coins, usd = row.oiCcy * units, 0.0 if usd is UNSET else usd
+        return [self._records.interest(row.instId, coins, usd, row.ts * 1000, receipt)]
 
     def _reply(self, loose: Loose, receipt: Receipt) -> Message:
         """What the exchange says of a request or of the connection."""
@@ -317,9 +335,9 @@ class Okx(RowAdapter):
         """Trades of a gap; forced orders are not kept."""
         return [trades_between(symbol, from_us, to_us) for symbol in symbols] if channel == "trades" else ()
 
-    def parse_rest(self, request: RestRequest, body: bytes, received_us: int) -> RestPage:
+    def parse_rest(self, request: RestRequest, body: bytes, received_us: int, memory: Memory | None = None) -> RestPage:
         """Read trades or open interest of the past."""
-        receipt, further = Receipt(received_us, body), None
+        receipt, further = Receipt(received_us, body, memory), None
         if request.path == HISTORY_TRADES:
             trades, faults, further = trades_in(request, body)
             messages = self._trades(trades, receipt)

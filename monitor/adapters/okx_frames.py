@@ -61,20 +61,21 @@ class MarkRow(msgspec.Struct, gc=False):
 
 
 class FundingRow(msgspec.Struct, gc=False):
-    """One row of ``funding-rate``; ``fundingTime`` is when this rate is next paid."""
+    """One row of ``funding-rate``; ``fundingTime`` is when this rate is next paid, ``ts`` when it was sent."""
 
     instId: str
     fundingRate: float | str
     fundingTime: int | str = 0
+    ts: int | str = 0
 
 
 class InterestRow(msgspec.Struct, gc=False):
-    """One row of ``open-interest``; ``oi`` is contracts, ``oiCcy`` coins."""
+    """One row of ``open-interest``; ``oi`` is contracts, ``oiCcy`` coins. Older frames have no ``oiUsd``."""
 
     instId: str
     oiCcy: float
-    oiUsd: float
     ts: int
+    oiUsd: float | str | UnsetType = UNSET
 
 
 class Trades(msgspec.Struct, gc=False):

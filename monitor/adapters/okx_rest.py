@@ -141,5 +141,5 @@ def month_of(symbol: str, now_us: int) -> Iterator[RestRequest]:
 def interest_in(request: RestRequest, body: bytes) -> tuple[list[InterestRow], list[Fault]]:
     """Open interest as the socket has it, and what is wrong with other rows."""
     rows, faults = decode_rows(rows_in(body), _INTEREST)
-    interests = [InterestRow(request.about, coins, usd, time_ms) for time_ms, _, coins, usd in rows]
+    interests = [InterestRow(request.about, coins, time_ms, usd) for time_ms, _, coins, usd in rows]
     return interests, [fault for _, fault in faults]

@@ -4,9 +4,12 @@ Sizes and open interest are base coins as decimals, so no instrument table is ne
 (``BTCUSD``), whose numbers are scaled, are left out.
 
 Trades (``trades_p``): rows of time in nanoseconds, taker's side, price, size. The first frame, a ``snapshot``, is
-backlog. ``perp_market24h_pack_p`` tells mark price, index, funding rate and open interest of all symbols at once;
-``fields`` names its columns, by which they are read. When funding is paid is not in it. Open interest is taken for one
-side's: 1,323.6 BTC in a documented answer.
+backlog.
+
+``perp_market24h_pack_p`` reports mark price, index, funding rate and open interest of all symbols at once; ``fields``
+names its columns. The first frame alone, a ``snapshot``, has it: the names are remembered by socket for the
+``incremental`` rows after it, which come in the same order. When funding is paid is not in it. Open interest is taken
+for one side's: 1,323.6 BTC in a documented answer.
 
 Ids:
     trade ``<time>:<side>:<size>:<price>``, since trades have no number, and ``#1``, ``#2`` … appended to twins of one
@@ -179,14 +182,17 @@ class Phemex(RowAdapter):
         return self._records.trade(Fill(symbol, row.side, row.price, row.size, row.time // 1000, key), receipt)
 
     def _tickers(self, loose: Loose, receipt: Receipt) -> list[Message]:
-        """Mark price and open interest of each symbol that is watched."""
+        """Read mark price and open interest of each symbol that is watched, and remember what the columns are."""
+        columns = receipt.kept.columns
+        if loose.fields:
+            columns = receipt.kept.columns = tuple(loose.fields) if set(COLUMNS) <= set(loose.fields) else ()
         time_us = optional_time_us(str(loose.timestamp)[:-6])
-        if time_us is UNSET or not set(COLUMNS) <= set(loose.fields):
+        if time_us is UNSET or not columns:
             return [self._records.malformed(receipt)]
         messages: list[Message] = []
         for raw in loose.data:
             try:
-                row = dict(zip(loose.fields, _ROW.decode(raw), strict=True))
+                row = dict(zip(columns, _ROW.decode(raw), strict=True))
             except ValueError as error:
                 messages.append(self._records.refuse(("malformed", str(error)), receipt))
                 continue

@@ -15,6 +15,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from monitor.adapters.adapter import Adapter, CoverageEra, Instrument, Message, Skipped, coverage_at
+from monitor.adapters.memory import Latest, Memory
 from monitor.adapters.rows import (
     ByName,
     Listing,
@@ -25,6 +26,7 @@ from monitor.adapters.rows import (
     listing_by_name,
     numbered,
     optional_float,
+    optional_time_us,
     quote_constants,
     raw_rows,
     reject,
@@ -52,10 +54,22 @@ SHORT_ID: Final = LONGEST_ID - LONGEST_SYMBOL - 24
 
 
 class Receipt(NamedTuple):
-    """A frame, and when it was read; 0 where that is not known."""
+    """A frame, its time of receipt, and the memory of what earlier frames reported.
+
+    Attributes:
+        received_us: microseconds; 0 where it is not known.
+        frame: its bytes.
+        memory: None where the frame is read by itself.
+    """
 
     received_us: int
     frame: bytes
+    memory: Memory | None = None
+
+    @property
+    def kept(self) -> Memory:
+        """The memory, or an empty one that nobody keeps."""
+        return Memory() if self.memory is None else self.memory
 
 
 class Fill(NamedTuple):
@@ -209,6 +223,24 @@ class Records:
             kind,
         )
 
+    def latest(self, symbol: str, receipt: Receipt) -> Latest:
+        """Return a symbol's last reported values, to be read and updated; those of an unknown symbol are not kept."""
+        kept = receipt.kept.latest
+        latest = kept.get(symbol)
+        if latest is None:
+            latest = Latest()
+            if self.listings[symbol] is not None:
+                kept[symbol] = latest
+        return latest
+
+    def dated(self, time_ms: int | str, receipt: Receipt) -> int:
+        """Return the time of a value to remember, microseconds; 0, undated, where it is not believable.
+
+        A time that lies far ahead would otherwise hold back all later values.
+        """
+        time_us = optional_time_us(time_ms)
+        return 0 if time_us is UNSET or time_fault(time_us, receipt.received_us) else time_us
+
     def mark(self, mark: Mark, receipt: Receipt) -> MarkPrice | Reject | Skipped:
         """A mark price; that of a dated future is not its asset's."""
         listing = self.listings[mark.symbol]
@@ -292,15 +324,15 @@ class RowAdapter(Adapter):
         """How a listing is read off a symbol."""
         return listing_by_name
 
-    def parse(self, frame: bytes, received_us: int) -> list[Message]:
+    def parse(self, frame: bytes, received_us: int, memory: Memory | None = None) -> list[Message]:
         """Read one frame."""
-        receipt = Receipt(received_us, frame)
+        receipt = Receipt(received_us, frame, memory)
         try:
             return self.read(receipt)
         except UNREADABLE as error:
             quoted = quote_constants(frame)
             if quoted is not None:
-                return self.parse(quoted, received_us)
+                return self.parse(quoted, received_us, memory)
             return [self._records.refuse(unreadable(error), receipt)]
 
     @abstractmethod

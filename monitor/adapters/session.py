@@ -20,6 +20,7 @@ from monitor.adapters.adapter import Adapter, Connection, Notice, Refusal
 from monitor.adapters.backoff import Backoff
 from monitor.adapters.intake import Intake, OnFrame
 from monitor.adapters.link import Ending, Link, LinkSettings, Locate, as_planned, no_wait
+from monitor.adapters.memory import Memory
 from monitor.adapters.outlet import Outlet
 from monitor.adapters.stats import EndReason, SessionStats
 from monitor.adapters.watch import Watch
@@ -92,6 +93,7 @@ class Session:
         locate: awaited before every dial, for exchanges whose sockets need a fresh address.
         on_frame: sees every frame before it is parsed.
         watch: judges whether the venue's feed can be believed.
+        memory: what the venue's frames reported, shared by its sessions; without it the session has one of its own.
 
     Attributes:
         last_end: why the last socket ended or was replaced, None before.
@@ -111,10 +113,11 @@ class Session:
         locate: Locate = as_planned,
         on_frame: OnFrame | None = None,
         watch: Watch | None = None,
+        memory: Memory | None = None,
     ) -> None:
         self.plan = plan
         self.stats = stats or SessionStats(adapter.venue, plan.name)
-        self.intake = Intake(adapter, outlet, self.stats, on_frame, watch)
+        self.intake = Intake(adapter, outlet, self.stats, on_frame, watch, memory)
         self.last_end: EndReason | None = None
         self._outlet = outlet
         self._settings = settings

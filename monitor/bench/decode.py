@@ -7,6 +7,7 @@ from typing import Final, NamedTuple
 
 import orjson
 
+from monitor.adapters.memory import Memory
 from monitor.adapters.registry import ADAPTERS
 from monitor.bench import peers
 from monitor.bench.frames import SHARES, Frame, instruments
@@ -17,7 +18,7 @@ ORJSON: Final = "orjson.loads"
 OURS: Final = "monitor"
 CRYPTOFEED: Final = "cryptofeed"
 
-Parse = Callable[[bytes, int], Sequence[object]]
+Parse = Callable[[bytes, int, Memory], Sequence[object]]
 
 
 class Work(NamedTuple):
@@ -26,33 +27,38 @@ class Work(NamedTuple):
     parsers: list[Parse]
     frames: list[bytes]
     received_us: list[int]
+    memories: list[Memory]
 
-    def calls(self) -> Iterator[tuple[Parse, bytes, int]]:
-        """The calls in order."""
-        return zip(self.parsers, self.frames, self.received_us, strict=True)
+    def calls(self) -> Iterator[tuple[Parse, bytes, int, Memory]]:
+        """Yield the calls in order."""
+        return zip(self.parsers, self.frames, self.received_us, self.memories, strict=True)
 
 
 def prepare(frames: Sequence[Frame]) -> Work:
     """Bind each frame to its adapter's ``parse``, with instrument data and the time of receipt, as a session does."""
     parsers = {venue: ADAPTERS[venue](instruments(venue)).parse for venue in SHARES}
+    memories = {venue: Memory() for venue in SHARES}
     return Work(
         [parsers[frame.venue] for frame in frames],
         [frame.data for frame in frames],
         [frame.received_us for frame in frames],
+        [memories[frame.venue] for frame in frames],
     )
 
 
 def run_ours(work: Work) -> int:
     """Parse every frame and drop the events."""
-    for parse, data, received_us in work.calls():
-        parse(data, received_us)
+    for parse, data, received_us, memory in work.calls():
+        parse(data, received_us, memory)
     return len(work.frames)
 
 
 def count_events(work: Work) -> int:
     """How many events the adapters make of the frames."""
     return sum(
-        isinstance(message, Event) for parse, data, received in work.calls() for message in parse(data, received)
+        isinstance(message, Event)
+        for parse, data, received_us, memory in work.calls()
+        for message in parse(data, received_us, memory)
     )
 
 

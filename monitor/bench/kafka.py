@@ -75,7 +75,12 @@ async def delete(connection: KafkaConnection, topics: Sequence[Topic]) -> None:
 def trades_of(frames: Sequence[Frame]) -> list[Trade]:
     """The trades that the adapters make of the frames."""
     calls = prepare(frames).calls()
-    return [one for parse, data, received in calls for one in parse(data, received) if isinstance(one, Trade)]
+    return [
+        one
+        for parse, data, received_us, memory in calls
+        for one in parse(data, received_us, memory)
+        if isinstance(one, Trade)
+    ]
 
 
 def bars_of(trades: Sequence[Trade]) -> list[TradeBar]:

@@ -27,8 +27,8 @@ def write_events(frames: Sequence[Frame], path: Path) -> int:
     encoder = msgspec.json.Encoder()
     count = 0
     with path.open("wb") as file:
-        for parse, data, received_us in prepare(frames).calls():
-            for message in parse(data, received_us):
+        for parse, data, received_us, memory in prepare(frames).calls():
+            for message in parse(data, received_us, memory):
                 if isinstance(message, Event):
                     file.write(encoder.encode(message) + b"\n")
                     count += 1

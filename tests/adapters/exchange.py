@@ -32,6 +32,7 @@ from monitor.adapters.adapter import (
     Skipped,
 )
 from monitor.adapters.link import LinkSettings
+from monitor.adapters.memory import Memory
 from monitor.adapters.session import SessionSettings
 from monitor.bus.memory import MemoryBus, MemorySubscriber
 from monitor.bus.topics import TOPICS, Record
@@ -187,7 +188,7 @@ class LoopbackAdapter(Adapter):
             for index, symbol in enumerate(symbols)
         ]
 
-    def parse(self, frame: bytes, received_us: int) -> list[Message]:
+    def parse(self, frame: bytes, received_us: int, memory: Memory | None = None) -> list[Message]:
         """Read one frame of the test exchange."""
         try:
             fields = orjson.loads(frame)

@@ -15,6 +15,7 @@ from monitor.adapters.adapter import Message, Poll, RestPage, RestRequest, Skipp
 from monitor.adapters.asking import Asking, AskingSettings
 from monitor.adapters.bars import OverloadSwitch
 from monitor.adapters.fleet import Fleet, FleetSettings
+from monitor.adapters.memory import Memory
 from monitor.adapters.outlet import Outlet
 from monitor.adapters.rejects import RejectGate
 from monitor.adapters.rest import Rest
@@ -56,7 +57,7 @@ class Asked(LoopbackAdapter):
         self.filled.append("".join(symbols))
         return [RestRequest("/trades", about="1")] * self.backfill_pages if channel == "trades" else []
 
-    def parse_rest(self, request: RestRequest, body: bytes, received_us: int) -> RestPage:
+    def parse_rest(self, request: RestRequest, body: bytes, received_us: int, memory: Memory | None = None) -> RestPage:
         """Numbers: of open interest, or times of trades in us."""
         numbers = json.loads(body)
         if request.path == "/trades":

@@ -8,20 +8,21 @@ import pytest
 
 from monitor.adapters.adapter import Instrument
 from monitor.adapters.bitfinex import Bitfinex
+from monitor.adapters.memory import Memory
 from monitor.events import Reject, Trade
 
 SYMBOL = "tBTCF0:USTF0"
 
 
 def test_each_socket_numbers_its_channels() -> None:
-    """What one reader learnt another one does not know."""
+    """What one socket's memory holds another's does not."""
     adapter = Bitfinex()
-    first, second = adapter.reader(), adapter.reader()
+    first, second = Memory(), Memory()
     answer = json.dumps({"event": "subscribed", "channel": "trades", "chanId": 7, "symbol": SYMBOL}).encode()
     push = json.dumps([7, "te", [1, 1_764_000_000_000, 0.5, 80000]]).encode()
-    first.parse(answer, 0)
-    assert [type(message) for message in first.parse(push, 0)] == [Trade]
-    assert [type(message) for message in second.parse(push, 0)] == [Reject]
+    adapter.parse(answer, 0, first)
+    assert [type(message) for message in adapter.parse(push, 0, first)] == [Trade]
+    assert [type(message) for message in adapter.parse(push, 0, second)] == [Reject]
 
 
 def test_a_socket_has_at_most_25_channels() -> None:

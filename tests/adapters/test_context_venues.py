@@ -10,6 +10,7 @@ import pytest
 from monitor.adapters.adapter import Ack, Adapter, Instrument
 from monitor.adapters.bingx import INTEREST, PREMIUM, Bingx
 from monitor.adapters.kucoin import Kucoin
+from monitor.adapters.memory import Memory
 from monitor.adapters.mexc import Mexc
 from monitor.adapters.phemex import Phemex
 from monitor.events import Channel, MarkPrice, OpenInterest
@@ -64,15 +65,15 @@ def test_kucoin_is_dialled_by_token() -> None:
 def test_kucoin_s_open_interest_is_asked_for_all_at_once() -> None:
     """Contracts become coins and dollars; the time of the next funding joins the next mark price."""
     known = {"XBTUSDTM": Instrument("XBTUSDTM", "BTC", 1, 0.001, "base")}
-    adapter = Kucoin(known)
+    adapter, memory = Kucoin(known), Memory()
     (poll,) = adapter.polls(["XBTUSDTM"], CHANNELS)
     body = {"code": "200000", "data": [contract("XBTUSDTM"), contract("ETHUSDTM")]}
-    messages = adapter.parse_rest(poll.request, json.dumps(body).encode(), NOW_US).messages
+    messages = adapter.parse_rest(poll.request, json.dumps(body).encode(), NOW_US, memory).messages
     (interest,) = [message for message in messages if isinstance(message, OpenInterest)]
     assert (interest.open_interest, interest.open_interest_usd) == (2000.0, 190_000_000.0)
     data = {"markPrice": 1.0, "indexPrice": 1.0, "timestamp": 1764000000000}
     frame = {"type": "message", "topic": "/contract/instrument:XBTUSDTM", "data": data}
-    (mark,) = adapter.parse(json.dumps(frame).encode(), 0)
+    (mark,) = adapter.parse(json.dumps(frame).encode(), 0, memory)
     assert isinstance(mark, MarkPrice)
     assert mark.next_funding_time_us == 1764028800000000
 
@@ -132,8 +133,8 @@ def test_mexc_s_confirmations_are_numbered_by_socket() -> None:
     """The n-th of a channel is that of its n-th request; a fresh socket counts anew."""
     adapter = Mexc()
     frame = b'{"channel":"rs.sub.deal","data":"success","ts":1}'
-    one, other = adapter.reader(), adapter.reader()
-    assert [one.parse(frame, 0), one.parse(frame, 0), other.parse(frame, 0)] == [
+    one, other = Memory(), Memory()
+    assert [adapter.parse(frame, 0, memory) for memory in (one, one, other)] == [
         [Ack("deal:1")], [Ack("deal:2")], [Ack("deal:1")]
     ]  # fmt: skip
     (plan,) = adapter.connections(["A_USDT", "B_USDT"], ["trades"])
@@ -157,20 +158,22 @@ def test_bingx_lists_what_is_quoted_in_dollars() -> None:
 
 def test_bingx_s_open_interest_waits_for_a_price() -> None:
     """It is said in dollars: without a mark price there are no coins yet."""
-    adapter = Bingx()
+    adapter, memory = Bingx(), Memory()
     premium, interest = adapter.polls(["BTC-USDT"], CHANNELS)
     assert (premium.request.path, interest.request.path, interest.request.query) == (
         PREMIUM, INTEREST, {"symbol": "BTC-USDT"}
     )  # fmt: skip
     said = {"code": 0, "data": {"symbol": "BTC-USDT", "openInterest": "190000000", "time": 1764000000000}}
     body = json.dumps(said).encode()
-    assert adapter.parse_rest(interest.request, body, NOW_US).messages == []
+    assert adapter.parse_rest(interest.request, body, NOW_US, memory).messages == []
     row = {"symbol": "BTC-USDT", "markPrice": "95000", "indexPrice": "95010", "lastFundingRate": "0.0001",
            "nextFundingTime": 1764028800000}  # fmt: skip
-    (mark,) = adapter.parse_rest(premium.request, json.dumps({"code": 0, "data": [row]}).encode(), NOW_US).messages
+    (mark,) = adapter.parse_rest(
+        premium.request, json.dumps({"code": 0, "data": [row]}).encode(), NOW_US, memory
+    ).messages
     assert isinstance(mark, MarkPrice)
     assert (mark.funding_rate, mark.next_funding_time_us) == (0.0001, 1764028800000000)
-    (found,) = adapter.parse_rest(interest.request, body, NOW_US).messages
+    (found,) = adapter.parse_rest(interest.request, body, NOW_US, memory).messages
     assert isinstance(found, OpenInterest)
     assert (found.open_interest, found.open_interest_usd) == (2000.0, 190_000_000.0)
 

@@ -7,12 +7,14 @@ import logging
 import random
 from collections.abc import AsyncIterator, Iterable, Sequence
 
+import orjson
 import pytest
 
-from monitor.adapters.adapter import Connection
+from monitor.adapters.adapter import Connection, Message
 from monitor.adapters.fleet import Fleet, FleetSettings, wait_until
+from monitor.adapters.memory import Latest, Memory
 from monitor.bus.memory import MemoryBus
-from monitor.events import Channel, Heartbeat, Trade
+from monitor.events import Channel, Heartbeat, MarkPrice, Trade
 from tests.adapters.exchange import FAST, VENUE, Exchange, LoopbackAdapter, Peer, Reader, by_symbol, now_us, plan
 
 QUICK = FleetSettings(session=FAST, dial_interval_s=0.01, heartbeat_s=0.03)
@@ -221,20 +223,56 @@ async def test_sockets_that_are_cut_together_are_dialled_one_after_another() -> 
 
 
 class Rememberer(LoopbackAdapter):
-    """Frames depend on what their socket said before, so each socket has a reader of its own."""
+    """Remembers a price for the venue and a name for the socket, and makes a mark price of both when recalled."""
 
-    def reader(self) -> LoopbackAdapter:
-        """One that remembers."""
-        return LoopbackAdapter(self.instruments)
+    def parse(self, frame: bytes, received_us: int, memory: Memory | None = None) -> list[Message]:
+        """Read one frame of the test exchange."""
+        assert memory is not None
+        match orjson.loads(frame):
+            case {"remember": price, "channel": name}:
+                memory.latest["A"] = Latest(price)
+                memory.channels[1] = name
+                return []
+            case {"recall": _}:
+                price, name = memory.latest["A"].price, memory.channels.get(1, "forgotten")
+                assert isinstance(price, float)
+                return [MarkPrice(VENUE, name, "BTC", received_us, received_us, price)]
+        return super().parse(frame, received_us, memory)
 
 
-async def test_who_remembers_what_a_socket_said_is_replaced_with_it() -> None:
-    """Newer instruments reach a reader of a socket's own by a fresh socket, without a gap."""
-    async with Exchange(by_symbol) as exchange, running(exchange.url, "A", adapter=Rememberer()) as rig:
-        await rig.reader.until(lambda: rig.fleet.stats().total.connected == 1)
+async def test_what_frames_reported_outlives_adapters_and_sockets() -> None:
+    """A fresh adapter goes on with all that a live socket reported; the next socket has the venue's values alone."""
+    swapped, closing = asyncio.Event(), asyncio.Event()
+
+    async def script(peer: Peer) -> None:
+        await peer.acknowledge()
+        if peer.number == 0:
+            await peer.send(remember=5.0, channel="mine")
+            await peer.send(recall=1)
+            await swapped.wait()
+            await peer.send(recall=2)
+            await closing.wait()
+            return
+        while True:
+            await peer.trade(1, "A")
+            await peer.send(recall=3)
+            await asyncio.sleep(0.01)
+
+    async with Exchange(script) as exchange, running(exchange.url, "A", adapter=Rememberer()) as rig:
+        marks: list[tuple[str, float]] = []
+
+        def recalled(number: int) -> bool:
+            marks[:] = [(mark.symbol, mark.mark_price) for mark in rig.reader.of(MarkPrice)]
+            return len(marks) >= number
+
+        await rig.reader.until(lambda: recalled(1))
         rig.fleet.update(Rememberer(), "A")
-        await rig.reader.until(lambda: rig.fleet.stats().total.reconnects["replan"] == 1)
-    assert rig.fleet.stats().total.gaps == 0
+        swapped.set()
+        await rig.reader.until(lambda: recalled(2))
+        assert rig.fleet.stats().total.dials == 1
+        closing.set()
+        await rig.reader.until(lambda: recalled(3))
+    assert marks[:3] == [("mine", 5.0), ("mine", 5.0), ("forgotten", 5.0)]
 
 
 async def test_a_fleet_says_what_is_down() -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from monitor.adapters.memory import Memory
 from monitor.adapters.registry import ADAPTERS
 from monitor.events import SAMPLE_BYTES, Liquidation, Reject, Trade
 from tests.adapters.cases import ALL_CASES, Case, cases_of, compact, plain, reversed_keys, spaced
@@ -22,8 +23,8 @@ LAYOUTS = {
 @pytest.mark.parametrize("case", ALL_CASES, ids=lambda case: f"{case.venue}-{case.file}-{case.about}")
 def test_a_frame_gives_what_stands_beside_it(case: Case, layout: Callable[[Any], bytes]) -> None:
     """The documented shapes are read as the fact sheet says, also with blanks or keys in another order."""
-    adapter = case.adapter()
-    messages = [m for frame in case.frames for m in adapter.parse(layout(frame), case.received_us)]
+    adapter, memory = case.adapter(), Memory()
+    messages = [m for frame in case.frames for m in adapter.parse(layout(frame), case.received_us, memory)]
     missing = list(case.expect)
     unexpected = []
     for message in messages:  # in any order: good rows come before bad ones
@@ -38,10 +39,10 @@ def test_a_frame_gives_what_stands_beside_it(case: Case, layout: Callable[[Any],
 @pytest.mark.parametrize("case", ALL_CASES, ids=lambda case: f"{case.venue}-{case.file}-{case.about}")
 def test_rejects_carry_the_head_of_the_frame_and_say_why(case: Case) -> None:
     """A reject names its venue, its time of receipt, a reason in words and the first bytes of the frame."""
-    adapter = case.adapter()
+    adapter, memory = case.adapter(), Memory()
     for content in case.frames:
         frame = compact(content)
-        for message in adapter.parse(frame, case.received_us):
+        for message in adapter.parse(frame, case.received_us, memory):
             if isinstance(message, Reject):
                 assert (message.venue, message.receive_time_us) == (case.venue, case.received_us)
                 assert message.detail
@@ -58,9 +59,9 @@ def test_every_adapter_has_frames_of_every_kind(venue: str) -> None:
     seen = {
         type(message)
         for case in cases
-        for adapter in [case.adapter()]
+        for adapter, memory in [(case.adapter(), Memory())]
         for frame in case.frames
-        for message in adapter.parse(compact(frame), case.received_us)
+        for message in adapter.parse(compact(frame), case.received_us, memory)
     }
     assert {Trade, Reject} <= seen
     assert (Liquidation in seen) is liquidates

@@ -10,6 +10,7 @@ import pytest
 
 from monitor.adapters.adapter import Instrument
 from monitor.adapters.link import stamped
+from monitor.adapters.memory import Memory
 from monitor.adapters.registry import ADAPTERS
 from monitor.adapters.side_check import ALARM, MOST_WAITING, SideCheck
 from monitor.events import MICROS, AnyEvent, Liquidation, MarkPrice, Side
@@ -115,15 +116,16 @@ def waves(venue: str) -> list[AnyEvent]:
     """Six minutes of falling and rising prices with the deaths that belong to them, in the exchange's own frames."""
     adapter = ADAPTERS[venue](dialect_of(venue).instruments)
     events: list[AnyEvent] = []
-    readers = [(dialect, adapter.reader()) for dialect in sockets(venue)]
-    for dialect, reader in readers:
+    venue_memory = Memory()
+    played = [(dialect, venue_memory.of_socket()) for dialect in sockets(venue)]
+    for dialect, memory in played:
         for request in dialect.plan.requests:
             for frame in dialect.acks(stamped(request.frame, START_US)):
-                reader.parse(frame.encode() if isinstance(frame, str) else frame, 0)
+                adapter.parse(frame.encode() if isinstance(frame, str) else frame, 0, memory)
     for second in range(360):
         falls = second // 60 % 2 == 0
         number = 400 - second % 60 if falls else 340 + second % 60
-        for dialect, reader in readers:
+        for dialect, memory in played:
             frames: list[Frame] = []
             time_ms = START_US // 1000 + second * 1000
             if "mark_price" in dialect.plan.channels:
@@ -132,7 +134,7 @@ def waves(venue: str) -> list[AnyEvent]:
                 frames.append(dialect.liquidation(number, time_ms, "long" if falls else "short"))
             for frame in frames:
                 content = frame.encode() if isinstance(frame, str) else frame
-                messages = reader.parse(content, START_US + 1_000_000 * second)
+                messages = adapter.parse(content, START_US + 1_000_000 * second, memory)
                 events += [event for event in messages if isinstance(event, Liquidation | MarkPrice)]
     return events
 
