@@ -1,12 +1,12 @@
 """BingX perpetuals settled in USDT and USDC: trades, mark prices, funding, open interest. No liquidations are shown.
 
-Sizes are base coins, as the name's quote says (``BTC-USDT``), so no instrument table is needed.
+Sizes are base coins, as the quote in the name shows (``BTC-USDT``), so no instrument table is needed.
 
-Trades (``<symbol>@trade``): ``m`` says that the buyer was the maker, so the taker sold. ``<symbol>@markPrice`` has the
-mark price alone. Index and funding are polled by REST, all symbols at once, and go out as further mark prices. Open
-interest is polled symbol by symbol and is in dollars (for BTC 3.3 billion when a coin cost 17,000); coins are that over
-the last mark price, which is remembered; before the first one an answer makes no event. Whether it counts one side is not
-documented; it is taken for one side's.
+Trades (``<symbol>@trade``): ``m`` is true if the buyer was the maker, so that the taker sold. ``<symbol>@markPrice``
+has the mark price alone. Index and funding are polled by REST, all symbols at once, and go out as further mark prices.
+Open interest is polled symbol by symbol and is in dollars (for BTC 3.3 billion when a coin cost 17,000); coins are that
+over the last mark price, which is remembered; before the first one an answer makes no event. Whether it counts one side
+is not documented; it is taken for one side's.
 
 Frames are binary gzip. The exchange sends ``Ping`` and wants ``Pong``, or ``{"ping": …, "time": …}`` and the same with
 ``pong``.
@@ -51,7 +51,7 @@ from monitor.assets import split_symbol
 from monitor.events import Channel, MarkPrice
 
 OFFERED: Final[tuple[Channel, ...]] = ("mark_price", "trades")
-"""What sockets carry."""
+"""Channels that the sockets carry."""
 
 TOPICS: Final[dict[Channel, str]] = {"mark_price": "@markPrice", "trades": "@trade"}
 SYMBOLS_PER_CONNECTION: Final = 100
@@ -114,7 +114,7 @@ class Interest(msgspec.Struct):
 
 
 class Listed(msgspec.Struct):
-    """What a contract says of itself."""
+    """A contract in the exchange's list."""
 
     symbol: str
     status: int = 1
@@ -146,7 +146,7 @@ class Bingx(RowAdapter):
     def connections(
         self, symbols: Sequence[str], channels: Iterable[Channel], ws_url: str | None = None
     ) -> list[Connection]:
-        """Every socket carries all channels of its symbols; open interest by REST needs mark prices."""
+        """Plan the sockets: each carries all channels of its symbols; open interest by REST needs mark prices."""
         wanted = frozenset(channels)
         carried = carried_channels(wanted | ({"mark_price"} if "open_interest" in wanted else set()), OFFERED)
         plans = []
@@ -220,7 +220,7 @@ class Bingx(RowAdapter):
         return InstrumentPage(instruments, left_out, None)
 
     def polls(self, symbols: Sequence[str], channels: Iterable[Channel]) -> Sequence[Poll]:
-        """Index and funding of all symbols at once, open interest of each."""
+        """Return the polls: index and funding of all symbols at once, open interest of each."""
         wanted = frozenset(channels)
         polls = []
         if symbols and "mark_price" in wanted:

@@ -5,7 +5,7 @@ remembered by socket. Amounts are base coins; ``UST`` is USDT.
 
 Liquidations (``status``, key ``liq:global``): rows ``["pos", id, time, _, symbol, amount, base price, _, is_match,
 is_market_sold, _, price]``. ``amount`` is the position's: above zero a long dies. The base price is what the position
-was entered at and says nothing; the last field is the price of the liquidation. A row with ``is_match`` 0 is the order
+was entered at and is not used; the last field is the price of the liquidation. A row with ``is_match`` 0 is the order
 as it begins, rows with 1 are its executions: the first kind is counted, whole and once. Margin positions on spot pairs
 come in the same channel and are another market's.
 
@@ -153,7 +153,7 @@ class Bitfinex(RowAdapter):
     def connections(
         self, symbols: Sequence[str], channels: Iterable[Channel], ws_url: str | None = None
     ) -> list[Connection]:
-        """25 channels a socket; the first one has the liquidations."""
+        """Plan the sockets: 25 channels each; the first one has the liquidations."""
         carried = frozenset(carried_channels(channels, OFFERED))
         here = carried - {"liquidations"}
         each = bool(here & {"mark_price", "open_interest"}) + ("trades" in here)
@@ -220,7 +220,7 @@ class Bitfinex(RowAdapter):
         return [self._records.liquidation(fill, "order", receipt)]
 
     def _status(self, symbol: str, row: StatusRow, receipt: Receipt) -> list[Message]:
-        """The mark price and the open interest."""
+        """Read the mark price and the open interest."""
         time_us = row.time * 1000
         index = UNSET if row.spot_price is None else row.spot_price
         rate = UNSET if row.funding is None else row.funding
@@ -231,7 +231,7 @@ class Bitfinex(RowAdapter):
         return [mark, self._records.open_interest(symbol, row.open_interest, row.mark_price, time_us, receipt)]
 
     def _reply(self, loose: Loose, receipt: Receipt) -> list[Message]:
-        """The number of a channel, a refusal, or what the exchange says of the connection."""
+        """Read the number of a channel, a refusal, or a notice about the connection."""
         name = loose.symbol or loose.key
         if loose.event == "subscribed" and name:
             receipt.kept.channels[loose.chanId] = name
@@ -258,20 +258,20 @@ class Bitfinex(RowAdapter):
 
 
 def topics(symbol: str, channels: frozenset[Channel]) -> list[str]:
-    """What is subscribed of a symbol: status keys and the symbol of trades."""
+    """Return what is subscribed of a symbol: status keys and the symbol of trades."""
     status = [f"deriv:{symbol}"] if channels & {"mark_price", "open_interest"} else []
     return status + ([symbol] if "trades" in channels else [])
 
 
 def subscription(name: str) -> dict[str, str]:
-    """The request for a status key or a symbol's trades."""
+    """Return the request for a status key or a symbol's trades."""
     if ":" in name and name.startswith(("liq:", "deriv:")):
         return {"event": "subscribe", "channel": "status", "key": name}
     return {"event": "subscribe", "channel": "trades", "symbol": name}
 
 
 def listing_of_name(venue: str, symbol: str) -> Listing | None:
-    """The listing read off a derivative's name; None for a spot pair."""
+    """Return the listing read off a derivative's name; None for a spot pair."""
     if not symbol.startswith("t") or "F0:" not in symbol:
         return None
     listing = listing_by_name(venue, symbol)

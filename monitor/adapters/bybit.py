@@ -4,7 +4,7 @@ Two categories on a path each, in one venue: a symbol quoted in USD itself is in
 inverse size is USD: a contract of 1 USD is the exchange's own unit, so both are readable without the instrument table.
 
 Liquidations (``allLiquidation.<symbol>``): every forced order, in batches each 500 ms. ``S`` is the side of the
-position that died (Buy: a long), unlike everywhere else. ``p`` is the bankruptcy price and no fill, so ``v`` times
+liquidated position (Buy: a long), unlike everywhere else. ``p`` is the bankruptcy price and no fill, so ``v`` times
 ``p`` is off by the distance between the two. There is no wildcard: each symbol is subscribed.
 
 Trades (``publicTrade.<symbol>``): ``S`` is the taker's side; a frame holds trades of one symbol. ``BT`` is a block
@@ -181,7 +181,7 @@ class Bybit(RowAdapter):
         return plans
 
     def _category(self, symbol: str) -> str:
-        """The market of a symbol, by its listing; linear where there is none."""
+        """Return the market of a symbol, by its listing; linear where there is none."""
         listing = self._listings[symbol]
         return "inverse" if listing is not None and listing[3] else "linear"
 
@@ -221,7 +221,7 @@ class Bybit(RowAdapter):
         return trades
 
     def read(self, receipt: Receipt) -> list[Message]:
-        """What a frame holds, row by row."""
+        """Read a frame row by row."""
         loose = LOOSE.decode(receipt.frame)
         each, data = self._records.each, loose.data
         kind, _, symbol = loose.topic.partition(".")
@@ -238,7 +238,7 @@ class Bybit(RowAdapter):
         return [self._trade(symbol, row, receipt) for row in rows]
 
     def _trade(self, symbol: str, row: TradeRow, receipt: Receipt) -> Message:
-        """A trade that :meth:`parse` would not have."""
+        """Read a trade that :meth:`parse` left."""
         if row.BT:
             return Skipped("off_book", 1)
         side = TAKERS.get(row.S)
@@ -290,7 +290,7 @@ class Bybit(RowAdapter):
         return messages
 
     def _reply(self, loose: Loose, receipt: Receipt) -> Message:
-        """The answer to a request or a ping, or a topic that nobody asked for."""
+        """Read the answer to a request or a ping, or a topic that was not subscribed."""
         if loose.topic:
             return self._records.unknown_channel(loose.topic, receipt)
         if loose.op == "pong" or loose.ret_msg == "pong":
@@ -306,7 +306,7 @@ class Bybit(RowAdapter):
         return instruments_in(body, request)
 
     def history(self, symbols: Sequence[str], now_us: int) -> Sequence[RestRequest]:
-        """Open interest by the hour; the prices come first."""
+        """Return the requests for hourly open interest; the prices come first."""
         return [one for symbol in symbols for one in prices_of_a_month(self._category(symbol), symbol, now_us)]
 
     def backfill(self, channel: Channel, symbols: Sequence[str], from_us: int, to_us: int) -> Sequence[RestRequest]:

@@ -1,6 +1,6 @@
 """dYdX v4 perpetuals, from its indexer: trades with their type, oracle prices, funding, open interest.
 
-Sizes are base coins, as the name's quote says (``BTC-USD``), so no instrument table is needed.
+Sizes are base coins, as the quote in the name shows (``BTC-USD``), so no instrument table is needed.
 
 Liquidations (``v4_trades``) are trades of ``type`` ``LIQUIDATED``, which names the taker as the account that is
 liquidated; ``side`` is the taker's, SELL ends a long. The price is the fill's. Such a trade is a print of the book as
@@ -80,7 +80,7 @@ class Trades(msgspec.Struct, gc=False):
 
 
 class Market(msgspec.Struct, gc=False):
-    """What changed of a market, or all of it."""
+    """The state of a market, or what changed of it."""
 
     openInterest: float | UnsetType = UNSET
     nextFundingRate: float | str | UnsetType = UNSET
@@ -113,7 +113,7 @@ class Loose(msgspec.Struct, gc=False):
 
 
 class Listed(msgspec.Struct):
-    """What a market says of itself."""
+    """A market in the exchange's list."""
 
     ticker: str
     status: str = ""
@@ -160,7 +160,7 @@ class Dydx(RowAdapter):
     def connections(
         self, symbols: Sequence[str], channels: Iterable[Channel], ws_url: str | None = None
     ) -> list[Connection]:
-        """32 markets' trades a socket; the first one carries what there is of all markets."""
+        """Plan the sockets: 32 markets' trades each; the first one carries the state of all markets."""
         carried = frozenset(carried_channels(channels, OFFERED))
         plans = []
         for number, group in enumerate(chunked(symbols, SYMBOLS_PER_CONNECTION) if carried else ()):
@@ -204,7 +204,7 @@ class Dydx(RowAdapter):
         return [self._records.malformed(receipt)]
 
     def _subscribed(self, loose: Loose, receipt: Receipt) -> list[Message]:
-        """A confirmation, with what was before."""
+        """Read a confirmation: past trades are backlog, the markets' state is today's."""
         if loose.channel != "v4_markets":
             rows = raw_rows(_TRADES.decode(loose.contents).trades)
             return [Ack(f"{loose.channel}:{loose.id}"), Skipped("backlog", len(rows))]
@@ -214,7 +214,7 @@ class Dydx(RowAdapter):
         return messages
 
     def _push(self, loose: Loose, contents: msgspec.Raw, receipt: Receipt) -> list[Message]:
-        """Trades, or what changed of markets."""
+        """Read trades, or what changed of markets."""
         if loose.channel == "v4_trades":
             rows = _TRADES.decode(contents).trades
             return self._records.each(rows, TRADES, lambda row, at: self._trade(loose.id, row, at), receipt)
@@ -229,7 +229,7 @@ class Dydx(RowAdapter):
         return messages
 
     def _trade(self, symbol: str, row: TradeRow, receipt: Receipt) -> list[Message]:
-        """The trade of a row, and the liquidation if it is one."""
+        """Read the trade of a row, and the liquidation if it is one."""
         if row.type == "DELEVERAGED":
             return [Skipped("off_book", 1)]
         fill = Fill(symbol, row.side, row.price, row.size, micros(row.createdAt), row.id)
@@ -287,7 +287,7 @@ class Dydx(RowAdapter):
         return InstrumentPage(instruments, left_out, None)
 
     def backfill(self, channel: Channel, symbols: Sequence[str], from_us: int, to_us: int) -> Sequence[RestRequest]:
-        """The trades of a gap, market by market, newest first; ``about`` says of what and where to stop."""
+        """Return the requests for the trades of a gap, newest first; ``about`` holds the channel and where to stop."""
         if channel not in ("liquidations", "trades"):
             return ()
         query = {"limit": str(PAGE_ROWS), "createdBeforeOrAt": iso(to_us)}
@@ -313,6 +313,6 @@ class Dydx(RowAdapter):
 
 
 def iso(time_us: int) -> str:
-    """A time as the indexer reads it, to the millisecond above."""
+    """Return a time as the indexer reads it, to the millisecond above."""
     moment = EPOCH + timedelta(milliseconds=-(-time_us // 1000))
     return moment.replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"

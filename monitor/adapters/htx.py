@@ -1,7 +1,7 @@
 """HTX perpetual swaps, linear and coin-margined: forced orders, trades, mark price, funding, open interest.
 
 Sizes are contracts: base coins are ``volume`` times ``contract_size`` for linear swaps, USD are for coin-margined ones
-(``BTC-USD``). Without the instrument table nothing can be said, so every row is quarantined.
+(``BTC-USD``). Without the instrument table sizes have no unit, so every row is quarantined.
 
 Liquidations (``public.*.liquidation_orders``, all swaps in one subscription): ``direction`` is the closing order's,
 sell with ``offset`` close ends a long. ``price`` is the bankruptcy price. No sampling is documented.
@@ -77,7 +77,7 @@ from monitor.assets import split_base, split_symbol
 from monitor.events import Channel
 
 OFFERED: Final[tuple[Channel, ...]] = ("liquidations", "mark_price", "trades")
-"""What sockets carry."""
+"""Channels that the sockets carry."""
 
 PATHS: Final = {
     "linear": ("linear-swap-ws", "linear-swap-notification", "/linear-swap-api/v1/"),
@@ -93,7 +93,7 @@ REQUEST_INTERVAL_S: Final = 0.05
 
 STALE_AFTER_S: Final = 30.0
 INTEREST_S: Final = 30.0
-"""How often open interest is asked for: one request a product."""
+"""Interval of the open-interest polls, seconds: one request a product."""
 
 NOTIFIED: Final = ("public.*.funding_rate", "public.*.liquidation_orders")
 
@@ -119,7 +119,7 @@ class Htx(RowAdapter):
     def connections(
         self, symbols: Sequence[str], channels: Iterable[Channel], ws_url: str | None = None
     ) -> list[Connection]:
-        """A product's trades, its liquidations, and all mark prices are on different addresses."""
+        """Plan the sockets: a product's trades, its liquidations, and all mark prices are on different addresses."""
         carried = carried_channels(channels, OFFERED)
         url = ws_url or self.ws_url
         plans = []
@@ -146,7 +146,7 @@ class Htx(RowAdapter):
         return plans
 
     def _market(self, name: str, url: str, symbols: Sequence[str], channel: Channel) -> list[Connection]:
-        """Sockets that carry one topic of each symbol."""
+        """Plan sockets that carry one topic of each symbol."""
         suffix = "trade.detail" if channel == "trades" else "mark_price.1min"
         plans = []
         for number, group in enumerate(chunked(symbols, SYMBOLS_PER_CONNECTION)):
@@ -165,7 +165,7 @@ class Htx(RowAdapter):
         return plans
 
     def _product(self, symbol: str) -> str:
-        """The market of a symbol; empty where it is not known."""
+        """Return the market of a symbol; empty where it is not known."""
         listing = self._listings[symbol]
         return "" if listing is None else "coin" if listing[3] else "linear"
 
@@ -180,7 +180,7 @@ class Htx(RowAdapter):
         return [self._reply(loose, receipt)]
 
     def _push(self, loose: Loose, receipt: Receipt) -> list[Message]:
-        """Trades or a mark price."""
+        """Read trades or a mark price."""
         _, _, rest = loose.ch.partition(".")
         symbol, _, topic = rest.partition(".")
         if topic == "trade.detail":
@@ -201,7 +201,7 @@ class Htx(RowAdapter):
         return self._records.trade(fill, receipt)
 
     def _notification(self, loose: Loose, receipt: Receipt) -> list[Message]:
-        """Liquidations or fundings."""
+        """Read liquidations or fundings."""
         kind = loose.topic.rpartition(".")[2]
         if kind == "liquidation_orders":
             seen: dict[str, int] = {}
@@ -228,7 +228,7 @@ class Htx(RowAdapter):
         return []
 
     def _reply(self, loose: Loose, receipt: Receipt) -> Message:
-        """A ping, or what the exchange says of a request or of the connection."""
+        """Read a ping, an answer to a request, or a notice about the connection."""
         if loose.ping is not None:
             return Ping(msgspec.json.encode({"pong": loose.ping}).decode())
         if loose.op == "ping":
@@ -263,7 +263,7 @@ class Htx(RowAdapter):
         return InstrumentPage(instruments, left_out, None)
 
     def polls(self, symbols: Sequence[str], channels: Iterable[Channel]) -> Sequence[Poll]:
-        """The open interest of all swaps of a product at once."""
+        """Return the polls for the open interest of all swaps of a product at once."""
         if "open_interest" not in frozenset(channels):
             return ()
         products = {self._product(symbol) for symbol in symbols}
@@ -282,7 +282,7 @@ class Htx(RowAdapter):
         return RestPage(read)
 
     def _interest(self, row: Interest, time_us: int, receipt: Receipt) -> Message:
-        """Half of what both sides hold."""
+        """Read an open interest, which counts both sides: half of it is one."""
         listing = self._listings[row.contract_code]
         if listing is None:
             return Skipped("other_market", 1)
@@ -294,7 +294,7 @@ class Htx(RowAdapter):
 
 
 def answer_in(body: bytes) -> Answer:
-    """A REST answer. Raises ``ValueError`` where it is an error."""
+    """Return a REST answer. Raises ``ValueError`` where it is an error."""
     answer = ANSWER.decode(body)
     if answer.status != "ok":
         raise ValueError(f"htx answers {answer.error_code}: {answer.error}")
@@ -302,7 +302,7 @@ def answer_in(body: bytes) -> Answer:
 
 
 def unsuitable(row: Listed) -> str:
-    """Why an instrument is not watched; empty when it is."""
+    """Return why an instrument is not watched; empty when it is."""
     name = split_symbol(row.contract_code)
     if not name.is_usd:
         return f"quoted in {name.quote}, which is no US dollar"
@@ -314,7 +314,7 @@ def unsuitable(row: Listed) -> str:
 
 
 def day_us(text: str) -> int:
-    """A day as ``20201021`` in microseconds, 0 where it is none."""
+    """Return a day as ``20201021`` in microseconds, 0 where it is none."""
     try:
         return round(datetime.strptime(text, "%Y%m%d").replace(tzinfo=UTC).timestamp() * 1e6)
     except ValueError:

@@ -1,7 +1,7 @@
 """KuCoin Futures perpetuals, linear and inverse: trades, mark prices, funding, open interest. It shows no liquidations.
 
 Sizes are contracts: ``multiplier`` base coins each for linear ones, one dollar for inverse ones (``XBTUSDM``). Without
-the instrument table nothing can be said, so every row is quarantined.
+the instrument table sizes have no unit, so every row is quarantined.
 
 Trades (``/contractMarket/execution``): ``side`` is the taker's, ``ts`` counts nanoseconds. ``/contract/instrument``
 reports mark and index prices, and the funding rate without a price: the last of each symbol is remembered and goes out
@@ -50,7 +50,7 @@ from monitor.assets import USD_QUOTES, split_base
 from monitor.events import Channel
 
 OFFERED: Final[tuple[Channel, ...]] = ("mark_price", "trades")
-"""What sockets carry."""
+"""Channels that the sockets carry."""
 
 SYMBOLS_PER_CONNECTION: Final = 100
 SYMBOLS_PER_REQUEST: Final = 50
@@ -96,7 +96,7 @@ class Loose(msgspec.Struct, gc=False):
 
 
 class Contract(msgspec.Struct):
-    """What a contract says of itself and its state."""
+    """A contract in the exchange's list, with its state."""
 
     symbol: str
     baseCurrency: str
@@ -153,7 +153,7 @@ class Kucoin(RowAdapter):
     def connections(
         self, symbols: Sequence[str], channels: Iterable[Channel], ws_url: str | None = None
     ) -> list[Connection]:
-        """Every socket carries all channels of its symbols."""
+        """Plan the sockets: each carries all channels of its symbols."""
         carried = carried_channels(channels, OFFERED)
         if "open_interest" in frozenset(channels) and not carried:
             return []
@@ -179,7 +179,7 @@ class Kucoin(RowAdapter):
         return plans
 
     def dial_url(self, url: str, answer: bytes) -> str:
-        """The first server that the answer names, with its token."""
+        """Return the first server that the answer names, with its token."""
         given = _TOKEN.decode(data_in(self.venue, answer, SUCCESS))
         if not given.instanceServers:
             raise ValueError("kucoin names no server to dial")
@@ -215,7 +215,7 @@ class Kucoin(RowAdapter):
         return [self._records.mark(mark, receipt)]
 
     def _reply(self, loose: Loose, receipt: Receipt) -> list[Message]:
-        """What the exchange says of a request or of the connection."""
+        """Read an answer to a request, or a notice about the connection."""
         if loose.type == "ack":
             return [Ack(loose.id)]
         if loose.type == "pong":
@@ -252,7 +252,7 @@ class Kucoin(RowAdapter):
         return InstrumentPage(instruments, left_out, None)
 
     def polls(self, symbols: Sequence[str], channels: Iterable[Channel]) -> Sequence[Poll]:
-        """The open interest of all contracts at once."""
+        """Return the poll for the open interest of all contracts at once."""
         wanted = "open_interest" in frozenset(channels) and symbols
         return [Poll("open_interest", RestRequest("/api/v1/contracts/active"), INTEREST_S)] if wanted else ()
 
@@ -277,7 +277,7 @@ class Kucoin(RowAdapter):
 
 
 def unsuitable(row: Contract) -> str:
-    """Why a contract is not watched; empty when it is."""
+    """Return why a contract is not watched; empty when it is."""
     if row.quoteCurrency not in USD_QUOTES:
         return f"quoted in {row.quoteCurrency}, which is no US dollar"
     if row.expireDate:

@@ -1,14 +1,14 @@
 """MEXC perpetuals, linear and coin-margined: trades, tickers, funding. No liquidations are shown.
 
 Sizes are contracts: ``contractSize`` base coins each for linear ones, dollars for coin-margined ones (``BTC_USD``).
-Without the instrument table nothing can be said, so every row is quarantined.
+Without the instrument table sizes have no unit, so every row is quarantined.
 
 Trades (``push.deal``): ``T`` is the taker's side, 1 buys and 2 sells; ``data`` is an array, in older frames one object.
 ``push.ticker``: ``fairPrice`` is the mark price, ``holdVol`` the open interest in contracts, taken for one side's.
-``push.funding.rate`` has no price: the last of each symbol goes out with its next mark price.
+``push.funding.rate`` has no price: the last of each symbol is remembered and goes out with its next mark price.
 
-A confirmation names the channel and no symbol, so a socket's confirmations are numbered as they come
-(:class:`Counting`); an error says neither.
+A confirmation names the channel and no symbol, so a socket's confirmations are numbered as they come; an error names
+neither.
 
 Ids:
     trade ``<t>:<T>:<v>:<p>``, since trades have no number, and ``#1``, ``#2`` … appended to twins of one frame.
@@ -92,7 +92,7 @@ class Loose(msgspec.Struct, gc=False):
 
 
 class Listed(msgspec.Struct):
-    """What a contract says of itself."""
+    """A contract in the exchange's list."""
 
     symbol: str
     baseCoin: str
@@ -130,7 +130,7 @@ class Mexc(RowAdapter):
     by_name: ClassVar[bool] = False
     instruments_requests: ClassVar[tuple[RestRequest, ...]] = (RestRequest("/api/v1/contract/detail"),)
     rest_weight_per_minute: ClassVar[int] = 12
-    """The table may be asked for once in five seconds."""
+    """The table may be requested once in five seconds."""
     known_keys: ClassVar[frozenset[str]] = keys(
         "channel symbol data ts method param",
         "p v T O M t i",
@@ -143,7 +143,7 @@ class Mexc(RowAdapter):
     def connections(
         self, symbols: Sequence[str], channels: Iterable[Channel], ws_url: str | None = None
     ) -> list[Connection]:
-        """Every socket carries all channels of its symbols."""
+        """Plan the sockets: each carries all channels of its symbols."""
         carried = carried_channels(channels, OFFERED)
         plans = []
         for number, group in enumerate(chunked(symbols, SYMBOLS_PER_CONNECTION) if carried else ()):
@@ -185,9 +185,9 @@ class Mexc(RowAdapter):
             )
         if loose.channel == "pong":
             return [Pong()]
-        said = bytes(loose.data).decode(errors="replace").strip('"')
-        if loose.channel == "rs.error" or (head == "rs" and said != "success"):
-            return [Refusal("", f"{loose.channel}: {said}")]
+        text = bytes(loose.data).decode(errors="replace").strip('"')
+        if loose.channel == "rs.error" or (head == "rs" and text != "success"):
+            return [Refusal("", f"{loose.channel}: {text}")]
         if head == "rs":
             return [self._confirmation(kind.removeprefix("sub."), receipt)]
         return [self._records.unknown_channel(loose.channel, receipt)]
@@ -238,7 +238,7 @@ class Mexc(RowAdapter):
 
 
 def subscriptions(channel: str, symbols: Sequence[str]) -> list[Request]:
-    """What subscribes a channel, symbol by symbol."""
+    """Return the requests that subscribe a channel, symbol by symbol."""
     return [
         request({"method": f"sub.{channel}", "param": {"symbol": symbol}}, [f"{channel}:{number}"])
         for number, symbol in enumerate(symbols, 1)
@@ -246,7 +246,7 @@ def subscriptions(channel: str, symbols: Sequence[str]) -> list[Request]:
 
 
 def unsuitable(row: Listed) -> str:
-    """Why a contract is not watched; empty when it is."""
+    """Return why a contract is not watched; empty when it is."""
     if row.quoteCoin not in USD_QUOTES:
         return f"quoted in {row.quoteCoin}, which is no US dollar"
     if row.settleCoin not in (row.quoteCoin, row.baseCoin):

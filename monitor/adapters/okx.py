@@ -2,7 +2,7 @@
 
 Sizes are contracts: base units are ``sz`` times contract size, which is ``ctVal`` times ``ctMult`` of the exchange's
 instrument table. An inverse contract's size is in USD, and its base units are that over the price. Without the table
-nothing can be said, so every row is quarantined.
+sizes have no unit, so every row is quarantined.
 
 Dated futures enter by their forced orders and trades alone. Their mark price has the time to expiry in it and is not
 the asset's, so neither it nor their open interest is subscribed, or taken from a recording. Forced orders of all of
@@ -176,11 +176,11 @@ class Okx(RowAdapter):
         return plans
 
     def _has(self, symbol: str, name: str) -> bool:
-        """Whether a symbol's channel is wanted: of dated futures the trades alone."""
+        """True if a symbol's channel is wanted: of dated futures the trades alone."""
         return name == "trades" or not self._dated(symbol)
 
     def _kinds(self, symbols: Sequence[str]) -> list[str]:
-        """The kinds of instruments whose liquidations are wanted: swaps, and futures where any is watched."""
+        """Return the instrument types whose liquidations are wanted: swaps, and futures where any is watched."""
         return ["SWAP", "FUTURES"] if any(map(self._dated, symbols)) else ["SWAP"]
 
     def _dated(self, symbol: str) -> bool:
@@ -227,7 +227,7 @@ class Okx(RowAdapter):
         return trades
 
     def read(self, receipt: Receipt) -> list[Message]:
-        """What a frame holds, row by row."""
+        """Read a frame row by row."""
         if receipt.frame == b"pong":
             return [Pong()]
         loose = LOOSE.decode(receipt.frame)
@@ -251,14 +251,14 @@ class Okx(RowAdapter):
         return [self._trade(row, receipt) for row in rows]
 
     def _trade(self, row: TradeRow, receipt: Receipt) -> Message:
-        """A trade that :meth:`parse` would not have."""
+        """Read a trade that :meth:`parse` left."""
         if row.side not in TAKER_SIDES:
             return self._records.refuse(unknown_value("taker side", row.side), receipt)
         fill = Fill(row.instId, row.side, row.px, row.sz, row.ts * 1000, row.tradeId, row.count)
         return self._records.trade(fill, receipt)
 
     def _liquidations(self, row: LiquidationRow, seen: dict[str, int], receipt: Receipt) -> list[Message]:
-        """The forced orders of an instrument."""
+        """Read the forced orders of an instrument."""
         symbol = row.instId
         return self._records.each(
             row.details, DETAILS, lambda detail, at: [self._liquidation(symbol, detail, seen, at)], receipt
@@ -310,7 +310,7 @@ class Okx(RowAdapter):
         return [self._records.interest(row.instId, coins, usd, row.ts * 1000, receipt)]
 
     def _reply(self, loose: Loose, receipt: Receipt) -> Message:
-        """What the exchange says of a request or of the connection."""
+        """Read an answer to a request, or a notice about the connection."""
         key = "" if loose.arg is UNSET else loose.arg.key
         if loose.event == "subscribe" and key:
             return Ack(key)
@@ -328,11 +328,11 @@ class Okx(RowAdapter):
         return instruments_in(body, request)
 
     def history(self, symbols: Sequence[str], now_us: int) -> Sequence[RestRequest]:
-        """Open interest of swaps by the hour."""
+        """Return the requests for the hourly open interest of swaps."""
         return [one for symbol in symbols if symbol not in self._listings.dated for one in month_of(symbol, now_us)]
 
     def backfill(self, channel: Channel, symbols: Sequence[str], from_us: int, to_us: int) -> Sequence[RestRequest]:
-        """Trades of a gap; forced orders are not kept."""
+        """Return the requests for the trades of a gap; the exchange keeps no forced orders."""
         return [trades_between(symbol, from_us, to_us) for symbol in symbols] if channel == "trades" else ()
 
     def parse_rest(self, request: RestRequest, body: bytes, received_us: int, memory: Memory | None = None) -> RestPage:
@@ -349,10 +349,10 @@ class Okx(RowAdapter):
 
 
 def argument(channel: str, symbol: str) -> dict[str, str]:
-    """A subscription's argument."""
+    """Return a subscription's argument."""
     return {"channel": channel, "instId": symbol}
 
 
 def acknowledgement(args: Mapping[str, str]) -> str:
-    """The key of the acknowledgement that an argument brings."""
+    """Return the key of the acknowledgement that an argument brings."""
     return Arg(**args).key

@@ -71,7 +71,7 @@ class TradeRow(msgspec.Struct, array_like=True, gc=False):
 
 
 class Failure(msgspec.Struct, gc=False):
-    """What an error says."""
+    """Code and text of an error."""
 
     code: int = 0
     message: str = ""
@@ -93,7 +93,7 @@ class Loose(msgspec.Struct, gc=False):
 
 
 class Listed(msgspec.Struct):
-    """What a product says of itself."""
+    """A product in the exchange's list."""
 
     symbol: str
     type: str = ""
@@ -131,7 +131,7 @@ class Phemex(RowAdapter):
     def connections(
         self, symbols: Sequence[str], channels: Iterable[Channel], ws_url: str | None = None
     ) -> list[Connection]:
-        """The first socket has all tickers; every one has the trades of its symbols."""
+        """Plan the sockets: the first has all tickers; each has the trades of its symbols."""
         carried = carried_channels(channels, OFFERED)
         plans: list[Connection] = []
         for number, group in enumerate(chunked(symbols, SYMBOLS_PER_CONNECTION) if carried else ()):
@@ -212,7 +212,7 @@ class Phemex(RowAdapter):
         return self._records.ticker(mark, optional_float(row.get("openInterestRv", UNSET)), receipt)
 
     def _reply(self, loose: Loose, receipt: Receipt) -> Message:
-        """The answer to a request."""
+        """Read the answer to a request."""
         key = "" if loose.id is None else str(loose.id)
         if loose.error is not None:
             return Refusal(key, f"{loose.error.code}: {loose.error.message}")
