@@ -186,7 +186,7 @@ class Bitget(RowAdapter):
             side: TakerSide = "buy" if row.S == "buy" else "sell"
             usd = price * quantity
             if not LEAST_USD <= usd <= MOST_USD or not row.i.isprintable():
-                return super().parse(frame, received_us)
+                return super().parse(frame, received_us, memory)
             trades.append(Trade(VENUE, symbol, plain[0], time_us, received_us, side, price, quantity, usd, 1, row.i))
         return trades
 

@@ -216,7 +216,7 @@ class Bybit(RowAdapter):
             side: TakerSide = "buy" if row.S == "Buy" else "sell"
             usd = price * quantity
             if not LEAST_USD <= usd <= MOST_USD or not row.i.isprintable():
-                return self._trades(symbol, push.data, Receipt(received_us, frame))
+                return self._trades(symbol, push.data, Receipt(received_us, frame, memory))
             trades.append(Trade(VENUE, symbol, asset, time_us, received_us, side, price, quantity, usd, 1, row.i))
         return trades
 
@@ -257,7 +257,8 @@ class Bybit(RowAdapter):
         """Read a ticker: a mark price and an open interest, each if anything of it came. Raises as :meth:`read` does.
 
         The last values complete a delta. One that is older than these, from a second socket that lags behind, is not
-        remembered: what it says is superseded, and so is its event. Nor is a frame of which a value was refused.
+        remembered: what it says is superseded, and so is its event. Nor is a frame without an event, or of which a
+        value was refused: nothing has judged its numbers and its time.
         """
         push = TICKER.decode(receipt.frame)
         row, time_us = push.data, push.ts * 1000
@@ -284,8 +285,7 @@ class Bybit(RowAdapter):
         for message in messages:
             if type(message) is Reject:
                 return messages
-        # A message that was not refused has a believable time.
-        if time_us >= last.time_us and (messages or self._records.dated(push.ts, receipt)):
+        if messages and time_us >= last.time_us:
             kept[symbol] = now
         return messages
 

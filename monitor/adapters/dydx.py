@@ -50,6 +50,7 @@ from monitor.adapters.records import EPOCH, Fill, Mark, Moment, Receipt, RowAdap
 from monitor.adapters.rows import keys, optional_float, raw_rows
 from monitor.assets import split_symbol
 from monitor.events import Channel, MarkPrice, Reject
+from monitor.validation import PRICE, number_fault
 
 OFFERED: Final[tuple[Channel, ...]] = ("liquidations", "mark_price", "open_interest", "trades")
 MARKETS_ONLY: Final[frozenset[Channel]] = frozenset({"mark_price", "open_interest"})
@@ -253,14 +254,14 @@ class Dydx(RowAdapter):
         if self._listings[symbol] is None:
             return [Skipped("other_market", 1)]
         latest = self._records.latest(symbol, receipt)
+        messages: list[Message] = []
         if row.nextFundingRate is not UNSET:
-            latest.fund(optional_float(row.nextFundingRate))
+            messages += self._records.fund(symbol, row.nextFundingRate, UNSET, 0, receipt)
         price = optional_float(UNSET if row.oraclePrice is None else row.oraclePrice)
         time_us = receipt.received_us or latest.time_us
-        messages: list[Message] = []
         if price is not UNSET and time_us:
             messages.append(self._price(symbol, price, time_us, False, receipt))
-        elif price is not UNSET and price > 0.0:
+        elif price is not UNSET and not number_fault("price", price, PRICE):
             latest.reprice(price)
         if row.openInterest is not UNSET and latest.price is not UNSET and time_us:
             messages.append(self._records.open_interest(symbol, row.openInterest, latest.price, time_us, receipt))

@@ -72,7 +72,7 @@ from monitor.adapters.inflate import inflate
 from monitor.adapters.memory import Memory
 from monitor.adapters.plan import carried_channels, chunked, market_url, request
 from monitor.adapters.records import Fill, Mark, Receipt, RowAdapter
-from monitor.adapters.rows import optional_float, optional_time_us, unknown_value
+from monitor.adapters.rows import optional_time_us, unknown_value
 from monitor.assets import split_base, split_symbol
 from monitor.events import Channel
 
@@ -222,10 +222,10 @@ class Htx(RowAdapter):
 
     def _fund(self, row: FundingRow, time_us: int, receipt: Receipt) -> list[Message]:
         """Remember a funding rate for the next mark price; null means that none is known yet."""
-        if row.funding_rate is not None:
-            rate, next_us = optional_float(row.funding_rate), optional_time_us(row.settlement_time)
-            self._records.latest(row.contract_code, receipt).fund(rate, next_us, time_us)
-        return []
+        if row.funding_rate is None:
+            return []
+        next_us = optional_time_us(row.settlement_time)
+        return self._records.fund(row.contract_code, row.funding_rate, next_us, time_us, receipt)
 
     def _reply(self, loose: Loose, receipt: Receipt) -> Message:
         """Read a ping, an answer to a request, or a notice about the connection."""

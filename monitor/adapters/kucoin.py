@@ -207,12 +207,14 @@ class Kucoin(RowAdapter):
     def _state(self, symbol: str, row: InstrumentRow, receipt: Receipt) -> list[Message]:
         """Read a mark price, or remember a funding rate for the next one."""
         latest = self._records.latest(symbol, receipt)
+        messages: list[Message] = []
         if row.fundingRate is not UNSET:
-            latest.fund(row.fundingRate, latest.next_us, self._records.dated(row.timestamp, receipt))
+            time_us = self._records.dated(row.timestamp, receipt)
+            messages += self._records.fund(symbol, row.fundingRate, latest.next_us, time_us, receipt)
         if row.markPrice is UNSET:
-            return []
+            return messages
         mark = Mark(symbol, row.markPrice, row.timestamp * 1000, row.indexPrice, latest.rate, latest.next_us)
-        return [self._records.mark(mark, receipt)]
+        return [*messages, self._records.mark(mark, receipt)]
 
     def _reply(self, loose: Loose, receipt: Receipt) -> list[Message]:
         """Read an answer to a request, or a notice about the connection."""

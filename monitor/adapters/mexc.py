@@ -214,8 +214,7 @@ class Mexc(RowAdapter):
     def _fund(self, symbol: str, row: FundingRow, time_us: int, receipt: Receipt) -> list[Message]:
         """Remember a funding rate for the next mark price."""
         rate = row.rate if row.rate is not UNSET else row.fundingRate
-        self._records.latest(symbol, receipt).fund(rate, optional_time_us(row.nextSettleTime), time_us)
-        return []
+        return self._records.fund(symbol, rate, optional_time_us(row.nextSettleTime), time_us, receipt)
 
     def parse_instruments(self, body: bytes, request: RestRequest) -> InstrumentPage:
         """Read ``contract/detail``."""

@@ -208,7 +208,7 @@ class Okx(RowAdapter):
             usd = price * contracts * size
             coins = contracts * size
             if not (LEAST_USD <= usd <= MOST_USD and LEAST_COINS <= coins <= MOST_COINS and row.tradeId.isprintable()):
-                return self._trades(rows, Receipt(received_us, frame))
+                return self._trades(rows, Receipt(received_us, frame, memory))
             trades.append(
                 Trade(
                     VENUE,
@@ -288,10 +288,8 @@ class Okx(RowAdapter):
         """Remember a funding rate for the next mark price."""
         if self._listings[row.instId] is None:
             return [self._records.unknown_symbol(row.instId, receipt)]
-        self._records.latest(row.instId, receipt).fund(
-            optional_float(row.fundingRate), optional_time_us(row.fundingTime), self._records.dated(row.ts, receipt)
-        )
-        return []
+        next_us, time_us = optional_time_us(row.fundingTime), self._records.dated(row.ts, receipt)
+        return self._records.fund(row.instId, row.fundingRate, next_us, time_us, receipt)
 
     def _interest(self, row: InterestRow, receipt: Receipt) -> list[Message]:
         """Read an open interest; one without its value is worth its coins times the last mark price.

@@ -35,7 +35,17 @@ from monitor.adapters.rows import (
     unreadable,
 )
 from monitor.events import Liquidation, MarkPrice, OpenInterest, PriceKind, Reject, Side, TakerSide, Trade
-from monitor.validation import LONGEST_ID, LONGEST_SYMBOL, PRICE, UNREADABLE, Fault, id_fault, number_fault
+from monitor.validation import (
+    FUNDING,
+    LONGEST_ID,
+    LONGEST_SYMBOL,
+    PRICE,
+    UNREADABLE,
+    Fault,
+    id_fault,
+    number_fault,
+    time_fault,
+)
 
 Row = TypeVar("Row")
 
@@ -232,6 +242,19 @@ class Records:
             if self.listings[symbol] is not None:
                 kept[symbol] = latest
         return latest
+
+    def fund(
+        self, symbol: str, rate: float | str | UnsetType, next_us: int | UnsetType, time_us: int, receipt: Receipt
+    ) -> list[Message]:
+        """Remember a funding rate for the symbol's next mark price; an implausible one is refused instead.
+
+        Remembered, it would have every mark price refused until the next rate comes.
+        """
+        value = optional_float(rate)
+        if value is not UNSET and (fault := number_fault("funding_rate", value, FUNDING)):
+            return [self.refuse(fault, receipt)]
+        self.latest(symbol, receipt).fund(value, next_us, time_us)
+        return []
 
     def dated(self, time_ms: int | str, receipt: Receipt) -> int:
         """Return the time of a value to remember, microseconds; 0, undated, where it is not believable.

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from monitor.adapters.adapter import Instrument, InstrumentPage, Message
 from monitor.adapters.instruments import well_named
+from monitor.adapters.memory import Memory
 from monitor.adapters.registry import ADAPTERS
 from monitor.adapters.rows import Listings
 from monitor.events import Event, Liquidation, Reject, Trade
@@ -80,11 +81,10 @@ def receipts(case: Case) -> tuple[int, ...]:
 
 def parsed(case: Case, number: int, frame: bytes, received_us: int) -> list[Message]:
     """Return what a fresh adapter makes of a case's frames, one of them replaced."""
-    adapter = case.adapter()
-    reader = adapter.reader()
+    adapter, memory = case.adapter(), Memory()
     frames = [compact(each) for each in case.frames]
     frames[number] = frame
-    return [message for each in frames for message in reader.parse(each, received_us)]
+    return [message for each in frames for message in adapter.parse(each, received_us, memory)]
 
 
 def events_in(messages: Sequence[Message]) -> Counter[bytes]:

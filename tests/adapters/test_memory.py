@@ -152,10 +152,12 @@ def tickers(draw: st.DrawFn) -> list[bytes]:
     frames = []
     for number, row in enumerate(rows):
         data = {name: str(value) for name, value in row.items()}
+        if "fundingRate" in row:
+            data["fundingRate"] = str(row["fundingRate"] / 100)
         if "nextFundingTime" in row:
             data["nextFundingTime"] = str(1_764_000_000_000 + row["nextFundingTime"])
         if number == 0:
-            data = dict.fromkeys(FIELDS, "1") | {"nextFundingTime": "1764000000001"} | data
+            data = dict.fromkeys(FIELDS, "1") | {"fundingRate": "0.01", "nextFundingTime": "1764000000001"} | data
         content = {
             "topic": "tickers.BTCUSDT", "type": "delta" if number else "snapshot", "ts": 1_764_000_000_000 + number,
             "data": {"symbol": "BTCUSDT", **data},
