@@ -54,7 +54,7 @@ class Snapshot(NamedTuple):
         instruments_failures: how often the contract data of a market could not be fetched, by venue.
         outputs: what is written beside the main work.
         summaries_passed_over: how often another version of the detector told the market something, or nothing readable.
-        records_unreadable: records of the bus that could not be decoded.
+        records_unreadable: records of Kafka that could not be decoded; None in a role that reads none.
     """
 
     detector: DetectorView | None = None
@@ -68,7 +68,7 @@ class Snapshot(NamedTuple):
     instruments_failures: Mapping[str, int] = {}
     summaries_passed_over: int = 0
     outputs: Sequence[OutputStats] = ()
-    records_unreadable: int = 0
+    records_unreadable: int | None = None
 
 
 class MonitorMetrics:
@@ -152,18 +152,19 @@ class MonitorMetrics:
                 (),
                 [((), snapshot.state_saved_us / MICROS)],
             )
+        if snapshot.records_unreadable is not None:
+            yield counter(
+                "bus_records_unreadable",
+                "Records read from Kafka that could not be decoded and were passed over.",
+                (),
+                [((), snapshot.records_unreadable)],
+            )
         if snapshot.detector is not None:
             yield counter(
                 "summaries_passed_over",
                 "What another version of the detector told the market, or nobody can read, which was left out.",
                 (),
                 [((), snapshot.summaries_passed_over)],
-            )
-            yield counter(
-                "bus_records_unreadable",
-                "Records read from Kafka that could not be decoded and were passed over.",
-                (),
-                [((), snapshot.records_unreadable)],
             )
             yield from self._detector(snapshot.detector)
         if snapshot.decision_latency is not None:

@@ -14,7 +14,6 @@ from typing import Final
 
 import uvloop
 
-from monitor.adapters.rejects import RejectGate
 from monitor.bus.kafka_client import KafkaConnection, verify
 from monitor.bus.kafka_subscriber import KafkaSubscriber
 from monitor.bus.partitioner import Partitioner
@@ -28,10 +27,11 @@ from monitor.delivery.metrics import MonitorMetrics, Snapshot
 from monitor.delivery.page.site import page_routes, sample
 from monitor.delivery.page.state import Source
 from monitor.delivery.pulse import Pulse
-from monitor.events import MARKET, Reject
+from monitor.events import MARKET
 from monitor.runtime.asset_share import AssetShare
 from monitor.runtime.clock import monotonic_us, wall_clock_us
 from monitor.runtime.market_share import MarketShare
+from monitor.runtime.unreadable import Unreadable
 from monitor.runtime.worker import RECLAIM_BEATS, Counters, Place, Worker
 from monitor.settings import Settings
 
@@ -39,9 +39,6 @@ log = logging.getLogger(__name__)
 
 POLL_S: Final = 0.25
 """How long to wait for records before looking again; records themselves wake the reader at once."""
-REPORTS_PER_S: Final = 1 / 60
-REPORTS_AT_ONCE: Final = 10
-"""Unreadable records are all counted, and so many of them logged: one producer may write nothing else."""
 STOP_S: Final = 15.0
 """How long the last transactions may take: orchestrators kill after 30 s or more."""
 
@@ -66,8 +63,7 @@ class Member:
         self.counters = Counters()
         self.workers: dict[str, Worker] = {}
         self._settings = settings.detector
-        self._clock = clock
-        self._reports = RejectGate(REPORTS_PER_S, REPORTS_AT_ONCE)
+        self.unreadable = Unreadable(clock)
         self._connection = KafkaConnection.from_settings(kafka)
         self._group: asyncio.TaskGroup | None = None
         self._tasks: dict[str, asyncio.Task[None]] = {}
@@ -79,7 +75,7 @@ class Member:
             instance=kafka.instance_id,
             session_timeout_ms=round(kafka.session_timeout_s * 1000),
             on_assigned=self._assigned,
-            on_reject=self._unreadable,
+            on_reject=self.unreadable,
         )
         reclaim_s = RECLAIM_BEATS * kafka.session_timeout_s / 4
         self._place = Place(self._connection, kafka.group, self.subscriber, clock, kafka.snapshot_s, reclaim_s)
@@ -102,12 +98,6 @@ class Member:
                     await self._give_back()
         finally:
             await self.subscriber.close()
-
-    def _unreadable(self, reject: Reject) -> None:
-        """Report a record that is none; it is passed over, and stays on its topic to be looked at."""
-        now_us = self._clock()
-        if self._reports.allows(now_us):
-            log.error("a record cannot be read and is passed over: %s", reject.detail)
 
     async def _read(self) -> None:
         while True:
@@ -242,7 +232,7 @@ async def detecting(settings: Settings, clock: Callable[[], int] = wall_clock_us
         return Snapshot(
             member.view(), member.counters.latency, lag=member.subscriber.lags(), loop_lag_s=pulse.lag_s,
             state_saved_us=member.kept_us(), summaries_passed_over=member.passed_over(),
-            records_unreadable=member.subscriber.rejected,
+            records_unreadable=member.unreadable.count,
         )  # fmt: skip
 
     metrics = MonitorMetrics(lambda: pulse.ask(snapshot), (), delivery.assets, delivery.max_assets)

@@ -31,6 +31,7 @@ from monitor.delivery.pulse import Pulse
 from monitor.errors import OperatorError
 from monitor.runtime import state_file
 from monitor.runtime.clock import monotonic_us, wall_clock_us
+from monitor.runtime.unreadable import Unreadable
 from monitor.settings import Settings
 from monitor.settings.notifier import NotifierSettings
 from monitor.side_output import SideOutput
@@ -161,6 +162,7 @@ class GroupNotifier:
     def __init__(self, channel: Channel, settings: Settings, clock: Callable[[], int]) -> None:
         self._connection = KafkaConnection.from_settings(settings.bus.kafka)
         self._group = f"{settings.notifier.group}-{channel.name}"
+        self.unreadable = Unreadable(clock)
         self._subscriber = self._outside()
         self._joined = False
         assets = None if settings.notifier.assets == "all" else settings.notifier.assets
@@ -175,6 +177,7 @@ class GroupNotifier:
             start_at="latest",  # a new channel pages what happens, not what did
             on_assigned=self._assigned,
             on_revoked=self._revoked,
+            on_reject=self.unreadable,
         )
 
     async def run(self, rng: random.Random) -> None:
@@ -277,7 +280,10 @@ async def notifying(settings: Settings, clock: Callable[[], int] = wall_clock_us
 
     def snapshot() -> Snapshot:
         lag = members[0].lags()
-        return Snapshot(lag=lag, loop_lag_s=pulse.lag_s, notifiers=[member.notifier.stats() for member in members])
+        return Snapshot(
+            lag=lag, loop_lag_s=pulse.lag_s, notifiers=[member.notifier.stats() for member in members],
+            records_unreadable=sum(member.unreadable.count for member in members),
+        )  # fmt: skip
 
     metrics = MonitorMetrics(lambda: pulse.ask(snapshot))
     table = routes(metrics.exposition, lambda: pulse.alive, lambda: pulse.ask(lambda: checks(members)))

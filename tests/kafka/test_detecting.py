@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
+# aiokafka is not annotated.
+# mypy: disable-error-code="no-untyped-call"
 import asyncio
 from http import HTTPStatus
 
+import msgspec
 import pytest
+from aiokafka import AIOKafkaProducer
 
 from monitor.bus import admin
 from monitor.bus.kafka_client import KafkaConnection
 from monitor.bus.kafka_errors import BusError
+from monitor.bus.kafka_subscriber import KafkaSubscriber
 from monitor.bus.kafka_transactions import OwnershipLostError, TransactionalWriter, committed, read_snapshots
 from monitor.bus.ports import Outgoing, Partition
-from monitor.bus.topics import LIQUIDATIONS, MARKET_TOPICS, SIGNALS, SNAPSHOTS
+from monitor.bus.topics import LIQUIDATIONS, MARKET_TOPICS, REJECTS, SIGNALS, SNAPSHOTS
+from monitor.cascade.detector import Detector
+from monitor.demo.story import DETECTOR
 from monitor.errors import OperatorError
-from monitor.events import MICROS, AnyEvent
+from monitor.events import MICROS, AnyEvent, MarkPrice
 from monitor.runtime.detecting import detecting
+from tests.cascade.poison import UNAPPLIED, poisoned
 from tests.e2e.stage import get, reached
 from tests.kafka.members import Desk, detector_settings
-from tests.kafka.story import expected, publish, story
+from tests.kafka.story import expected, publish, story, told
 
 pytestmark = pytest.mark.kafka
 
@@ -60,6 +68,37 @@ async def test_a_detector_that_is_stopped_goes_on_where_it_was(kafka_connection:
         after, emitted = (await committed(kafka_connection, group, [first]))[first]
         assert after > offset
         assert int(emitted) == events[-1].receive_time_us // MICROS - 1
+
+
+async def test_a_poisonous_record_costs_its_asset_and_garbage_nobody(
+    kafka_connection: KafkaConnection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Signals are those of one detector in memory, the record is on the rejects' topic once, garbage is counted."""
+    poisoned(monkeypatch)
+    await admin.create(kafka_connection, 1)
+    events = list(story())
+    at = next(at for at in range(len(events) // 2, len(events)) if isinstance(events[at], MarkPrice))
+    events.insert(at + 1, msgspec.structs.replace(events[at], mark_price=UNAPPLIED))
+    whole = Detector(DETECTOR)
+    want = told(whole.apply(events))
+    (fault,) = whole.quarantine.take()
+    producer = AIOKafkaProducer(bootstrap_servers=kafka_connection.bootstrap_servers)
+    await producer.start()
+    await producer.send_and_wait(kafka_connection.name(LIQUIDATIONS), b"{garbage", partition=0)
+    await producer.stop()
+    async with Desk(kafka_connection) as desk, detecting(detector_settings(kafka_connection)) as url:
+        await publish(kafka_connection, events)
+        assert await desk.read_all(want, 60) == []
+        text = (await get(f"{url}/metrics")).text
+    assert "cascade_bus_records_unreadable_total 1.0" in text
+    assert 'cascade_events_unapplied_total{reason="fault"} 1.0' in text
+    reader = await KafkaSubscriber(kafka_connection, [REJECTS], group=kafka_connection.topic_prefix + "rejects").start()
+    async with asyncio.timeout(20):
+        batches = await reader.poll(1)
+        while not batches:
+            batches = await reader.poll(1)
+    await reader.close()
+    assert [record for batch in batches for record in batch.records] == [fault.reject]
 
 
 async def test_another_owner_cuts_a_detector_off_and_it_takes_its_work_up_again(
