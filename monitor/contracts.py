@@ -156,7 +156,10 @@ class SignalCoverage(Contract):
     """What the decision could see."""
 
     venues_seen: list[str] = Field(description="Venues whose liquidations were readable.")
-    venues_in_gap: list[str] = Field(description="Venues that were disconnected or stale at the time.")
+    venues_in_gap: list[str] = Field(
+        description="Venues that were disconnected or stale at the time, or whose "
+        "liquidations of the last five minutes have a gap that was not backfilled."
+    )
     complete_share: float = Field(
         ge=0,
         le=1,
@@ -289,7 +292,9 @@ class Signal(Contract):
         "only. Added after version 1 of the record; absent means none.",
     )
     wave: Count = Field(0, description="Which wave of the episode it is: how often it came to a cascade so far.")
-    degraded: bool = Field(False, description="Whether less than half of the forced flow can be seen.")
+    degraded: bool = Field(
+        False, description="Whether less than half of the forced flow can be seen, now or in the last five minutes."
+    )
     reason: Reason = Field(
         "flow_and_price", description="`price_only` where no liquidations can be seen and the price decides alone."
     )

@@ -20,7 +20,9 @@ SIDES: Final[tuple[Side, Side]] = ("long", "short")
 TakerSide = Literal["buy", "sell"]
 PriceKind = Literal["average_fill", "fill", "bankruptcy", "order", "mark"]
 Coverage = Literal["complete", "latest_per_second", "largest_per_second", "sampled", "partial", "aggregated"]
-GapReason = Literal["disconnect", "stale", "backlog_dropped", "queue_overflow"]
+GapReason = Literal["disconnect", "stale", "backlog_dropped", "queue_overflow", "restart", "offsets_lost"]
+"""Why something was not seen: ``restart`` is the time in which no collector ran, ``offsets_lost`` means that records
+were removed from the bus before the detector read them."""
 Channel = Literal["liquidations", "trades", "mark_price", "open_interest", "volatility_index"]
 
 MONITOR: Final = "monitor"
@@ -229,7 +231,8 @@ class SignalCoverage(msgspec.Struct):
 
     Attributes:
         venues_seen: venues whose liquidations were readable.
-        venues_in_gap: venues that were disconnected or stale at the time.
+        venues_in_gap: venues that were disconnected or stale at the time, or whose liquidations of the last five
+            minutes have a gap that was not backfilled.
         complete_share: share of the episode's liquidated USD that came from complete feeds; a sum with less than 1
             is a floor.
         seen_share: share of the forced flow that could be seen, by the venues whose feeds are up.
@@ -393,6 +396,7 @@ class Closed(msgspec.Struct, tag_field="type", tag="closed"):
         partition: whose.
         second: the last one closed, seconds since the epoch.
         beats: by venue the second of its last heartbeat.
+        gaps: by venue the second in which its last gap ended that was not backfilled.
         summaries: JSON of the assets' summaries since the record before.
         format: version of the summaries; the market passes over those of another.
     """
@@ -402,3 +406,4 @@ class Closed(msgspec.Struct, tag_field="type", tag="closed"):
     beats: dict[str, int]
     summaries: msgspec.Raw
     format: int = 0
+    gaps: dict[str, int] = {}

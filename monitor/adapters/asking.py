@@ -38,6 +38,7 @@ class AskingSettings:
         backfill: whether to ask for what a gap hid.
         settle_s: how long after a gap's end to ask: REST lags behind the sockets.
         most_minutes: of the whole REST budget for one gap; what would cost more is not begun.
+        longest_s: a longer gap is not asked for, seconds: no sum shown goes back more than a day.
         most_gaps: that wait to be filled; of more the oldest are given up.
     """
 
@@ -45,6 +46,7 @@ class AskingSettings:
     backfill: bool = True
     settle_s: float = 5.0
     most_minutes: float = 10.0
+    longest_s: float = 86_400.0
     most_gaps: int = 256
 
 
@@ -267,6 +269,11 @@ class Asking:
         if not requests:
             return
         venue = self._stats.venue
+        lasted_s = (gap.to_us - gap.from_us) / MICROS
+        if lasted_s > self._settings.longest_s:
+            self._unfilled += 1
+            log.warning("%s: a gap of %s is not backfilled: it lasted %.1f hours", venue, gap.channel, lasted_s / 3600)
+            return
         minutes = sum(request.weight for request in requests) / self._client.pool.per_minute
         if minutes > self._settings.most_minutes:
             self._unfilled += 1

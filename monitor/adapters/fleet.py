@@ -19,6 +19,7 @@ from monitor.adapters.memory import Memory
 from monitor.adapters.outlet import OnEvent, Outlet
 from monitor.adapters.rejects import RejectGate
 from monitor.adapters.rest import RestClient, locator
+from monitor.adapters.restart import Predecessors, Restart
 from monitor.adapters.session import Session, SessionSettings
 from monitor.adapters.stats import SessionStats, total
 from monitor.adapters.watch import Watch, WatchStats
@@ -96,6 +97,7 @@ class Fleet:
         on_frame: sees every frame before it is parsed.
         on_event: sees every gap and heartbeat, and every event that came by REST.
         rest: asks by REST; None asks nothing.
+        predecessors: what is known of the collectors before this one; None states no gap for a restart.
     """
 
     def __init__(
@@ -112,6 +114,7 @@ class Fleet:
         on_frame: OnFrame | None = None,
         on_event: OnEvent | None = None,
         rest: RestClient | None = None,
+        predecessors: Predecessors | None = None,
     ) -> None:
         self.venue = adapter.venue
         self._adapter = adapter
@@ -139,13 +142,18 @@ class Fleet:
         self._sessions: dict[str, Session] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._group: asyncio.TaskGroup | None = None
+        self._predecessors = predecessors
+        self._restart: Restart | None = None  # while the first sessions are launched
 
     async def run(self) -> None:
         """Collect until cancelled; then the sockets are closed and the open bars published."""
         try:
             async with asyncio.TaskGroup() as group:
                 self._group = group
+                if self._predecessors is not None:
+                    self._restart = Restart(self.venue, self._predecessors, self._clock)
                 self._reconcile(group)
+                self._restart = self._predecessors = None
                 group.create_task(self._beat(), name=f"{self.venue} heartbeat")
                 group.create_task(self._flush_bars(), name=f"{self.venue} bars")
                 if self._asking is not None:
@@ -189,6 +197,7 @@ class Fleet:
             clock=self._clock, rng=self._rng, stats=stats, dial_slot=self._dial_slot,
             locate=locator(self._adapter, self._rest), on_frame=self._on_frame, watch=self._watch,
             memory=self._memory,
+            restart=self._restart,
         )  # fmt: skip
         self._sessions[plan.name] = session
         task = group.create_task(self._supervise(session), name=f"{self.venue} {plan.name}")

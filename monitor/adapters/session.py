@@ -12,7 +12,7 @@ import asyncio
 import logging
 import math
 import random
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple, NoReturn
 
@@ -22,9 +22,10 @@ from monitor.adapters.intake import Intake, OnFrame
 from monitor.adapters.link import Ending, Link, LinkSettings, Locate, as_planned, no_wait
 from monitor.adapters.memory import Memory
 from monitor.adapters.outlet import Outlet
+from monitor.adapters.restart import Restart
 from monitor.adapters.stats import EndReason, SessionStats
 from monitor.adapters.watch import Watch
-from monitor.events import ALL, Gap, GapReason, Reject
+from monitor.events import ALL, MICROS, Channel, Gap, GapReason, Reject
 
 log = logging.getLogger(__name__)
 
@@ -94,6 +95,7 @@ class Session:
         on_frame: sees every frame before it is parsed.
         watch: judges whether the venue's feed can be believed.
         memory: what the venue's frames reported, shared by its sessions; without it the session has one of its own.
+        restart: finds what was missed before the first socket; None where the session is no process's first.
 
     Attributes:
         last_end: why the last socket ended or was replaced, None before.
@@ -114,6 +116,7 @@ class Session:
         on_frame: OnFrame | None = None,
         watch: Watch | None = None,
         memory: Memory | None = None,
+        restart: Restart | None = None,
     ) -> None:
         self.plan = plan
         self.stats = stats or SessionStats(adapter.venue, plan.name)
@@ -130,6 +133,10 @@ class Session:
         self._wake = asyncio.Event()
         self._unseen: Unseen | None = None
         self._started_us = 0
+        self._restart = restart  # until what it finds is stated
+        self._missed_until_us = 0
+        self._looking: asyncio.Task[None] | None = None
+        self._group: asyncio.TaskGroup | None = None
 
     def refresh_gauges(self) -> None:
         """Bring ``connected`` and ``acks_pending`` up to date: the counters of the hot path need no such step."""
@@ -138,7 +145,9 @@ class Session:
 
     @property
     def alive(self) -> bool:
-        """Whether everything that the plan's channels sent so far has been published."""
+        """Whether everything that the plan's channels sent so far has been published, or is in a stated gap."""
+        if self._restart is not None:
+            return False
         links = [running.link for running in self._running]
         return any(link.ready for link in links) and not any(link.draining for link in links)
 
@@ -153,6 +162,7 @@ class Session:
         self._started_us = self._started_us or self._clock()
         try:
             async with asyncio.TaskGroup() as group:
+                self._group = group
                 await self._serve(group)
         except asyncio.CancelledError:
             self._end_gap(self._clock())  # a gap that is open says so before nobody watches any more
@@ -161,6 +171,7 @@ class Session:
             self._begin_gap(self.stats.last_message_us or self._started_us, "disconnect")
             raise
         finally:
+            self._group = None
             self._running.clear()
             self.intake.end_overlap()
             self.refresh_gauges()
@@ -274,21 +285,40 @@ class Session:
 
     def link_ready(self, link: Link, at_us: int) -> None:
         """A socket sees everything it should: the gap, if there was one, is over."""
+        if self._restart is not None and self._group is not None and (self._looking is None or self._looking.done()):
+            until_us = self._unseen.from_us if self._unseen is not None else at_us
+            self._missed_until_us = self._missed_until_us or until_us
+            self._looking = self._group.create_task(self._look_back(self._restart, self._missed_until_us))
         self._end_gap(at_us)
         self._wake.set()
+
+    async def _look_back(self, restart: Restart, until_us: int) -> None:
+        """State what nobody saw before this process did."""
+        since = await restart.missed(self.plan.channels, until_us)
+        self._restart = None
+        if since:
+            log.warning(
+                "%s %s: no collector ran for %.1f s; a gap is stated",
+                self.stats.venue, self.plan.name, (until_us - min(since.values())) / MICROS,
+            )  # fmt: skip
+            self._state_gap(since, until_us, "restart", self.plan.symbols)
 
     def _end_gap(self, to_us: int) -> None:
         unseen, self._unseen = self._unseen, None
         if unseen is None:
             return
+        self._state_gap(dict.fromkeys(self.plan.channels, unseen.from_us), to_us, unseen.reason, unseen.symbols)
+
+    def _state_gap(self, since: Mapping[Channel, int], to_us: int, reason: GapReason, symbols: tuple[str, ...]) -> None:
+        """Count and publish a gap of each channel, from its time in ``since`` to ``to_us``."""
         self.stats.gaps += 1
-        self.stats.gap_us += to_us - unseen.from_us
+        self.stats.gap_us += to_us - min(since.values())
         venue = self.stats.venue
         gaps = [
-            Gap(venue, ALL, ALL, to_us, self._clock(), channel, unseen.from_us, to_us, unseen.reason)
-            for channel in sorted(self.plan.channels)
+            Gap(venue, ALL, ALL, to_us, self._clock(), channel, from_us, to_us, reason)
+            for channel, from_us in sorted(since.items())
         ]
-        self._outlet.announce_gaps(gaps, unseen.symbols)
+        self._outlet.announce_gaps(gaps, symbols)
 
     def link_refused(self, link: Link, refusal: Refusal) -> None:
         """Count and log; the other subscriptions go on."""

@@ -16,6 +16,7 @@ from typing import Any, Final
 import msgspec
 
 from monitor.cascade.asset import Asset, Summary
+from monitor.cascade.holes import Holes, recent
 from monitor.cascade.market import Market
 from monitor.cascade.quarantine import Quarantine, QuarantinedError
 from monitor.cascade.scope import EpisodeSummary, Scope, episode_id
@@ -47,6 +48,7 @@ LATE_S: Final = 2
 """Liquidations that arrive this long after their event time are late: Bybit's batches take half a second."""
 FORMAT: Final = 8
 """Version of the snapshot; another one is refused, because state that is half understood decides wrongly."""
+NO_GAPS: Final[Mapping[str, int]] = {}
 SILENT_S: Final = 5
 """A venue whose liquidation channel sent heartbeats and stopped for this long is in a gap."""
 
@@ -74,6 +76,8 @@ class Detector:
         self._summaries: list[Summary] = []
         self._awake: dict[str, Asset] = {}
         self._heartbeats: dict[str, int] = {}  # second of the last one on each venue's liquidation channel
+        self._beats: dict[str, dict[str, int]] = {}  # microseconds of the last one by venue and channel
+        self.holes = Holes()
         self._handlers: dict[type, Callable[[Any], None]] = {
             Liquidation: self._liquidation,
             Trade: self._trade,
@@ -81,7 +85,7 @@ class Detector:
             MarkPrice: self._mark_price,
             OpenInterest: self._open_interest,
             VolatilityIndex: self._volatility_index,
-            Gap: self._nothing,
+            Gap: self._gap,
             Heartbeat: self._heartbeat,
         }
 
@@ -133,7 +137,7 @@ class Detector:
         return limit
 
     def _close(self, second: int) -> list[Signal]:
-        feeds = feeds_at(self._heartbeats, second)
+        feeds = feeds_at(self._heartbeats, second, self.holes.ends())
         signals: list[Signal] = []
         minute_ends = second % 60 == 59
         for asset in list(self._awake.values()):
@@ -171,6 +175,10 @@ class Detector:
     def heartbeats(self) -> dict[str, int]:
         """By venue the second of the last one on its liquidation channel."""
         return dict(self._heartbeats)
+
+    def beats(self) -> dict[str, dict[str, int]]:
+        """Return by venue and channel when its last heartbeat was received, microseconds."""
+        return {venue: dict(found) for venue, found in self._beats.items()}
 
     def take_summaries(self) -> list[Summary]:
         """What the assets told the market since the last call."""
@@ -227,11 +235,12 @@ class Detector:
         self._asset(event.asset).volatility_index(event)
 
     def _heartbeat(self, event: Heartbeat) -> None:
+        self._beats.setdefault(event.venue, {})[event.channel] = event.receive_time_us
         if event.channel == "liquidations":
             self._heartbeats[event.venue] = self.second
 
-    def _nothing(self, event: Gap) -> None:
-        """Known, carried by the bus, and of no consequence here yet."""
+    def _gap(self, event: Gap) -> None:
+        self.holes.take(event, self.second)
 
     # What others may read
 
@@ -255,6 +264,7 @@ class Detector:
             dict(self.duplicates), dict(self.late), silent, self.second,
             None if self.market is None else market_view(self.market, self.second),
             self.quarantine.active(self.second), self.quarantine.faults, self.quarantine.passed_over,
+            self.holes.ratios(self.second),
         )  # fmt: skip
 
     # Restart
@@ -284,7 +294,8 @@ class Detector:
             "format": FORMAT,
             "second": self.second, "liquidations": self.liquidations,
             "duplicates": self.duplicates, "late": self.late, "signals": self.signals_by_phase,
-            "heartbeats": self._heartbeats, "awake": list(self._awake), "summaries": self._summaries,
+            "heartbeats": self._heartbeats, "beats": self._beats, "holes": self.holes.state(),
+            "awake": list(self._awake), "summaries": self._summaries,
             "market": self.market.state() if self.market is not None else None,
             "quarantine": self.quarantine.state(),
         })  # fmt: skip
@@ -317,6 +328,8 @@ class Detector:
         self.second, self.liquidations = state["second"], state["liquidations"]
         self.duplicates, self.late = state["duplicates"], state["late"]
         self.signals_by_phase, self._heartbeats = state["signals"], state["heartbeats"]
+        self._beats = state.get("beats", {})  # states of before restarts were gaps have neither
+        self.holes.load(state.get("holes", {}))
         self._summaries = msgspec.convert(state["summaries"], list[Summary])
         if "quarantine" in state:  # absent from snapshots of earlier versions
             self.quarantine.load(state["quarantine"])
@@ -349,9 +362,16 @@ def close_market(
     return market, []
 
 
-def feeds_at(heartbeats: Mapping[str, int], second: int) -> Feeds:
-    """The venues' liquidation channels as of a second, by the second of each one's last heartbeat."""
-    return Feeds(heartbeats.keys(), sorted(venue for venue, at in heartbeats.items() if second - at > SILENT_S))
+def feeds_at(heartbeats: Mapping[str, int], second: int, gaps: Mapping[str, int] = NO_GAPS) -> Feeds:
+    """Return the venues' liquidation channels as of a second.
+
+    Args:
+        heartbeats: by venue the second of its last heartbeat.
+        second: as of when.
+        gaps: by venue the second in which its last gap ended that was not backfilled.
+    """
+    silent = sorted(venue for venue, at in heartbeats.items() if second - at > SILENT_S)
+    return Feeds(heartbeats.keys(), silent, recent(gaps, second) if gaps else ())
 
 
 def asset_view(scope: Scope) -> AssetView:

@@ -490,6 +490,7 @@ class Scope:
         if last is not None and state.reference:
             drawdown = 100.0 * (last / abs(state.reference) - 1.0)
         liquidated = self._since_start(side)
+        window_share = self._window_share(feeds)
         return Signal(
             episode_id=episode_id(self.name, side, episode.started),
             revision=episode.revision,
@@ -507,15 +508,25 @@ class Scope:
             windows=self._windows(),
             evidence=scored.evidence,
             coverage=SignalCoverage(
-                sorted(self.readable.union(feeds.beating)), feeds.silent, self._complete_share(side),
+                sorted(self.readable.union(feeds.beating)), self._in_gap(feeds), self._complete_share(side),
                 round(self.seen_share, 4), self.corrected.by_venue,
             ),
-            notes=self._notes(scored),
+            notes=self._notes(scored, window_share),
             wave=episode.waves,
-            degraded=self.seen_share < DEGRADED,
+            degraded=min(self.seen_share, window_share) < DEGRADED,
             reason="price_only" if self.blind and not scored.flow else "flow_and_price",
             liquidated_usd_corrected=self.corrected.since(side, liquidated),
         )  # fmt: skip
+
+    def _in_gap(self, feeds: Feeds) -> list[str]:
+        return sorted({*feeds.silent, *feeds.missing}) if feeds.missing else feeds.silent
+
+    def _window_share(self, feeds: Feeds) -> float:
+        """Return the share (0 to 1) of the flow whose last five minutes have no gap but one that was backfilled."""
+        if not feeds.missing:
+            return 1.0
+        interest = self._interest_by_venue()
+        return sight.coverage(self.readable, feeds.missing, interest, unwatched=False, dead=False)
 
     def _since_start(self, side: Side) -> SideTotals:
         before = self.episode_totals[SIDE_INDEX[side]]
@@ -536,7 +547,7 @@ class Scope:
             found[window] = WindowTotals(longs / MICROS, shorts / MICROS, long_orders + short_orders)
         return found
 
-    def _notes(self, scored: Score) -> list[str]:
+    def _notes(self, scored: Score, window_share: float) -> list[str]:
         notes = []
         if self.blind and scored.flow:
             notes.append("stand_in: no liquidations can be seen, what was closed is told afterwards by other records")
@@ -544,6 +555,8 @@ class Scope:
             notes.append("price_only: no liquidations can be seen, the price decides alone")
         elif self.seen_share < DEGRADED:
             notes.append(f"degraded: feeds with {1 - self.seen_share:.0%} of the flow cannot be seen")
+        if window_share < 1.0:
+            notes.append(f"gap: feeds with {1 - window_share:.0%} of the flow have a gap in the last five minutes")
         if self.flow.learned_minutes < 60 * self.settings.baseline.warmup_hours:
             notes.append("warmup: what is normal here is not known well yet")
         if self.flow.aggregated:

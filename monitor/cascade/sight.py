@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Final, NamedTuple
 
 UNWATCHED_S: Final = 24 * 3_600
@@ -21,10 +21,12 @@ class Feeds(NamedTuple):
     Attributes:
         beating: venues that ever sent a heartbeat on it.
         silent: those of them whose heartbeats stopped, sorted.
+        missing: venues with a gap in the last five minutes that was not backfilled, sorted.
     """
 
     beating: Collection[str]
     silent: list[str]
+    missing: Sequence[str] = ()
 
 
 NO_FEEDS: Final = Feeds((), [])

@@ -108,7 +108,8 @@ class DetectorView(NamedTuple):
     """The detector as a whole; ``market`` is None where that is judged elsewhere.
 
     ``quarantined`` are the assets in quarantine, ``faults`` how often a record could not be applied or a second not be
-    closed, and ``passed_over`` the records that were dropped because their asset was in quarantine.
+    closed, and ``passed_over`` the records that were dropped because their asset was in quarantine. ``gap_ratios`` is
+    the share of each window without liquidations of a venue because of a gap, by venue and window.
     """
 
     assets: Sequence[AssetView]
@@ -123,3 +124,4 @@ class DetectorView(NamedTuple):
     quarantined: Sequence[str] = ()
     faults: int = 0
     passed_over: int = 0
+    gap_ratios: Mapping[tuple[str, str], float] = {}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
 from monitor.cascade.view import AssetView, DetectorView, MarketView
@@ -93,6 +93,16 @@ def throttle_metrics(own: Iterable[AssetView], everything: Iterable[AssetView]) 
         "Share of the last minute's seconds with a report, of a feed of one a second, the venue's fullest symbol.",
         ("venue",),
         [((venue,), share) for venue, share in sorted(saturation.items())],
+    )
+
+
+def gap_metrics(ratios: Mapping[tuple[str, str], float]) -> Iterator[Family]:
+    """Yield what the windows miss because a feed had a gap that was not backfilled."""
+    yield gauge(
+        "window_gap_ratio",
+        "Share of a window without the venue's liquidations because of a gap that was not backfilled, 0 to 1.",
+        ("venue", "window"),
+        list(ratios.items()),
     )
 
 

@@ -20,6 +20,7 @@ from monitor.cascade.view import AssetView, DetectorView, Histogram
 from monitor.delivery.context_metrics import context_rows
 from monitor.delivery.decision_metrics import (
     evidence_metrics,
+    gap_metrics,
     market_metrics,
     quarantine_metrics,
     throttle_metrics,
@@ -208,6 +209,7 @@ class MonitorMetrics:
         own, rest = split_assets(view.assets, self._pinned, self._max_assets)
         yield from _assets(own, rest)
         yield from throttle_metrics(own, view.assets)
+        yield from gap_metrics(view.gap_ratios)
         yield from evidence_metrics(own)
 
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import NamedTuple
 
 import uvloop
 
 from monitor.adapters.fleet import FleetStats
+from monitor.adapters.restart import Predecessors
 from monitor.bus.memory import MemoryBus
 from monitor.bus.ports import Partition
 from monitor.bus.topics import MARKET_TOPICS, SIGNALS
@@ -24,10 +25,12 @@ from monitor.delivery.paging.notifier import Notifier
 from monitor.delivery.pulse import Pulse
 from monitor.delivery.signals import SignalLines
 from monitor.errors import OperatorError
+from monitor.events import Signal
 from monitor.runtime import state_file
 from monitor.runtime.clock import monotonic_us, wall_clock_us
 from monitor.runtime.collecting import Collecting, collecting
 from monitor.runtime.decider import Decider
+from monitor.runtime.journal import Journal
 from monitor.runtime.notifying import faults, local_notifiers, run_local
 from monitor.settings import Settings
 from monitor.side_output import SideOutput
@@ -75,21 +78,42 @@ async def monitoring(
     if settings.bus.kind != "memory":
         raise OperatorError("role all runs on bus.kind memory; with kafka run the roles collector and detector")
     path = settings.delivery.state_file
+    journal: Journal | None = None
+    pending: list[Signal] = []
     if detector is None:
         detector = state_file.load(path, settings.detector)
+        if path is not None:
+            journal = Journal(path)
+            pending = journal.restore(detector, path.read_bytes() if path.exists() else b"")
     bus = MemoryBus(settings.bus.memory.high_water)
     publisher = bus.publisher()
-    decider = Decider(detector, bus.subscriber(MARKET_TOPICS), publisher, clock, path)
+    decider = Decider(
+        detector,
+        bus.subscriber(MARKET_TOPICS),
+        publisher,
+        clock,
+        path,
+        journal,
+        settings.delivery.journal_sync_s,
+        pending,
+    )
     pulse = Pulse(monotonic_us)
     async with AsyncExitStack() as stack:
-        at_work = stack.enter_context(collecting(settings, publisher, clock))
+        if journal is not None:
+            stack.callback(journal.close)
+        at_work = stack.enter_context(collecting(settings, publisher, clock, _predecessors(detector)))
         lines = None
         if settings.delivery.signals_output is not None:
             lines = SignalLines(bus.subscriber([SIGNALS]), settings.delivery.signals_output)
         paged = SideOutput("notifier_state")
         stack.callback(paged.close)
         notifiers = local_notifiers(settings.notifier, bus, detector, clock, paged)
-        outputs = [decider.output, *([lines.output] if lines else []), *([paged] if notifiers else [])]
+        outputs = [
+            decider.output,
+            *([decider.journal_output] if journal else []),
+            *([lines.output] if lines else []),
+            *([paged] if notifiers else []),
+        ]
         metrics = MonitorMetrics(
             lambda: pulse.ask(lambda: _snapshot(bus, decider, at_work, notifiers, pulse, clock, outputs)),
             settings.enabled_venues,
@@ -97,7 +121,13 @@ async def monitoring(
             settings.delivery.max_assets,
         )
         table = routes(metrics.exposition, lambda: pulse.alive, lambda: _checks(decider, at_work, notifiers, pulse))
-        page = Source(detector.scopes, lambda: detector.second, lambda: _fleets(at_work), clock)
+        page = Source(
+            detector.scopes,
+            lambda: detector.second,
+            lambda: _fleets(at_work),
+            clock,
+            lambda: detector.holes.ratios(detector.second),
+        )
         if settings.delivery.page:
             table |= page_routes(lambda: pulse.ask(page.state))
         server = stack.enter_context(HttpServer(settings.delivery.host, settings.delivery.port, table))
@@ -113,6 +143,16 @@ async def monitoring(
                 for task in tasks:
                     task.cancel()
                     await asyncio.wait([task])
+
+
+def _predecessors(detector: Detector) -> Predecessors:
+    """What was published before, as far as the detector took it: more than that was lost with the last process."""
+    last = detector.beats()
+
+    async def beats(venue: str) -> Mapping[str, int]:
+        return last.get(venue, {})
+
+    return Predecessors(beats, alone=True)
 
 
 def _snapshot(

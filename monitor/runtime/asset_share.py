@@ -107,7 +107,9 @@ class AssetShare:
         """What the market must know of the seconds just closed."""
         summaries = [each for each in self.detector.take_summaries() if each.second > self._emitted]
         raw = msgspec.Raw(msgspec.json.encode(summaries))
-        closed = Closed(self._partition, self.closed, self.detector.heartbeats(), raw, FORMAT)
+        closed = Closed(
+            self._partition, self.closed, self.detector.heartbeats(), raw, FORMAT, self.detector.holes.ends()
+        )
         return Outgoing(SUMMARIES, 0, b"%d" % self._partition, codec.encode(closed))
 
     def _beat(self, now_us: int) -> Outgoing:

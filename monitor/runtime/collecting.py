@@ -17,6 +17,7 @@ from monitor.adapters.instruments import InstrumentStore
 from monitor.adapters.link import LinkSettings
 from monitor.adapters.registry import adapter_named
 from monitor.adapters.rest import Rest
+from monitor.adapters.restart import Predecessors
 from monitor.adapters.session import SessionSettings
 from monitor.bus.kafka_client import KafkaConnection
 from monitor.bus.kafka_publisher import KafkaPublisher
@@ -68,8 +69,17 @@ def watched_venues(settings: Settings) -> tuple[WatchedVenue, ...]:
 
 
 @contextmanager
-def collecting(settings: Settings, publisher: Publisher, clock: Callable[[], int]) -> Iterator[Collecting]:
-    """A collector as configured; the recorder, if one is configured, is closed at the end."""
+def collecting(
+    settings: Settings, publisher: Publisher, clock: Callable[[], int], predecessors: Predecessors | None = None
+) -> Iterator[Collecting]:
+    """Build a collector as configured; the recorder, if one is configured, is closed at the end.
+
+    Args:
+        settings: the settings.
+        publisher: the bus; not closed here.
+        clock: the machine's time in microseconds.
+        predecessors: what is known of the collectors before this one.
+    """
     if settings.collector.trades == "bars" and settings.bus.kind == "kafka":
         log.warning("collector.trades is bars: with a second collector of the same venue, trades would count twice")
     path = settings.collector.record_path
@@ -93,6 +103,7 @@ def collecting(settings: Settings, publisher: Publisher, clock: Callable[[], int
             on_frame=recorder.frame if recorder else None,
             on_event=recorder.event if recorder else None,
             rest=rest,
+            predecessors=predecessors,
         )
         yield Collecting(collector, store, recording)
     finally:

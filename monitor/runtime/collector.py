@@ -16,6 +16,7 @@ from monitor.adapters.fleet import Fleet, FleetSettings, FleetStats
 from monitor.adapters.intake import OnFrame
 from monitor.adapters.outlet import OnEvent
 from monitor.adapters.rest import Rest
+from monitor.adapters.restart import Predecessors
 from monitor.bus.ports import Publisher
 from monitor.errors import OperatorError
 from monitor.events import Channel
@@ -156,6 +157,7 @@ class Collector:
         on_frame, on_event: see every frame before it is parsed, and every event that no frame holds: a recorder's
             ``frame`` and ``event``.
         rest: asks the venues by REST, with the budget that ``load`` shares; None asks for nothing but instruments.
+        predecessors: what is known of the collectors before this one; None states no gap for a restart.
     """
 
     def __init__(
@@ -169,6 +171,7 @@ class Collector:
         on_frame: OnFrame | None = None,
         on_event: OnEvent | None = None,
         rest: Rest | None = None,
+        predecessors: Predecessors | None = None,
     ) -> None:
         self._settings = settings
         self._publisher = publisher
@@ -178,6 +181,7 @@ class Collector:
         self._on_frame = on_frame
         self._on_event = on_event
         self._rest = rest
+        self._predecessors = predecessors
         self._collected = [_Collected(venue) for venue in settings.venues]
 
     async def run(self) -> None:
@@ -202,7 +206,7 @@ class Collector:
         fleet = Fleet(
             venue.reading(collected.instruments), collected.symbols, venue.channels, self._publisher,
             self._settings.fleet, clock=self._clock, rng=self._rng, ws_url=venue.ws_url, on_frame=self._on_frame,
-            on_event=self._on_event, rest=rest,
+            on_event=self._on_event, rest=rest, predecessors=self._predecessors,
         )  # fmt: skip
         collected.fleet = fleet
         async with asyncio.TaskGroup() as group:

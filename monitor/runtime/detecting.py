@@ -184,6 +184,7 @@ class Member:
             ),
             sum(each.faults for each in quarantines),
             sum(each.passed_over for each in quarantines),
+            self.gap_ratios(),
         )  # fmt: skip
 
     def scopes(self) -> list[Scope]:
@@ -200,6 +201,16 @@ class Member:
         """The last second that every share of assets reached; 0 without shares."""
         shares = [worker.share for worker in self.workers.values()]
         return min((share.detector.second for share in shares if isinstance(share, AssetShare)), default=0)
+
+    def gap_ratios(self) -> dict[tuple[str, str], float]:
+        """By venue and window the share that is missing because of a gap; every share sees the same gaps."""
+        found: dict[tuple[str, str], float] = {}
+        for worker in self.workers.values():
+            if isinstance(worker.share, AssetShare):
+                detector = worker.share.detector
+                for key, ratio in detector.holes.ratios(detector.second).items():
+                    found[key] = max(ratio, found.get(key, 0.0))
+        return found
 
     def kept_us(self) -> int:
         """When the share that waited longest was last kept; 0 without shares."""
@@ -237,7 +248,7 @@ async def detecting(settings: Settings, clock: Callable[[], int] = wall_clock_us
 
     metrics = MonitorMetrics(lambda: pulse.ask(snapshot), (), delivery.assets, delivery.max_assets)
     table = routes(metrics.exposition, lambda: pulse.alive, lambda: [pulse.ask(member.ready)])
-    page = Source(member.scopes, member.second, list, clock)
+    page = Source(member.scopes, member.second, list, clock, member.gap_ratios)
     if delivery.page:
         table |= page_routes(lambda: pulse.ask(page.state))
     with HttpServer(delivery.host, delivery.port, table) as server:

@@ -36,6 +36,7 @@ class Kept(msgspec.Struct, array_like=True):
     beats: dict[int, dict[str, int]]
     market: dict[str, Any]
     quarantine: dict[str, Any] | None = None  # absent from snapshots of earlier versions
+    gaps: dict[int, dict[str, int]] = {}
 
 
 class MarketShare:
@@ -65,6 +66,7 @@ class MarketShare:
         self._closed_by: dict[int, int] = {}  # last closed second of each partition
         self._pending: dict[int, list[Summary]] = {}  # by second
         self._beats: dict[int, dict[str, int]] = {}  # by the second at which they were told
+        self._gaps: dict[int, dict[str, int]] = {}  # the same of the ends of gaps
 
     @classmethod
     def restore(
@@ -85,7 +87,7 @@ class MarketShare:
                 raise ValueError(f"snapshot of format {kept.format}, but this version reads {FORMAT}")
             self.market.load(kept.market)
             self.closed, self._offset, self._closed_by = kept.closed, kept.offset, kept.closed_by
-            self._pending, self._beats = kept.pending, kept.beats
+            self._pending, self._beats, self._gaps = kept.pending, kept.beats, kept.gaps
             if kept.quarantine is not None:
                 self.quarantine.load(kept.quarantine)
         self._emitted = max(self.closed, emitted)
@@ -115,9 +117,10 @@ class MarketShare:
         for summary in summaries:
             self._pending.setdefault(summary.second, []).append(summary)
         self._closed_by[word.partition] = word.second
-        beats = self._beats.setdefault(word.second, {})
-        for venue, second in word.beats.items():
-            beats[venue] = max(second, beats.get(venue, 0))
+        for told, seconds in ((self._beats, word.beats), (self._gaps, word.gaps)):
+            latest = told.setdefault(word.second, {})
+            for venue, second in seconds.items():
+                latest[venue] = max(second, latest.get(venue, 0))
 
     def step(self, now_us: int) -> Step | None:
         """Judge the seconds that every partition closed."""
@@ -139,7 +142,8 @@ class MarketShare:
         # Told at the end of a stretch of seconds, within which no venue's changed.
         while (told := next(iter(sorted(self._beats)))) < second:
             del self._beats[told]
-        feeds = feeds_at(self._beats[told], second)
+            self._gaps.pop(told, None)
+        feeds = feeds_at(self._beats[told], second, self._gaps.get(told, {}))
         self.market, signals = close_market(self.market, self.quarantine, second, summaries, feeds)
         return signals + self.quarantine.take_ended()
 
@@ -159,7 +163,7 @@ class MarketShare:
         """Everything."""
         kept = Kept(
             FORMAT, self._offset, self.closed, self._closed_by, self._pending, self._beats, self.market.state(),
-            self.quarantine.state(),
+            self.quarantine.state(), self._gaps,
         )  # fmt: skip
         return {COMMON: msgspec.msgpack.encode(kept)}
 

@@ -232,6 +232,13 @@ class DeliverySettings(Section):
         Path("state/detector.state"),
         description="Detector's state with role `all`, so that a restart goes on; empty starts anew each time.",
     )
+    journal_sync_s: float | None = Field(
+        1.0,
+        ge=0,
+        description="Seconds between two forced writes of the journal beside `state_file`: a loss of power loses as "
+        "much, and states it as a gap; 0 forces each one, empty leaves it to the operating system. "
+        "A killed process loses nothing in any case.",
+    )
 
     split = field_validator("assets", mode="before")(split_commas)
 

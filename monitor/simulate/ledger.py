@@ -5,7 +5,7 @@ All sums are micro-USD as a correct reader computes them from the wire, so they 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from monitor.events import Side
@@ -33,13 +33,17 @@ class Entry(NamedTuple):
 
 
 class Shown:
-    """A forced order that the feed let through, and the clients that it was written to."""
+    """A forced order that the feed let through, and the clients that it was written to.
 
-    __slots__ = ("clients", "entry")
+    ``written_us`` is when it was last written to one of them, microseconds; 0 before.
+    """
+
+    __slots__ = ("clients", "entry", "written_us")
 
     def __init__(self, entry: Entry) -> None:
         self.entry = entry
         self.clients: set[int] = set()
+        self.written_us = 0
 
 
 def totals(entries: Iterable[Entry]) -> dict[Key, Amount]:
@@ -90,6 +94,14 @@ class Ledger:
     def delivered(self) -> dict[Key, Amount]:
         """What was written to at least one client, each order once."""
         return totals(shown.entry for shown in self._shown if shown.clients)
+
+    def delivered_outside(self, gaps: Sequence[tuple[int, int]]) -> dict[Key, Amount]:
+        """Return what was written to a client outside of half-open intervals of microseconds."""
+        return totals(
+            shown.entry
+            for shown in self._shown
+            if shown.clients and not any(start <= shown.written_us < end for start, end in gaps)
+        )
 
     def delivered_to(self, client: int) -> dict[Key, Amount]:
         """What was written to one client."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import json
 import random
 from collections.abc import AsyncIterator, Iterable, Sequence
@@ -260,3 +261,17 @@ async def test_a_fleet_fills_the_gaps_of_its_sockets(rest_server: RestServer) ->
     filled = [gap for gap in reader.of(Gap) if gap.backfilled]
     hidden = next(gap for gap in reader.of(Gap) if gap.channel == "trades" and not gap.backfilled)
     assert [(gap.channel, gap.from_us, gap.to_us) for gap in filled] == [("trades", hidden.from_us, hidden.to_us)]
+
+
+async def test_a_gap_of_more_than_a_day_is_not_asked_for(rest_server: RestServer) -> None:
+    """No window reaches further back, and it would take the budget from the polls for hours."""
+    settings = dataclasses.replace(QUICK, longest_s=60.0)
+    rest_server.answers = [Answer(200, b"[]")]
+    async with running(rest_server.url, settings) as rig:
+        now = now_us()
+        rig.asking.note(gap(from_us=now - 61_000_000, to_us=now), "A")
+        rig.asking.note(gap(from_us=now - 30_000_000, to_us=now), "A")
+        await rig.reader.until(lambda: bool(rig.reader.of(Gap)))
+    (filled,) = rig.reader.of(Gap)
+    assert (filled.from_us, filled.backfilled) == (now - 30_000_000, True)
+    assert (rig.asking.stats().filled, rig.asking.stats().unfilled) == (1, 1)

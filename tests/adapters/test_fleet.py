@@ -13,8 +13,9 @@ import pytest
 from monitor.adapters.adapter import Connection, Message
 from monitor.adapters.fleet import Fleet, FleetSettings, wait_until
 from monitor.adapters.memory import Latest, Memory
+from monitor.adapters.restart import Predecessors
 from monitor.bus.memory import MemoryBus
-from monitor.events import Channel, Heartbeat, MarkPrice, Trade
+from monitor.events import Channel, Gap, Heartbeat, MarkPrice, Trade
 from tests.adapters.exchange import FAST, VENUE, Exchange, LoopbackAdapter, Peer, Reader, by_symbol, now_us, plan
 
 QUICK = FleetSettings(session=FAST, dial_interval_s=0.01, heartbeat_s=0.03)
@@ -24,12 +25,20 @@ BOTH: tuple[Channel, ...] = ("trades", "liquidations")
 class Rig:
     """A fleet, its bus and a reader."""
 
-    def __init__(self, url: str, symbols: Sequence[str], settings: FleetSettings, adapter: LoopbackAdapter) -> None:
+    def __init__(
+        self,
+        url: str,
+        symbols: Sequence[str],
+        settings: FleetSettings,
+        adapter: LoopbackAdapter,
+        predecessors: Predecessors | None = None,
+    ) -> None:
         self.bus = MemoryBus()
         self.reader = Reader(self.bus)
         self.fleet = Fleet(
-            adapter, symbols, BOTH, self.bus.publisher(), settings, clock=now_us, rng=random.Random(3), ws_url=url
-        )
+            adapter, symbols, BOTH, self.bus.publisher(), settings, clock=now_us, rng=random.Random(3), ws_url=url,
+            predecessors=predecessors,
+        )  # fmt: skip
 
     def trades_of(self, symbol: str) -> list[Trade]:
         """The trades of one symbol that arrived."""
@@ -42,9 +51,10 @@ async def running(
     symbols: Sequence[str],
     settings: FleetSettings = QUICK,
     adapter: LoopbackAdapter | None = None,
+    predecessors: Predecessors | None = None,
 ) -> AsyncIterator[Rig]:
     """A fleet that runs while the block does."""
-    rig = Rig(url, symbols, settings, adapter or LoopbackAdapter())
+    rig = Rig(url, symbols, settings, adapter or LoopbackAdapter(), predecessors)
     task = asyncio.create_task(rig.fleet.run())
     try:
         yield rig
@@ -282,3 +292,25 @@ async def test_a_fleet_says_what_is_down() -> None:
         watch = rig.fleet.stats().watch
     assert watch is not None
     assert not watch.up
+
+
+async def test_the_first_sessions_state_the_restart_before_any_beat() -> None:
+    """Each first connection states its gap ahead of the first heartbeat; one launched later has nothing to state."""
+    beat_us = now_us() - 60_000_000
+
+    async def beats(_: str) -> dict[str, int]:
+        return {"liquidations": beat_us}
+
+    adapter = LoopbackAdapter()
+    async with (
+        Exchange(by_symbol) as exchange,
+        running(exchange.url, "AB", adapter=adapter, predecessors=Predecessors(beats, alone=True)) as rig,
+    ):
+        await rig.reader.until(lambda: bool(rig.reader.of(Heartbeat)))
+        order = [type(record) for record in rig.reader.records if isinstance(record, Gap | Heartbeat)]
+        assert order[:3] == [Gap, Gap, Heartbeat]
+        rig.fleet.update(adapter, "ABC")
+        await rig.reader.until(lambda: bool(rig.trades_of("C")))
+        await rig.reader.until(lambda: bool(rig.fleet.alive_channels()))
+    gaps = [gap for gap in rig.reader.of(Gap) if gap.reason == "restart"]
+    assert [(gap.channel, gap.from_us) for gap in gaps] == [("liquidations", beat_us)] * 2

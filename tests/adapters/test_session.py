@@ -16,6 +16,7 @@ from monitor.adapters.bars import OverloadSwitch
 from monitor.adapters.link import LinkSettings
 from monitor.adapters.outlet import Outlet
 from monitor.adapters.rejects import RejectGate
+from monitor.adapters.restart import Predecessors, Restart
 from monitor.adapters.session import Session, SessionSettings
 from monitor.bus.memory import MemoryBus
 from monitor.events import Gap, Liquidation, Reject, Trade
@@ -751,3 +752,78 @@ async def test_the_exchange_is_asked_for_an_address_before_every_dial() -> None:
     assert rig.stats.reconnects["dial_failed"] == 1
     assert asked == ["ws://127.0.0.1:1/"] * 3
     assert [peer.socket.request.path for peer in exchange.peers if peer.socket.request] == ["/?token=2", "/?token=3"]
+
+
+def after_restart(answers: asyncio.Event, **beats: int) -> Restart:
+    """A restart whose last heartbeats are known once ``answers`` is set."""
+
+    async def last(venue: str) -> dict[str, int]:
+        assert venue == VENUE
+        await answers.wait()
+        return beats
+
+    return Restart(VENUE, Predecessors(last, alone=True), now_us)
+
+
+async def trade_until_closed(peer: Peer) -> None:
+    """Acknowledge, send a trade, and wait for the client to leave."""
+    await peer.acknowledge()
+    await peer.trade(1)
+    await peer.socket.wait_closed()
+
+
+async def test_a_restart_is_a_gap_from_the_last_heartbeat_to_the_first_socket() -> None:
+    """It is stated by channel before the session counts as alive, counted, and given to whoever fills gaps."""
+    answers = asyncio.Event()
+    beat_us = now_us() - 20_000_000
+    noted: list[tuple[str, bool]] = []
+    async with (
+        Exchange(trade_until_closed) as exchange,
+        running(plan(exchange.url), restart=after_restart(answers, liquidations=beat_us)) as rig,
+    ):
+        rig.outlet.on_gap = lambda gap, symbols: noted.append((gap.channel, symbols == ("all",)))
+        await rig.reader.until(lambda: bool(rig.reader.of(Trade)))
+        assert not rig.session.alive
+        answers.set()
+        await rig.reader.until(lambda: rig.session.alive)
+        await rig.reader.read()
+    (gap,) = rig.reader.of(Gap)
+    assert (gap.channel, gap.reason, gap.from_us) == ("liquidations", "restart", beat_us)
+    assert beat_us + 20_000_000 < gap.to_us <= gap.receive_time_us
+    assert noted == [("liquidations", True)]
+    assert (rig.stats.gaps, rig.stats.gap_us) == (1, gap.to_us - gap.from_us)
+
+
+async def test_a_first_dial_that_fails_splits_the_gap() -> None:
+    """The restart's gap ends where the process began to look, and the failed dials' gap goes on from there."""
+    answers = asyncio.Event()
+    answers.set()
+    beat_us = now_us() - 20_000_000
+    restart = after_restart(answers, liquidations=beat_us, trades=beat_us)
+    async with Exchange(trade_until_closed, refused=1) as exchange, running(plan(exchange.url), restart=restart) as rig:
+        await rig.reader.until(lambda: rig.session.alive)
+        await rig.reader.read()
+    for channel in ("liquidations", "trades"):
+        gaps = {gap.reason: gap for gap in rig.reader.of(Gap) if gap.channel == channel}
+        assert gaps["restart"].from_us == beat_us
+        assert gaps["restart"].to_us == gaps["disconnect"].from_us < gaps["disconnect"].to_us
+
+
+async def test_a_socket_lost_amid_the_look_back_states_the_restart_once() -> None:
+    """Reconnecting while the last heartbeats are read neither repeats nor forgets the gap."""
+    answers = asyncio.Event()
+    beat_us = now_us() - 20_000_000
+
+    async def script(peer: Peer) -> None:
+        await peer.acknowledge()
+        await peer.trade(peer.number)
+        if peer.number:
+            await peer.socket.wait_closed()
+
+    restart = after_restart(answers, trades=beat_us)
+    async with Exchange(script) as exchange, running(plan(exchange.url), restart=restart) as rig:
+        await rig.reader.until(lambda: len(rig.reader.of(Trade)) == 2)
+        answers.set()
+        await rig.reader.until(lambda: rig.session.alive)
+        await rig.reader.read()
+    assert [gap.from_us for gap in rig.reader.of(Gap) if gap.reason == "restart"] == [beat_us]

@@ -198,12 +198,60 @@ def test_a_saturated_minute_is_a_floor_and_says_so() -> None:
     assert detector.assets["BTC"].coverage_ratio() == 0.0
 
 
-def test_events_of_no_consequence_change_nothing() -> None:
-    """Gaps are known and passed."""
+def test_a_gap_alone_begins_nothing() -> None:
+    """A gap makes no asset and no signal."""
     at = START * MICROS
     gap = Gap("bybit", "*", "*", at, at, "liquidations", at - MICROS, at, "disconnect")
     detector, signals = play([gap])
     assert (signals, detector.assets, detector.second) == ([], {}, START + 1)
+
+
+def gap(second: int, venue: str = "bybit", *, lasted_s: int = 20, backfilled: bool = False) -> Gap:
+    """A gap of a venue's liquidations that ended with ``second``."""
+    at = second * MICROS
+    return Gap(venue, "*", "*", at, at, "liquidations", at - lasted_s * MICROS, at, "restart", backfilled)
+
+
+def test_signals_show_a_gap_while_it_reaches_into_five_minutes() -> None:
+    """The venues are in a gap and the signals degraded for five minutes after it, and decisions stay as they are."""
+    plain = play(crash())[1]
+    hole = gap(START + 600)
+    detector, signals = play(in_order([*crash(), hole, gap(START + 600, "okx")]))
+    told = [signal for signal in signals if signal.coverage.venues_in_gap]
+    assert told
+    for signal in signals:
+        shown = hole.to_us < signal.event_time_us < hole.to_us + 300 * MICROS
+        assert signal.degraded == shown == (signal.coverage.venues_in_gap == ["bybit", "okx"])
+        assert shown == any(note.startswith("gap: feeds with 100% of the flow") for note in signal.notes)
+    assert [(one.phase, one.risk_score, one.windows) for one in signals] == [
+        (one.phase, one.risk_score, one.windows) for one in plain
+    ]
+    assert detector.view().gap_ratios["bybit", "24h"] == 20 / 86_400
+
+
+def test_a_gap_of_half_the_flow_is_named_and_does_not_degrade() -> None:
+    """With half of the venues wholly seen the signals name the other half, as they do of a feed that is down."""
+    signals = play(in_order([*crash(), gap(START + 600)]))[1]
+    shown = [signal for signal in signals if signal.coverage.venues_in_gap == ["bybit"]]
+    assert "gap: feeds with 50% of the flow have a gap in the last five minutes" in shown[-1].notes
+    assert not shown[-1].degraded
+
+
+def test_a_backfilled_gap_is_none() -> None:
+    """Once all of a gap was fetched the signals are as if there had been none."""
+    plain = play(crash())[1]
+    signals = play(in_order([*crash(), gap(START + 600), gap(START + 600, backfilled=True)]))[1]
+    assert encoded(signals) == encoded(plain)
+
+
+def test_gaps_and_heartbeats_survive_a_restart() -> None:
+    """A restored detector knows the gaps, and when each channel of a venue was last complete."""
+    detector = Detector()
+    at = START * MICROS + 7
+    detector.apply([Heartbeat("okx", "*", "*", at, at, "trades"), gap(START)])
+    again = Detector.restore(detector.snapshot())
+    assert again.beats() == {"okx": {"trades": at}}
+    assert again.holes.state() == detector.holes.state() != {}
 
 
 def test_event_time_stands_in_for_an_unknown_time_of_receipt() -> None:

@@ -54,3 +54,10 @@ def test_evidence_is_shown_of_those_that_are_not_calm() -> None:
     [family] = evidence_metrics(many)
     assert [labels[0] for labels, _ in family.rows][:2] == ["A39", "A38"]
     assert len(family.rows) == MOST_EXPLAINED
+
+
+def test_the_missing_share_of_each_window_is_shown() -> None:
+    """One series by venue and window, of venues with a gap within the day."""
+    samples = scrape(Snapshot(detector=detector()._replace(gap_ratios={("okx", "5m"): 0.5, ("okx", "1h"): 0.04})))
+    assert value(samples, "window_gap_ratio", venue="okx", window="5m") == 0.5
+    assert value(samples, "window_gap_ratio", venue="okx", window="1h") == 0.04

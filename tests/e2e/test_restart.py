@@ -3,18 +3,31 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 import signal
 import time
+from collections import defaultdict
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
+
+import pytest
 
 from monitor.cascade.detector import Detector
 from monitor.demo.story import DETECTOR
 from monitor.events import micro_usd
+from monitor.runtime import state_file
+from monitor.runtime.journal import Journal
 from monitor.simulate.arena import Arena
+from monitor.simulate.ledger import by_side
 from monitor.simulate.scenario import Phase, Scenario
-from tests.e2e.stage import WARMUP_S, Program, counted, learn, lines, settled, until, value, write_config
+from tests.e2e.stage import WARMUP_S, Program, books, counted, learn, lines, scrape, settled, until, value, write_config
 
+KILLS = 2
+"""How often the process is killed."""
+CONNECTED = "cascade_feed_connected"
+SLACK_US = 1_000_000
+"""What was written this long before the last heartbeat may still have been on its way."""
 LONG_ENOUGH = Scenario(
     "restart",
     (Phase("calm", 1), Phase("long cascade", 5, push=-0.04, noise=4, activity=4), Phase("aftermath", 9, noise=2)),
@@ -37,7 +50,7 @@ async def test_killed_amid_a_cascade_it_goes_on_with_the_episode(tmp_path: Path)
             await until(lambda: any(one["phase"] == "cascade" for one in told()))
             assert await program.stop(signal.SIGKILL) == -signal.SIGKILL
             before = told()
-            kept = Detector.restore((tmp_path / "detector.state").read_bytes(), DETECTOR).view()
+            kept = went_on(tmp_path).view()
             program.start()
             url = await program.url()
             await until(lambda: len(told()) > len(before) + 3)
@@ -57,6 +70,89 @@ async def test_killed_amid_a_cascade_it_goes_on_with_the_episode(tmp_path: Path)
         since = sum(amount for (_, its_side), amount in seen.items() if its_side == side)
         assert micro_usd(day_usd) == micro_usd(kept.liquidated_usd[index]) + since
     assert f"restored from {tmp_path / 'detector.state'}" in program.log
+
+
+def went_on(folder: Path) -> Detector:
+    """The detector as the next process finds it: the state with the journal, of which it keeps a copy."""
+    with TemporaryDirectory() as copy:
+        for kept in folder.glob("detector.state*"):
+            shutil.copy(kept, copy)
+        path = Path(copy) / "detector.state"
+        detector = state_file.load(path, DETECTOR)
+        journal = Journal(path)
+        journal.restore(detector, path.read_bytes())
+        journal.close()
+        return detector
+
+
+def liquidated(detector: Detector) -> dict[tuple[str, str], int]:
+    """Micro-USD of a day by venue and side."""
+    found: dict[tuple[str, str], int] = defaultdict(int)
+    for asset in detector.assets.values():
+        for venue, windows in asset.flow.by_source("24h").items():
+            found[venue, "long"] += micro_usd(windows.long)
+            found[venue, "short"] += micro_usd(windows.short)
+    return found
+
+
+async def connected(program: Program, arena: Arena) -> None:
+    """Wait until every exchange is seen and a few seconds of it were decided."""
+    url = await program.url()
+    async with asyncio.timeout(60):
+        while True:
+            metrics = await scrape(url)
+            seen = {dict(labels)["venue"] for (name, labels), up in metrics.items() if up and name == CONNECTED}
+            if seen == set(arena.exchanges):
+                break
+            await asyncio.sleep(0.1)
+    await settled(url, time.time() + 2)
+
+
+@pytest.mark.timeout(240)
+async def test_every_liquidation_is_in_the_sums_or_in_a_stated_gap(tmp_path: Path) -> None:
+    """However often the process is killed, what its sums miss was delivered within a gap that it states."""
+    wave = (
+        Phase("long cascade", 6, push=-0.01, noise=4, activity=4),
+        Phase("squeeze", 6, push=0.01, noise=4, activity=4),
+    )
+    async with Arena(Scenario("kills", wave * 20), 5, warmup_s=WARMUP_S) as arena:
+        learned = liquidated(learn(arena, tmp_path))
+        downtimes = []
+        async with Program(write_config(arena, tmp_path)) as program:
+            await asyncio.wait_for(arena.watched(), 30)
+            playing = asyncio.create_task(arena.play())
+            for _ in range(KILLS):
+                await connected(program, arena)
+                assert await program.stop(signal.SIGKILL) == -signal.SIGKILL
+                killed_us = time.time_ns() // 1_000
+                program.start()
+                await program.url()
+                await asyncio.wait_for(arena.watched(), 30)
+                downtimes.append((killed_us, time.time_ns() // 1_000))
+            await connected(program, arena)
+            playing.cancel()
+            await settled(await program.url(), time.time())
+            assert await program.stop() == 0
+        kept = went_on(tmp_path)
+        gaps = kept.holes.state()
+        counted = liquidated(kept)
+        delivered = books(arena, lambda ledger: ledger.delivered)
+        outside: dict[tuple[str, str], int] = {
+            (venue, side): amount.micro_usd
+            for venue in arena.exchanges
+            for side, amount in by_side(
+                arena.ledger(venue).delivered_outside([(start - SLACK_US, end) for start, end in gaps[venue]])
+            ).items()
+        }
+    assert "Traceback" not in program.log
+    assert set(gaps) == set(arena.exchanges)
+    for key, amount in delivered.items():
+        assert outside[key] <= counted[key] - learned[key] <= amount, key
+    assert sum(outside.values()) > 0
+    for found in gaps.values():
+        assert len(found) == KILLS
+        for (start, end), (killed_us, back_us) in zip(found, downtimes, strict=True):
+            assert killed_us - 5 * SLACK_US < start <= killed_us < end < back_us + 15 * SLACK_US
 
 
 async def test_state_that_cannot_be_read_ends_the_start(tmp_path: Path) -> None:

@@ -3,7 +3,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -15,6 +15,7 @@ from monitor.demo.story import DETECTOR
 from monitor.events import ALL, MICROS, AnyEvent, Heartbeat, Liquidation, MarkPrice, Reject, Signal
 from monitor.runtime import state_file
 from monitor.runtime.decider import SAVE_S, SILENCE_S, Decider
+from monitor.runtime.journal import Journal, segments
 from tests.cascade.poison import UNAPPLIED, poisoned
 
 T0_S = 1_790_000_000
@@ -23,15 +24,22 @@ T0_S = 1_790_000_000
 class Bench:
     """A decider on a bus, with a clock that the test turns."""
 
-    def __init__(self, path: Path | None = None, detector: Detector | None = None) -> None:
+    def __init__(
+        self,
+        path: Path | None = None,
+        detector: Detector | None = None,
+        journal: Journal | None = None,
+        pending: Sequence[Signal] = (),
+    ) -> None:
         self.now_us = T0_S * MICROS
         self.bus = MemoryBus()
         self.publisher = self.bus.publisher()
         self.subscriber: MemorySubscriber = self.bus.subscriber(MARKET_TOPICS)
         self.signals: MemorySubscriber = self.bus.subscriber([SIGNALS])
         self.decider = Decider(
-            detector or Detector(DETECTOR), self.subscriber, self.publisher, lambda: self.now_us, path
-        )
+            detector or Detector(DETECTOR), self.subscriber, self.publisher, lambda: self.now_us, path, journal, 0.0,
+            pending,
+        )  # fmt: skip
 
     async def take(self, *events: AnyEvent) -> list[Signal]:
         """Decide on events; returns the signals that came of them."""
@@ -208,3 +216,40 @@ async def test_a_record_that_cannot_be_applied_is_sent_to_the_rejects(monkeypatc
     assert [(each.venue, each.reason) for each in batch.records if isinstance(each, Reject)] == [
         ("okx", "not_applicable")
     ]
+
+
+async def test_a_killed_decider_goes_on_from_its_journal(tmp_path: Path) -> None:
+    """Without a save after the last events the next one knows them, and has nothing to send again."""
+    path = tmp_path / "detector.state"
+    journal = Journal(path)
+    bench = Bench(path, journal=journal)
+    assert journal.restore(bench.decider.detector, b"") == []
+    said = await bench.crash()
+    await bench.decider.decide([])  # the clock alone closes nothing more yet
+    bench.now_us += 60 * MICROS
+    await bench.decider.decide([])
+    assert said
+    assert bench.decider.output.settled(10)
+    assert bench.decider.journal_output.settled(10)
+    journal.close()
+    again = state_file.load(path, DETECTOR)
+    late = Journal(path)
+    assert late.restore(again, path.read_bytes()) == []
+    late.close()
+    assert again.snapshot() == bench.decider.detector.snapshot()
+    assert len(segments(path)) <= 3
+
+
+async def test_signals_that_were_not_sent_are_sent_at_the_start() -> None:
+    """What a restored journal led to and nobody saw goes out first."""
+    said = await Bench().crash()
+    bench = Bench(pending=said[-2:])
+    task = asyncio.create_task(bench.decider.run())
+    sent: list[Signal] = []
+    async with asyncio.timeout(5):
+        while len(sent) < 2:
+            sent += [one for batch in await bench.signals.poll(1) for one in batch.records if isinstance(one, Signal)]
+    task.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await task
+    assert [one.revision for one in sent] == [one.revision for one in said[-2:]]

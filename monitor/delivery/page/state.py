@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final
 
 import msgspec
@@ -56,6 +56,13 @@ class FeedState(msgspec.Struct):
     gap_s: float
 
 
+class GapState(msgspec.Struct):
+    """Shares (0 to 1) of the windows without an exchange's liquidations because of a gap that was not backfilled."""
+
+    venue: str
+    windows: dict[str, float]
+
+
 class PageState(msgspec.Struct):
     """Everything that the page shows."""
 
@@ -65,6 +72,7 @@ class PageState(msgspec.Struct):
     assets: list[AssetState]
     episodes: list[EpisodeSummary]
     feeds: list[FeedState]
+    gaps: list[GapState]
 
 
 class Source:
@@ -75,6 +83,7 @@ class Source:
         second: the last second that was decided.
         fleets: the exchanges that are read here.
         clock: the machine's time in microseconds.
+        gap_ratios: by venue and window the share that is missing because of a gap.
     """
 
     def __init__(
@@ -83,11 +92,13 @@ class Source:
         second: Callable[[], int],
         fleets: Callable[[], Sequence[FleetStats]],
         clock: Callable[[], int],
+        gap_ratios: Callable[[], Mapping[tuple[str, str], float]] = dict,
     ) -> None:
         self._scopes = scopes
         self._second = second
         self._fleets = fleets
         self._clock = clock
+        self._gap_ratios = gap_ratios
         self._history = History()
 
     def sample(self) -> None:
@@ -108,6 +119,7 @@ class Source:
             [asset_state(scope, self._history.points(scope.name)) for scope in shown],
             episodes[:EPISODES],
             [feed_state(fleet) for fleet in self._fleets()],
+            gap_states(self._gap_ratios()),
         )
         return msgspec.json.encode(state)
 
@@ -122,6 +134,15 @@ def asset_state(scope: Scope, points: Sequence[Point]) -> AssetState:
         view.coverage_ratio, view.episode_id, view.evidence,
         Series(second, [round(value, 1) for value in risk], price, long, short),
     )  # fmt: skip
+
+
+def gap_states(ratios: Mapping[tuple[str, str], float]) -> list[GapState]:
+    """Return the exchanges with a gap and what it takes from each window."""
+    found: dict[str, dict[str, float]] = {}
+    for (venue, window), share in ratios.items():
+        if share:
+            found.setdefault(venue, {})[window] = share
+    return [GapState(venue, windows) for venue, windows in found.items()]
 
 
 def feed_state(fleet: FleetStats) -> FeedState:

@@ -79,7 +79,7 @@ def certainty(signal: Signal) -> str:
     floor = "" if coverage.complete_share >= 1 else " (a floor)"
     words = [f"{coverage.complete_share:.0%} from complete feeds{floor}"]
     if coverage.venues_in_gap:
-        words.append(f"blind: {', '.join(coverage.venues_in_gap)}")
+        words.append(f"in gap: {', '.join(coverage.venues_in_gap)}")
     return "; ".join([*words, *signal.notes])
 
 

@@ -16,6 +16,7 @@ from websockets.datastructures import Headers
 from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 
+from monitor.runtime.clock import wall_clock_us
 from monitor.simulate.exchanges.dialect import Dialect, Outgoing
 
 HOST: Final = "127.0.0.1"
@@ -194,6 +195,7 @@ class ExchangeServer:
             await client.connection.send(self.dialect.envelope(client.path, topic, frame), text=True)
             for one in shown:
                 one.clients.add(client.number)
+                one.written_us = wall_clock_us()
 
 
 def json_response(body: bytes) -> Response:

@@ -87,3 +87,10 @@ async def test_points_are_taken_as_time_goes_by(monkeypatch: pytest.MonkeyPatch)
     task.cancel()
     await asyncio.wait([task])
     assert task.cancelled()
+
+
+def test_gaps_are_listed_by_exchange() -> None:
+    """An exchange with a gap shows the share that each window misses; what misses nothing is left out."""
+    ratios = {("bybit", "5m"): 0.0, ("bybit", "1h"): 0.25, ("okx", "5m"): 0.0}
+    shown = Source(list, lambda: 0, list, lambda: T0, lambda: ratios)
+    assert json.loads(shown.state())["gaps"] == [{"venue": "bybit", "windows": {"1h": 0.25}}]

@@ -108,6 +108,9 @@ function update(state) {
   const text = market ? `The market is ${market.phase === "calm" ? "calm" : `in ${words(market)}`}` +
     (busy.length ? `; ${busy.map((asset) => `${asset.asset}: ${words(asset)}`).join(", ")}.` : ".") : "The market is judged elsewhere.";
   if (text !== said) by("headline").textContent = said = text; // said aloud only when it changes
+  by("gaps").textContent = state.gaps.map((gap) => `${gap.venue}: liquidations are missing from ${Object.entries(gap.windows)
+    .map(([window, share]) => `${(100 * share).toFixed(share < 0.01 ? 2 : 0)} % of ${window}`).join(", ")}`).join("; ");
+  by("gaps").hidden = !state.gaps.length;
   const shown = new Set(state.assets.map((asset) => asset.asset));
   for (const [name, card] of cards) if (!shown.has(name)) { card.chart?.destroy(); card.node.remove(); cards.delete(name); }
   state.assets.forEach(show);
