@@ -109,10 +109,8 @@ class Journal:
     def restore(self, detector: Detector, snapshot: bytes) -> list[Signal]:
         """Apply to a detector what it took after ``snapshot``; returns the signals that were not handed on.
 
-        From now on the journal goes on from there. What belongs to no chain is deleted.
-
-        Raises:
-            OSError: the folder cannot be written.
+        From now on the journal goes on from there. What belongs to no chain is deleted. Where the folder cannot be
+        written, the journal begins with the next snapshot.
         """
         chain = self._chain(digest(snapshot))
         pending: list[Signal] = []
@@ -130,13 +128,17 @@ class Journal:
                     pending += detector.apply(records)
             if segment.stat().st_size != size:  # it was cut off, and what follows goes on from what is lost
                 for lost in chain[at + 1 :]:
-                    lost.unlink()
+                    delete(lost)
                 break
         detector.quarantine.take()  # what cannot be applied was rejected before
         if applied:
             log.info("%d lines of the journal applied, up to the second %d", applied, detector.second)
         self.whole = True
-        self._begin(Segment("" if chain else digest(snapshot)))
+        try:
+            self._begin(Segment("" if chain else digest(snapshot)))
+        except OSError as error:
+            log.error("%s: the journal cannot be begun: %s", self._path, error)  # noqa: TRY400  # said in words
+            self.whole = False
         return pending
 
     def _chain(self, after: str) -> list[Path]:
@@ -152,7 +154,7 @@ class Journal:
                 break
         for segment in segments(self._path):
             if segment not in chain:
-                segment.unlink()
+                delete(segment)
         return chain
 
     def append(self, sequence: int, lines: bytes) -> None:
@@ -232,6 +234,14 @@ def segments(path: Path) -> list[Path]:
 def number_of(segment: Path) -> int:
     """Return a segment's number."""
     return int(segment.name.rpartition("-")[2])
+
+
+def delete(segment: Path) -> None:
+    """Delete a segment that belongs to no chain; one that cannot be is passed over by every restart."""
+    try:
+        segment.unlink()
+    except OSError as error:
+        log.warning("%s: cannot be deleted: %s", segment, error)
 
 
 def header(segment: Path) -> Segment | None:

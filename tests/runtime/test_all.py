@@ -131,8 +131,8 @@ def failing(exposition: str) -> set[str]:
 
 
 async def test_disks_that_take_nothing_stop_neither_feeds_nor_decisions(tmp_path: Path) -> None:
-    """Recording, signals, state and instrument cache all fail from the start on; what is collected is decided."""
-    outputs = {"recording", "signals_output", "state_file", "instruments_cache"}
+    """Recording, signals, state, journal and instrument cache all fail from the start; what is collected is decided."""
+    outputs = {"recording", "signals_output", "state_file", "journal", "instruments_cache"}
     blocked = tmp_path / "file"
     blocked.write_text("a file where a folder should be")
     async with Arena(MOMENT) as arena:

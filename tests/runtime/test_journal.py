@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import BinaryIO
 
 import pytest
 
@@ -207,8 +208,8 @@ def test_too_much_without_a_saved_state_ends_it_too(path: Path, monkeypatch: pyt
 def test_a_write_that_fails_leaves_nothing_and_is_made_again(path: Path) -> None:
     """Half a line is taken back, so that another try writes it once."""
     keeper = Keeper(path)
-    file = keeper.journal._file
-    assert file is not None
+    assert keeper.journal._file is not None
+    file: BinaryIO = keeper.journal._file
 
     class Full:
         """Writes a few bytes and then has no room."""
