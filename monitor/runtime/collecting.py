@@ -19,6 +19,7 @@ from monitor.adapters.registry import adapter_named
 from monitor.adapters.rest import Rest
 from monitor.adapters.restart import Predecessors
 from monitor.adapters.session import SessionSettings
+from monitor.bus.kafka_beats import LastBeats
 from monitor.bus.kafka_client import KafkaConnection
 from monitor.bus.kafka_publisher import KafkaPublisher
 from monitor.bus.ports import Partition, Publisher
@@ -121,13 +122,13 @@ def run(settings: Settings) -> int:
 
 async def _collect(settings: Settings, clock: Callable[[], int]) -> None:
     kafka, delivery = settings.bus.kafka, settings.delivery
-    publisher = KafkaPublisher(
-        KafkaConnection.from_settings(kafka), (*MARKET_TOPICS, REJECTS), clock=clock, high_water=kafka.high_water
-    )
+    connection = KafkaConnection.from_settings(kafka)
+    publisher = KafkaPublisher(connection, (*MARKET_TOPICS, REJECTS), clock=clock, high_water=kafka.high_water)
     await publisher.start()
     pulse = Pulse(monotonic_us)
     try:
-        with collecting(settings, publisher, clock) as at_work:
+        last = LastBeats(connection, settings.enabled_venues)
+        with collecting(settings, publisher, clock, Predecessors(last.of, alone=False)) as at_work:
 
             def snapshot() -> Snapshot:
                 fleets = [venue.fleet for venue in at_work.collector.stats() if venue.fleet is not None]

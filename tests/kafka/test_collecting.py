@@ -15,6 +15,7 @@ from typing import Final
 import pytest
 
 from monitor.bus import admin
+from monitor.bus.kafka_beats import LastBeats
 from monitor.bus.kafka_client import KafkaConnection
 from monitor.bus.kafka_subscriber import KafkaSubscriber
 from monitor.bus.ports import Partition
@@ -23,7 +24,7 @@ from monitor.events import MICROS, AnyEvent, Gap, Heartbeat, Liquidation, TradeB
 from monitor.simulate.arena import Arena
 from monitor.simulate.exchanges.server import ExchangeServer
 from monitor.simulate.scenario import SHORT, Phase, Scenario
-from tests.e2e.stage import books, scrape, until, value
+from tests.e2e.stage import CHANNELS, books, scrape, until, value
 from tests.kafka.broker import Kafka
 from tests.kafka.fixtures import PARTITIONS
 from tests.kafka.members import Desk, Members, collector
@@ -185,3 +186,81 @@ async def test_brokers_that_are_away_cost_a_gap_with_exact_bounds(
         assert not [at for at in received if gap.from_us < at < gap.to_us - 2 * MICROS]
         assert any(at >= gap.to_us for at in received)
     assert "Traceback" not in process.log
+
+
+async def gaps_of_restart(connection: KafkaConnection) -> list[Gap]:
+    """The restarts that were stated, each once."""
+    records = await topic_records(connection, time.time_ns() // 1_000)
+    gaps = {(gap.venue, gap.channel, gap.from_us): gap for gap in records if isinstance(gap, Gap)}
+    return [gap for gap in gaps.values() if gap.reason == "restart"]
+
+
+async def beaten(connection: KafkaConnection, arena: Arena, after_us: int) -> None:
+    """Wait until every exchange has a heartbeat received after a time."""
+    last = LastBeats(connection, arena.exchanges)
+    async with asyncio.timeout(60):
+        for venue in arena.exchanges:
+            while (await last.of(venue)).get("liquidations", 0) <= after_us:
+                await asyncio.sleep(0.2)
+
+
+@pytest.mark.timeout(240)
+async def test_a_collector_that_was_killed_states_what_nobody_saw(
+    kafka_cluster: Kafka, connection: KafkaConnection, tmp_path: Path
+) -> None:
+    """Killed for seconds it states a gap of each channel from its last heartbeat on, and asks to have it filled."""
+    scenario = Scenario("killed", (Phase("busy", 200, noise=2, activity=6),))
+    async with Arena(scenario, 3) as arena:
+        process = collector(connection, arena, tmp_path, "collector")
+        try:
+            process.start()
+            await watched(arena, 1)
+            playing = asyncio.create_task(arena.play())
+            await beaten(connection, arena, 0)
+            assert await gaps_of_restart(connection) == []
+            process.kill()
+            killed_us = time.time_ns() // 1_000
+            await until(lambda: time.time_ns() // 1_000 > killed_us + 4 * MICROS)
+            started_us = time.time_ns() // 1_000
+            process.start()
+            await beaten(connection, arena, started_us)
+            gaps = await gaps_of_restart(connection)
+            # The simulated exchanges keep no trades: that they were asked for shows in what could not be had.
+            await until(lambda: "a gap of trades could not be backfilled wholly" in process.log, 60)
+            playing.cancel()
+        finally:
+            process.kill()
+    assert {(gap.venue, gap.channel) for gap in gaps} == {
+        (venue, name) for venue in arena.exchanges for name in CHANNELS
+    }
+    for gap in gaps:
+        assert killed_us - 3 * MICROS < gap.from_us <= killed_us, process.log
+        assert started_us < gap.to_us
+
+
+@pytest.mark.timeout(240)
+async def test_half_of_a_pair_states_nothing_that_the_other_half_saw(
+    kafka_cluster: Kafka, connection: KafkaConnection, tmp_path: Path
+) -> None:
+    """The survivor's heartbeats cover the time in which the other was away."""
+    scenario = Scenario("pair", (Phase("busy", 200, noise=2, activity=6),))
+    async with Arena(scenario, 3) as arena:
+        pair = [collector(connection, arena, tmp_path, f"collector-{number}") for number in range(2)]
+        try:
+            for process in pair:
+                process.start()
+            await watched(arena, 2)
+            playing = asyncio.create_task(arena.play())
+            await beaten(connection, arena, 0)
+            pair[0].kill()
+            killed_us = time.time_ns() // 1_000
+            await beaten(connection, arena, killed_us + 3 * MICROS)
+            pair[0].start()
+            await watched(arena, 2)
+            await beaten(connection, arena, time.time_ns() // 1_000 + 4 * MICROS)
+            gaps = await gaps_of_restart(connection)
+            playing.cancel()
+        finally:
+            for process in pair:
+                process.kill()
+    assert gaps == []

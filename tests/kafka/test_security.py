@@ -15,6 +15,7 @@ from monitor.bus.kafka_subscriber import KafkaSubscriber
 from monitor.bus.kafka_transactions import TransactionalWriter
 from monitor.bus.topics import (
     CASCADE_STATE,
+    FEEDS,
     LIQUIDATIONS,
     MARKET_TOPICS,
     REJECTS,
@@ -45,6 +46,7 @@ async def prefix(secured_kafka: SecuredKafka, topic_prefix: str) -> str:
         connection,
         [
             *(Grant(COLLECTOR.name, "Write", "topic", name) for name in market),
+            Grant(COLLECTOR.name, "Read", "topic", topic_prefix + FEEDS.name),
             *(Grant(DETECTOR.name, "Read", "topic", name) for name in (*market, *own)),
             *(Grant(DETECTOR.name, "Write", "topic", name) for name in (*signals, *own, connection.name(REJECTS))),
             Grant(DETECTOR.name, "Read", "group", topic_prefix + "detector"),
