@@ -21,7 +21,7 @@ def test_the_summary_says_what_how_bad_and_how_sure() -> None:
     """Asset, side, amount, time, move, risk, share of complete feeds, blind venues and notes stand in one line."""
     assert summary(TRIGGER) == (
         "BTC: cascade of longs, 12.30M liquidated in 95 s, price -4.2 %, risk 72, 60% from complete feeds (a floor); "
-        "blind: okx; degraded"
+        "in gap: okx; degraded"
     )
     assert summary(RESOLVE).startswith("BTC: over: cascade of longs, 12.30M liquidated in 15 min")
     assert summary(UNSEEN) == f"over: {KEY} ended while nobody watched"
