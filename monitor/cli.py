@@ -137,51 +137,73 @@ def replay(ctx: click.Context, files: tuple[Path, ...], config: Path | None, as_
 @cli.command()
 @click.argument("files", nargs=-1, type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option(
-    "--truth", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Truth of FILES, as JSON lines."
+    "--truth", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Truth file of FILES, JSON lines."
 )
 @click.option(
     "--recordings",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="Folder of event files, each with NAME.truth.jsonl beside it if there is one; or of sets with to_events.py.",
+    help="Folder of event files, each with an optional NAME.truth.jsonl beside it, or of sets with a converter "
+    "to_events.py. Each is a market.",
 )
-@click.option("--seeds", metavar="A..B", help="Simulated markets to test on.")
-@click.option("--train", metavar="A..B", help="Simulated markets that the baselines' thresholds are set on.")
-@click.option("--days", default=30.0, show_default=True, type=click.FloatRange(min=0.1), help="Of a simulated market.")
-@click.option("--assets", default=8, show_default=True, type=click.IntRange(min=1), help="Of a simulated market.")
-@click.option("--shocks", default=1.0, show_default=True, type=click.FloatRange(min=0), help="See simulate.")
-@click.option("--jobs", default=2, show_default=True, type=click.IntRange(min=1), help="Markets at once.")
+@click.option("--seeds", metavar="A..B", help="Seeds of simulated markets to test on.")
+@click.option(
+    "--train",
+    metavar="A..B",
+    help="Seeds of simulated markets for the baselines' thresholds.",
+)
+@click.option(
+    "--days", default=30.0, show_default=True, type=click.FloatRange(min=0.1), help="Days of a simulated market."
+)
+@click.option(
+    "--assets", default=8, show_default=True, type=click.IntRange(min=1), help="Assets of a simulated market."
+)
+@click.option(
+    "--shocks",
+    default=1.0,
+    show_default=True,
+    type=click.FloatRange(min=0),
+    help="As in simulate.",
+)
+@click.option(
+    "--jobs", default=2, show_default=True, type=click.IntRange(min=1), help="Markets examined at once, a process each."
+)
 @click.option(
     "--keep",
     metavar="DIR",
     type=click.Path(file_okay=False, path_type=Path),
-    help="Keep each market's result in DIR and take it from there: a run that broke off goes on, and a run over "
-    "markets that were examined apart only prints. A file's key is a hash of the market (seed, days, assets, shocks; "
-    "or the bytes of its files), the detector's settings, --alert, --matrix, and the code of detector, simulator, "
-    "adapters and evaluation; what differs in any of them is examined anew. With --plots everything is.",
+    help="Store each market's result in DIR and reuse it, so that an interrupted run can be continued. A result is "
+    "found by a hash of the market (seed, days, assets, shocks; or the bytes of its files), the detector's settings, "
+    "--alert, --matrix, and the code of detector, simulator, adapters and evaluation; if any of them differs, the "
+    "market is examined again. With --plots every market is.",
 )
 @click.option(
     "--alert",
     type=click.Choice(["cascade", "building"]),
     default="cascade",
     show_default=True,
-    help="The phase that counts as an alert.",
+    help="Phase that counts as an alert.",
 )
 @click.option(
     "--matrix",
     is_flag=False,
     flag_value="events",
     type=click.Choice(["losses", "events", "whole"]),
-    help="Also with lost venues, throttled feeds, late and mad data, around events; `losses` is without each venue and "
-    "with throttled feeds alone, `whole` adds whole runs of these, each as long as the plain one. Without a word: "
-    "events.",
+    help="Also evaluate degraded input near events. `losses`: without each venue, and with throttled feeds alone. "
+    "`events`: also lost, late, duplicated and wrong data. `whole`: also whole runs of the losses, each as long as the "
+    "plain run. Without a value: events.",
 )
-@click.option("--plots", metavar="DIR", type=click.Path(path_type=Path), help="Draw each episode into DIR as PNG.")
+@click.option(
+    "--plots",
+    metavar="DIR",
+    type=click.Path(path_type=Path),
+    help="Draw a chart of each episode into DIR as PNG; needs matplotlib.",
+)
 @click.option(
     "--tried",
     default=1,
     show_default=True,
     type=click.IntRange(min=1),
-    help="How many configurations were tried on the way to this one; goes into the output.",
+    help="Number of configurations that were tried before this one was chosen; it is printed.",
 )
 @click.option("--markdown", "as_markdown", is_flag=True, help="Print the tables as Markdown.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of tables.")
@@ -190,8 +212,8 @@ def replay(ctx: click.Context, files: tuple[Path, ...], config: Path | None, as_
 def evaluate(ctx: click.Context, /, config: Path | None, seeds: str | None, train: str | None, **asked: Any) -> None:
     """Measure the detector against what really happened.
 
-    FILES of events are one market, as are the simulated ones by seed and each recording of a folder. Where no truth is
-    known, episodes are labelled after the fact by a rule of their own.
+    All FILES together are one market; each seed and each recording of a folder is one as well. Where the truth is not
+    known, a rule that is independent of the detector labels the episodes after the fact.
     """
     from monitor.evaluate.command import Request, parse_seeds
     from monitor.evaluate.command import run as evaluate_markets
@@ -226,14 +248,16 @@ def decode(ctx: click.Context, venue: str, instruments: Path | None) -> None:
 
 
 @cli.command()
-@click.option("--headless", is_flag=True, help="Print the contract's JSON lines instead of the screen.")
-@click.option("--serve", metavar="HOST", help="Serve the exchanges alone on HOST, ports 9201 to 9203, for ten hours.")
+@click.option("--headless", is_flag=True, help="Print signals and a summary as JSON lines instead of the screen.")
+@click.option(
+    "--serve", metavar="HOST", help="Only serve the simulated exchanges on HOST, ports 9201 to 9203, for ten hours."
+)
 @click.pass_context
 def demo(ctx: click.Context, headless: bool, serve: str | None) -> None:
     """Play a cascade on this machine.
 
-    A simulated market and exchanges, read by the real collector: calm, a long cascade, relief, a short squeeze, in
-    about 90 seconds.
+    Simulated exchanges are read by the real collector and judged by the real detector: calm, a long cascade, relief, a
+    short squeeze, in about 90 seconds.
     """
     if serve is not None:
         ctx.exit(import_module("monitor.demo.serve").run(serve))
@@ -241,42 +265,48 @@ def demo(ctx: click.Context, headless: bool, serve: str | None) -> None:
 
 
 @cli.command()
-@click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True, help="The same seed, the same bytes.")
-@click.option("--days", type=click.FloatRange(min=0, min_open=True), default=30.0, show_default=True, help="Length.")
-@click.option("--assets", type=click.IntRange(1, 50), default=8, show_default=True, help="How many follow the market.")
+@click.option(
+    "--seed", type=click.IntRange(min=0), default=1, show_default=True, help="Seed; equal seeds give equal bytes."
+)
+@click.option(
+    "--days", type=click.FloatRange(min=0, min_open=True), default=30.0, show_default=True, help="Days to simulate."
+)
+@click.option(
+    "--assets", type=click.IntRange(1, 50), default=8, show_default=True, help="Number of assets, the leader included."
+)
 @click.option("--out", required=True, type=click.Path(file_okay=False, path_type=Path), help="Directory to write to.")
 @click.option(
     "--scale",
     type=click.FloatRange(min=0, min_open=True),
     default=1.0,
     show_default=True,
-    help="Multiplies every asset's open interest: with 0.001 the first is a coin a thousand times smaller than BTC.",
+    help="Factor of every asset's open interest: 0.001 makes the first a coin a thousand times smaller than BTC.",
 )
 @click.option(
     "--shocks",
     type=click.FloatRange(min=0),
     default=1.0,
     show_default=True,
-    help="Multiplies how many shocks come from outside: with 4 what is rare, such as second waves, comes often.",
+    help="Factor of the number of outside shocks; a high one makes rare events, such as second waves, frequent.",
 )
 @click.option(
     "--throttle",
     type=click.Choice(["mixed", "all-latest", "all-largest", "none"]),
     default="mixed",
     show_default=True,
-    help="How venues show forced orders.",
+    help="Feeds of forced orders: each venue's own, all with one order a second, or all complete.",
 )
-@click.option("--feedback/--no-feedback", default=True, help="Whether forced orders move the price.")
-@click.option("--outages/--no-outages", default=True, help="Whether venues fail.")
-@click.option("--decoys/--no-decoys", default=True, help="Whether there is what only looks like a cascade.")
+@click.option("--feedback/--no-feedback", default=True, help="Let forced orders move the price.")
+@click.option("--outages/--no-outages", default=True, help="Let venues have outages.")
+@click.option("--decoys/--no-decoys", default=True, help="Add events that only look like a cascade.")
 @click.option(
     "--hawkes",
     type=click.FloatRange(0, 1, max_open=True),
     default=0.0,
     show_default=True,
-    help="Share of forced orders set off by others.",
+    help="Share of forced orders that are set off by others, 0 to below 1.",
 )
-@click.option("--quiet", is_flag=True, help="No progress and no summary.")
+@click.option("--quiet", is_flag=True, help="Print no progress and no summary.")
 @click.pass_context
 def simulate(ctx: click.Context, /, out: Path, quiet: bool, **options: Any) -> None:
     """Write a simulated market's events and the exact truth about its cascades.
@@ -343,11 +373,11 @@ def doctor(ctx: click.Context, config: Path | None, page: bool) -> None:
 @click.argument(
     "parts", nargs=-1, type=click.Choice(["decode", "windows", "replay", "scrape", "page", "kafka", "latency"])
 )
+@click.option("--frames", type=click.IntRange(min=100), default=100_000, show_default=True, help="Frames to generate.")
 @click.option(
-    "--frames", type=click.IntRange(min=100), default=100_000, show_default=True, help="How many to generate."
+    "--rounds", type=click.IntRange(min=1), default=5, show_default=True, help="Rounds in which each case is run once."
 )
-@click.option("--rounds", type=click.IntRange(min=1), default=5, show_default=True, help="How often to run each case.")
-@click.option("--kafka", "bootstrap", metavar="HOST:PORT", help="A broker for the parts that need one.")
+@click.option("--kafka", "bootstrap", metavar="HOST:PORT", help="Broker for the parts kafka and latency.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of tables.")
 @click.pass_context
 def bench(
@@ -355,7 +385,7 @@ def bench(
 ) -> None:
     """Measure the hot paths beside well-known libraries: compare the ratios, not the rates.
 
-    Peers that are not installed are left out, and so is what needs Kafka without a broker; `make bench` sees to both.
+    Peers that are not installed are left out, as are parts that need a broker without one; `make bench` provides both.
     """
     ctx.exit(import_module("monitor.bench.command").run(parts, frames, rounds, bootstrap, as_json=as_json))
 

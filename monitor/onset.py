@@ -24,8 +24,8 @@ def flow_onset(directed: npt.NDArray[np.float64], pace: npt.NDArray[np.number] |
     """Return the index of the second at which forced flow became an episode.
 
     It is the first second with a tenth of the worst minute's flow after which 5 minutes bring a quarter of the drop.
-    Without
-    flow the price alone decides. A drop of which no 5 minutes bring a quarter begins where a quarter of it is done.
+    Without flow the price alone decides. A drop of which no 5 minutes bring a quarter begins where a quarter of it is
+    done.
 
     Args:
         directed: log price by second, falling where the side loses.

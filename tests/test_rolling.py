@@ -1,4 +1,4 @@
-"""Every window of an array, against one after the other."""
+"""Tests of windows of arrays against one window after the other."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Rates of the hot paths beside well-known libraries, as ratios within one run."""
+"""Benchmarks: rates of the hot paths beside well-known libraries, as ratios within one run."""

@@ -1,4 +1,4 @@
-"""``cascade-monitor bench``: measures, prints a table, or JSON for a machine."""
+"""Runs ``cascade-monitor bench``: measures, and prints tables or JSON."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ PACKAGES: Final = ("orjson", "msgspec", "numpy", "prometheus_client", "aiokafka"
 
 
 def measure_parts(parts: Sequence[str], frames: int, rounds: int, bootstrap: str | None) -> Iterator[Group | Delays]:
-    """Measure the named parts one after another; those that need a broker where there is one."""
+    """Measure the named parts one after another; parts that need a broker are skipped without one."""
     made = list(generate(frames)) if {"decode", "replay", "kafka"} & set(parts) else []
     if "decode" in parts:
         yield decode.group(made, rounds)
@@ -47,14 +47,14 @@ def measure_parts(parts: Sequence[str], frames: int, rounds: int, bootstrap: str
 
 
 def table(group: Group | Delays) -> Table:
-    """A group as people read it."""
+    """Return a group as a table."""
     return rate_table(group) if isinstance(group, Group) else delay_table(group)
 
 
 def delay_table(group: Delays) -> Table:
-    """Delays by rate."""
+    """Return the table of delays by rate."""
     shown = Table(title=group.title, title_justify="left", caption="\n".join(group.notes), caption_justify="left")
-    for column in ("frames/s", "read/s", "assets' signals", "p50", "p99", "market's", "p50", "p99"):
+    for column in ("frames/s", "read/s", "signals of assets", "p50 ms", "p99 ms", "of the market", "p50 ms", "p99 ms"):
         shown.add_column(column, justify="right", no_wrap=True)
     for row in group.rows:
         cells: list[float] = [row.frames_per_s, row.read_per_s]
@@ -65,9 +65,9 @@ def delay_table(group: Delays) -> Table:
 
 
 def rate_table(group: Group) -> Table:
-    """Rates and their ratios."""
+    """Return the table of rates and their ratios."""
     shown = Table(
-        "what", title=group.title, title_justify="left", caption="\n".join(group.notes), caption_justify="left"
+        "case", title=group.title, title_justify="left", caption="\n".join(group.notes), caption_justify="left"
     )
     for column in ("per CPU s", "min", "max", *(f"x {reference}" for reference in group.references)):
         shown.add_column(column, justify="right", no_wrap=True)
@@ -78,13 +78,13 @@ def rate_table(group: Group) -> Table:
 
 
 def environment() -> dict[str, str]:
-    """What the figures were measured with."""
+    """Return the versions with which the figures were measured."""
     versions = {package: peers.version(package) or "not installed" for package in PACKAGES}
     return {"python": platform.python_version(), "machine": platform.machine(), **versions}
 
 
 def record(group: Group | Delays) -> dict[str, object]:
-    """A group as programs read it."""
+    """Return a group as a JSON object."""
     if isinstance(group, Delays):
         return {"title": group.title, "notes": group.notes, "rows": [row._asdict() for row in group.rows]}
     rows = [
@@ -100,10 +100,10 @@ def record(group: Group | Delays) -> dict[str, object]:
 
 
 def run(parts: Sequence[str], frames: int, rounds: int, bootstrap: str | None, *, as_json: bool) -> int:
-    """Measure and print; no parts means all of them."""
+    """Measure the parts, all of them if none is named, print the results, and return the exit status."""
     wanted = parts or PARTS
     if bootstrap is None and not NEED_KAFKA.isdisjoint(wanted):
-        click.echo("the rows with Kafka are left out: --kafka HOST:PORT names a broker", err=True)
+        click.echo("kafka and latency are left out: they need a broker, named by --kafka HOST:PORT", err=True)
     groups = measure_parts(wanted, frames, rounds, bootstrap)
     if as_json:
         answer = {"type": "bench", "environment": environment(), "groups": [record(group) for group in groups]}

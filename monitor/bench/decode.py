@@ -1,4 +1,4 @@
-"""Frames to events: the adapters, ``orjson.loads`` alone, cryptofeed's handlers, on the same frames."""
+"""Measures frames to events: the adapters, ``orjson.loads`` alone, and cryptofeed's handlers on the same frames."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Parse = Callable[[bytes, int, Memory], Sequence[object]]
 
 
 class Work(NamedTuple):
-    """Calls of ``parse`` in columns: a row of its own for each would be one more thing to fetch from cold memory."""
+    """Calls of ``parse`` in columns, because one object per call would be fetched from cold memory."""
 
     parsers: list[Parse]
     frames: list[bytes]
@@ -35,7 +35,7 @@ class Work(NamedTuple):
 
 
 def prepare(frames: Sequence[Frame]) -> Work:
-    """Bind each frame to its adapter's ``parse``, with instrument data and the time of receipt, as a session does."""
+    """Bind each frame to its adapter's ``parse`` with instruments and time of receipt, as a session does."""
     parsers = {venue: ADAPTERS[venue](instruments(venue)).parse for venue in SHARES}
     memories = {venue: Memory() for venue in SHARES}
     return Work(
@@ -47,14 +47,14 @@ def prepare(frames: Sequence[Frame]) -> Work:
 
 
 def run_ours(work: Work) -> int:
-    """Parse every frame and drop the events."""
+    """Parse every frame, drop the events, and return the number of frames."""
     for parse, data, received_us, memory in work.calls():
         parse(data, received_us, memory)
     return len(work.frames)
 
 
 def count_events(work: Work) -> int:
-    """How many events the adapters make of the frames."""
+    """Return the number of events that the adapters make of the frames."""
     return sum(
         isinstance(message, Event)
         for parse, data, received_us, memory in work.calls()
@@ -63,7 +63,7 @@ def count_events(work: Work) -> int:
 
 
 def run_orjson(frames: Sequence[bytes]) -> int:
-    """Decode every frame into dictionaries."""
+    """Decode every frame into dictionaries and return the number of frames."""
     for data in frames:
         orjson.loads(data)
     return len(frames)
@@ -73,7 +73,7 @@ def group(frames: Sequence[Frame], rounds: int) -> Group:
     """Measure the decoders.
 
     Raises:
-        RuntimeError: the adapters did not make of the frames what went into them; then a rate would mean nothing.
+        RuntimeError: the adapters made other events than the frames hold, so a rate would mean nothing.
     """
     work = prepare(frames)
     raw = work.frames

@@ -1,7 +1,7 @@
-"""A loopback exchange in a process of its own that pushes frames at a pace, among them liquidations that do not end.
+"""Runs a loopback exchange in a process of its own that sends frames at a given rate, with liquidations throughout.
 
-It speaks Bybit's dialect of :mod:`monitor.simulate`; only the frames are made here, as bytes, and many leave in one
-write, so that on a small machine most of the time is left for those who are measured.
+It uses Bybit's dialect of :mod:`monitor.simulate`; only the frames are made here, as bytes, and many leave in one
+write, so that on a small machine most of the time is left for the measured programs.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ from monitor.simulate.listings import BYBIT, Asset, Listing
 from monitor.simulate.tape import Quote
 
 TICK_S: Final = 0.01
-"""How often frames leave; a hundredth of what the figures are about."""
+"""Interval at which frames leave, seconds; a hundredth of the measured delays."""
 STRESSED: Final = 6
-"""Assets whose longs are liquidated all the time, so that each of them has a signal every second."""
+"""Number of assets whose longs are liquidated all the time, so that each has a signal every second."""
 FALL_A_SECOND: Final = 2e-4
-"""The prices fall meanwhile: forced flow without a move is no cascade."""
+"""Fall of all prices a second, because forced flow without a move is no cascade."""
 LIQUIDATION_USD: Final = 50_000.0
-"""Each, ten a second and asset: far above every floor."""
+"""Notional of each liquidation, USD, ten a second and asset: far above every floor."""
 
 ASSETS: Final = tuple(
     Asset(
@@ -59,14 +59,14 @@ LIQUIDATION: Final = (
 
 
 def framed(text: str) -> bytes:
-    """A websocket text frame as servers send it (RFC 6455, 5.2)."""
+    """Return a websocket text frame as servers send it (https://www.rfc-editor.org/rfc/rfc6455#section-5.2)."""
     body = text.encode()
     head = bytes([0x81, len(body)]) if len(body) < 126 else b"\x81\x7e" + len(body).to_bytes(2)
     return head + body
 
 
 class PacedExchange(ExchangeServer):
-    """The exchange with its market: every symbol trades, the first ones are liquidated."""
+    """The exchange with its market: every symbol trades, and the first ones are liquidated."""
 
     def __init__(self, rng: random.Random) -> None:
         self._began_us = now_us()
@@ -80,7 +80,7 @@ class PacedExchange(ExchangeServer):
         self._ticks = 0
 
     def tick(self, frames: int) -> None:
-        """Push so many trades, and the liquidations that are due."""
+        """Send ``frames`` trades, and the liquidations that are due."""
         at_us = now_us()
         ms, price = at_us // 1_000, 100.0 * (1 - FALL_A_SECOND * (at_us - self._began_us) / MICROS)
         by_topic: dict[str, list[bytes]] = defaultdict(list)
@@ -89,7 +89,7 @@ class PacedExchange(ExchangeServer):
             number, side = self._sequence, "Buy" if self._rng.random() < 0.3 else "Sell"
             text = TRADE % (symbol, ms, ms, symbol, side, 1 + number % 97, price, number & 0xFFFFFFFFFFFF, number)
             by_topic[f"publicTrade.{symbol}"].append(framed(text))
-        for symbol in self._symbols[self._ticks % 10 : STRESSED : 10]:  # each of them every tenth tick
+        for symbol in self._symbols[self._ticks % 10 : STRESSED : 10]:  # each one every tenth tick
             text = LIQUIDATION % (symbol, ms, ms, symbol, LIQUIDATION_USD / price, price)
             by_topic[f"allLiquidation.{symbol}"].append(framed(text))
         self._ticks += 1
@@ -99,12 +99,12 @@ class PacedExchange(ExchangeServer):
 
 
 def now_us() -> int:
-    """Microseconds since the epoch, UTC."""
+    """Return microseconds since the epoch, UTC."""
     return time.time_ns() // 1_000
 
 
 def serve(control: Connection) -> None:
-    """Run the exchange: sends its websocket and REST address, then takes frames a second, until 0."""
+    """Run the exchange: send its websocket and REST address, then receive rates in frames a second, until 0."""
     uvloop.run(_serve(control))
 
 

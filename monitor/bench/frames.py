@@ -1,9 +1,9 @@
-"""A seeded stream of mixed frames in the three exchanges' dialects, shaped like a market that breaks.
+"""Generates a seeded stream of mixed frames in the three exchanges' formats, shaped like a crash.
 
 Shares, arrival and skew follow a message set that was fixed before the project began, so that figures stay comparable:
 of a thousand frames 445 are Binance aggregate trades, 302 Bybit trades, 223 OKX trades, and 12, 12 and 6 are their
-liquidations, which are five times as dense in the burst. 300 symbols, Zipf 1.05. 5,000 frames a second, then one
-burst to 88,000 that decays over the last two fifths of the frames.
+liquidations, which are five times as dense in the burst. There are 300 symbols with Zipf exponent 1.05, and 5,000
+frames a second, then one burst to 88,000 that decays over the last two fifths of the frames.
 """
 
 from __future__ import annotations
@@ -26,24 +26,24 @@ BURST_SHARE: Final = 0.4
 START_US: Final = 1_760_130_900_000_000  # 2025-10-10 21:15 UTC, the worst minute on record
 OKX_CONTRACT: Final = 0.01
 DELAY_US: Final = 40_000
-"""From the exchange's clock to ours: what a distant collector sees."""
+"""Delay from the exchange's clock to receipt, microseconds, as for a distant collector."""
 
 SHARES: Final = {"binance-usdm": 445, "bybit": 302, "okx": 223}
 LIQUIDATION_SHARE: Final = {"binance-usdm": 12, "bybit": 12, "okx": 6}
 LIQUIDATIONS_CALM: Final = 1 / 3
 LIQUIDATIONS_BURST: Final = 2.0
-"""Of the mean share: 1 % of the calm frames and 6 % of the burst's are liquidations, 3 % of all."""
+"""Liquidations relative to their mean share: 1 % of the calm frames, 6 % of the burst's, 3 % of all."""
 
 TRADES_A_FRAME_CALM: Final = 2.0
 TRADES_A_FRAME_BURST: Final = 4.5
-"""Mean of Bybit's arrays, geometric."""
+"""Mean number of trades in Bybit's frames, geometric."""
 
 
 Json = dict[str, object]
 
 
 class Frame(NamedTuple):
-    """One frame with its venue, when it was received and how many events it holds."""
+    """One frame with its venue, its time of receipt and its number of events."""
 
     venue: str
     received_us: int
@@ -62,14 +62,14 @@ class _Market:
         self.sequence = 3_000_000_000
 
     def draw(self) -> tuple[str, str, int]:
-        """A symbol's base, its price a step further, and a new number for ids."""
+        """Return a symbol's base, its next price, and a new number for ids."""
         index = self.rng.choices(range(SYMBOLS), cum_weights=self.weights)[0]
         self.prices[index] *= 1 + self.rng.gauss(0, 0.0002)
         self.sequence += self.rng.randint(1, 4)
         return self.bases[index], f"{self.prices[index]:.5g}", self.sequence
 
     def size(self) -> str:
-        """A quantity, heavy-tailed as they are."""
+        """Return a quantity from a heavy-tailed distribution."""
         return f"{self.rng.paretovariate(1.3) / 10:.3f}"
 
     def binance_trade(self, ms: int, _mean: float) -> tuple[object, int]:
@@ -119,7 +119,7 @@ class _Market:
 
 
 def generate(count: int, seed: int = 20251010) -> Iterator[Frame]:
-    """Make ``count`` frames in order of receipt, the same for the same seed."""
+    """Yield ``count`` frames in order of receipt, the same for the same seed."""
     market = _Market(random.Random(seed))
     makers = [
         ("binance-usdm", market.binance_trade, market.binance_liquidation),
@@ -142,7 +142,7 @@ def generate(count: int, seed: int = 20251010) -> Iterator[Frame]:
 
 
 def instruments(venue: str) -> dict[str, Instrument]:
-    """What the venue's REST endpoint would say of the generated symbols."""
+    """Return the instruments that the venue's REST endpoint would list for the generated symbols."""
     bases = _Market(random.Random(0)).bases
     if venue == "okx":
         return {f"{base}-USDT-SWAP": Instrument(f"{base}-USDT-SWAP", base, 1, OKX_CONTRACT, "base") for base in bases}

@@ -1,4 +1,4 @@
-"""Records to Kafka and back: the monitor's publisher and subscriber beside what aiokafka's front page shows.
+"""Measures records to Kafka and back: the monitor's publisher and subscriber beside aiokafka's quick-start code.
 
 The broker is a process of its own and not in the rates: they are what a record costs the client.
 """
@@ -40,29 +40,29 @@ OURS_BARS: Final = "monitor, 100 ms bars"
 
 
 class Pace(NamedTuple):
-    """Records that are written before the event loop runs, and how long it then sleeps."""
+    """Number of records written before the event loop runs, and the length of its sleep."""
 
     records: int
     pause_s: float
 
 
 FLOOD: Final = Pace(100, 0.0)
-"""Some 60 frames at once: what one read brings while the sockets are full."""
+"""About 60 frames at once: what one read brings while the sockets are full."""
 STEADY: Final = Pace(5, 0.001)
-"""Not quite 5,000 a second, as a calm market's: then the wake-ups are what costs."""
+"""Nearly 5,000 records a second, as in a calm market, where wake-ups dominate the cost."""
 STEADY_RECORDS: Final = 10_000
-"""Two seconds of them."""
+"""Number of records at the steady pace: two seconds of them."""
 WARM_UP: Final = 1_000
-"""Trades that are written before the clock starts: by then every partition of the new topic has its leader."""
+"""Trades written before the clock starts, so that every partition of the new topic has its leader."""
 TIMEOUT_S: Final = 120
-"""For one case and round; the slowest takes 10 s for the default's 155,000 trades."""
+"""Time limit of one case and round, seconds; the slowest takes 10 s for the default's 155,000 trades."""
 
 Prints = Sequence[Trade | TradeBar]
 Result = TypeVar("Result")
 
 
 def scratch_connection(bootstrap: str) -> KafkaConnection:
-    """The broker, with names of topics that nobody else has."""
+    """Return the broker's connection with topic names of its own."""
     return KafkaConnection(bootstrap, topic_prefix=f"bench-{uuid.uuid4().hex[:12]}.")
 
 
@@ -73,7 +73,7 @@ async def delete(connection: KafkaConnection, topics: Sequence[Topic]) -> None:
 
 
 def trades_of(frames: Sequence[Frame]) -> list[Trade]:
-    """The trades that the adapters make of the frames."""
+    """Return the trades that the adapters make of the frames."""
     calls = prepare(frames).calls()
     return [
         one
@@ -84,7 +84,7 @@ def trades_of(frames: Sequence[Frame]) -> list[Trade]:
 
 
 def bars_of(trades: Sequence[Trade]) -> list[TradeBar]:
-    """The same trades folded, as a collector with ``trades: bars`` does."""
+    """Return the same trades folded into bars, as a collector with ``trades: bars`` does."""
     made: list[TradeBar] = []
     folders: defaultdict[str, TradeFolder] = defaultdict(TradeFolder)
     for trade in trades:
@@ -93,21 +93,21 @@ def bars_of(trades: Sequence[Trade]) -> list[TradeBar]:
 
 
 def portions(records: Prints, pace: Pace) -> Iterator[Prints]:
-    """What is written at once."""
+    """Yield the records that are written at once."""
     left = iter(records)
     while portion := list(islice(left, pace.records)):
         yield portion
 
 
 async def naive_producer(bootstrap: str) -> AIOKafkaProducer:
-    """Aiokafka's defaults: acknowledged by the leader alone, not idempotent, not compressed, no linger."""
+    """Return a producer with aiokafka's defaults: acknowledged by the leader, not idempotent, no compression."""
     producer = AIOKafkaProducer(bootstrap_servers=bootstrap)
     await producer.start()
     return producer
 
 
 async def send_naively(producer: AIOKafkaProducer, topic: str, records: Prints, pace: Pace) -> int:
-    """One awaited ``send`` a record, until the brokers confirmed all."""
+    """Await one ``send`` a record until the brokers confirmed all, and return their number."""
     for portion in portions(records, pace):
         for record in portion:
             await producer.send(topic, key=record.asset.encode(), value=codec.encode(record))
@@ -117,12 +117,12 @@ async def send_naively(producer: AIOKafkaProducer, topic: str, records: Prints, 
 
 
 async def open_publisher(connection: KafkaConnection) -> KafkaPublisher:
-    """As a collector's."""
+    """Return a publisher like a collector's."""
     return await KafkaPublisher(connection, [TRADES]).start()
 
 
 async def publish(publisher: KafkaPublisher, records: Prints, pace: Pace = FLOOD) -> int:
-    """Write as a collector does, until the brokers confirmed all."""
+    """Write as a collector does until the brokers confirmed all, and return the number of records."""
     for portion in portions(records, pace):
         publisher.write(portion)
         await (publisher.drain() if publisher.full else asyncio.sleep(pace.pause_s))
@@ -136,7 +136,7 @@ async def fill(connection: KafkaConnection, records: Prints) -> None:
 
 
 async def consume_naively(connection: KafkaConnection, count: int) -> int:
-    """One step of ``async for`` and one ``orjson.loads`` a record."""
+    """Read with one step of ``async for`` and one ``orjson.loads`` a record, and return their number."""
     consumer = AIOKafkaConsumer(
         connection.name(TRADES),
         bootstrap_servers=connection.bootstrap_servers,
@@ -157,7 +157,7 @@ async def consume_naively(connection: KafkaConnection, count: int) -> int:
 
 
 async def consume(connection: KafkaConnection, count: int) -> int:
-    """Poll checked records until all are read."""
+    """Poll checked records until all are read, and return their number."""
     subscriber = await KafkaSubscriber(connection, [TRADES], group=new_group(connection)).start()
     read = 0
     try:
@@ -169,7 +169,7 @@ async def consume(connection: KafkaConnection, count: int) -> int:
 
 
 def new_group(connection: KafkaConnection) -> str:
-    """A consumer group that has read nothing yet."""
+    """Return the name of a consumer group that has read nothing yet."""
     return connection.topic_prefix + uuid.uuid4().hex
 
 

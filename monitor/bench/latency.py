@@ -1,7 +1,7 @@
-"""From the socket to the signal on its topic: collector, Kafka and detector at work, at several frames a second.
+"""Measures from the socket to the signal on its topic, with collector, Kafka and detector at several frames a second.
 
 Every part is a process of its own: the exchange (:mod:`monitor.bench.feed`), the two roles as users start them, the
-broker. This one reads the signals as a desk does, committed ones only.
+broker. This process reads the signals as a desk does, committed ones only.
 """
 
 from __future__ import annotations
@@ -34,23 +34,24 @@ from monitor.simulate.listings import BYBIT
 
 RATES: Final = (1_000, 5_000, 20_000)
 SECONDS: Final = 15.0
-"""Of each rate: ninety signals of six assets, fifteen of the market."""
+"""Length of each rate's measurement, seconds: ninety signals of six assets, fifteen of the market."""
 SETTLE_S: Final = 5.0
-"""Before that, at each rate: queues fill or empty."""
+"""Time before each measurement in which queues fill or empty, seconds."""
 WARM_UP_S: Final = 15.0
-"""Before the first rate: the broker's compiler and the detector's first transactions still cost seconds."""
+"""Time before the first rate, seconds, in which the broker's compiler and first transactions are slow."""
 START_S: Final = 90.0
-"""Joining the group and taking up 25 shares takes ten seconds; a loaded machine several times as much."""
+"""Time limit of the start, seconds; joining the group with 25 shares takes ten, several times that under load."""
 
 
 class Delay(NamedTuple):
-    """What was seen at one rate.
+    """The measurement of one rate.
 
     Attributes:
-        frames_per_s: what the exchange pushed.
-        read_per_s: what the collector read of it.
-        assets_ms: of each signal of an asset, sorted: from the end of the market second that it judges to its reading.
-        market_ms: of the whole market's: it waits for every partition's transaction, and is in one of its own.
+        frames_per_s: frames that the exchange sent.
+        read_per_s: frames that the collector read.
+        assets_ms: sorted delays of assets' signals, from the end of the market second to their reading.
+        market_ms: the same of the market's signals, which wait for every partition's transaction and have one of their
+            own.
     """
 
     frames_per_s: int
@@ -60,12 +61,12 @@ class Delay(NamedTuple):
 
 
 def quantile(delays_ms: Sequence[float], share: float) -> float:
-    """Nearest rank; not a number where nothing was measured."""
+    """Return a quantile of sorted delays by nearest rank; NaN where nothing was measured."""
     return delays_ms[min(len(delays_ms) - 1, int(share * len(delays_ms)))] if delays_ms else math.nan
 
 
 class Seen(NamedTuple):
-    """A signal's asset and its delay."""
+    """The asset and the delay of one signal."""
 
     asset: str
     ms: float
@@ -80,7 +81,7 @@ class Delays(NamedTuple):
 
 
 def group(bootstrap: str, folder: Path, rates: Sequence[int] = RATES, seconds: float = SECONDS) -> Delays:
-    """Measure and say what it means; see :func:`measure`."""
+    """Measure every rate and return the group with its notes; see :func:`measure`."""
     notes = (
         "ms from the end of the market second that a signal judges to its reading, committed",
         "in it: the heartbeat that closes the second, the shares' transactions; the market's waits for all shares",
@@ -94,7 +95,7 @@ def measure(bootstrap: str, folder: Path, rates: Sequence[int] = RATES, seconds:
 
     Raises:
         BusError: the broker cannot be used.
-        RuntimeError: a part did not start; the end of its log.
+        RuntimeError: a part did not start; the message has the end of its log.
     """
     connection = scratch_connection(bootstrap)
     return uvloop.run(_measure(connection, folder, rates, seconds))
@@ -150,7 +151,7 @@ async def _read_for(reader: KafkaSubscriber, seconds: float) -> list[Seen]:
 
 
 async def _read(reader: KafkaSubscriber) -> list[Seen]:
-    """The signals that came, with the milliseconds from the end of their market second to now."""
+    """Return the signals that came, with milliseconds from the end of their market second to now."""
     batches = await reader.poll(0.1)
     now = now_us()
     signals = (record for batch in batches for record in batch.records if isinstance(record, Signal))
@@ -158,19 +159,19 @@ async def _read(reader: KafkaSubscriber) -> list[Seen]:
 
 
 def detector_settings(connection: KafkaConnection) -> dict[str, Any]:
-    """The demo's windows and holding times: an asset is beyond calm after seconds."""
+    """Return the detector's settings with the demo's windows, in which an asset leaves calm after seconds."""
     return {"role": "detector", "detector": DETECTOR.model_dump(mode="json")} | common(connection)
 
 
 def collector_settings(connection: KafkaConnection, folder: Path, ws_url: str, rest_url: str) -> dict[str, Any]:
-    """Every trade a record of its own."""
+    """Return the collector's settings, with a record for every trade."""
     venue = {"ws_url": ws_url, "rest_url": rest_url, "channels": ["liquidations", "trades"]}
     collector = {"instruments_cache": str(folder / "instruments")}
     return {"role": "collector", "venues": {BYBIT: venue}, "collector": collector} | common(connection)
 
 
 def common(connection: KafkaConnection) -> dict[str, Any]:
-    """What both roles are told."""
+    """Return the settings of both roles."""
     kafka = {
         "bootstrap_servers": connection.bootstrap_servers,
         "partitions": connection.partitions,
@@ -182,14 +183,14 @@ def common(connection: KafkaConnection) -> dict[str, Any]:
 
 @contextmanager
 def exchange() -> Iterator[tuple[Connection, str, str]]:
-    """The exchange's process: its control, its websocket and its REST address."""
+    """Run the exchange's process, and yield its control, websocket address and REST address."""
     context = multiprocessing.get_context("spawn")
     control, theirs = context.Pipe()
     process = context.Process(target=serve, args=(theirs,), daemon=True)
     process.start()
     try:
         if not control.poll(START_S):
-            raise RuntimeError("the exchange did not start")
+            raise RuntimeError(f"the simulated exchange did not start within {START_S:.0f} s")
         ws_url, rest_url = control.recv()
         yield control, ws_url, rest_url
     finally:
@@ -199,7 +200,7 @@ def exchange() -> Iterator[tuple[Connection, str, str]]:
 
 @contextmanager
 def role(folder: Path, name: str, settings: dict[str, Any]) -> Iterator[Callable[[], int]]:
-    """``cascade-monitor run`` as a process; gives how many frames it has read (a collector)."""
+    """Run ``cascade-monitor run`` as a process, and yield a function that returns the frames that it has read."""
     config, log = folder / f"{name}.yaml", folder / f"{name}.log"
     config.write_text(yaml.safe_dump(settings))
     with log.open("wb") as errors:
@@ -220,7 +221,7 @@ def _address(process: subprocess.Popen[bytes], log: Path) -> str:
         if found:
             return found[1]
         time.sleep(0.05)
-    raise RuntimeError(f"it did not start; the end of {log.name}:\n{log.read_text()[-2_000:]}")
+    raise RuntimeError(f"{log.stem} did not start; the end of {log.name}:\n{log.read_text()[-2_000:]}")
 
 
 def _frames(url: str) -> int:

@@ -1,6 +1,6 @@
-"""Interleaved rounds, CPU seconds, medians: what makes two rates comparable on a machine that is not quiet.
+"""Measures rates in interleaved rounds of CPU seconds, so that two of them can be compared on a shared machine.
 
-The clock of a shared machine swings by a third from one minute to the next, so a rate alone says little. Every round
+The clock of a shared machine varies by a third from one minute to the next, so a rate alone shows little. Every round
 runs each case once, in turn, and a ratio is formed within the round.
 """
 
@@ -17,11 +17,11 @@ class Case(NamedTuple):
     """One thing to measure.
 
     Attributes:
-        name: what it is.
-        unit: what it counts.
-        run: does the work once, with what ``setup`` made, and returns how many units it did.
+        name: name in tables.
+        unit: unit that is counted.
+        run: does the work once, with what ``setup`` made, and returns the number of units.
         setup: makes a fresh state, outside the measured time.
-        clock: CPU seconds used so far by what does the work.
+        clock: returns CPU seconds used so far by what does the work.
     """
 
     name: str
@@ -32,7 +32,7 @@ class Case(NamedTuple):
 
 
 class Row(NamedTuple):
-    """Rates of a case, units per CPU second, one a round."""
+    """The rates of a case, units per CPU second, one a round."""
 
     name: str
     unit: str
@@ -40,12 +40,12 @@ class Row(NamedTuple):
 
     @property
     def median(self) -> float:
-        """The middle rate."""
+        """Return the median rate."""
         return statistics.median(self.rates)
 
 
 class Group(NamedTuple):
-    """Rows that were measured together, and the names of those that the others are held against."""
+    """Rows that were measured together, and the names of those with which the others are compared."""
 
     title: str
     rows: list[Row]
@@ -53,13 +53,13 @@ class Group(NamedTuple):
     notes: tuple[str, ...] = ()
 
     def ratios(self, row: Row, reference: str) -> list[float]:
-        """``row`` over ``reference``, round by round."""
+        """Return the rates of ``row`` over those of ``reference``, round by round."""
         other = next(candidate for candidate in self.rows if candidate.name == reference)
         return [mine / theirs for mine, theirs in zip(row.rates, other.rates, strict=True)]
 
 
 def measure(cases: Sequence[Case], rounds: int) -> list[Row]:
-    """Run every case once a round, in turn; the order of the next round is reversed."""
+    """Run every case once a round, in turn and in alternating order, and return their rates."""
     rows = [Row(case.name, case.unit, []) for case in cases]
     order = list(zip(cases, rows, strict=True))
     for _ in range(rounds):

@@ -1,4 +1,4 @@
-"""From an exchange's frame to a page that was accepted: one process, a loopback exchange, a loopback Events API."""
+"""Measures from an exchange's frame to an accepted page: one process, a loopback exchange, a loopback Events API."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ WARMUP_S: Final = 900
 
 
 class EventsApi(ThreadingHTTPServer):
-    """Accepts every event, and notes how late: ms since the end of the market second that its signal judges."""
+    """Accepts every event and notes its delay, ms since the end of the market second of its signal."""
 
     daemon_threads = True
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Accept)
-        self.delays_ms: dict[bool, list[float]] = {True: [], False: []}  # by whether it is the market's
+        self.delays_ms: dict[bool, list[float]] = {True: [], False: []}  # True: the market's pages
         self._thread = threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.01})
 
     def __enter__(self) -> Self:
@@ -46,7 +46,7 @@ class EventsApi(ThreadingHTTPServer):
         self._thread.join()
 
     def note(self, event: dict[str, Any]) -> None:
-        """Take an event."""
+        """Note the delay of an event that opens an incident."""
         if event["event_action"] == "trigger":
             signal = event["payload"]["custom_details"]
             late_ms = 1e3 * (time.time() - signal["event_time_us"] / MICROS)
@@ -64,7 +64,7 @@ class _Accept(BaseHTTPRequestHandler):
         self.end_headers()
 
     def log_message(self, *_: object) -> None:
-        """Say nothing."""
+        """Log nothing."""
 
 
 def group(rounds: int, scenario: Scenario = SHORT) -> Delays:
@@ -86,7 +86,7 @@ def group(rounds: int, scenario: Scenario = SHORT) -> Delays:
 
 
 async def _play(api: EventsApi, scenario: Scenario, seed: int) -> tuple[int, float]:
-    """Frames read and seconds taken by one round."""
+    """Return the frames read and the seconds taken by one round."""
     notifier = {"pagerduty": {"routing_key": "bench", "url": f"http://127.0.0.1:{api.server_address[1]}/"}}
     paging = NotifierSettings.model_validate(notifier | {"state_file": None})
     with tempfile.TemporaryDirectory() as folder:

@@ -1,6 +1,6 @@
-"""cryptofeed and river as the bench meets them: only where they are installed, never a dependency.
+"""Runs cryptofeed and river beside the monitor: only where they are installed, never as a dependency.
 
-cryptofeed is AGPL-3.0 from 3.0 on, so it lives in the bench's own environment (``make bench``).
+cryptofeed is AGPL-3.0 from 3.0 on, so it is installed in the bench's own environment (``make bench``).
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ Handler = Callable[[str, object, float], Any]
 
 
 def version(package: str) -> str | None:
-    """The version of an installed package, None where it is not there."""
+    """Return the version of an installed package, None where it is not installed."""
     if importlib.util.find_spec(package) is None:
         return None
     return importlib.metadata.version(package)
 
 
 class Cryptofeed:
-    """Its message handlers with callbacks that count and do nothing more.
+    """cryptofeed's message handlers with callbacks that only count.
 
     The symbol tables that it would fetch over REST are set from the generated instruments. A handler never waits, so
-    one ``send`` runs all of them to the end: an event loop would only add to their time.
+    one ``send`` runs all of them to the end; an event loop would only add to their time.
     """
 
     def __init__(self) -> None:
@@ -38,7 +38,7 @@ class Cryptofeed:
         from cryptofeed.symbols import Symbols
 
         for logger in ("feedhandler", "cryptofeed"):
-            logging.getLogger(logger).setLevel(logging.CRITICAL)  # a line for each frame that it does not know
+            logging.getLogger(logger).setLevel(logging.CRITICAL)  # it logs every frame that it does not know
         self.events = 0
         self.failed = 0
         self._handlers: dict[str, tuple[Handler, object]] = {}
@@ -56,7 +56,7 @@ class Cryptofeed:
         self.events += 1
 
     def prepare(self, frames: Iterable[Frame]) -> list[tuple[Handler, str, object, float]]:
-        """What :meth:`run` works on: text frames, as its websocket client hands them over."""
+        """Return the input of :meth:`run`: text frames, as its websocket client delivers them."""
         work = []
         for frame in frames:
             handler, connection = self._handlers[frame.venue]
@@ -64,13 +64,13 @@ class Cryptofeed:
         return work
 
     def run(self, work: list[tuple[Handler, str, object, float]]) -> int:
-        """Handle every frame; what a handler cannot read is counted in ``failed`` (2.4.1: OKX's liquidations)."""
+        """Handle every frame; ``failed`` counts those that a handler cannot read (2.4.1: OKX's liquidations)."""
         self.events = self.failed = 0
         try:
             self._handle(work).send(None)
         except StopIteration:
             return len(work)
-        raise RuntimeError("a handler waited for something")
+        raise RuntimeError("a handler of cryptofeed awaited something: it needs an event loop")
 
     async def _handle(self, work: list[tuple[Handler, str, object, float]]) -> None:
         for handler, text, connection, received in work:

@@ -1,4 +1,4 @@
-"""``cascade-monitor replay`` of a file of events, as a whole process, beside decoding its lines alone."""
+"""Measures ``cascade-monitor replay`` of a file of events as a whole process, beside decoding its lines alone."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ TIMEOUT_S: Final = 600
 
 
 def write_events(frames: Sequence[Frame], path: Path) -> int:
-    """Write what the adapters make of the frames, one record a line; returns how many."""
+    """Write the adapters' events of the frames, one record a line, and return their number."""
     encoder = msgspec.json.Encoder()
     count = 0
     with path.open("wb") as file:
@@ -36,16 +36,13 @@ def write_events(frames: Sequence[Frame], path: Path) -> int:
 
 
 def children_cpu_s() -> float:
-    """CPU seconds of all finished child processes."""
+    """Return the CPU seconds of all finished child processes."""
     usage = resource.getrusage(resource.RUSAGE_CHILDREN)
     return usage.ru_utime + usage.ru_stime
 
 
 def run_replay(path: Path) -> int:
-    """Replay the file in a new process.
-
-    Returns:
-        The number of events in its summary.
+    """Replay the file in a new process and return the number of events in its summary.
 
     Raises:
         CalledProcessError: the program failed.
@@ -56,7 +53,7 @@ def run_replay(path: Path) -> int:
 
 
 def run_orjson(path: Path) -> int:
-    """Read and decode every line."""
+    """Read and decode every line, and return their number."""
     count = 0
     with path.open("rb") as file:
         for line in file:

@@ -1,4 +1,4 @@
-"""A scrape of a large monitor beside prometheus-client's own ways to write as many series."""
+"""Measures a scrape of a large monitor beside prometheus-client's own ways to write as many series."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ from monitor.runtime.decider import BOUNDS_S
 ASSETS: Final = 200
 VENUES: Final = 14
 CONNECTIONS: Final = 4
-"""Of each venue."""
+"""Number of connections of each venue."""
 GAUGES: Final = "client's gauges"
 COLLECTOR: Final = "client's collector"
 OURS: Final = "monitor"
 
 
 def snapshot() -> Snapshot:
-    """What 200 assets on 14 venues show amid a cascade."""
+    """Return what 200 assets on 14 venues export in a cascade."""
     return Snapshot(
         detector=DetectorView(
             assets=[_asset(f"ASSET{number}") for number in range(ASSETS)],
@@ -83,18 +83,18 @@ def _fleet(venue: str) -> FleetStats:
 
 
 class _Families(Collector):
-    """The monitor's families, handed to prometheus-client at each scrape."""
+    """Gives the monitor's families to prometheus-client at each scrape."""
 
     def __init__(self, shown: MonitorMetrics) -> None:
         self._shown = shown
 
     def collect(self) -> Iterable[Metric]:
-        """All families."""
+        """Return all families."""
         return [family.metric() for family in self._shown.families()]
 
 
 def group(rounds: int) -> Group:
-    """Measure a scrape of the same series, three ways."""
+    """Measure a scrape of the same series in three ways."""
     taken = snapshot()
     shown = MonitorMetrics(lambda: taken)
     series = sum(line[:1] not in (b"#", b"") for line in shown.exposition().split(b"\n"))

@@ -1,4 +1,4 @@
-"""Rolling sums of liquidations: the detector's windows, one deque a window, river's TimeRolling."""
+"""Measures rolling sums of liquidations: the detector's windows, one deque a window, and river's TimeRolling."""
 
 from __future__ import annotations
 
@@ -20,14 +20,15 @@ DENSITIES: Final = {
     25_000: "liquidations alone in the worst second that the budgets name",
     42: "a busy hour: nearly every event opens a new second of its asset",
 }
-"""Events per second, all assets together."""
+"""Events per second over all assets, and what each density stands for."""
 WARM_S: Final = 1
-"""Everyone takes this much before the clock starts: from then on an event enters and one leaves, as it goes on."""
+"""Length of the events that every case takes before the clock starts, seconds; from then on one enters and one leaves.
+"""
 SECONDS: Final = 2
-"""A density shows only over a few seconds; at 42 a second there are MIN_EVENTS instead, and as many to warm up."""
+"""Length of the measured events, seconds; at 42 a second there are MIN_EVENTS instead."""
 MIN_EVENTS: Final = 5_000
 RIVER_EVENTS: Final = 30_000
-"""River is timed on the first ones only: it needs a second or two for them, minutes for all."""
+"""Number of events on which river is timed: it needs a second or two for them, minutes for all."""
 
 OURS: Final = "monitor"
 DEQUES: Final = "deque a window"
@@ -39,7 +40,7 @@ Lane = tuple[int, tuple[str, str]]
 
 
 class Hit(NamedTuple):
-    """A liquidation as the windows see it."""
+    """A liquidation as the windows get it."""
 
     asset: int
     lane: tuple[str, str]
@@ -48,7 +49,7 @@ class Hit(NamedTuple):
 
 
 def hits(count: int, per_second: float, seed: int = 7) -> list[Hit]:
-    """Make liquidations of 300 assets at three venues, both sides, Zipf-distributed over the assets."""
+    """Return liquidations of 300 assets at three venues, both sides, Zipf-distributed over the assets."""
     rng = random.Random(seed)
     weights = [1 / (rank + 1) ** ZIPF for rank in range(SYMBOLS)]
     assets = rng.choices(range(SYMBOLS), weights, k=count)
@@ -71,7 +72,7 @@ class Deques:
         self.sums = [0] * len(self.windows)
 
     def add(self, at_us: int, micros: int) -> None:
-        """Append, evict, keep the sums."""
+        """Append an amount, evict old ones, and update the sums."""
         item = at_us, micros
         sums = self.sums
         for index, (length, window) in enumerate(self.windows):
@@ -88,7 +89,7 @@ Store = tuple[Windows, dict[Hashable, int]]
 
 
 def run_ours(events: Sequence[Hit], stores: list[Store]) -> int:
-    """As the detector does: an asset's windows move on when a new second begins."""
+    """Add events as the detector does: an asset's windows advance when a new second begins."""
     for asset, key, at_us, micros in events:
         windows, lanes = stores[asset]
         second = at_us // MICROS
@@ -96,19 +97,19 @@ def run_ours(events: Sequence[Hit], stores: list[Store]) -> int:
             windows.advance(second)
         windows.add(lanes[key], second, micros, 1)
     for windows, _ in stores:
-        windows.advance(events[-1].at_us // MICROS)  # folds what waits
+        windows.advance(events[-1].at_us // MICROS)  # adds the amounts of the last second
     return len(events)
 
 
 def run_deques(events: Sequence[Hit], lanes: dict[Lane, Deques]) -> int:
-    """One lookup and twelve appends an event."""
+    """Add events with one lookup and twelve appends each."""
     for asset, key, at_us, micros in events:
         lanes[asset, key].add(at_us, micros)
     return len(events)
 
 
 def run_river(events: Sequence[tuple[Lane, float, datetime.datetime]], lanes: dict[Lane, list[Any]]) -> int:
-    """Twelve updates an event."""
+    """Add events with twelve updates each."""
     for key, usd, at in events:
         for window in lanes[key]:
             window.update(usd, t=at)
@@ -116,7 +117,7 @@ def run_river(events: Sequence[tuple[Lane, float, datetime.datetime]], lanes: di
 
 
 def new_stores(keys: Sequence[Lane]) -> list[Store]:
-    """Empty windows of every asset, at the stream's first second."""
+    """Return empty windows of every asset at the stream's first second."""
     stores: list[Store] = [(Windows(), {}) for _ in range(SYMBOLS)]
     for asset, lane in keys:
         windows, lanes = stores[asset]
@@ -127,12 +128,12 @@ def new_stores(keys: Sequence[Lane]) -> list[Store]:
 
 
 def new_deques(keys: Sequence[Lane]) -> dict[Lane, Deques]:
-    """Empty deques of every lane."""
+    """Return empty deques of every lane."""
     return {key: Deques() for key in keys}
 
 
 def new_river(keys: Sequence[Lane]) -> dict[Lane, list[Any]]:
-    """Empty rolling sums of every lane."""
+    """Return empty rolling sums of every lane."""
     from river import stats, utils
 
     periods = [datetime.timedelta(seconds=length) for length in WINDOWS.values()]
@@ -145,7 +146,7 @@ def warmed(
     new: Callable[[Sequence[Lane]], Any],
     keys: Sequence[Lane],
 ) -> Any:
-    """A fresh state that has taken what came before."""
+    """Return a fresh state that has taken the events before."""
     state = new(keys)
     run(before, state)
     return state
@@ -177,10 +178,10 @@ def group(per_second: int, rounds: int, seconds: float = SECONDS) -> Group:
 
 
 def for_river(hit: Hit) -> tuple[Lane, float, datetime.datetime]:
-    """What river's update takes."""
+    """Return the arguments of river's update."""
     return (hit.asset, hit.lane), hit.micros / MICROS, naive(hit.at_us)
 
 
 def naive(at_us: int) -> datetime.datetime:
-    """UTC without a zone, as river wants it."""
+    """Return UTC without a time zone, as river needs it."""
     return datetime.datetime.fromtimestamp(at_us / MICROS, datetime.UTC).replace(tzinfo=None)

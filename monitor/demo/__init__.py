@@ -1,4 +1,4 @@
-"""The demo: a simulated market on simulated exchanges, read by the real collector and judged by the real detector."""
+"""Demo: a simulated market on simulated exchanges, read by the real collector and judged by the real detector."""
 
 from monitor.demo.play import run
 

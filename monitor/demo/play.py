@@ -1,4 +1,4 @@
-"""Plays the story and watches it; ends with what happened and whether the monitor counted right."""
+"""Plays the demo's scenario, shows it, and checks the monitor's sums against the exchanges' ledgers."""
 
 from __future__ import annotations
 
@@ -29,15 +29,15 @@ from monitor.simulate.scenario import SCENARIOS, Scenario
 from monitor.summary import Intake, Summary, summarise
 
 REFRESH_S: Final = 0.25
-"""How often the screen is drawn anew."""
-SAY_S: Final = 5.0
-"""How often a line is printed where there is no screen."""
+"""Interval at which the screen is drawn, seconds."""
+LINE_EVERY_S: Final = 5.0
+"""Interval at which a line is printed where there is no screen, seconds."""
 SETTLE_S: Final = 3.0
-"""How long after the last frame everything must have been decided."""
+"""Time after the last frame within which everything must have been decided, seconds."""
 
 
 class Count(NamedTuple):
-    """Micro-USD of one side: what the market executed, what the feeds showed of it, what the monitor counted."""
+    """Micro-USD of one side: executed by the market, shown by the feeds, counted by the monitor."""
 
     side: Side
     executed: int
@@ -46,14 +46,11 @@ class Count(NamedTuple):
 
 
 def run(*, headless: bool = False, scenario: Scenario = SCENARIOS["demo"]) -> int:
-    """Play the demo.
+    """Play the demo and return the exit status: 0, or 1 if the monitor's sums differ from the exchanges'.
 
     Args:
-        headless: print the signals and the summary as JSON lines on standard output, and nothing for people.
-        scenario: the storyline.
-
-    Returns:
-        The exit status: 0, or 1 if the monitor's counts are not those of the exchanges.
+        headless: True to print signals and summary as JSON lines on standard output, and nothing for people.
+        scenario: scenario to play.
     """
     logs.configure("warning", "console")
     return uvloop.run(_play(headless, scenario))
@@ -64,7 +61,7 @@ async def _play(headless: bool, scenario: Scenario) -> int:
     async with Arena(scenario, SEED, warmup_s=WARMUP_S) as arena:
         detector = Detector(DETECTOR)
         if not headless:
-            console.print(f"A simulated market; {WARMUP_S // 60} quiet minutes of it are learned first ...")
+            console.print(f"Simulated market: the detector first learns from {WARMUP_S // 60} quiet minutes ...")
         detector.apply(arena.history())
         before = detector.view()
         with tempfile.TemporaryDirectory(prefix="cascade-demo-") as cache:
@@ -72,11 +69,11 @@ async def _play(headless: bool, scenario: Scenario) -> int:
             async with monitoring(settings, detector) as monitor:
                 started, started_us = time.perf_counter(), wall_clock_us()
                 if not headless:
-                    console.print(f"Watch it in a browser too: {monitor.url}/", highlight=False)
+                    console.print(f"Live page: {monitor.url}/", highlight=False)
                 await _watch(arena, monitor, console, headless=headless)
                 await _settle(monitor)
                 intake = _intake(monitor, started_us, time.perf_counter() - started)
-            # After the context's end: all signals are out.
+            # After the context all signals are written.
             summary = summarise(detector, intake)
         summary.liquidations -= before.liquidations
         totals = [now - then for now, then in zip(detector.view().liquidated_usd, before.liquidated_usd, strict=True)]
@@ -86,17 +83,17 @@ async def _play(headless: bool, scenario: Scenario) -> int:
         sys.stdout.buffer.write(msgspec.json.encode(summary) + b"\n")
         sys.stdout.buffer.flush()
     else:
-        _tell(console, summary, counts)
+        _print_result(console, summary, counts)
     return 0 if all(count.shown == count.counted for count in counts) else 1
 
 
 async def _watch(arena: Arena, monitor: Monitor, console: Console, *, headless: bool) -> None:
-    """Let the story play, and show it."""
+    """Play the scenario to its end, and show it."""
     try:
         async with asyncio.timeout(30):
             await arena.watched()
     except TimeoutError:
-        raise OperatorError("the simulated exchanges were not subscribed within 30 s; see the log above") from None
+        raise OperatorError("the simulated exchanges got no subscription within 30 s: see the log above") from None
     playing = asyncio.create_task(arena.play())
     try:
         if headless:
@@ -109,14 +106,14 @@ async def _watch(arena: Arena, monitor: Monitor, console: Console, *, headless: 
         else:
             while not playing.done():
                 console.print(_line(arena, monitor))
-                await asyncio.wait([playing], timeout=SAY_S)
+                await asyncio.wait([playing], timeout=LINE_EVERY_S)
         await playing
     finally:
         playing.cancel()
 
 
 def _line(arena: Arena, monitor: Monitor) -> str:
-    """One line on where the story is and what the detector says, for pipes."""
+    """Return one line with the market's and the monitor's state, for pipes."""
     view = monitor.detector.view()
     market = next(asset for asset in view.assets if asset.asset == MARKET)
     minute = market.windows.get("1m")
@@ -129,7 +126,7 @@ def _line(arena: Arena, monitor: Monitor) -> str:
 
 
 async def _settle(monitor: Monitor) -> None:
-    """Wait until what was received is decided; a beat later every second of it is closed."""
+    """Wait until what was received is decided and every second of it is closed."""
     last_event_s = monitor.detector.second
     for _ in range(round(SETTLE_S / 0.05)):
         if not monitor.bus.waiting and monitor.detector.second > last_event_s + 1:
@@ -167,11 +164,12 @@ def _counts(arena: Arena, monitor: Monitor) -> list[Count]:
     ]
 
 
-def _tell(console: Console, summary: Summary, counts: list[Count]) -> None:
-    console.print(episode_table(summary.episodes, "What the monitor made of it (UTC)"))
+def _print_result(console: Console, summary: Summary, counts: list[Count]) -> None:
+    """Print the episodes, and for each side what was executed, shown and counted."""
+    console.print(episode_table(summary.episodes, "Episodes that the monitor found (UTC)"))
     for count in counts:
         hidden = 1 - count.shown / count.executed if count.executed else 0.0
-        verdict = "the same to the cent" if count.shown == count.counted else "NOT the same: a fault of the monitor"
+        verdict = "equal to the micro-dollar" if count.shown == count.counted else "NOT equal: a fault of the monitor"
         console.print(
             f"{count.side:>5}s  executed {usd(count.executed / MICROS)}  shown by the feeds "
             f"{usd(count.shown / MICROS)} ({hidden:.0%} hidden by their throttles)  "

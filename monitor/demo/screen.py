@@ -1,4 +1,4 @@
-"""The demo's live terminal view, drawn from copies of what the parts say of themselves."""
+"""Draws the demo's live terminal view from copies of the monitor's state."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ BAR: Final = 20
 
 
 def screen(arena: Arena, monitor: Monitor, height: int) -> RenderableType:
-    """Everything on one screen of ``height`` lines; the tables below are cut first where it is low."""
+    """Return one screen of ``height`` lines; the lower tables are cut first where it is low."""
     view = monitor.detector.view()
     assets = [asset for asset in view.assets if asset.asset != MARKET]
     market = next(asset for asset in view.assets if asset.asset == MARKET)
@@ -39,9 +39,9 @@ def _headline(arena: Arena, market: AssetView) -> Panel:
     progress = arena.progress
     done = round(40 * progress.elapsed_s / progress.total_s)
     text = Text.assemble(
-        ("market now: ", "dim"),
+        ("simulated market: ", "dim"),
         (f"{progress.phase:<15}", "bold"),
-        ("the monitor says: ", "dim"),
+        ("monitor: ", "dim"),
         (f"{market.phase.upper():<9}", STYLE[market.phase]),
         (_direction(market), STYLE[market.phase]),
         "\n",

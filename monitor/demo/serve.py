@@ -1,4 +1,4 @@
-"""The simulated exchanges alone, on fixed ports, for collectors in other processes."""
+"""Serves the simulated exchanges alone, on fixed ports, for collectors in other processes."""
 
 from __future__ import annotations
 
@@ -12,25 +12,22 @@ from monitor.simulate.arena import Arena
 from monitor.simulate.scenario import DEMO, Scenario
 
 PORT: Final = 9201
-"""Of the first exchange in ``DIALECTS``; the others follow."""
+"""Port of the first exchange in ``DIALECTS``; the others follow."""
 ROUNDS: Final = 400
-"""The story's pushes add up to nothing, so the price stays where it is however often it is told; ten hours of it."""
+"""Repetitions of the scenario, ten hours of it; its pushes add up to zero, so the price stays in range."""
 
 
 def run(host: str, port: int = PORT, scenario: Scenario = DEMO, rounds: int = ROUNDS) -> int:
-    """Play the story again and again before whoever listens.
+    """Play the scenario again and again, and return the exit status 0.
 
     Args:
-        host: where to listen.
-        port: of the first exchange.
-        scenario: the storyline.
-        rounds: how often it is told.
-
-    Returns:
-        The exit status, 0.
+        host: address to listen on.
+        port: port of the first exchange.
+        scenario: scenario to play.
+        rounds: number of repetitions.
 
     Raises:
-        OSError: the address cannot be had.
+        OSError: the address is not available.
     """
     logs.configure("warning", "console")
     uvloop.run(_serve(host, port, Scenario(scenario.name, scenario.phases * rounds)))

@@ -1,4 +1,4 @@
-"""What the demo plays, and the settings that make an hour's story fit into ninety seconds."""
+"""Defines what the demo plays, and the settings that fit an hour's course into ninety seconds."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from monitor.simulate.arena import Arena
 
 SEED: Final = 1
 WARMUP_S: Final = 1_800
-"""Half an hour of calm that the detector learns from before the story begins."""
+"""Calm from which the detector learns before the scenario begins, seconds."""
 
 DETECTOR: Final = DetectorSettings(
     baseline=BaselineSettings(frozen_after_minutes=1, lag_minutes=1, warmup_hours=WARMUP_S / 3600),
@@ -36,11 +36,11 @@ DETECTOR: Final = DetectorSettings(
         min_dwell_seconds=2,
     ),
 )
-"""The detector's own thresholds; windows and holding times are a tenth or less of the defaults: minutes are seconds."""
+"""The default thresholds with windows and holding times of a tenth or less, because minutes are seconds here."""
 
 
 def demo_settings(arena: Arena, cache: Path, signals: str | None) -> Settings:
-    """Settings of role ``all`` that dial the arena instead of the exchanges."""
+    """Return settings of role ``all`` that connect to the arena instead of the exchanges."""
     venues = {
         venue: VenueSettings(
             ws_url=exchange.ws_url, rest_url=exchange.rest_url, channels=("liquidations", "trades", "mark_price")
@@ -49,7 +49,9 @@ def demo_settings(arena: Arena, cache: Path, signals: str | None) -> Settings:
     }
     return Settings(
         venues=venues,
-        collector=CollectorSettings(instruments_cache=cache, history=False, backfill=False),  # no past is simulated
+        collector=CollectorSettings(
+            instruments_cache=cache, history=False, backfill=False
+        ),  # the simulated exchanges have no history
         detector=DETECTOR,
         delivery=DeliverySettings(port=0, state_file=None, signals_output=signals),
         log=LogSettings(level="warning"),

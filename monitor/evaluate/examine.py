@@ -34,8 +34,7 @@ class Plan(msgspec.Struct, frozen=True):
         trigger: phase that counts as an alert.
         rules: True to run the baselines.
         matrix: how much of the robustness matrix to run: ``losses`` runs the losses near events, ``events`` runs all
-            its
-            rows near events, ``whole`` also runs whole markets with each loss.
+            its rows near events, ``whole`` also runs whole markets with each loss.
         plots: folder for a chart of each episode; None draws none.
     """
 

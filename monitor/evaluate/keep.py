@@ -1,10 +1,8 @@
 """Keeps the results of examined markets in a folder, so that a run can be continued or divided into parts.
 
 The name of a file holds a hash of everything on which the result depends: the market (seed and size, or the bytes of
-its
-files), the detector's settings, the options, and the source code that decides. If any of it changes, the name changes,
-so
-a stale result is never read.
+its files), the detector's settings, the options, and the source code that decides. If any of it changes, the name
+changes, so a stale result is never read.
 """
 
 from __future__ import annotations

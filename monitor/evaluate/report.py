@@ -144,8 +144,7 @@ class Results:
         """Return the baselines' outcomes on the test markets at the thresholds that the train markets gave.
 
         The price's threshold is also set on the test markets themselves, to the detector's recall. That favours the
-        baseline;
-        what is left to compare at equal recall are false alarms and leads.
+        baseline; what is left to compare at equal recall are false alarms and leads.
         """
         chosen = {}
         for rule in RULES:

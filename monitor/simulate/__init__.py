@@ -1,1 +1,1 @@
-"""A small market with leveraged positions, and exchanges on this machine that show it in their own dialects."""
+"""Simulator: a small market with leveraged positions, and local exchanges that publish it in their own formats."""

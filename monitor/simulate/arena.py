@@ -1,4 +1,4 @@
-"""The market and its three exchanges on this machine: start, play a storyline in real time, stop."""
+"""Runs the market and its three exchanges on this machine and plays a scenario in real time."""
 
 from __future__ import annotations
 
@@ -23,24 +23,25 @@ from monitor.simulate.scenario import Progress, Scenario
 
 DIALECTS: Final[tuple[type[Dialect], ...]] = (BinanceUsdm, Bybit, Okx)
 DRAIN_S: Final = 2.0
-"""How long the last frames may take to reach their clients."""
+"""Time that the last frames may take to reach their clients, seconds."""
 POLL_S: Final = 0.01
+"""Interval at which the drain is checked, seconds."""
 
 
 class Arena:
-    """An async context manager around the exchanges.
+    """Runs the exchanges as an async context manager.
 
-    Event times on the wire are the clock's, so a collector finds them as fresh as a real exchange's. What happens
-    before :meth:`play` is calm; nothing is sent then.
+    Event times on the wire are the clock's, so a collector finds them as fresh as a real exchange's. The market is calm
+    before :meth:`play`, and nothing is sent then.
 
     Args:
-        scenario: the storyline.
-        seed: the same seed gives the same market.
+        scenario: the scenario to play.
+        seed: seed of the market; the same seed gives the same market.
         warmup_s: seconds of calm that :meth:`history` yields; the market begins that long ago.
-        feedback: whether forced orders move the price.
-        clock: microseconds since the epoch.
-        host: where the exchanges listen.
-        port: that of the first exchange, the others take the next ones; 0 takes free ones.
+        feedback: True if forced orders move the price.
+        clock: returns microseconds since the epoch.
+        host: address on which the exchanges listen.
+        port: port of the first exchange, followed by the others; 0 takes free ones.
 
     Attributes:
         market: the market itself.
@@ -81,39 +82,39 @@ class Arena:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Stop the servers; whoever still listens is cut."""
+        """Stop the servers and cut all clients."""
         await self._stack.aclose()
 
     @property
     def progress(self) -> Progress:
-        """Where in the storyline the market is."""
+        """Return the position of the market in the scenario."""
         return self.market.progress
 
     def ledger(self, venue: str) -> Ledger:
-        """The books of one exchange."""
+        """Return the ledger of one exchange."""
         return self.exchanges[venue].dialect.ledger
 
     def history(self) -> Iterator[AnyEvent]:
-        """The calm before now, as contract events; to be read once, before :meth:`play`."""
+        """Yield the calm before now as contract events; to be read once, before :meth:`play`."""
         yield from history(self.market, self._warmup_s)
         for exchange in self.exchanges.values():
             exchange.dialect.observe(self.market.quotes(), self.market.now_us)
 
     async def watched(self) -> None:
-        """Wait until every exchange has a client that subscribed to forced orders."""
+        """Wait until every exchange has a client that subscribed to liquidations."""
         for exchange in self.exchanges.values():
             await exchange.watched()
 
     def drop_all(self) -> int:
-        """Cut every websocket of every exchange; returns how many there were."""
+        """Cut every websocket of every exchange and return their number."""
         return sum(exchange.drop_all() for exchange in self.exchanges.values())
 
     async def play(self) -> None:
-        """Play the storyline from now on, in real time, to its end; then send what the throttles still hold."""
+        """Play the scenario from now on in real time to its end, then send what the throttles still hold."""
         self.market.begin(max(self._clock(), self.market.now_us))
         while not self.progress.done:
             ahead_us = self.market.now_us + STEP_US - self._clock()
-            # Behind the clock the steps follow at once, yet never without giving the sockets their turn.
+            # When behind the clock, steps follow at once; the sleep of 0 s still lets the sockets work.
             await asyncio.sleep(max(0, ahead_us) / MICROS)
             step = self.market.step()
             for exchange in self.exchanges.values():

@@ -1,4 +1,4 @@
-"""One asset: positions on both sides, forced orders, background trades, and the price that all of them see."""
+"""Simulates one asset: positions on both sides, forced orders, background trades, and the price common to all."""
 
 from __future__ import annotations
 
@@ -18,31 +18,31 @@ from monitor.simulate.tape import ForcedOrder, Print
 DAILY_VOLUME: Final = 1.25
 """Average daily volume as a multiple of one side's open interest (open interest is 0.5 to 1.1 of it)."""
 POSITION_LIFE_S: Final = 60.0
-"""Mean life of a position that is not liquidated: real ones last half a day, but a story of 90 s needs new shorts."""
+"""Mean life of a position that is not liquidated, seconds: half a day in reality, but 90 s need new shorts."""
 REFILL_S: Final = 12.0
-"""Time constant with which missing open interest comes back."""
+"""Time constant with which missing open interest comes back, seconds."""
 SEED_ROUNDS: Final = 400
-"""Openings that the first book is made of, so that its distances to liquidation are a smooth mixture."""
-SWEPT: Final = 0.004
-"""No position starts within 0.4 % of its liquidation: calm's own noise would have closed it before."""
+"""Number of openings that make the first book, so that distances to liquidation are a smooth mixture."""
+MIN_DISTANCE: Final = 0.004
+"""No position starts within 0.4 % of its liquidation: calm noise would have liquidated it before."""
 ISOLATED_PER_S: Final = 0.8
-"""Single positions that run out of margin on their own in calm, by square root of open interest relative to BTC's."""
+"""Rate at which single positions are liquidated in calm, a second; scaled by the square root of open interest."""
 ISOLATED_MEDIAN_USD: Final = 9_000.0
 ISOLATED_SPREAD: Final = 0.8
 ISOLATED_LONG_SHARE: Final = 0.6
-"""In calm about six of ten liquidated dollars are longs'."""
+"""Share of longs in calm: about six of ten liquidated dollars."""
 TRADE_MEDIAN_USD: Final = 8_000.0
 TRADE_SPREAD: Final = 1.4
 HALF_SPREAD: Final = 0.5e-4
 TAKER_LEAN: Final = 0.25
-"""Takers lean with the move: up to three of four buy when the last step rose by well over ``LEAN_MOVE``."""
+"""Takers follow the move: up to three of four buy when the last step rose by well over ``LEAN_MOVE``."""
 LEAN_MOVE: Final = 5e-4
 REBALANCE_S: Final = 1.0
-"""How often positions are opened and closed by their owners."""
+"""Interval at which owners open and close positions, seconds."""
 
 
 class AssetMarket:
-    """One asset's market; :class:`monitor.simulate.market.Market` moves several together."""
+    """The market of one asset; :class:`monitor.simulate.market.Market` moves several together."""
 
     def __init__(self, asset: Asset, rng: np.random.Generator) -> None:
         self.asset = asset
@@ -50,39 +50,43 @@ class AssetMarket:
         self.adv_usd = asset.open_interest_usd * DAILY_VOLUME
         self.impact = Impact(asset.volatility, self.log_price)
         self.queue = ForcedQueue(asset, self.adv_usd, rng)
-        self.books: dict[Side, LeverageBook] = {"long": self._seeded("long", rng), "short": self._seeded("short", rng)}
+        self.books: dict[Side, LeverageBook] = {
+            "long": self._seed_book("long", rng),
+            "short": self._seed_book("short", rng),
+        }
         self._rng = rng
         self._last_log_price = self.log_price
         self._unbalanced_s = 0.0
 
     @property
     def target_lots(self) -> int:
-        """Open interest of one side that the market tends to."""
+        """Return the open interest of one side to which the market tends, lots."""
         return round(self.asset.open_interest_usd / self.asset.lot_usd)
 
     @property
     def open_lots(self) -> int:
-        """Open interest of one side: the mean of both books (whoever takes the other side holds no leverage)."""
+        """Return the open interest of one side, lots: the mean of both books, as counterparties hold no leverage."""
         return (self.books["long"].open + self.books["short"].open) // 2
 
-    def _seeded(self, side: Side, rng: np.random.Generator) -> LeverageBook:
+    def _seed_book(self, side: Side, rng: np.random.Generator) -> LeverageBook:
+        """Return a first book without positions close to liquidation."""
         book = LeverageBook(side, self.log_price)
         for _ in range(SEED_ROUNDS):
             book.add(self.log_price, self.target_lots // SEED_ROUNDS, rng)
-        swept = sum(lots for _, lots in book.cross(self.log_price + SIGN[side] * SWEPT))
+        swept = sum(lots for _, lots in book.cross(self.log_price + SIGN[side] * MIN_DISTANCE))
         book.liquidated -= swept
         book.closed += swept
         return book
 
     def move(self, log_price: float) -> None:
-        """Set the price and queue every position that it kills."""
+        """Set the price and queue every position that it liquidates."""
         self._last_log_price, self.log_price = self.log_price, log_price
         for side, book in self.books.items():
             for liquidation, lots in book.cross(log_price):
                 self.queue.put(side, lots, math.exp(liquidation) * (1 + SIGN[side] * MAINTENANCE))
 
     def liquidate_isolated(self, seconds: float) -> None:
-        """Now and then a single position dies of its own margin."""
+        """Liquidate single positions at random, as happens in calm."""
         rate = ISOLATED_PER_S * math.sqrt(self.asset.open_interest_usd / 500e6)
         for _ in range(self._rng.poisson(rate * seconds)):
             side: Side = "long" if self._rng.random() < ISOLATED_LONG_SHARE else "short"
@@ -91,7 +95,7 @@ class AssetMarket:
             self.queue.put(side, lots, math.exp(self.log_price) * (1 + SIGN[side] * MAINTENANCE))
 
     def rebalance(self, seconds: float) -> None:
-        """Owners close old positions and open new ones at today's price."""
+        """Close old positions and open new ones at the present price, as owners do."""
         self._unbalanced_s += seconds
         if self._unbalanced_s < REBALANCE_S:
             return
@@ -112,7 +116,7 @@ class AssetMarket:
         return done.orders, done.prints
 
     def trade(self, phase: Phase, start_us: int, seconds: float) -> list[Print]:
-        """The step's background trades, not yet by time."""
+        """Return the step's background trades, not sorted by time."""
         mean = self.asset.trades_per_s * phase.activity * seconds
         counts = self._rng.poisson([mean * share for share in VENUE_SHARES.values()])
         lean = TAKER_LEAN * math.tanh((self.log_price - self._last_log_price) / LEAN_MOVE)

@@ -1,4 +1,4 @@
-"""One side's leveraged positions of one asset, kept by the price at which each is liquidated."""
+"""Holds one side's leveraged positions of one asset by the price at which each is liquidated."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from monitor.events import Side
 LEVERAGES: Final = np.array([3.0, 5.0, 10.0, 20.0, 25.0, 50.0, 100.0])
 LEVERAGE_WEIGHTS: Final = np.array([0.30, 0.27, 0.25, 0.10, 0.05, 0.02, 0.01])
 MAINTENANCE: Final = 0.004
-"""Maintenance margin rate of the first tier of BTC; also how far bankruptcy lies beyond liquidation."""
+"""Maintenance margin rate of BTC's first tier; also the distance from liquidation to bankruptcy."""
 MARGIN_SPREAD: Final = 0.3
-"""Log-normal spread of the distance to liquidation within one leverage: margin is topped up and positions are old."""
+"""Log-normal spread of the distance to liquidation within one leverage, as margins and ages differ."""
 BIN: Final = 5e-4
-"""Log price of a bin: 5 bp."""
+"""Width of a bin of log price: 5 basis points."""
 REACH: Final = 1.0
-"""Log price from the start to either edge of the grid, far out of any story's way."""
+"""Log price from the start to either edge of the grid, far beyond any scenario."""
 
 Bins = npt.NDArray[np.int64]
 
@@ -40,12 +40,12 @@ class LeverageBook:
 
     @property
     def open(self) -> int:
-        """Lots of all open positions."""
+        """Return the lots of all open positions."""
         return self.opened - self.closed - self.liquidated
 
     @property
     def lots_by_bin(self) -> Bins:
-        """A copy of the grid, lowest price first."""
+        """Return a copy of the grid, lowest price first."""
         return self._lots.copy()
 
     def _bin(self, log_price: float) -> int:
@@ -61,7 +61,7 @@ class LeverageBook:
         self.opened += lots
 
     def cross(self, log_price: float) -> list[tuple[float, int]]:
-        """Take out every position that dies at ``log_price``: (log price of its liquidation, lots), nearest last."""
+        """Remove and return the positions liquidated at ``log_price``: (log price of liquidation, lots)."""
         frontier = self._bin(log_price)
         first = max(0, frontier) if self.side == "long" else 0
         reached = self._lots[first:] if self.side == "long" else self._lots[: max(0, frontier + 1)]
@@ -72,7 +72,7 @@ class LeverageBook:
         return crossed
 
     def take(self, lots: int) -> int:
-        """Take out up to ``lots`` from the positions nearest to liquidation; returns how many there were."""
+        """Liquidate up to ``lots`` of the positions nearest to liquidation and return their number."""
         wanted = lots
         occupied = np.flatnonzero(self._lots)
         for at in occupied[::-1] if self.side == "long" else occupied:
@@ -85,7 +85,7 @@ class LeverageBook:
         return lots - wanted
 
     def retire(self, share: float, rng: np.random.Generator) -> int:
-        """Close about ``share`` of every bin by its owners' own will; returns the lots closed."""
+        """Close about ``share`` of every bin, as owners do, and return the lots closed."""
         leaving = np.floor(self._lots * share + rng.random()).astype(np.int64)
         np.minimum(leaving, self._lots, out=leaving)
         self._lots -= leaving

@@ -1,4 +1,4 @@
-"""The way from a position that died to an executed forced order: split, queue, execution, backstop."""
+"""Turns liquidated positions into executed forced orders: split, queue, execution, backstop."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from monitor.simulate.listings import VENUE_SHARES, Asset, Listing
 from monitor.simulate.tape import ForcedOrder, Print
 
 EXECUTION_S: Final = 4.0
-"""Time constant of the execution of the queue."""
+"""Time constant of the execution of the queue, seconds."""
 ORDER_MEDIAN_USD: Final = 12_000.0
 ORDER_SPREAD: Final = 1.5
-"""Log-normal sizes of positions, mean 37 kUSD: most are small, some are worth a million."""
+"""Log-normal spread of the sizes of positions, mean 37 kUSD: most are small, some are worth a million."""
 SLIPPAGE: Final = 3e-4
-"""A forced order fills some 3 bp beyond the market in a full book, more in a thin one."""
+"""Mean distance of a forced order's fill from the market in a full book (3 bp); more in a thin one."""
 MILLISECOND_US: Final = 1_000
 
 CLOSING_TAKER: Final[dict[Side, TakerSide]] = {"long": "sell", "short": "buy"}
@@ -27,8 +27,8 @@ SIGN: Final[dict[Side, int]] = {"long": -1, "short": 1}
 
 
 @dataclass(frozen=True, slots=True)
-class Doomed:
-    """A position in the queue: its margin is gone at ``bankruptcy`` USD."""
+class WaitingPosition:
+    """A liquidated position in the queue; its margin is gone at ``bankruptcy`` USD."""
 
     order_id: int
     listing: Listing
@@ -39,7 +39,7 @@ class Doomed:
 
 @dataclass(frozen=True, slots=True)
 class Execution:
-    """What one step executed: orders, their prints, and the signed USD that hit the order books."""
+    """The result of one step: orders, their prints, and the signed USD that reached the order books."""
 
     orders: list[ForcedOrder]
     prints: list[Print]
@@ -50,7 +50,7 @@ class ForcedQueue:
     """Positions of one asset that wait for their forced order, over all venues."""
 
     def __init__(self, asset: Asset, adv_usd: float, rng: np.random.Generator) -> None:
-        self.waiting: list[Doomed] = []
+        self.waiting: list[WaitingPosition] = []
         self._asset = asset
         self._adv_usd = adv_usd
         self._rng = rng
@@ -60,17 +60,17 @@ class ForcedQueue:
 
     @property
     def waiting_lots(self) -> int:
-        """Lots in the queue."""
-        return sum(doomed.lots for doomed in self.waiting)
+        """Return the lots in the queue."""
+        return sum(position.lots for position in self.waiting)
 
     def put(self, side: Side, lots: int, bankruptcy: float) -> None:
-        """Queue the positions that ``lots`` at one bankruptcy price are made of, each on some venue."""
+        """Queue ``lots`` at one bankruptcy price as positions of random size and venue."""
         median = math.log(ORDER_MEDIAN_USD / self._asset.lot_usd)
         while lots > 0:
             size = min(lots, max(1, round(self._rng.lognormal(median, ORDER_SPREAD))))
             at = int(np.searchsorted(self._cumulative, self._rng.random()))
             listing = self._listings[min(at, len(self._listings) - 1)]
-            self.waiting.append(Doomed(self._next_id, listing, side, size, bankruptcy))
+            self.waiting.append(WaitingPosition(self._next_id, listing, side, size, bankruptcy))
             self._next_id += 1
             lots -= size
 
@@ -79,32 +79,34 @@ class ForcedQueue:
         if not self.waiting:
             return Execution([], [], 0.0)
         done = self._rng.random(len(self.waiting)) < -math.expm1(-seconds / EXECUTION_S)
-        chosen = [doomed for doomed, is_done in zip(self.waiting, done, strict=True) if is_done]
-        self.waiting = [doomed for doomed, is_done in zip(self.waiting, done, strict=True) if not is_done]
-        total_usd = sum(doomed.lots for doomed in chosen) * self._asset.lot_usd
+        chosen = [position for position, is_done in zip(self.waiting, done, strict=True) if is_done]
+        self.waiting = [position for position, is_done in zip(self.waiting, done, strict=True) if not is_done]
+        total_usd = sum(position.lots for position in chosen) * self._asset.lot_usd
         absorbed = backstop_share(total_usd / self._adv_usd / seconds)
-        orders = [self._fill(doomed, price, depth, start_us, seconds) for doomed in chosen]
-        prints, book_usd = self._on_the_book(orders, absorbed)
+        orders = [self._fill(position, price, depth, start_us, seconds) for position in chosen]
+        prints, book_usd = self._print_on_book(orders, absorbed)
         return Execution(orders, prints, book_usd)
 
-    def _fill(self, doomed: Doomed, price: float, depth: float, start_us: int, seconds: float) -> ForcedOrder:
-        sign = SIGN[doomed.side]
+    def _fill(
+        self, position: WaitingPosition, price: float, depth: float, start_us: int, seconds: float
+    ) -> ForcedOrder:
+        sign = SIGN[position.side]
         slipped = price * (1 + sign * SLIPPAGE * self._rng.exponential() / depth)
         # The order's limit is the bankruptcy price: what the book does not give, the insurance fund pays.
-        filled = max(slipped, doomed.bankruptcy) if doomed.side == "long" else min(slipped, doomed.bankruptcy)
+        filled = max(slipped, position.bankruptcy) if position.side == "long" else min(slipped, position.bankruptcy)
         offset_ms = int(self._rng.random() * seconds * 1_000)
         return ForcedOrder(
-            order_id=doomed.order_id,
-            listing=doomed.listing,
-            side=doomed.side,
-            lots=doomed.lots,
-            last_fill_lots=int(self._rng.integers(1, doomed.lots + 1)),
-            fill_ticks=doomed.listing.ticks(filled),
-            bankruptcy_ticks=doomed.listing.ticks(doomed.bankruptcy),
+            order_id=position.order_id,
+            listing=position.listing,
+            side=position.side,
+            lots=position.lots,
+            last_fill_lots=int(self._rng.integers(1, position.lots + 1)),
+            fill_ticks=position.listing.ticks(filled),
+            bankruptcy_ticks=position.listing.ticks(position.bankruptcy),
             time_us=start_us + offset_ms * MILLISECOND_US,
         )
 
-    def _on_the_book(self, orders: list[ForcedOrder], absorbed: float) -> tuple[list[Print], float]:
+    def _print_on_book(self, orders: list[ForcedOrder], absorbed: float) -> tuple[list[Print], float]:
         prints: list[Print] = []
         signed_lots = 0
         for order in orders:

@@ -1,4 +1,4 @@
-"""Calm before the storyline, as contract events: what a detector learns its baselines from."""
+"""Makes calm before the scenario as contract events, from which a detector learns its baselines."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ from monitor.simulate.tape import ForcedOrder, Print, Quote, Step
 from monitor.simulate.throttle import LatestPerSecond
 
 STEP_US: Final = MICROS
-"""A second: fine enough for windows of whole seconds, and an hour of it takes a few seconds to make."""
+"""Step of the history, microseconds: a second suits windows of whole seconds, and an hour takes a few seconds."""
 INTEREST_US: Final = 5 * MICROS
 COVERAGE: Final[dict[str, Coverage]] = {BINANCE_USDM: "latest_per_second", BYBIT: "complete", OKX: "sampled"}
 INTEREST_VENUES: Final = (BYBIT, OKX)
-"""Binance shows open interest by REST alone."""
+"""Venues that stream open interest; Binance has it by REST only."""
 
 
 def history(market: Market, seconds: int) -> Iterator[AnyEvent]:
-    """Let the market go on for ``seconds`` and yield what a collector would have published, by event time.
+    """Advance the market by ``seconds`` and yield what a collector would have published, by event time.
 
-    Liquidations as the feeds show them (one a second and symbol where the venue throttles), trades as bars of a second,
-    mark prices every second, open interest every five seconds of the venues that stream it.
+    Liquidations are those that feeds show (one a second and symbol where the venue throttles), trades are bars of a
+    second, mark prices come every second, and open interest every five seconds from the venues that stream it.
     """
     for _ in range(seconds):
         step = market.step(STEP_US)

@@ -1,4 +1,4 @@
-"""What forced orders do to the price: impact that grows as the order book thins, fades, and is part absorbed."""
+"""Models the impact of forced orders on the price: it grows as the book thins, fades, and is absorbed in part."""
 
 from __future__ import annotations
 
@@ -8,23 +8,25 @@ from typing import Final
 IMPACT: Final = 0.16
 """Log price per daily volume of forced orders sold into a full order book."""
 TRANSIENT_S: Final = 30.0
-"""Time constant of the half of the impact that comes back soon (the full model: 60 s)."""
+"""Time constant of the half of the impact that fades soon, seconds (60 s in simulated months)."""
 LASTING_S: Final = 9_000.0
-"""Time constant of the other half: 2.5 hours."""
+"""Time constant of the other half of the impact, seconds: 2.5 hours."""
 BACKSTOP_MAX: Final = 0.65
+"""Largest share of the flow that the insurance fund takes."""
 BACKSTOP_HALF_BP: Final = 3.0
-"""The insurance fund takes up to 65 % of the flow, half of that at 3 bp of daily volume a second."""
+"""Flow at which the insurance fund takes half of its largest share, basis points of daily volume a second."""
 SHOCK_S: Final = 10.0
-"""The move that thins the book is measured against a mean of about this length."""
-THIN: Final = 0.3
-"""The book never falls below this share of its depth."""
+"""Length of the mean against which a move is measured that thins the book, seconds."""
+MIN_DEPTH: Final = 0.3
+"""Smallest share of its depth to which the order book thins."""
 THINNING_S: Final = 2.0
+"""Time constant with which depth goes, seconds."""
 RECOVERY_S: Final = 60.0
-"""Depth goes in seconds and comes back in a minute (the full model: 400 s; a story of 90 s needs it faster)."""
+"""Time constant with which depth comes back, seconds (400 s in simulated months; 90 s of demo need it faster)."""
 
 
 def backstop_share(forced_of_adv_per_s: float) -> float:
-    """Share of a forced flow, given as a fraction of daily volume a second, that never reaches the order book."""
+    """Return the share of a forced flow that never reaches the order book; the flow is in daily volumes a second."""
     basis_points = forced_of_adv_per_s * 1e4
     return BACKSTOP_MAX * basis_points / (basis_points + BACKSTOP_HALF_BP)
 
@@ -41,11 +43,11 @@ class Impact:
 
     @property
     def log_price(self) -> float:
-        """What forced orders have moved the log price by so far."""
+        """Return by how much forced orders have moved the log price so far."""
         return self._transient + self._lasting
 
     def push(self, of_adv: float) -> None:
-        """Take forced orders on the book, as a fraction of daily volume; negative for sells."""
+        """Apply forced orders on the book, as a fraction of daily volume; negative for sells."""
         move = IMPACT * of_adv / self.depth
         self._transient += move / 2
         self._lasting += move / 2
@@ -56,6 +58,6 @@ class Impact:
         self._lasting *= math.exp(-seconds / LASTING_S)
         self._mean += (log_price - self._mean) * -math.expm1(-seconds / SHOCK_S)
         surprise = abs(log_price - self._mean) / self._calm_move
-        target = max(THIN, min(1.0, 3 / surprise)) if surprise > 3 else 1.0
+        target = max(MIN_DEPTH, min(1.0, 3 / surprise)) if surprise > 3 else 1.0
         constant = THINNING_S if target < self.depth else RECOVERY_S
         self.depth += (target - self.depth) * -math.expm1(-seconds / constant)

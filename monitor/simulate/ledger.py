@@ -1,6 +1,6 @@
-"""What an exchange's market executed, what its feed showed of it, and to whom: the truth that a reader is held against.
+"""Records what an exchange executed, what its feed showed, and to whom: the truth for a test of a collector.
 
-All sums are micro-USD as a correct reader computes them from the wire, so they compare to the micro-dollar.
+All sums are micro-USD as a correct reader computes them from the wire, so they can be compared to the micro-dollar.
 """
 
 from __future__ import annotations
@@ -11,21 +11,21 @@ from typing import NamedTuple
 from monitor.events import Side
 
 Key = tuple[str, Side]
-"""Symbol and the side of the position that died."""
+"""Symbol and side of the liquidated position."""
 
 
 class Amount(NamedTuple):
-    """How many forced orders, and their notional."""
+    """Number of forced orders, and their notional."""
 
     orders: int
     micro_usd: int
 
 
-NOTHING = Amount(0, 0)
+ZERO = Amount(0, 0)
 
 
 class Entry(NamedTuple):
-    """One forced order as a reader of this feed has to see it."""
+    """One forced order as a reader of this feed must count it."""
 
     symbol: str
     side: Side
@@ -33,7 +33,7 @@ class Entry(NamedTuple):
 
 
 class Shown:
-    """A forced order that the feed let through, and the clients that it was written to.
+    """A forced order that the feed let through, and the clients to which it was written.
 
     ``written_us`` is when it was last written to one of them, microseconds; 0 before.
     """
@@ -47,52 +47,52 @@ class Shown:
 
 
 def totals(entries: Iterable[Entry]) -> dict[Key, Amount]:
-    """Sums by symbol and side."""
+    """Return sums by symbol and side."""
     sums: dict[Key, Amount] = {}
     for symbol, side, micro_usd in entries:
-        orders, before = sums.get((symbol, side), NOTHING)
+        orders, before = sums.get((symbol, side), ZERO)
         sums[symbol, side] = Amount(orders + 1, before + micro_usd)
     return sums
 
 
 def by_side(sums: dict[Key, Amount]) -> dict[Side, Amount]:
-    """Sums over all symbols; both sides are always there."""
-    sides: dict[Side, Amount] = {"long": NOTHING, "short": NOTHING}
+    """Return sums over all symbols; both sides are always present."""
+    sides: dict[Side, Amount] = {"long": ZERO, "short": ZERO}
     for (_, side), amount in sums.items():
         sides[side] = Amount(sides[side].orders + amount.orders, sides[side].micro_usd + amount.micro_usd)
     return sides
 
 
 class Ledger:
-    """The books of one exchange."""
+    """The records of one exchange."""
 
     def __init__(self) -> None:
         self._executed: list[Entry] = []
         self._shown: list[Shown] = []
 
     def execute(self, entry: Entry) -> None:
-        """The market executed a forced order."""
+        """Record a forced order that the market executed."""
         self._executed.append(entry)
 
     def show(self, entry: Entry) -> Shown:
-        """The feed lets it through; whoever sends it notes the clients in what comes back."""
+        """Record an order that the feed lets through, and return it for its sender to note the clients."""
         shown = Shown(entry)
         self._shown.append(shown)
         return shown
 
     @property
     def executed(self) -> dict[Key, Amount]:
-        """Everything that was closed by force."""
+        """Return everything that was closed by force."""
         return totals(self._executed)
 
     @property
     def shown(self) -> dict[Key, Amount]:
-        """What the throttle let through, whoever listened."""
+        """Return what the throttle let through, with or without a listener."""
         return totals(shown.entry for shown in self._shown)
 
     @property
     def delivered(self) -> dict[Key, Amount]:
-        """What was written to at least one client, each order once."""
+        """Return what was written to at least one client, each order once."""
         return totals(shown.entry for shown in self._shown if shown.clients)
 
     def delivered_outside(self, gaps: Sequence[tuple[int, int]]) -> dict[Key, Amount]:
@@ -104,5 +104,5 @@ class Ledger:
         )
 
     def delivered_to(self, client: int) -> dict[Key, Amount]:
-        """What was written to one client."""
+        """Return what was written to one client."""
         return totals(shown.entry for shown in self._shown if client in shown.clients)

@@ -1,4 +1,4 @@
-"""What is traded where: assets, and each venue's symbol with its tick, lot and contract size.
+"""Lists what is traded where: assets, and each venue's symbol with its tick, lot and contract size.
 
 All quantities are whole lots and all prices whole ticks, so a notional is an exact integer of micro-USD and any reader
 who multiplies what the wire shows gets the same number. One lot is the same amount of the asset on every venue. Tick
@@ -20,11 +20,11 @@ BYBIT: Final = "bybit"
 OKX: Final = "okx"
 
 VENUE_SHARES: Final[Mapping[str, float]] = {BINANCE_USDM: 0.45, BYBIT: 0.30, OKX: 0.25}
-"""Share of the flow; roughly the three venues' relative open interest in 2026."""
+"""Share of the flow by venue, roughly the three venues' relative open interest in 2026."""
 
 
 def fixed(value: int, decimals: int) -> str:
-    """``value`` * 10**-``decimals`` as an exact decimal string without trailing zeros: ``fixed(1250, 3)`` is 1.25."""
+    """Return ``value`` * 10**-``decimals`` as a decimal string without trailing zeros: ``fixed(1250, 3)`` is 1.25."""
     if decimals == 0:
         return str(value)
     whole, fraction = divmod(value, 10**decimals)
@@ -36,13 +36,13 @@ class Listing:
     """One symbol of one venue.
 
     Attributes:
-        venue: whose symbol it is.
+        venue: name of the venue.
         symbol: the venue's own spelling.
         asset: canonical base asset.
-        base: the base as the venue spells it, ``1000PEPE``.
-        units: how many of ``asset`` one ``base`` is; prices are for one ``base``.
+        base: the base as the venue spells it, such as ``1000PEPE``.
+        units: units of ``asset`` in one ``base``; prices are for one ``base``.
         price_decimals: a tick is 10**-price_decimals USD.
-        lot: the wire's quantity of one lot: in ``base``, or in contracts.
+        lot: quantity of one lot on the wire, in ``base`` or in contracts.
         contract_size: ``base`` per unit of the wire's quantity; 1 where the venue counts in ``base``.
     """
 
@@ -57,7 +57,7 @@ class Listing:
 
     @cached_property
     def micro_usd_per_tick_lot(self) -> int:
-        """Micro-USD of one lot at a price of one tick. Raises ``ValueError`` where that is no whole number."""
+        """Return micro-USD of one lot at one tick. Raises ``ValueError`` if that is no whole number."""
         exact = Decimal(MICROS).scaleb(-self.price_decimals) * self.lot * self.contract_size
         if exact != int(exact) or exact < 1:
             raise ValueError(
@@ -79,29 +79,29 @@ class Listing:
         return float(self.units * 10**self.price_decimals)
 
     def ticks(self, price: float) -> int:
-        """The tick nearest to ``price``, USD per one ``asset``; at least 1."""
+        """Return the tick nearest to ``price``, USD per one ``asset``; at least 1."""
         return max(1, round(price * self._ticks_per_usd))
 
     def price(self, ticks: int) -> float:
-        """USD per one ``asset``."""
+        """Return USD per one ``asset``."""
         return ticks / self._ticks_per_usd
 
     def price_text(self, ticks: int) -> str:
-        """The price as the wire spells it."""
+        """Return the price as the wire spells it."""
         return fixed(ticks, self.price_decimals)
 
     def quantity_text(self, lots: int) -> str:
-        """The quantity as the wire spells it."""
+        """Return the quantity as the wire spells it."""
         digits, decimals = self._lot_digits
         return fixed(lots * digits, decimals)
 
     def base_quantity(self, lots: int) -> float:
-        """Units of ``asset``."""
+        """Return units of ``asset``."""
         numerator, denominator = self._base_per_lot
         return lots * numerator / denominator
 
     def micro_usd(self, ticks: int, lots: int) -> int:
-        """Exact notional in micro-USD."""
+        """Return the exact notional in micro-USD."""
         return ticks * lots * self.micro_usd_per_tick_lot
 
 
@@ -116,7 +116,7 @@ class Asset:
         volatility: own noise, log price per square root of a second.
         open_interest_usd: leveraged positions of one side, all venues.
         trades_per_s: background trades in calm, all venues.
-        listings: by venue.
+        listings: listings by venue.
     """
 
     name: str
@@ -129,7 +129,7 @@ class Asset:
 
     @cached_property
     def lot_usd(self) -> float:
-        """USD of one lot at the starting price."""
+        """Return USD of one lot at the starting price."""
         listing = next(iter(self.listings.values()))
         return listing.base_quantity(1) * self.price
 
@@ -137,6 +137,7 @@ class Asset:
 def _listings(
     asset: str, decimals: int, lot: str, contract: str, okx_lot: str, units: int = 1, okx_decimals: int | None = None
 ) -> dict[str, Listing]:
+    """Return one asset's listings by venue; ``contract`` and ``okx_lot`` are OKX's contract value and lot."""
     base = asset if units == 1 else f"{units}{asset}"
     coin = {
         venue: Listing(
@@ -222,4 +223,4 @@ ASSETS: Final = (
         listings=_listings("PEPE", 7, "1000", "10000000", "0.1", 1000, 9),
     ),
 )
-"""BTC first: the others follow it."""
+"""All simulated assets; the others follow BTC, the first."""

@@ -1,8 +1,8 @@
-"""Several assets that move together: an outside path for BTC, the others after it, and forced orders on top.
+"""Moves several assets together: an outside path for BTC, the others after it, and forced orders on top.
 
 The log price of an asset is exogenous + endogenous. The exogenous part draws from its own random stream, so two markets
-with the same seed, one with feedback and one without, see the same outside world, and what differs is the cascade's own
-doing. Nothing here reads a clock: the first step begins where the caller says, each next one where the last ended.
+with the same seed, one with feedback and one without, have the same outside path, and what differs is the cascade's own
+effect. Nothing here reads a clock: the first step begins where the caller says, each next one where the last ended.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ from monitor.simulate.scenario import Phase, Progress, Scenario
 from monitor.simulate.tape import ForcedOrder, Print, Quote, Step
 
 STEP_US: Final = 100_000
-"""A tenth of a second: the finest interval at which the venues aggregate."""
+"""Step of the market, microseconds: the finest interval at which the venues aggregate."""
 FOLLOW_S: Final = 3.0
-"""The other assets follow BTC with this lag."""
+"""Lag with which the other assets follow BTC, seconds."""
 REVERSION_S: Final = 60.0
-"""The outside noise comes back to the storyline's path with this time constant, so calm stays calm."""
+"""Time constant with which outside noise returns to the scenario's path, seconds, so that calm stays calm."""
 FUNDING_US: Final = 8 * 3_600 * MICROS
 FUNDING_BASE: Final = 0.0001
-"""0.01 % in 8 hours, the usual rate in calm; the basis is added to it."""
+"""Funding rate of 8 hours in calm (0.01 %); a tenth of the basis is added."""
 INDEX_SHARE: Final = 0.8
-"""Spot follows this share of what forced orders do to the perpetual; the rest is basis."""
+"""Share of forced orders' effect on the perpetual that spot follows; the rest is basis."""
 
 
 class Outside:
@@ -44,7 +44,7 @@ class Outside:
         self._followed = 0.0
 
     def step(self, push: float, noise: float, seconds: float) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
-        """Log prices without forced orders after ``seconds``, BTC's path being at ``push``."""
+        """Return log prices without forced orders after ``seconds``, with BTC's path at ``push``."""
         draws = self._rng.standard_normal(len(self._noise))
         self._noise *= math.exp(-seconds / REVERSION_S)
         self._noise += self._volatility * noise * math.sqrt(seconds) * draws
@@ -56,17 +56,16 @@ class Outside:
 
 
 class Market:
-    """The market.
+    """A market of several assets.
 
-    Before :meth:`begin` it is calm (the storyline's first phase stands at its start), which is what a history is made
-    of.
+    Before :meth:`begin` it is calm (the scenario stands at its start), which is what a history is made of.
 
     Args:
-        scenario: the storyline.
+        scenario: the scenario to play.
         seed: the same seed and steps give the same market, order by order.
-        now_us: where the first step begins, microseconds since the epoch, rounded down to a step.
-        feedback: whether forced orders move the price.
-        assets: what is traded; the first one leads.
+        now_us: beginning of the first step, microseconds since the epoch, rounded down to a step.
+        feedback: True if forced orders move the price.
+        assets: assets to trade; the first one leads.
     """
 
     def __init__(
@@ -83,39 +82,41 @@ class Market:
 
     @property
     def elapsed_s(self) -> float:
-        """Seconds of the storyline that are over; 0 before it begins."""
+        """Return the seconds of the scenario that are over; 0 before it begins."""
         return 0.0 if self._begun_us is None else (self.now_us - self._begun_us) / MICROS
 
     @property
     def phase(self) -> Phase:
-        """The storyline's phase in force."""
+        """Return the scenario's phase in force."""
         return self.scenario.phase_at(self.elapsed_s)
 
     @property
     def progress(self) -> Progress:
-        """Where in the storyline the market is."""
+        """Return the position in the scenario."""
         return self.scenario.progress(self.elapsed_s)
 
     def begin(self, now_us: int) -> None:
-        """Begin the storyline at ``now_us``; the market stood still since its last step.
+        """Begin the scenario at ``now_us``; the market stood still since its last step.
 
         Raises:
             ValueError: ``now_us`` lies before the end of the last step.
         """
         start = now_us - now_us % STEP_US
         if start < self.now_us:
-            raise ValueError(f"the storyline cannot begin at {now_us}, before the market's own {self.now_us}")
+            raise ValueError(
+                f"the scenario cannot begin at {now_us}, before the end of the market's last step at {self.now_us}"
+            )
         self.now_us = start
         self._begun_us = start
 
     def endogenous(self, asset: str) -> float:
-        """What forced orders, the asset's own and BTC's that spilled over, have moved the log price by."""
+        """Return by how much forced orders, the asset's own and BTC's that spill over, moved the log price."""
         market = self.assets[asset]
         first = next(iter(self.assets))
         return market.impact.log_price + (0.0 if asset == first else market.asset.beta * self._spill)
 
     def step(self, step_us: int = STEP_US) -> Step:
-        """Let the market go on for ``step_us``, a whole number of milliseconds."""
+        """Advance the market by ``step_us``, a whole number of milliseconds, and return what happened."""
         start, seconds, phase = self.now_us, step_us / MICROS, self.phase
         self.now_us = start + step_us
         outside = self._outside.step(self.scenario.push_at(self.elapsed_s), phase.noise, seconds)
@@ -136,7 +137,7 @@ class Market:
         return Step(start, self.now_us, prints, forced, self.quotes())
 
     def quotes(self) -> dict[str, Quote]:
-        """The state of every asset now."""
+        """Return the present state of every asset."""
         return {name: self._quote(name, market) for name, market in self.assets.items()}
 
     def _quote(self, name: str, market: AssetMarket) -> Quote:

@@ -1,7 +1,7 @@
-"""The storyline as data: phases, how far each pushes the price from outside, and how nervous the market is in it.
+"""Describes a scenario as data: phases, the outside push of each on the price, and its volatility.
 
-Event times on a socket have to be the wall clock's (a collector refuses times from the future), so a storyline is never
-played faster: a test takes the short one, or drives the market without sockets, which needs no clock at all.
+Event times on a socket must be the wall clock's (a collector refuses times from the future), so a scenario is never
+played faster. A test takes the short one, or drives the market without sockets, which needs no clock at all.
 """
 
 from __future__ import annotations
@@ -11,15 +11,15 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 FRONT_LOADING: Final = 2.0
-"""A push comes fast at first: (1 - e^-2u) / (1 - e^-2) of it after a share u of the phase."""
+"""Concentration of a push at the start: (1 - e^-2u) / (1 - e^-2) of it after a share u of the phase."""
 
 
 class Phase(NamedTuple):
-    """One part of the storyline.
+    """One part of a scenario.
 
     Attributes:
-        name: what a person is told.
-        seconds: how long it lasts.
+        name: name for people.
+        seconds: length.
         push: outside move of BTC's log price over the phase; forced orders add to it.
         noise: volatility, as a multiple of calm's.
         activity: background trades, as a multiple of calm's.
@@ -33,7 +33,7 @@ class Phase(NamedTuple):
 
 
 class Progress(NamedTuple):
-    """Where in the storyline a moment lies; ``elapsed_s`` and ``total_s`` are of the whole."""
+    """The position in a scenario; ``elapsed_s`` and ``total_s`` are of the whole."""
 
     phase: str
     phase_index: int
@@ -42,7 +42,7 @@ class Progress(NamedTuple):
 
     @property
     def done(self) -> bool:
-        """Whether the storyline is over."""
+        """Return True if the scenario is over."""
         return self.elapsed_s >= self.total_s
 
 
@@ -59,11 +59,11 @@ class Scenario:
 
     @property
     def seconds(self) -> float:
-        """Length of the whole."""
+        """Return the length of the whole."""
         return sum(phase.seconds for phase in self.phases)
 
     def _locate(self, elapsed_s: float) -> tuple[int, float, float]:
-        """Index of the phase, the share of it that is over, and the push of all before it."""
+        """Return the index of the phase, the share of it that is over, and the push of all before it."""
         start, before = 0.0, 0.0
         for index, phase in enumerate(self.phases):
             if elapsed_s < start + phase.seconds:
@@ -74,16 +74,16 @@ class Scenario:
         return last, 1.0, before - self.phases[last].push
 
     def phase_at(self, elapsed_s: float) -> Phase:
-        """The phase in force; the first one before the start, the last one after the end."""
+        """Return the phase in force; the first one before the start, the last one after the end."""
         return self.phases[self._locate(elapsed_s)[0]]
 
     def push_at(self, elapsed_s: float) -> float:
-        """Outside move of BTC's log price since the start."""
+        """Return the outside move of BTC's log price since the start."""
         index, share, before = self._locate(elapsed_s)
         return before + self.phases[index].push * math.expm1(-FRONT_LOADING * share) / math.expm1(-FRONT_LOADING)
 
     def progress(self, elapsed_s: float) -> Progress:
-        """Where ``elapsed_s`` lies."""
+        """Return the position of ``elapsed_s``."""
         index = self._locate(elapsed_s)[0]
         return Progress(self.phases[index].name, index, min(max(0.0, elapsed_s), self.seconds), self.seconds)
 
@@ -99,7 +99,7 @@ DEMO: Final = Scenario(
         Phase("quiet end", 14, push=-0.012, noise=1.2, activity=1.2),
     ),
 )
-"""What ``cascade-monitor demo`` shows."""
+"""The scenario of ``cascade-monitor demo``."""
 
 SHORT: Final = Scenario(
     "short",
@@ -114,6 +114,6 @@ SHORT: Final = Scenario(
 """The same events in 12 s, for tests over sockets; forced orders take 4 s, so the phases run into each other."""
 
 CALM: Final = Scenario("calm", (Phase("calm", 60),))
-"""Nothing happens: what a false alarm is measured on."""
+"""A scenario without any event, for measuring false alarms."""
 
 SCENARIOS: Final = {scenario.name: scenario for scenario in (DEMO, SHORT, CALM)}

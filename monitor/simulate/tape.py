@@ -1,4 +1,4 @@
-"""What a step of the market yields: prints, forced orders, quotes."""
+"""Defines what a step of the market yields: prints, forced orders, quotes."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ class ForcedOrder(NamedTuple):
     """One forced order, executed whole.
 
     Attributes:
-        order_id: unique within a market; venues do not show it.
-        listing: where.
-        side: of the position that died.
+        order_id: number, unique within a market; venues do not show it.
+        listing: symbol and venue.
+        side: side of the liquidated position.
         lots: all of it, order book and backstop together.
-        last_fill_lots: what the last of its fills closed.
+        last_fill_lots: lots of the last of its fills.
         fill_ticks: average fill price.
         bankruptcy_ticks: price at which the position's margin was gone; no fill is worse than that.
-        time_us: when it was done, whole milliseconds.
+        time_us: time of execution, whole milliseconds.
     """
 
     order_id: int
@@ -44,12 +44,12 @@ class ForcedOrder(NamedTuple):
 
     @property
     def filled_micro_usd(self) -> int:
-        """Notional at the average fill price."""
+        """Return the notional at the average fill price."""
         return self.listing.micro_usd(self.fill_ticks, self.lots)
 
     @property
     def bankruptcy_micro_usd(self) -> int:
-        """Notional at the bankruptcy price."""
+        """Return the notional at the bankruptcy price."""
         return self.listing.micro_usd(self.bankruptcy_ticks, self.lots)
 
 
@@ -67,7 +67,7 @@ class Quote(NamedTuple):
 
 
 class Step(NamedTuple):
-    """What happened in [``start_us``, ``end_us``), by time, and the state at its end, by asset."""
+    """The prints and forced orders in [``start_us``, ``end_us``) by time, and the quotes at its end by asset."""
 
     start_us: int
     end_us: int

@@ -1,4 +1,4 @@
-"""How feeds hide forced orders: market-wide, before anybody is served."""
+"""Hides forced orders as feeds do: for the whole market, before any client is served."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ SECOND_US: Final = MICROS
 
 
 class LatestPerSecond:
-    """At most the latest order of each symbol in every whole second, pushed when the second is over (Binance)."""
+    """Shows the latest order of each symbol in every whole second, when the second is over (Binance)."""
 
     def __init__(self) -> None:
         self._latest: dict[str, ForcedOrder] = {}
 
     def feed(self, orders: Iterable[ForcedOrder], now_us: int) -> list[ForcedOrder]:
-        """Take a step's orders, by time; returns what is shown at ``now_us``, the step's end.
+        """Take a step's orders, by time, and return what is shown at ``now_us``, the step's end.
 
         A step does not straddle the end of a second.
         """
@@ -31,23 +31,23 @@ class LatestPerSecond:
         self._latest[order.listing.symbol] = order
 
     def flush(self) -> list[ForcedOrder]:
-        """What waits, at once."""
+        """Return all held orders at once."""
         shown = list(self._latest.values())
         self._latest.clear()
         return shown
 
 
 class OnePerSecond:
-    """An order passes when a second is over since the last one of its contract that passed (OKX).
+    """Lets an order pass when a second is over since the last one of its contract that passed (OKX).
 
-    The exchange has said no more than "at most one order per contract per second"; this is the plainest reading.
+    The exchange documents no more than "at most one order per contract per second"; this is the plainest reading.
     """
 
     def __init__(self) -> None:
         self._passed_us: dict[str, int] = {}
 
     def feed(self, orders: Iterable[ForcedOrder]) -> list[ForcedOrder]:
-        """Take orders, by time; returns those that pass."""
+        """Take orders, by time, and return those that pass."""
         passing = []
         for order in orders:
             symbol = order.listing.symbol
@@ -58,18 +58,18 @@ class OnePerSecond:
 
 
 class Batch:
-    """Everything, but held back and pushed every ``interval_us`` on the clock (Bybit: 500 ms)."""
+    """Holds every order and sends all of them every ``interval_us`` on the clock (Bybit: 500 ms)."""
 
     def __init__(self, interval_us: int) -> None:
         self._interval_us = interval_us
         self._waiting: list[ForcedOrder] = []
 
     def feed(self, orders: Iterable[ForcedOrder], now_us: int) -> list[ForcedOrder]:
-        """Take a step's orders; returns what is pushed at ``now_us``, the step's end."""
+        """Take a step's orders and return what is sent at ``now_us``, the step's end."""
         self._waiting.extend(orders)
         return self.flush() if now_us % self._interval_us == 0 else []
 
     def flush(self) -> list[ForcedOrder]:
-        """What waits, at once."""
+        """Return all held orders at once."""
         pushed, self._waiting = self._waiting, []
         return pushed

@@ -58,7 +58,7 @@ def test_measures_kafka_beside_the_plain_client(kafka_bootstrap: str) -> None:
 
 
 def test_leaves_kafka_out_without_a_broker() -> None:
-    """One line says what is missing; the rest is measured."""
+    """One line names what is left out without a broker; the rest is measured."""
     result = CliRunner().invoke(cli, ["bench", "kafka", "latency", "--json"], catch_exceptions=False)
     assert result.exit_code == 0
     assert "--kafka HOST:PORT" in result.stderr

@@ -16,7 +16,7 @@ def test_a_large_monitor_keeps_to_its_series() -> None:
 
 
 def test_measures_three_ways_to_write_them() -> None:
-    """Each writes all series; the note says how many and what a scrape costs."""
+    """Each way writes all series; the note has their number and the cost of a scrape."""
     group = scrape.group(1)
     assert [row.name for row in group.rows] == [scrape.GAUGES, scrape.COLLECTOR, scrape.OURS]
     assert all(row.rates[0] > 0 for row in group.rows)

@@ -28,11 +28,11 @@ BLINK = Scenario("blink", (Phase("calm", 1), Phase("long cascade", 2, push=-0.04
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """A minute to learn, short pauses, and the root logger as it was."""
+    """Shorten the warm-up and the pauses, and restore the root logger."""
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
     monkeypatch.setattr(play, "WARMUP_S", 60)
-    monkeypatch.setattr(play, "SAY_S", 0.5)
+    monkeypatch.setattr(play, "LINE_EVERY_S", 0.5)
     yield
     root.handlers[:] = handlers
     root.setLevel(level)
@@ -40,7 +40,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 @pytest.fixture
 def arenas(monkeypatch: pytest.MonkeyPatch) -> list[Arena]:
-    """The arenas that the demo makes."""
+    """Return the arenas that the demo makes."""
     made: list[Arena] = []
 
     class Noted(Arena):
@@ -74,7 +74,7 @@ def test_headless_prints_the_contracts_lines(capsysbinary: pytest.CaptureFixture
 
 
 def test_pipe_gets_lines_and_a_table(capsysbinary: pytest.CaptureFixture[bytes]) -> None:
-    """Without a terminal: where the story is every few seconds, then the comparison; no control codes."""
+    """Without a terminal a line comes every few seconds, then the comparison, without control codes."""
     assert run(scenario=BLINK) == 0
     sys.stdout.flush()
     out, _ = capsysbinary.readouterr()
@@ -82,8 +82,8 @@ def test_pipe_gets_lines_and_a_table(capsysbinary: pytest.CaptureFixture[bytes])
     assert b"\x1b" not in out
     assert b"\r" not in out
     assert "market: long cascade" in text
-    assert "What the monitor made of it" in text
-    assert text.count("the same to the cent") == 2
+    assert "Episodes that the monitor found" in text
+    assert text.count("equal to the micro-dollar") == 2
     assert "0 rejected" in text
 
 
@@ -91,13 +91,13 @@ def test_pipe_gets_lines_and_a_table(capsysbinary: pytest.CaptureFixture[bytes])
 def test_difference_is_a_failure(
     counted: int, capsysbinary: pytest.CaptureFixture[bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """If the monitor counted anything else than the feeds showed, it says so and the status is 1."""
+    """If the monitor counted anything else than the feeds showed, it is reported and the status is 1."""
     counts = [Count("long", 10 * MICROS, 5 * MICROS, counted), Count("short", 0, 0, 0)]
     monkeypatch.setattr(play, "_counts", lambda arena, monitor: counts)
     same = counted == 5 * MICROS
     assert run(scenario=Scenario("blink", (Phase("calm", 0.3),))) == (not same)
     out = capsysbinary.readouterr().out.decode()
-    assert ("NOT the same: a fault of the monitor" in out) == (not same)
+    assert ("NOT equal: a fault of the monitor" in out) == (not same)
     assert "50% hidden by their throttles" in out
     assert "0% hidden" in out
 
@@ -114,13 +114,13 @@ def test_terminal_gets_the_screen(tmp_path: Path) -> None:
     output = on_terminal([sys.executable, str(script)], tmp_path, LINES="45")
     assert b"\x1b[?1049h" in output
     assert b"\x1b[?1049l" in output
-    assert b"the monitor says:" in output
+    assert b"monitor: " in output
     assert b"live page at http://" in output
-    assert output.rfind(b"the same to the cent") > output.rfind(b"\x1b[?1049l")
+    assert output.rfind(b"equal to the micro-dollar") > output.rfind(b"\x1b[?1049l")
 
 
 async def test_exchanges_that_nobody_subscribes_to_end_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A collector that does not come is said within the time allowed, and not waited for for ever."""
+    """Exchanges without a subscription end the demo with an error after the time limit."""
     timeout = asyncio.timeout
     monkeypatch.setattr(asyncio, "timeout", lambda seconds: timeout(0.05 if seconds == 30 else seconds))
     monitor: Any = None
@@ -130,7 +130,7 @@ async def test_exchanges_that_nobody_subscribes_to_end_it(monkeypatch: pytest.Mo
 
 
 async def test_settling_ends_also_when_nothing_comes(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A detector that stands still is waited for as long as allowed."""
+    """The wait for a detector that stands still ends after the time limit."""
     monkeypatch.setattr(play, "SETTLE_S", 0.1)
 
     class Standing:
@@ -161,7 +161,7 @@ def test_interrupt_ends_the_demo(tmp_path: Path) -> None:
 
 
 def test_lines_are_json(capsysbinary: pytest.CaptureFixture[bytes]) -> None:
-    """Also a story without any signal ends with one line of JSON."""
+    """A scenario without any signal also ends with one line of JSON."""
     assert run(headless=True, scenario=Scenario("blink", (Phase("calm", 0.3),))) == 0
     sys.stdout.flush()
     *_, last = capsysbinary.readouterr().out.splitlines()

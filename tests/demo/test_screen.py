@@ -20,7 +20,7 @@ T0 = 1_790_000_000_000_000
 
 
 def crashed(side: Side) -> Detector:
-    """A detector amid a cascade of BTC, with some ETH beside it."""
+    """Return a detector in a cascade of BTC, with some ETH beside it."""
     detector = Detector(DETECTOR)
     fall = -0.01 if side == "long" else 0.01
     events: list[AnyEvent] = []
@@ -69,7 +69,7 @@ def crashed(side: Side) -> Detector:
 
 
 def drawn(detector: Detector, height: int, width: int = 130) -> str:
-    """The screen as text."""
+    """Return the screen as text."""
     monitor: Any = SimpleNamespace(detector=detector, url="http://127.0.0.1:1234")
     stream = io.StringIO()
     Console(file=stream, width=width, height=height).print(screen(Arena(SHORT), monitor, height))
@@ -83,7 +83,7 @@ def drawn(detector: Detector, height: int, width: int = 130) -> str:
 def test_cascade_is_shown_with_its_reasons(side: Side, words: str, move: str) -> None:
     """Phase, direction, price and move, dollars by side and exchange, evidence, episodes and the metrics' address."""
     text = drawn(crashed(side), 50)
-    assert "the monitor says: CASCADE" in text
+    assert "monitor: CASCADE" in text
     assert words in text
     (row,) = [line for line in text.splitlines() if re.match(r"\W*BTC\b", line) and "%" in line]
     price = "58,500" if side == "long" else "71,500"
@@ -101,7 +101,7 @@ def test_cascade_is_shown_with_its_reasons(side: Side, words: str, move: str) ->
 def test_before_anything_happened_it_is_calm() -> None:
     """Without any event there is a screen too, with dashes where nothing is known."""
     text = drawn(Detector(DETECTOR), 50)
-    assert "the monitor says: CALM" in text
+    assert "monitor: CALM" in text
     assert "0 liquidations, 0 signals" in text
     (row,) = [line for line in text.splitlines() if re.match(r"\W*MARKET\b", line)]
     assert " - " in row

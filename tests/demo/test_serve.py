@@ -1,4 +1,4 @@
-"""The simulated exchanges can be reached by other processes, at the addresses that were asked for."""
+"""The simulated exchanges can be reached by other processes at the given addresses."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.kafka.broker import free_ports
 
 
 def test_exchanges_listen_on_the_ports_that_follow_each_other() -> None:
-    """Bybit, the second, answers REST on the second port while the story is told, which then ends well."""
+    """Bybit, the second, answers REST on the second port while the scenario plays, which then ends well."""
     (port,) = free_ports(1)
     story = Scenario("short", (Phase("calm", 0.5),))
     with ThreadPoolExecutor(1) as pool:

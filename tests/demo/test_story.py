@@ -22,5 +22,5 @@ async def test_settings_dial_the_arena_and_leave_nothing(tmp_path: Path) -> None
 
 
 def test_warm_up_is_long_enough_for_the_detector() -> None:
-    """What the demo learns first is as long as the detector wants to have learned, so no signal says warming up."""
+    """The demo's warm-up is as long as the detector needs, so that no signal is marked as warm-up."""
     assert 3600 * DETECTOR.baseline.warmup_hours <= WARMUP_S

@@ -1,4 +1,4 @@
-"""Steps, orders and prints by hand, and plain readers that know nothing of the program's own adapters."""
+"""Steps, orders and prints by hand, and plain readers that share no code with the program's own adapters."""
 
 from __future__ import annotations
 

@@ -108,7 +108,7 @@ async def test_event_times_are_the_clocks() -> None:
 
 
 async def test_cut_sockets_lose_what_was_pushed_meanwhile() -> None:
-    """Readers that were cut three times mid-cascade have what the ledger says was delivered, and no more."""
+    """Readers that were cut three times mid-cascade have what the ledger recorded as delivered, and no more."""
     async with Arena(TINY, 8) as arena:
         readers = await watch(arena, drops=3)
         for venue, reader in readers.items():

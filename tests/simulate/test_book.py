@@ -36,7 +36,7 @@ def test_positions_die_on_the_losing_side(side: Side) -> None:
 
 @pytest.mark.parametrize("side", SIDES)
 def test_high_leverage_dies_first(side: Side) -> None:
-    """A move of 7 % kills about a fifth, one of 60 % nearly all: leverage 3 to 100 in the given mix."""
+    """A move of 7 % liquidates about a fifth, one of 60 % nearly all: leverage 3 to 100 in the given mix."""
     sign = -1 if side == "long" else 1
     book = book_with(side)
     first = sum(lots for _, lots in book.cross(START + sign * 0.07))

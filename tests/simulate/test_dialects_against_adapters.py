@@ -1,4 +1,4 @@
-"""The program's own adapters before the simulated exchanges: what they count is what the ledgers say."""
+"""Tests that the program's own adapters count on the simulated exchanges what the ledgers recorded."""
 
 from __future__ import annotations
 
@@ -113,7 +113,7 @@ def subscribe(dialect: Dialect, adapter: Adapter, symbols: Sequence[str]) -> tup
 
 
 async def test_a_collector_counts_what_was_delivered_through_three_drops() -> None:
-    """Over sockets that are cut three times mid-cascade every exchange's count is its ledger's, and gaps are told."""
+    """Over sockets cut three times mid-cascade every exchange's count is its ledger's, with gaps published."""
     bus = MemoryBus()
     reader = bus.subscriber((LIQUIDATIONS, FEEDS, REJECTS))
     settings = FleetSettings(session=SessionSettings(backoff_base_s=0.05), dial_interval_s=0.01)

@@ -18,17 +18,17 @@ def queue(seed: int = 3) -> ForcedQueue:
 
 
 def test_positions_are_split_without_loss() -> None:
-    """What is queued adds up to the lots that died, on all venues roughly by their shares."""
+    """Queued positions add up to the liquidated lots, on all venues roughly by their shares."""
     forced = queue()
     forced.put("long", 1_000_000, 64_000.0)
     assert forced.waiting_lots == 1_000_000
     counts = dict.fromkeys(VENUE_SHARES, 0)
-    for doomed in forced.waiting:
-        counts[doomed.listing.venue] += 1
+    for position in forced.waiting:
+        counts[position.listing.venue] += 1
     total = len(forced.waiting)
     assert total > 500
     assert all(counts[venue] / total == pytest.approx(share, abs=0.06) for venue, share in VENUE_SHARES.items())
-    assert len({doomed.order_id for doomed in forced.waiting}) == total
+    assert len({position.order_id for position in forced.waiting}) == total
 
 
 def test_the_queue_drains_with_its_time_constant() -> None:

@@ -20,7 +20,7 @@ def events() -> list[AnyEvent]:
 
 
 def test_history_is_by_time_and_ends_on_its_second(events: list[AnyEvent]) -> None:
-    """Events are sorted, lie within the asked time, and are received when they happen."""
+    """Events are sorted, lie within the requested time, and are received when they happen."""
     times = [event.event_time_us for event in events]
     assert times == sorted(times)
     assert times[0] >= T0

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from monitor.simulate.impact import IMPACT, THIN, Impact, backstop_share
+from monitor.simulate.impact import IMPACT, MIN_DEPTH, Impact, backstop_share
 
 
 def test_backstop_grows_with_the_flow_and_saturates() -> None:
@@ -28,7 +28,7 @@ def test_the_book_thins_in_a_fast_move_and_recovers() -> None:
     assert impact.depth == 1
     for second in range(20):
         impact.relax(-0.005 * second, 1)
-    assert impact.depth == pytest.approx(THIN, abs=0.01)
+    assert impact.depth == pytest.approx(MIN_DEPTH, abs=0.01)
     for _ in range(180):
         impact.relax(-0.1, 1)
     assert impact.depth > 0.9
@@ -37,7 +37,7 @@ def test_the_book_thins_in_a_fast_move_and_recovers() -> None:
 def test_a_thin_book_moves_more() -> None:
     """The same order moves the price more when the depth is gone."""
     full, thin = Impact(1e-4, 0.0), Impact(1e-4, 0.0)
-    thin.depth = THIN
+    thin.depth = MIN_DEPTH
     full.push(-0.01)
     thin.push(-0.01)
-    assert thin.log_price == pytest.approx(full.log_price / THIN)
+    assert thin.log_price == pytest.approx(full.log_price / MIN_DEPTH)

@@ -32,12 +32,12 @@ def demo() -> tuple[Market, list[Step]]:
 
 
 def forced(steps: list[Step]) -> list[ForcedOrder]:
-    """All forced orders of some steps."""
+    """Return all forced orders of some steps."""
     return [order for step in steps for order in step.forced]
 
 
 def usd(orders: list[ForcedOrder], side: str) -> float:
-    """What one side lost, in USD."""
+    """Return the liquidated notional of one side, USD."""
     return sum(order.filled_micro_usd for order in orders if order.side == side) / MICROS
 
 
@@ -47,13 +47,13 @@ def test_a_seed_is_a_market() -> None:
     assert play(SHORT, 5)[1] != play(SHORT, 6)[1]
 
 
-def test_every_position_that_died_is_executed_or_waits(demo: tuple[Market, list[Step]]) -> None:
+def test_every_liquidated_position_is_executed_or_waits(demo: tuple[Market, list[Step]]) -> None:
     """Liquidated lots of the books are the lots of all forced orders and of the queue, by asset and side."""
     market, steps = demo
     for name, one in market.assets.items():
         for side, book in one.books.items():
             executed = sum(o.lots for o in forced(steps) if o.listing.asset == name and o.side == side)
-            waiting = sum(doomed.lots for doomed in one.queue.waiting if doomed.side == side)
+            waiting = sum(position.lots for position in one.queue.waiting if position.side == side)
             assert book.liquidated == executed + waiting
             assert book.opened == book.open + book.closed + book.liquidated
     assert len({(o.listing.asset, o.order_id) for o in forced(steps)}) == len(forced(steps))
@@ -72,8 +72,8 @@ def test_everything_happens_inside_its_step_and_by_time(demo: tuple[Market, list
         assert all(step.start_us <= at < step.end_us for at in prints + orders)
 
 
-def test_the_demo_tells_its_story(demo: tuple[Market, list[Step]]) -> None:
-    """BTC falls 4 to 8 %, the rest further, forced selling is 50 to 500 times calm's; then shorts die."""
+def test_the_demo_has_its_two_cascades(demo: tuple[Market, list[Step]]) -> None:
+    """BTC falls 4 to 8 %, the rest further, forced selling is 50 to 500 times calm's; then shorts are liquidated."""
     market, steps = demo
     phases: dict[str, list[Step]] = {}
     for number, step in enumerate(steps):
@@ -103,8 +103,8 @@ def test_btc_leads(demo: tuple[Market, list[Step]]) -> None:
     assert max(losses, key=losses.__getitem__) == "BTC"
 
 
-def test_the_cascade_is_the_feedbacks_doing() -> None:
-    """With feedback the same world falls further and more dies; without it nothing is endogenous."""
+def test_the_cascade_comes_from_the_feedback() -> None:
+    """With feedback the same world falls further and more is liquidated; without it nothing is endogenous."""
     on, steps_on = play(DEMO, 2)
     off, steps_off = play(DEMO, 2, feedback=False)
     bottom = 43 * 10
@@ -117,7 +117,7 @@ def test_the_cascade_is_the_feedbacks_doing() -> None:
 
 
 def test_calm_stays_calm() -> None:
-    """A minute of calm moves BTC by less than 0.5 % and kills a small steady trickle on both sides and all venues."""
+    """A minute of calm moves BTC by less than 0.5 % and liquidates a small steady flow on both sides and all venues."""
     market, steps = play(CALM, 3)
     marks = [step.quotes["BTC"].mark_price for step in steps]
     assert max(marks) / min(marks) < 1.005
@@ -135,8 +135,8 @@ def test_open_interest_falls_with_the_cascade(demo: tuple[Market, list[Step]]) -
     assert lots[1] < 0.97 * lots[0]
 
 
-def test_the_storyline_begins_when_told() -> None:
-    """Before that the market is calm; it may stand still until then, but time never goes back."""
+def test_the_scenario_begins_at_the_given_time() -> None:
+    """The market is calm before the scenario begins; it may stand still until then, but time never goes back."""
     market = Market(SHORT, 1, T0 + 12_345)
     assert market.now_us == T0
     market.step(MICROS)
@@ -144,7 +144,7 @@ def test_the_storyline_begins_when_told() -> None:
     market.begin(T0 + 5 * MICROS + 1)
     step = market.step()
     assert (step.start_us, step.end_us) == (T0 + 5 * MICROS, T0 + 5 * MICROS + STEP_US)
-    with pytest.raises(ValueError, match="the storyline cannot begin at"):
+    with pytest.raises(ValueError, match="the scenario cannot begin at"):
         market.begin(T0)
 
 

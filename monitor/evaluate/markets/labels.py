@@ -1,10 +1,9 @@
 """Labels the episodes of a recording after the fact, from the whole tape and without any code of the detector.
 
 An episode of a side is a maximal interval in which the price is one daily standard deviation or more from its best
-price
-of the last hour, with intervals less than an hour apart merged, and in which forced flow or falling open interest shows
-that positions were closed. Each label names the parts of the rule that the recording cannot test. ``docs/scorecard.md``
-describes the rule.
+price of the last hour, with intervals less than an hour apart merged, and in which forced flow or falling open interest
+shows that positions were closed. Each label names the parts of the rule that the recording cannot test.
+``docs/scorecard.md`` describes the rule.
 """
 
 from __future__ import annotations
@@ -196,8 +195,7 @@ def _drop_bounds(directed: Floats, begun: int) -> tuple[int, int]:
     """Return the indices at which the drop begins and ends: the best price before the interval's low, and that low.
 
     Where a merged interval opens below the price from which it falls later, they are those of the deepest drop within
-    an
-    hour.
+    an hour.
     """
     low = begun + int(np.argmin(directed[begun:]))
     high = int(np.argmax(directed[: low + 1]))

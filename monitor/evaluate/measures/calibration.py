@@ -71,8 +71,7 @@ def isotonic(points: Sequence[ScoreCount]) -> list[Step]:
     """Return the closest probabilities, in squares, that never fall as the score rises.
 
     Pool adjacent violators (R. E. Barlow et al., Statistical Inference under Order Restrictions, 1972): neighbours in
-    the
-    wrong order become one block with their common mean, until none are.
+    the wrong order become one block with their common mean, until none are.
 
     Example:
         >>> isotonic([ScoreCount(10, 4, 0), ScoreCount(20, 4, 3), ScoreCount(30, 4, 1), ScoreCount(40, 4, 4)])

@@ -95,8 +95,7 @@ def poisson_interval(count: int, level: float = LEVEL) -> tuple[float, float]:
     """Return Garwood's exact interval for the mean of a Poisson count.
 
     F. Garwood, Fiducial limits for the Poisson distribution, Biometrika 28 (1936): each end is the mean at which a
-    count this
-    extreme has half of the probability outside of ``level``.
+    count this extreme has half of the probability outside of ``level``.
 
     Example:
         >>> [round(end, 3) for end in poisson_interval(0)]

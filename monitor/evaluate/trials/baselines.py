@@ -1,8 +1,7 @@
 """Defines the baselines that the detector must beat: five simple rules that people use, or could use.
 
 A rule turns a tape into one number a second and alerts when the number reaches a threshold. The threshold is set on
-other
-markets than those that the table is of. So a rule costs one pass, whatever the threshold.
+other markets than those that the table is of. So a rule costs one pass, whatever the threshold.
 """
 
 from __future__ import annotations

@@ -17,8 +17,7 @@ AFTER_US: Final = 10 * 60 * MICROS
 """Time after an event's end until which an alert belongs to it, microseconds."""
 
 Verdict = Literal["found", "repeat", "near_miss", "decoy", "false"]
-"""The kind of an alert: ``repeat`` is a further alert in an event already found, ``false`` a clean false alarm.
-"""
+"""The kind of an alert: ``repeat`` is a further alert in an event already found, ``false`` a clean false alarm."""
 
 
 class MatchedEvent(NamedTuple):
@@ -47,8 +46,7 @@ def match_alerts(alerts: Sequence[Alert], labels: Sequence[Label]) -> Match:
     """Match alerts with events of the same asset and side, at most one each way.
 
     In the order of time each alert takes the event with the nearest onset: an alert four hours into one event and a
-    minute
-    into the next has found the next.
+    minute into the next has found the next.
     """
     events, judged = [], []
     by_key: dict[AssetSide, tuple[list[Alert], list[Label]]] = {}

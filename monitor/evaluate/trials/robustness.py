@@ -2,10 +2,8 @@
 
 A degradation sets in an hour before an event and lasts until it is over: the detector is restored to its state of that
 time and gets the rest degraded. So it has learned from intact data, as on duty, and a row costs hours instead of
-months.
-The matrix does not show what a degradation costs in calm times. :func:`run_whole` does, for what may be missing for
-good:
-a whole run from the first event on, in which the missing part was never learned either.
+months. The matrix does not show what a degradation costs in calm times. :func:`run_whole` does, for what may be missing
+for good: a whole run from the first event on, in which the missing part was never learned either.
 """
 
 from __future__ import annotations

@@ -1,1 +1,1 @@
-"""Local exchanges: one module per dialect (pure frame builders) and one thin websocket and REST server."""
+"""Local exchanges: one module per exchange's format (pure frame builders), one websocket and REST server."""

@@ -1,7 +1,7 @@
-"""Binance USD-M: ``/market`` streams, forced orders at most the latest per symbol and second.
+"""Builds Binance USD-M's frames: ``/market`` streams, with the latest forced order per symbol and second.
 
 The merged array streams carry COIN-M rows (``st`` 2) beside USD-M's (``st`` 1), as they do since 2026-06-30; those rows
-are not this market's and are in no ledger. The paths from before 2026-04-23 still connect and stay silent.
+are not this market's and are in no ledger. The paths from before 2026-04-23 still connect but carry no market data.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ ALL_ORDERS: Final = "!forceOrder@arr"
 ALL_MARKS: Final = "!markPrice@arr@1s"
 USD_M, COIN_M = 1, 2
 COIN_M_EVERY: Final = 5
-"""Every fifth push of BTC's forced orders on the array stream has a COIN-M one beside it."""
+"""Every fifth forced order of BTC on the array stream has a COIN-M one beside it."""
 ONBOARD_MS: Final = 1_569_398_400_000
-"""2019-09-25, when BTCUSDT was listed."""
+"""Day on which BTCUSDT was listed, 2019-09-25, milliseconds."""
 
 
 class BinanceUsdm(Dialect):
-    """See :class:`monitor.simulate.exchanges.dialect.Dialect`; topics are stream names."""
+    """Binance USD-M; topics are stream names."""
 
     venue: ClassVar[str] = BINANCE_USDM
     path: ClassVar[str] = "/market/stream"
@@ -42,19 +42,19 @@ class BinanceUsdm(Dialect):
         self._aggregate_ids = dict.fromkeys(self.by_symbol, self._next_id)
 
     def entry(self, order: ForcedOrder) -> Entry:
-        """``z`` * ``ap``."""
+        """Return the order with notional ``z`` * ``ap``."""
         return Entry(order.listing.symbol, order.side, order.filled_micro_usd)
 
-    def is_liquidations(self, topic: str) -> bool:
-        """Whether a stream carries forced orders."""
+    def carries_liquidations(self, topic: str) -> bool:
+        """Return True if a stream carries forced orders."""
         return "forceOrder" in topic
 
     def liquidations(self, forced: Sequence[ForcedOrder]) -> list[Outgoing]:
-        """``<symbol>@forceOrder`` and ``!forceOrder@arr``."""
+        """Return the frames of ``<symbol>@forceOrder`` and ``!forceOrder@arr``."""
         return self._push(self._throttle.feed(forced, self.now_us))
 
     def flush(self) -> list[Outgoing]:
-        """The orders of a second that has not ended."""
+        """Return the frames of the orders of a second that has not ended."""
         return self._push(self._throttle.flush())
 
     def _push(self, orders: Sequence[ForcedOrder]) -> list[Outgoing]:
@@ -90,12 +90,12 @@ class BinanceUsdm(Dialect):
         return outgoing
 
     def _coin_m(self, like: Mapping[str, Any]) -> bytes:
-        """A COIN-M order of 12 contracts of 100 USD: taken for coins, it would be worth 780,000 USD."""
+        """Return a COIN-M order of 12 contracts of 100 USD; read as coins it would be worth 780,000 USD."""
         content = {**like, "s": "BTCUSD_PERP", "ps": "BTCUSD", "q": "12", "l": "12", "z": "12"}
         return encode({"e": "forceOrder", "E": self.now_ms, "st": COIN_M, "ps": "BTCUSD", "o": content})
 
     def trades(self, prints: Sequence[Print]) -> list[Outgoing]:
-        """``<symbol>@aggTrade``: prints of one price and taker within a step are one."""
+        """Return the frames of ``<symbol>@aggTrade``: prints of one price and taker within a step are one."""
         merged: dict[tuple[Listing, int, str], list[Print]] = {}
         for one in prints:
             merged.setdefault((one.listing, one.ticks, one.taker_side), []).append(one)
@@ -125,7 +125,7 @@ class BinanceUsdm(Dialect):
         return Outgoing(f"{listing.symbol.lower()}@aggTrade", frame)
 
     def state(self) -> list[Outgoing]:
-        """Mark prices, once a second."""
+        """Return the frames of mark prices, once a second."""
         if self.now_us % MICROS:
             return []
         rows = [self._mark(asset, listing) for asset, listing in self.listings.items()]
@@ -149,24 +149,24 @@ class BinanceUsdm(Dialect):
         }
 
     def serves(self, path: str) -> bool:
-        """The routed paths, and the old ones, which connect but carry nothing of the market."""
+        """Return True for the routed paths and for the old ones, which connect but carry no market data."""
         return path in MARKET_PATHS or path in SILENT_PATHS or path.startswith(("/market/ws/", "/ws/"))
 
     def opening(self, path: str, query: Mapping[str, str]) -> tuple[str, ...]:
-        """Streams named in the address."""
+        """Return the streams that the address names."""
         if path.startswith("/market/ws/"):
             return (path.removeprefix("/market/ws/"),)
         named = query.get("streams", "") if path == "/market/stream" else ""
         return tuple(stream for stream in named.split("/") if stream)
 
     def envelope(self, path: str, topic: str, frame: bytes) -> bytes:
-        """Combined streams say which stream a frame is of."""
+        """Return the frame; combined streams name the stream beside it."""
         if path != "/market/stream":
             return frame
         return b'{"stream":"' + topic.encode() + b'","data":' + frame + b"}"
 
     def answer(self, frame: str, path: str, client: int) -> Answer:
-        """SUBSCRIBE and UNSUBSCRIBE; the exchange does not check that a stream exists."""
+        """Answer SUBSCRIBE and UNSUBSCRIBE; the exchange does not check that a stream exists."""
         try:
             request = orjson.loads(frame)
             method, identifier = request["method"], request.get("id")
@@ -183,7 +183,7 @@ class BinanceUsdm(Dialect):
         return Answer((encode({"error": refusal, "id": identifier}),))
 
     def rest(self, path: str, query: Mapping[str, str]) -> bytes | None:
-        """``exchangeInfo`` and ``openInterest``."""
+        """Return the body of ``exchangeInfo`` or ``openInterest``."""
         if path == "/fapi/v1/exchangeInfo":
             symbols = [self._instrument(listing) for listing in self.listings.values()]
             return encode({"timezone": "UTC", "serverTime": self.now_ms, "symbols": symbols})

@@ -1,4 +1,4 @@
-"""Bybit v5 linear: every forced order, in batches of 500 ms, by the position's side and bankruptcy price."""
+"""Builds Bybit v5's linear frames: every forced order, in batches of 500 ms, by position side and bankruptcy price."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ from monitor.simulate.throttle import Batch
 
 BATCH_US: Final = 500_000
 MAX_ARGS_CHARACTERS: Final = 21_000
-"""All topics of one request together; more is refused."""
+"""Largest length of all topics of one request together; more is refused."""
 DEFAULT_PAGE: Final = 500
-"""Instruments of a page where the request names no limit."""
+"""Number of instruments of a REST page where the request names no limit."""
 CHANNELS: Final = frozenset({"allLiquidation", "publicTrade", "tickers"})
 LAUNCH_MS: Final = "1584230400000"
-"""2020-03-15, when BTCUSDT was listed."""
+"""Day on which BTCUSDT was listed, 2020-03-15, milliseconds."""
 
 
 def connection_id(client: int) -> str:
-    """An id of a connection in the exchange's form."""
+    """Return the id of a connection in the exchange's form."""
     return f"00000000-0000-4000-8000-{client:012x}"
 
 
 class Bybit(Dialect):
-    """See :class:`monitor.simulate.exchanges.dialect.Dialect`; topics are the exchange's own."""
+    """Bybit v5 linear; topics are the exchange's own."""
 
     venue: ClassVar[str] = BYBIT
     path: ClassVar[str] = "/v5/public/linear"
@@ -43,21 +43,21 @@ class Bybit(Dialect):
         self.observe(self.quotes, self.now_us)
 
     def observe(self, quotes: Mapping[str, Quote], now_us: int) -> None:
-        """Take over the state of a market that went on unseen."""
+        """Take over the state of a market that advanced without frames."""
         super().observe(quotes, now_us)
         for symbol, listing in self.by_symbol.items():
             self._tickers[symbol] = self._prices(listing) | self._interest(listing)
 
     def entry(self, order: ForcedOrder) -> Entry:
-        """``v`` * ``p``."""
+        """Return the order with notional ``v`` * ``p``."""
         return Entry(order.listing.symbol, order.side, order.bankruptcy_micro_usd)
 
     def liquidations(self, forced: Sequence[ForcedOrder]) -> list[Outgoing]:
-        """``allLiquidation.<symbol>``."""
+        """Return the frames of ``allLiquidation.<symbol>``."""
         return self._push(self._batch.feed(forced, self.now_us))
 
     def flush(self) -> list[Outgoing]:
-        """The batch that has not ended."""
+        """Return the frames of the batch that has not ended."""
         return self._push(self._batch.flush())
 
     def _push(self, orders: Sequence[ForcedOrder]) -> list[Outgoing]:
@@ -82,7 +82,7 @@ class Bybit(Dialect):
         return outgoing
 
     def trades(self, prints: Sequence[Print]) -> list[Outgoing]:
-        """``publicTrade.<symbol>``: all of a step in one frame."""
+        """Return the frames of ``publicTrade.<symbol>``: all trades of a step in one frame."""
         rows: dict[str, list[dict[str, Any]]] = {}
         for one in prints:
             number = self.next_id()
@@ -106,7 +106,7 @@ class Bybit(Dialect):
         ]
 
     def state(self) -> list[Outgoing]:
-        """``tickers.<symbol>``: what changed, every step; open interest once a second."""
+        """Return the frames of ``tickers.<symbol>``: what changed, every step; open interest once a second."""
         outgoing = []
         for symbol, listing in self.by_symbol.items():
             known = self._tickers[symbol]
@@ -137,7 +137,7 @@ class Bybit(Dialect):
         }
 
     def _interest(self, listing: Listing) -> dict[str, str]:
-        """Open interest: ``openInterest`` counts both sides, ``singleOpenInterest`` one."""
+        """Return the open interest: ``openInterest`` counts both sides, ``singleOpenInterest`` one."""
         quote = self.quotes[listing.asset]
         lots = quote.venue_lots[self.venue]
         one_side = listing.base_quantity(lots) * quote.mark_price
@@ -149,28 +149,29 @@ class Bybit(Dialect):
         }
 
     def greeting(self, topic: str) -> bytes | None:
-        """A ticker begins with its snapshot."""
+        """Return a ticker's snapshot, with which its subscription begins."""
         channel, _, symbol = topic.partition(".")
         return self._ticker(symbol, "snapshot", self._tickers[symbol]) if channel == "tickers" else None
 
     def answer(self, frame: str, path: str, client: int) -> Answer:
-        """Subscriptions, and the exchange's own ping."""
+        """Answer subscriptions, and the exchange's own ping."""
         try:
             request = orjson.loads(frame)
             operation, args = request["op"], tuple(str(topic) for topic in request.get("args", ()))
             identifier = str(request.get("req_id", ""))
         except (orjson.JSONDecodeError, KeyError, TypeError, AttributeError):
-            return self._refuse(client, "", "subscribe", "Params Error")
+            return self._refusal(client, "", "subscribe", "Params Error")
         if operation == "ping":
             return Answer((self._reply(client, identifier, "ping", True, "pong"),))
         if operation not in {"subscribe", "unsubscribe"}:
-            return self._refuse(client, identifier, str(operation), f"error:invalid op:{operation}")
-        if fault := self._fault(args):
-            return self._refuse(client, identifier, operation, fault)
+            return self._refusal(client, identifier, str(operation), f"error:invalid op:{operation}")
+        if fault := self._find_fault(args):
+            return self._refusal(client, identifier, operation, fault)
         done = (self._reply(client, identifier, operation, True, ""),)
         return Answer(done, subscribe=args) if operation == "subscribe" else Answer(done, unsubscribe=args)
 
-    def _fault(self, args: Sequence[str]) -> str:
+    def _find_fault(self, args: Sequence[str]) -> str:
+        """Return the exchange's message about a request that it refuses, or an empty text."""
         if sum(len(topic) for topic in args) > MAX_ARGS_CHARACTERS:
             return f"args size >{MAX_ARGS_CHARACTERS}"
         for topic in args:
@@ -179,7 +180,7 @@ class Bybit(Dialect):
                 return f"error:handler not found,topic:{topic}"
         return ""
 
-    def _refuse(self, client: int, identifier: str, operation: str, fault: str) -> Answer:
+    def _refusal(self, client: int, identifier: str, operation: str, fault: str) -> Answer:
         return Answer((self._reply(client, identifier, operation, False, fault),))
 
     def _reply(self, client: int, identifier: str, operation: str, success: bool, text: str) -> bytes:
@@ -187,7 +188,7 @@ class Bybit(Dialect):
         return encode({**content, "req_id": identifier, "op": operation})
 
     def rest(self, path: str, query: Mapping[str, str]) -> bytes | None:
-        """``instruments-info``, by pages; nothing inverse is traded here."""
+        """Return a page of ``instruments-info``; no inverse contract is traded here."""
         category = query.get("category")
         if path != "/v5/market/instruments-info" or category not in ("linear", "inverse"):
             return None

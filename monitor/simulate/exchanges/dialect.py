@@ -1,6 +1,6 @@
-"""What an exchange's dialect is: pure builders of the frames that the server sends, and of the answers to a client's.
+"""Defines the interface of an exchange's format: pure builders of the server's frames and of its answers to clients.
 
-A dialect hears of every step once, whoever is connected, because the throttles are the market's and not a client's.
+A dialect gets every step once, whoever is connected, because the throttles are the market's and not a client's.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from monitor.simulate.tape import ForcedOrder, Print, Quote, Step
 
 
 class Outgoing(NamedTuple):
-    """A frame for everybody who subscribed to ``topic``, and the forced orders that it shows."""
+    """A frame for everybody who subscribed to ``topic``, and the forced orders in it."""
 
     topic: str
     frame: bytes
@@ -25,7 +25,7 @@ class Outgoing(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """What a client's frame brings: frames back, then topics to begin and to end."""
+    """The reaction to a client's frame: frames back, then topics to begin and to end."""
 
     frames: tuple[bytes, ...] = ()
     subscribe: tuple[str, ...] = ()
@@ -33,7 +33,7 @@ class Answer(NamedTuple):
 
 
 def encode(content: object) -> bytes:
-    """JSON, as the wire has it."""
+    """Return JSON as it is on the wire."""
     return orjson.dumps(content)
 
 
@@ -41,14 +41,14 @@ class Dialect(ABC):
     """One exchange's market data: websocket frames, answers, and REST.
 
     Args:
-        assets: what is traded.
-        quotes: the state before the first step.
-        now_us: when that is; trade ids count up from it, so two runs do not share ids.
+        assets: assets to trade.
+        quotes: state before the first step.
+        now_us: time of that state; trade ids count up from it, so two runs do not share ids.
     """
 
     venue: ClassVar[str]
     path: ClassVar[str]
-    """Where a collector dials."""
+    """Path of the websocket to which a collector connects."""
 
     def __init__(self, assets: Sequence[Asset], quotes: Mapping[str, Quote], now_us: int) -> None:
         self.ledger = Ledger()
@@ -60,21 +60,21 @@ class Dialect(ABC):
 
     @property
     def now_ms(self) -> int:
-        """End of the last step, as the wires count time."""
+        """Return the end of the last step, milliseconds, as the wires count time."""
         return self.now_us // 1_000
 
     def next_id(self, count: int = 1) -> int:
-        """The first of ``count`` fresh ids."""
+        """Return the first of ``count`` fresh ids."""
         first = self._next_id
         self._next_id += count
         return first
 
     def observe(self, quotes: Mapping[str, Quote], now_us: int) -> None:
-        """Take over the state of a market that went on unseen."""
+        """Take over the state of a market that advanced without frames."""
         self.quotes, self.now_us = quotes, now_us
 
     def frames_for(self, step: Step) -> list[Outgoing]:
-        """What the exchange pushes because of one step."""
+        """Return the frames that the exchange sends because of one step."""
         self.quotes, self.now_us = step.quotes, step.end_us
         forced = [order for order in step.forced if order.listing.venue == self.venue]
         for order in forced:
@@ -83,53 +83,53 @@ class Dialect(ABC):
         return [*self.liquidations(forced), *self.trades(prints), *self.state()]
 
     def show(self, orders: Sequence[ForcedOrder]) -> tuple[Shown, ...]:
-        """Note orders that the throttle let through."""
+        """Record orders that the throttle let through, and return them."""
         return tuple(self.ledger.show(self.entry(order)) for order in orders)
 
-    def is_liquidations(self, topic: str) -> bool:
-        """Whether a topic carries forced orders."""
+    def carries_liquidations(self, topic: str) -> bool:
+        """Return True if a topic carries forced orders."""
         return "liquidation" in topic.lower()
 
     @abstractmethod
     def entry(self, order: ForcedOrder) -> Entry:
-        """The order as a correct reader counts it."""
+        """Return the order as a correct reader counts it."""
 
     @abstractmethod
     def liquidations(self, forced: Sequence[ForcedOrder]) -> list[Outgoing]:
-        """Frames of forced orders, after the throttle."""
+        """Return frames of forced orders, after the throttle."""
 
     @abstractmethod
     def flush(self) -> list[Outgoing]:
-        """Frames of the forced orders that still wait for their second or batch to end."""
+        """Return frames of the forced orders that still wait for their second or batch to end."""
 
     @abstractmethod
     def trades(self, prints: Sequence[Print]) -> list[Outgoing]:
-        """Frames of a step's trades."""
+        """Return frames of a step's trades."""
 
     @abstractmethod
     def state(self) -> list[Outgoing]:
-        """Frames of mark prices, funding and open interest that are due now."""
+        """Return frames of mark prices, funding and open interest that are due now."""
 
     def serves(self, path: str) -> bool:
-        """Whether a websocket can be opened at ``path``."""
+        """Return True if a websocket can be opened at ``path``."""
         return path == self.path
 
     def opening(self, path: str, query: Mapping[str, str]) -> tuple[str, ...]:
-        """Topics that the address itself subscribes to."""
+        """Return the topics to which the address itself subscribes."""
         return ()
 
     def greeting(self, topic: str) -> bytes | None:
-        """What a subscriber of ``topic`` gets first: the state, where the exchange sends it."""
+        """Return the first frame for a subscriber of ``topic``: the state, where the exchange sends it."""
         return None
 
     def envelope(self, path: str, topic: str, frame: bytes) -> bytes:
-        """The frame as clients at ``path`` get it."""
+        """Return the frame as clients at ``path`` get it."""
         return frame
 
     @abstractmethod
     def answer(self, frame: str, path: str, client: int) -> Answer:
-        """React to what a client says."""
+        """Return the reaction to a client's frame."""
 
     @abstractmethod
     def rest(self, path: str, query: Mapping[str, str]) -> bytes | None:
-        """The body of a GET; None where there is nothing."""
+        """Return the body of a GET; None where there is nothing."""

@@ -1,4 +1,4 @@
-"""OKX v5 swaps: sizes in contracts, forced orders at most one per contract and second, several details a frame."""
+"""Builds OKX v5's swap frames: sizes in contracts, one forced order per contract and second."""
 
 from __future__ import annotations
 
@@ -16,27 +16,27 @@ from monitor.simulate.throttle import Batch, OnePerSecond
 LIQUIDATIONS: Final = "liquidation-orders"
 LIQUIDATIONS_ARG: Final = {"channel": LIQUIDATIONS, "instType": "SWAP"}
 PUSH_US: Final = 1_500_000
-"""Forced orders go out in batches longer than the throttle's second, so that a contract has one or two details."""
+"""Interval of forced-order frames, microseconds; longer than the throttle's second, so a contract has one or two."""
 BACKLOG_US: Final = 600_000_000
-"""Age of the order that a subscriber is greeted with."""
+"""Age of the order in the first frame for a subscriber, microseconds."""
 MARK_US: Final = 200_000
 INTEREST_US: Final = 3_000_000
 FUNDING_US: Final = 30_000_000
 FUNDING_INTERVAL_MS: Final = 8 * 3_600_000
 PER_INSTRUMENT: Final = frozenset({"trades", "mark-price", "funding-rate", "open-interest"})
 NET_EVERY: Final = 3
-"""Every third order is of an account in net mode: ``posSide`` says nothing there, ``side`` does."""
+"""Every third order is of an account in net mode, where ``side`` names the side and ``posSide`` does not."""
 LISTED_MS: Final = "1611907686000"
 
 
 def topic_of(arg: Mapping[str, str]) -> str:
-    """The topic of a subscription: the channel and what it is scoped by."""
+    """Return the topic of a subscription: the channel and its scope."""
     scope = arg.get("instType", "") if arg["channel"] == LIQUIDATIONS else arg.get("instId", "")
     return f"{arg['channel']}:{scope}"
 
 
 class Okx(Dialect):
-    """See :class:`monitor.simulate.exchanges.dialect.Dialect`; topics are ``channel:instId``, ``channel:instType``."""
+    """OKX v5 swaps; topics are ``channel:instId`` and ``channel:instType``."""
 
     venue: ClassVar[str] = OKX
     path: ClassVar[str] = "/ws/v5/public"
@@ -47,22 +47,22 @@ class Okx(Dialect):
         self._batch = Batch(PUSH_US)
 
     def entry(self, order: ForcedOrder) -> Entry:
-        """``sz`` * ``ctVal`` * ``bkPx``."""
+        """Return the order with notional ``sz`` * ``ctVal`` * ``bkPx``."""
         return Entry(order.listing.symbol, order.side, order.bankruptcy_micro_usd)
 
     def liquidations(self, forced: Sequence[ForcedOrder]) -> list[Outgoing]:
-        """``liquidation-orders`` of all swaps."""
+        """Return the frames of ``liquidation-orders`` of all swaps."""
         return self._push(self._batch.feed(self._throttle.feed(forced), self.now_us))
 
     def flush(self) -> list[Outgoing]:
-        """The batch that has not ended."""
+        """Return the frames of the batch that has not ended."""
         return self._push(self._batch.flush())
 
     def _push(self, orders: Sequence[ForcedOrder]) -> list[Outgoing]:
         if not orders:
             return []
         by_symbol: dict[str, list[ForcedOrder]] = {}
-        # Newest first: the exchange says that rows are not by time.
+        # Newest first: the exchange documents that rows are not sorted by time.
         for order in reversed(orders):
             by_symbol.setdefault(order.listing.symbol, []).append(order)
         rows = [self._row_of(symbol, group) for symbol, group in by_symbol.items()]
@@ -86,7 +86,7 @@ class Okx(Dialect):
         }
 
     def trades(self, prints: Sequence[Print]) -> list[Outgoing]:
-        """``trades``: one a frame."""
+        """Return the frames of ``trades``, one trade a frame."""
         return [self._push_row("trades", one.listing.symbol, self._trade(one)) for one in prints]
 
     def _trade(self, one: Print) -> dict[str, Any]:
@@ -104,7 +104,7 @@ class Okx(Dialect):
         }
 
     def state(self) -> list[Outgoing]:
-        """Mark prices, open interest and funding, each at its own pace."""
+        """Return the frames of mark prices, open interest and funding, each at its own interval."""
         due = [
             channel
             for channel, every_us in (
@@ -140,13 +140,13 @@ class Okx(Dialect):
         }
 
     def _interest(self, listing: Listing, quote: Quote) -> dict[str, Any]:
-        """``oi`` in contracts, ``oiCcy`` in coins (a JSON number, unlike the rest), ``oiUsd``."""
+        """Return ``oi`` in contracts, ``oiCcy`` in coins (a JSON number, unlike the rest), ``oiUsd``."""
         lots = quote.venue_lots[self.venue]
         coins = listing.base_quantity(lots)
         return {"oi": listing.quantity_text(lots), "oiCcy": coins, "oiUsd": f"{coins * quote.mark_price:.2f}"}
 
     def greeting(self, topic: str) -> bytes | None:
-        """Channels of state begin with it; forced orders begin with a repetition of an old one."""
+        """Return the first frame of a channel: its state, or a repetition of an old forced order."""
         channel, _, scope = topic.partition(":")
         if channel == "trades":
             return None
@@ -155,7 +155,7 @@ class Okx(Dialect):
         return self._push_row(channel, scope, self._row(channel, scope)).frame
 
     def _backlog(self) -> bytes:
-        """One order from long before: it is in no ledger, and a reader that counts it counts it at every reconnect."""
+        """Return one order from long before; it is in no ledger, and counting it would repeat at every reconnect."""
         listing = next(iter(self.listings.values()))
         price = listing.ticks(self.quotes[listing.asset].mark_price)
         order = ForcedOrder(
@@ -171,14 +171,14 @@ class Okx(Dialect):
         return encode({"arg": LIQUIDATIONS_ARG, "data": [self._row_of(order.listing.symbol, [order])]})
 
     def answer(self, frame: str, path: str, client: int) -> Answer:
-        """Subscriptions, one answer per argument, and the text ping."""
+        """Answer subscriptions, one answer per argument, and the text ping."""
         if frame == "ping":
             return Answer((b"pong",))
         connection = f"{client:08x}"
         try:
             request = orjson.loads(frame)
             operation, args = request["op"], [dict(arg) for arg in request["args"]]
-            faults = [self._fault(arg) for arg in args]
+            faults = [self._find_fault(arg) for arg in args]
         except (orjson.JSONDecodeError, KeyError, TypeError, ValueError, AttributeError):
             return Answer((self._error(connection, "60012", f"Invalid request: {frame[:200]}"),))
         if operation not in {"subscribe", "unsubscribe"}:
@@ -192,8 +192,8 @@ class Okx(Dialect):
         topics = tuple(topic_of(arg) for arg, fault in zip(args, faults, strict=True) if not fault)
         return Answer(frames, subscribe=topics) if operation == "subscribe" else Answer(frames, unsubscribe=topics)
 
-    def _fault(self, arg: Mapping[str, str]) -> str:
-        """Why an argument names no channel: forced orders go by ``instType`` alone, the others by ``instId``."""
+    def _find_fault(self, arg: Mapping[str, str]) -> str:
+        """Return why an argument names no channel: forced orders go by ``instType`` alone, others by ``instId``."""
         if arg == LIQUIDATIONS_ARG or (arg["channel"] in PER_INSTRUMENT and arg.get("instId") in self.by_symbol):
             return ""
         scope = {name: value for name, value in arg.items() if name != "channel"}
@@ -203,7 +203,7 @@ class Okx(Dialect):
         return encode({"event": "error", "code": code, "msg": text, "connId": connection})
 
     def rest(self, path: str, query: Mapping[str, str]) -> bytes | None:
-        """``instruments`` of swaps; no dated futures are traded here."""
+        """Return the body of ``instruments`` of swaps; no dated futures are traded here."""
         if path != "/api/v5/public/instruments" or query.get("instType") not in ("SWAP", "FUTURES"):
             return None
         listings = self.listings.values() if query["instType"] == "SWAP" else ()

@@ -1,4 +1,4 @@
-"""One exchange on loopback: websockets and REST on one port. All meaning is the dialect's; here is only I/O."""
+"""Serves one exchange on loopback, websockets and REST on one port. The dialect decides all content."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from monitor.simulate.exchanges.dialect import Dialect, Outgoing
 
 HOST: Final = "127.0.0.1"
 QUEUE_FRAMES: Final = 10_000
-"""Frames that may wait for one client, some ten seconds of a cascade; a slower one is cut off, as exchanges do."""
+"""Frames that may wait for one client, some ten seconds of a cascade; a slower client is cut, as exchanges do."""
 
 
 @dataclass(slots=True)
@@ -39,12 +39,12 @@ class ExchangeServer:
     """Serves a dialect to any number of clients; an async context manager.
 
     Args:
-        dialect: what is spoken.
-        host, port: where to listen; port 0 takes a free one.
+        dialect: format and data to serve.
+        host, port: address to listen on; port 0 takes a free one.
 
     Attributes:
-        dialect: what is spoken, with the ledger.
-        refusing: while True, new websockets get a 503: the exchange is down.
+        dialect: format and data to serve, with the ledger.
+        refusing: while True, new websockets get a 503, as if the exchange were down.
         connects: websockets opened so far.
         dropped: websockets cut by :meth:`drop_all`.
         overflows: websockets cut because they read too slowly.
@@ -62,7 +62,7 @@ class ExchangeServer:
         self._watched = asyncio.Event()
 
     async def __aenter__(self) -> Self:
-        """Listen. Raises ``OSError`` when the address cannot be had."""
+        """Listen. Raises ``OSError`` if the address is not available."""
         self._server = await serve(
             self._handle, *self._where, process_request=self._process_request, compression=None, ping_interval=None
         )
@@ -79,29 +79,29 @@ class ExchangeServer:
 
     @property
     def port(self) -> int:
-        """Where it listens. Raises ``RuntimeError`` outside the context."""
+        """Return the port. Raises ``RuntimeError`` outside the context."""
         if self._server is None:
             raise RuntimeError(f"the {self.dialect.venue} server is not running: enter it with 'async with'")
         return int(next(iter(self._server.sockets)).getsockname()[1])
 
     @property
     def ws_url(self) -> str:
-        """Where a collector dials."""
+        """Return the address to which a collector connects."""
         return f"ws://{HOST}:{self.port}{self.dialect.path}"
 
     @property
     def rest_url(self) -> str:
-        """What the paths of the exchange's REST API are appended to."""
+        """Return the base address of the exchange's REST API."""
         return f"http://{HOST}:{self.port}"
 
     @property
     def clients(self) -> int:
-        """Open websockets."""
+        """Return the number of open websockets."""
         return len(self._clients)
 
     @property
     def waiting(self) -> int:
-        """Frames on their way to clients."""
+        """Return the number of frames on their way to clients."""
         return sum(client.queue.qsize() for client in self._clients.values())
 
     async def watched(self) -> None:
@@ -109,7 +109,7 @@ class ExchangeServer:
         await self._watched.wait()
 
     def publish(self, frames: Iterable[Outgoing]) -> None:
-        """Hand frames to those who subscribed; what nobody hears is lost."""
+        """Send frames to their subscribers; a frame without any is lost."""
         for outgoing in frames:
             for client in list(self._clients.values()):
                 if outgoing.topic in client.topics:
@@ -123,7 +123,7 @@ class ExchangeServer:
             self._cut(client)
 
     def drop_all(self) -> int:
-        """Cut every websocket without a word, with all that waits for it; returns how many."""
+        """Cut every websocket without a close frame, with all that waits for it, and return their number."""
         clients = list(self._clients.values())
         for client in clients:
             self._cut(client)
@@ -131,15 +131,19 @@ class ExchangeServer:
         return len(clients)
 
     def _cut(self, client: Client) -> None:
-        # Forgotten at once, so that nothing published from here on counts as on its way.
+        # Forgotten at once, so that nothing published from here on counts as waiting.
+        """Cut one websocket and forget it."""
         self._clients.pop(client.number, None)
-        self._watched_again()
+        self._update_watched()
         while not client.queue.empty():
             client.queue.get_nowait()
         client.connection.transport.abort()
 
-    def _watched_again(self) -> None:
-        watching = any(self.dialect.is_liquidations(topic) for one in self._clients.values() for topic in one.topics)
+    def _update_watched(self) -> None:
+        """Set or clear the event that :meth:`watched` waits for."""
+        watching = any(
+            self.dialect.carries_liquidations(topic) for one in self._clients.values() for topic in one.topics
+        )
         (self._watched.set if watching else self._watched.clear)()
 
     def _process_request(self, connection: ServerConnection, request: Request) -> Response | None:
@@ -166,15 +170,17 @@ class ExchangeServer:
         try:
             with suppress(ConnectionClosed):
                 async for frame in connection:
-                    await self._hear(client, frame if isinstance(frame, str) else frame.decode(errors="replace"))
+                    await self._handle_frame(
+                        client, frame if isinstance(frame, str) else frame.decode(errors="replace")
+                    )
         finally:
             self._clients.pop(client.number, None)
-            self._watched_again()
+            self._update_watched()
             sender.cancel()
             with suppress(asyncio.CancelledError, ConnectionClosed):
                 await sender
 
-    async def _hear(self, client: Client, frame: str) -> None:
+    async def _handle_frame(self, client: Client, frame: str) -> None:
         answer = self.dialect.answer(frame, client.path, client.number)
         for reply in answer.frames:
             await client.connection.send(reply, text=True)
@@ -187,7 +193,7 @@ class ExchangeServer:
             if greeting is not None:
                 self._put(client, Outgoing(topic, greeting))
             client.topics.add(topic)
-        self._watched_again()
+        self._update_watched()
 
     async def _send(self, client: Client) -> None:
         while True:
@@ -199,7 +205,7 @@ class ExchangeServer:
 
 
 def json_response(body: bytes) -> Response:
-    """A REST answer."""
+    """Return a REST answer."""
     headers: Mapping[str, str] = {
         "Content-Type": "application/json",
         "Content-Length": str(len(body)),

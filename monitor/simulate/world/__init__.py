@@ -1,4 +1,4 @@
-"""Months of a market with exact truth: what the detector is measured on.
+"""Months of a simulated market with exact truth, on which the detector is measured.
 
-:class:`monitor.simulate.world.world.World` is the whole of it; ``docs/simulator.md`` describes the model.
+:class:`monitor.simulate.world.world.World` is the entry; ``docs/simulator.md`` describes the model and its sources.
 """

@@ -1,4 +1,4 @@
-"""Taker volume of one asset at one venue, as bars: fine while something happens, of five minutes otherwise."""
+"""Makes taker volume of one asset at one venue into bars: of 10 s while something happens, of 5 minutes otherwise."""
 
 from __future__ import annotations
 
@@ -19,13 +19,15 @@ Floats = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
 
 BAR_S: Final = 10
+"""Length of a fine bar, seconds."""
 VOLUME_SPREAD: Final = 0.8
+"""Log-normal spread of the volume."""
 QUIET_SHARE: Final = 0.55
-"""Volume is this share of the average in a still market and grows with the move: the usual one makes the average."""
+"""Volume in a still market as a share of the average; it grows with the move, and the usual move gives the average."""
 LEAN: Final = 0.25
-"""Takers lean with the move: up to three of four dollars buy while the price rises fast."""
+"""Takers follow the move: up to three of four dollars buy while the price rises fast."""
 TRADES_PER_USD: Final = 1 / 8_000
-"""A trade is 8 kUSD; of bars only whether there was any matters."""
+"""Trades per USD of volume: one for 8 kUSD; of a bar only the presence of trades matters."""
 
 
 class Bars(NamedTuple):
@@ -44,9 +46,9 @@ class Bars(NamedTuple):
 def bars_of(
     rng: np.random.Generator, market: AssetMarket, venue: int, share: float, first: int, last: int, fine: Flags
 ) -> Iterator[tuple[int, Bars]]:
-    """The bars of [``first``, ``last``) seconds by length: of ten seconds in ``fine`` segments, of whole ones else."""
+    """Yield the bars of [``first``, ``last``) seconds by length: ``fine`` segments in fine bars, others in one bar."""
     path = market.log_price[first:last].astype(np.float64)
-    sells, buys = _taken(rng, market, venue, share, first, path)
+    sells, buys = _taker_usd(rng, market, venue, share, first, path)
     for length, segments in ((BAR_S, np.flatnonzero(fine)), (SEGMENT_S, np.flatnonzero(~fine))):
         if len(segments):
             rows = path.reshape(len(fine), -1, length)[segments].reshape(-1, length)
@@ -71,10 +73,10 @@ def bars_of(
             )
 
 
-def _taken(
+def _taker_usd(
     rng: np.random.Generator, market: AssetMarket, venue: int, share: float, first: int, path: Floats
 ) -> tuple[Floats, Floats]:
-    """USD sold and bought by takers in each ten seconds, the forced orders among them."""
+    """Return USD sold and bought by takers in each ten seconds, forced orders included."""
     steps = path.reshape(-1, BAR_S)
     move = (steps[:, -1] - steps[:, 0]) / (math.sqrt(BAR_S) * market.sigma[first : first + len(path) : BAR_S])
     mean = QUIET_SHARE * market.volume_usd * share * BAR_S / DAY_S

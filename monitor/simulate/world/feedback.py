@@ -1,8 +1,8 @@
-"""The feedback: the price kills positions, their forced orders move the price.
+"""Simulates the feedback: the price liquidates positions, and their forced orders move the price.
 
-The only part of a world that has to go second by second, so it does that only where something happens: a segment of
-five minutes, and within it a block of ten seconds, is passed in one step when the price reaches no position, no forced
-order waits and the order book is not startled.
+Only this part of a world must go second by second, so it does so only where something happens. A segment of five
+minutes, and within it a block of ten seconds, is passed in one step when the price reaches no position, no forced order
+waits and the order book does not thin.
 """
 
 from __future__ import annotations
@@ -24,29 +24,35 @@ from monitor.simulate.world.settings import DAY_S
 Floats = npt.NDArray[np.float64]
 
 SEGMENT_S: Final = 300
-"""How often owners close and open positions."""
+"""Interval at which owners close and open positions, seconds."""
 BLOCK_S: Final = 10
+"""Length of a block, seconds."""
 EXECUTION_S: Final = 4.0
-"""Time constant of the forced queue (section 4.6)."""
+"""Time constant of the forced queue, seconds."""
 POSITION_LIFE_S: Final = 12 * 3_600.0
+"""Mean life of a position that is not liquidated, seconds."""
 RETURN_S: Final = 12 * 3_600.0
-"""Time constant with which open interest that was lost by force comes back."""
+"""Time constant with which open interest lost by force comes back, seconds."""
 IMPACT: Final = 40.0
-"""Standard deviations of a day that a day's volume of forced orders moves a full order book by."""
+"""Daily standard deviations by which a day's volume of forced orders moves a full order book."""
 TRANSIENT_S: Final = 60.0
+"""Time constant of the half of the impact that fades soon, seconds."""
 LASTING_S: Final = 9_000.0
-"""Half of the impact is gone in a minute, the other half in two and a half hours (section 4.6)."""
-STARTLED: Final = 3.0
-"""A ten-second move beyond this many standard deviations thins the order book ..."""
-THINNEST: Final = 0.1
-"""... down to this share of it ..."""
+"""Time constant of the other half of the impact, seconds: 2.5 hours."""
+FAST_MOVE_SIGMAS: Final = 3.0
+"""A ten-second move beyond this many standard deviations thins the order book."""
+MIN_DEPTH: Final = 0.1
+"""Smallest share of its depth to which the order book thins."""
 THINNING_S: Final = 3.0
+"""Time constant with which depth goes, seconds."""
 RECOVERY_S: Final = 400.0
-"""... in seconds; it comes back in minutes (section 4.6)."""
-BARGAIN: Final = 0.15
-"""Buyers step in: impact is halved once forced orders have moved the price by this many standard deviations of a day.
-Linear impact alone has no end short of the last position, which no recorded cascade shows."""
-DUST: Final = 2e-8
+"""Time constant with which depth comes back, seconds."""
+DIP_BUYING_SIGMAS: Final = 0.15
+"""Move by forced orders, in daily standard deviations, at which buyers halve the impact.
+
+Linear impact alone would end only with the last position, which no recorded cascade shows.
+"""
+QUEUE_FLOOR: Final = 2e-8
 """Share of the open interest below which the rest of a queue is executed at once: 100 USD of 5 billion."""
 
 _EXECUTED: Final = -math.expm1(-1 / EXECUTION_S)
@@ -56,24 +62,24 @@ _THIN: Final = -math.expm1(-1 / THINNING_S)
 _RECOVER: Final = -math.expm1(-1 / RECOVERY_S)
 
 
-class Lone(NamedTuple):
-    """A large position that dies alone: second, side, and its size as a share of the open interest."""
+class LoneLiquidation(NamedTuple):
+    """A large position that is liquidated alone: second, side, and size as a share of the open interest."""
 
     second: int
     side: Side
     amount: float
 
 
-class Setting(NamedTuple):
+class FeedbackInput(NamedTuple):
     """One asset before the feedback.
 
     Attributes:
         outside: log price without forced orders, one value a second, relative to the start.
         sigma: usual standard deviation of a second's return.
-        sigma_d: of a day's.
+        sigma_d: usual standard deviation of a day's return.
         turnover: open interest as a share of the average daily volume, 0.5 to 1.1.
-        targets: open interest that longs and shorts tend to, one value a segment, about 1.
-        lone: large positions that die alone, by second.
+        targets: open interest to which longs and shorts tend, one value a segment, about 1.
+        lone: large positions that are liquidated alone, by second.
     """
 
     outside: Floats
@@ -81,16 +87,16 @@ class Setting(NamedTuple):
     sigma_d: float
     turnover: float
     targets: tuple[Floats, Floats]
-    lone: Sequence[Lone]
+    lone: Sequence[LoneLiquidation]
 
 
-class Course(NamedTuple):
-    """What came of it. Amounts are shares of the usual open interest in units of the asset.
+class FeedbackResult(NamedTuple):
+    """One asset after the feedback. Amounts are shares of the usual open interest in units of the asset.
 
     Attributes:
         endogenous: log price that forced orders added, one value a second.
-        seconds: at which forced orders were executed.
-        forced: how much of longs and shorts at each, lone ones left out.
+        seconds: seconds in which forced orders were executed.
+        forced: amounts of longs and shorts in each of these, without lone ones.
         open_interest: mean of both sides at the start of each segment.
     """
 
@@ -101,15 +107,15 @@ class Course(NamedTuple):
 
 
 class Feedback:
-    """One asset's run.
+    """Runs the feedback of one asset.
 
     Args:
-        setting: what it starts from.
-        rng: of the first book.
-        feedback: whether forced orders move the price.
+        setting: the asset before the feedback.
+        rng: random numbers for the first book.
+        feedback: True if forced orders move the price.
     """
 
-    def __init__(self, setting: Setting, rng: np.random.Generator, *, feedback: bool = True) -> None:
+    def __init__(self, setting: FeedbackInput, rng: np.random.Generator, *, feedback: bool = True) -> None:
         self._setting = setting
         self._impact = IMPACT * setting.sigma_d * setting.turnover if feedback else 0.0
         self._per_s_bp = setting.turnover * 1e4
@@ -126,12 +132,12 @@ class Feedback:
         self._lone = {lone.second: lone for lone in setting.lone}
         self._decay = _decays(SEGMENT_S)
 
-    def run(self, tick: Callable[[], None] = lambda: None) -> Course:
-        """Run it to its end; ``tick`` is called after each simulated day."""
+    def run(self, tick: Callable[[], None] = lambda: None) -> FeedbackResult:
+        """Run to the end and return the result; ``tick`` is called after each simulated day."""
         setting = self._setting
         segments = len(setting.outside) // SEGMENT_S
         low, high = _extremes(setting.outside, BLOCK_S)
-        startled = _startled(setting)
+        startled = _fast_blocks(setting)
         loud = {lone.second // BLOCK_S for lone in setting.lone}
         blocks = SEGMENT_S // BLOCK_S
         interest = np.zeros(segments)
@@ -141,25 +147,25 @@ class Feedback:
             lows, highs = low[first : first + blocks], high[first : first + blocks]
             busy = startled[first : first + blocks].any() or any(first + block in loud for block in range(blocks))
             if not busy and self._is_quiet(float(lows.min()), float(highs.max()), SEGMENT_S):
-                self._pass(segment * SEGMENT_S, SEGMENT_S)
+                self._skip_quiet(segment * SEGMENT_S, SEGMENT_S)
             else:
                 flags = startled[first : first + blocks].tolist()
                 for block, (lowest, highest, flag) in enumerate(
                     zip(lows.tolist(), highs.tolist(), flags, strict=True), first
                 ):
                     if flag or block in loud or not self._is_quiet(lowest, highest, BLOCK_S):
-                        self._walk(block * BLOCK_S)
+                        self._step_block(block * BLOCK_S)
                     else:
-                        self._pass(block * BLOCK_S, BLOCK_S)
-            self._reopen(segment)
+                        self._skip_quiet(block * BLOCK_S, BLOCK_S)
+            self._renew_positions(segment)
             if segment % (DAY_S // SEGMENT_S) == 0:
                 tick()
         seconds = np.array(self._seconds, np.int64)
         forced = np.array(self._forced[0], np.float64), np.array(self._forced[1], np.float64)
-        return Course(self._endogenous, seconds, forced, interest)
+        return FeedbackResult(self._endogenous, seconds, forced, interest)
 
     def _is_quiet(self, lowest: float, highest: float, seconds: int) -> bool:
-        """Whether the price kills nothing while the outside stays between the two for ``seconds``."""
+        """Return True if nothing is liquidated while the outside stays between the two for ``seconds``."""
         if self._queue[0] or self._queue[1]:
             return False
         transient, lasting = self._transient, self._lasting
@@ -169,8 +175,8 @@ class Feedback:
         long, short = self._books
         return not long.reaches(math.floor(lowest / BIN)) and not short.reaches(math.floor(highest / BIN))
 
-    def _pass(self, start: int, seconds: int) -> None:
-        """Let ``seconds`` pass in which nothing happens."""
+    def _skip_quiet(self, start: int, seconds: int) -> None:
+        """Pass ``seconds`` in which nothing is liquidated."""
         fade, last = self._decay
         if self._transient or self._lasting:
             self._endogenous[start : start + seconds] = (
@@ -180,7 +186,7 @@ class Feedback:
         self._lasting *= float(last[seconds])
         self._depth += (1 - self._depth) * -math.expm1(-seconds / RECOVERY_S)
 
-    def _walk(self, start: int) -> None:
+    def _step_block(self, start: int) -> None:
         """Go through a block second by second."""
         outside = self._setting.outside
         before = max(0, start - BLOCK_S)
@@ -193,22 +199,23 @@ class Feedback:
             endogenous.append(moved)
             price = path[now + offset] + moved
             path[now + offset] = price
-            self._kill(price)
-            self._startle(abs(price - path[max(0, now + offset - BLOCK_S)]) / usual)
+            self._queue_liquidations(price)
+            self._adjust_depth(abs(price - path[max(0, now + offset - BLOCK_S)]) / usual)
             self._transient *= _FADE
             self._lasting *= _LAST
             self._execute(start + offset)
         self._endogenous[start : start + BLOCK_S] = endogenous
 
-    def _kill(self, price: float) -> None:
+    def _queue_liquidations(self, price: float) -> None:
+        """Queue the positions that a log price liquidates."""
         at = math.floor(price / BIN)
         for index, book in enumerate(self._books):
             if book.reaches(at):
                 self._queue[index] += book.cross(at)
 
-    def _startle(self, deviations: float) -> None:
+    def _adjust_depth(self, deviations: float) -> None:
         """Thin the order book after a fast move, or let it recover."""
-        target = max(THINNEST, math.sqrt(STARTLED / deviations)) if deviations > STARTLED else 1.0
+        target = max(MIN_DEPTH, math.sqrt(FAST_MOVE_SIGMAS / deviations)) if deviations > FAST_MOVE_SIGMAS else 1.0
         self._depth += (target - self._depth) * (_THIN if target < self._depth else _RECOVER)
 
     def _execute(self, second: int) -> None:
@@ -217,7 +224,7 @@ class Feedback:
         lone = self._lone.get(second)
         if lone is None and not queue[0] and not queue[1]:
             return
-        done = [amount if amount < DUST else amount * _EXECUTED for amount in queue]
+        done = [amount if amount < QUEUE_FLOOR else amount * _EXECUTED for amount in queue]
         queue[0] -= done[0]
         queue[1] -= done[1]
         self._seconds.append(second)
@@ -226,13 +233,13 @@ class Feedback:
         if lone is not None:
             done[SIDES.index(lone.side)] += lone.amount
         absorbed = backstop_share((done[0] + done[1]) * self._setting.turnover)
-        met = 1 + abs(self._transient + self._lasting) / (BARGAIN * self._setting.sigma_d)
+        met = 1 + abs(self._transient + self._lasting) / (DIP_BUYING_SIGMAS * self._setting.sigma_d)
         move = self._impact * (1 - absorbed) * (done[1] - done[0]) / (self._depth * met)
         self._transient += move / 2
         self._lasting += move / 2
 
-    def _reopen(self, segment: int) -> None:
-        """Owners close and open positions at the segment's last price."""
+    def _renew_positions(self, segment: int) -> None:
+        """Close and open positions at the segment's last price, as owners do."""
         end = (segment + 1) * SEGMENT_S - 1
         at = math.floor((float(self._setting.outside[end]) + float(self._endogenous[end])) / BIN)
         share = -math.expm1(-SEGMENT_S / POSITION_LIFE_S)
@@ -244,19 +251,20 @@ class Feedback:
 
 
 def _decays(seconds: int) -> tuple[Floats, Floats]:
-    """What is left of transient and lasting impact after 0, 1, … ``seconds``."""
+    """Return what is left of transient and lasting impact after 0, 1, … ``seconds``."""
     after = np.arange(seconds + 1)
     return np.exp(-after / TRANSIENT_S), np.exp(-after / LASTING_S)
 
 
 def _extremes(path: Floats, block: int) -> tuple[Floats, Floats]:
+    """Return lowest and highest value of each block."""
     blocks = path.reshape(-1, block)
     return blocks.min(axis=1), blocks.max(axis=1)
 
 
-def _startled(setting: Setting) -> npt.NDArray[np.bool_]:
-    """Blocks in which the outside alone moves fast enough to thin the order book."""
+def _fast_blocks(setting: FeedbackInput) -> npt.NDArray[np.bool_]:
+    """Return True for blocks in which the outside alone moves fast enough to thin the order book."""
     moves = np.zeros(len(setting.outside))
     moves[BLOCK_S:] = np.abs(setting.outside[BLOCK_S:] - setting.outside[:-BLOCK_S])
-    fast: npt.NDArray[np.bool_] = moves > STARTLED * math.sqrt(BLOCK_S) * setting.sigma
+    fast: npt.NDArray[np.bool_] = moves > FAST_MOVE_SIGMAS * math.sqrt(BLOCK_S) * setting.sigma
     return np.asarray(fast.reshape(-1, BLOCK_S).any(axis=1))

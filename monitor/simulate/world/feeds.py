@@ -1,4 +1,4 @@
-"""How a venue shows forced orders: which of them, and when they arrive."""
+"""Shows forced orders as each venue's feed does: which orders, and when they arrive."""
 
 from __future__ import annotations
 
@@ -21,18 +21,19 @@ PUSH_US: Final[dict[Feed, int]] = {
     "latest": MICROS,
     "batch": 6 * MICROS,
 }
-"""How often a feed sends: Bybit's shows all every 500 ms, throttled ones once a second, Hyperliquid's in batches."""
+"""Sending interval by feed, microseconds: as Bybit (500 ms), as throttled feeds (1 s), as Hyperliquid's batches (6 s).
+"""
 
 
-class Shown(NamedTuple):
-    """What a feed shows: positions among the orders, and when each is sent."""
+class ShownOrders(NamedTuple):
+    """The orders that a feed shows: positions among all orders, and the time at which each is sent."""
 
     chosen: Ints
     sent_us: Ints
 
 
-def shown(orders: Orders, venue: int, feed: Feed) -> Shown:
-    """What a venue's feed shows of the orders; ``largest`` and ``latest`` at most one in each whole second."""
+def select_shown(orders: Orders, venue: int, feed: Feed) -> ShownOrders:
+    """Return the orders that a venue's feed shows; ``largest`` and ``latest`` show one in each whole second."""
     mine = np.flatnonzero(orders.venue == venue)
     if feed in ("largest", "latest") and len(mine):
         second = orders.time_us[mine] // MICROS
@@ -41,23 +42,23 @@ def shown(orders: Orders, venue: int, feed: Feed) -> Shown:
         last = np.append(np.diff(second[by_rank]) > 0, True)
         mine = mine[by_rank][last]
     push = PUSH_US[feed]
-    return Shown(mine, (orders.time_us[mine] // push + 1) * push)
+    return ShownOrders(mine, (orders.time_us[mine] // push + 1) * push)
 
 
 def latencies(rng: np.random.Generator, count: int, median_ms: float) -> Ints:
-    """Microseconds from sending to receipt, log-normal about the median: the 99th percentile is twice it."""
+    """Return microseconds from sending to receipt, log-normal about the median; the 99th percentile is twice it."""
     return (median_ms * 1_000 * np.exp(0.3 * rng.standard_normal(count))).astype(np.int64)
 
 
 class Delivery(NamedTuple):
-    """What of a stream is kept, and when it arrives."""
+    """The messages of a stream that are kept, and when these arrive."""
 
     kept: npt.NDArray[np.bool_]
     received_us: Ints
 
 
-def delivered(sent_us: Ints, latency_us: Ints, outages: list[Outage]) -> Delivery:
-    """Send a venue's stream through its outages: a gap loses what is sent within it, a freeze holds it back."""
+def apply_outages(sent_us: Ints, latency_us: Ints, outages: list[Outage]) -> Delivery:
+    """Pass a stream through its venue's outages: a gap loses what is sent within it, a freeze delays it."""
     kept = np.ones(len(sent_us), np.bool_)
     received = sent_us + latency_us
     for outage in outages:

@@ -1,4 +1,4 @@
-"""Leveraged positions of one side by the price that kills them: a ring of 5 bp bins around the price."""
+"""Holds one side's leveraged positions by the price that liquidates them, in a ring of 5 bp bins around the price."""
 
 from __future__ import annotations
 
@@ -15,24 +15,25 @@ from monitor.simulate.book import BIN, LEVERAGE_WEIGHTS, LEVERAGES, MAINTENANCE,
 Floats = npt.NDArray[np.float64]
 
 RING: Final = 4_096
-"""Bins of the ring: a factor of 7.7 in price. What is still there once the price has gone round closed days ago."""
+"""Number of bins: a factor of 7.7 in price. A position still there after a full turn was closed days before."""
 TOPPED_UP: Final = 2.0
-"""Median distance to death over that of the nominal leverage: most margin is shared between positions ..."""
+"""Distance to liquidation over that of the nominal leverage, median: most margin is shared between positions."""
 REFERENCE_SIGMA: Final = 0.024
-"""... where a day's standard deviation is this; in wilder coins people take less leverage, in proportion."""
+"""Daily standard deviation at which :data:`TOPPED_UP` holds; it grows in proportion with volatility."""
 QUANTILES: Final = 400
-"""Positions that a leverage's distances are made of."""
+"""Number of positions that make a leverage's distances."""
 FARTHEST: Final = 0.6
-"""No position dies further away than this; beyond, it is as good as unlevered."""
+"""Largest distance to liquidation; beyond, a position is as good as unlevered."""
 NEAREST: Final = 4
-"""... and none opens nearer to its death than this many bins."""
+"""Smallest distance to liquidation of a new position, bins."""
 SEED_ROUNDS: Final = 200
-SWEPT: Final = 10
-"""The first book was opened at prices spread like a day's, and what the last hours would have killed is gone."""
+"""Number of openings that make the first book, at prices spread like a day's."""
+SWEPT_BINS: Final = 10
+"""Distance within which the first book has no positions, bins: the last hours would have liquidated them."""
 
 
 def kernel(side: Side, sigma_d: float) -> Floats:
-    """How new positions lie, by bins from the price, the usual mix of leverage in each; sums to 1."""
+    """Return the distribution of new positions by bins from the price, with the usual mix of leverage; it sums to 1."""
     normal = [NormalDist().inv_cdf((step + 0.5) / QUANTILES) for step in range(QUANTILES)]
     topped_up = TOPPED_UP * sigma_d / REFERENCE_SIGMA
     distance = topped_up * (1 / LEVERAGES[:, None] - MAINTENANCE) * np.exp(MARGIN_SPREAD * np.array(normal))
@@ -48,10 +49,10 @@ class LeverageRing:
     """One side's open interest, in units of the asset's usual open interest.
 
     Closing a share of everything is one multiplication (:meth:`close`): bins are kept as of the start and scaled when
-    they are read.
+    read.
 
     Attributes:
-        frontier: bin of the price up to which everything is dead: longs at and above it, shorts at and below.
+        frontier: bin of the price up to which everything is liquidated: longs at and above it, shorts at and below.
         open: sum of all positions.
     """
 
@@ -66,8 +67,8 @@ class LeverageRing:
         for entry in rng.normal(0.0, 0.8 * sigma_d, SEED_ROUNDS).tolist():
             self.add(math.floor(entry / BIN), target / SEED_ROUNDS)
         self.frontier = -self.sign * (RING // 2 - 1)
-        self.cross(self.sign * SWEPT)
-        self.close(1 - target / self.open)  # what the sweep took was never there
+        self.cross(self.sign * SWEPT_BINS)
+        self.close(1 - target / self.open)  # the swept positions were never part of the open interest
 
     def add(self, at: int, amount: float) -> None:
         """Open ``amount`` at the price of bin ``at``."""
@@ -77,23 +78,23 @@ class LeverageRing:
         self.frontier = max(self.frontier, nearest) if self.sign < 0 else min(self.frontier, nearest)
 
     def reaches(self, at: int) -> bool:
-        """Whether the price of bin ``at`` may kill something."""
+        """Return True if the price of bin ``at`` may liquidate a position."""
         return at < self.frontier if self.sign < 0 else at > self.frontier
 
     def cross(self, at: int) -> float:
-        """Take out and return what dies at the price of bin ``at``."""
+        """Remove the positions that the price of bin ``at`` liquidates, and return their amount."""
         bins = np.arange(at, self.frontier) if self.sign < 0 else np.arange(self.frontier + 1, at + 1)
         bins %= RING
-        dead = float(self._bins[bins].sum()) * self._scale
+        liquidated = float(self._bins[bins].sum()) * self._scale
         self._bins[bins] = 0.0
         self.frontier = at
-        self.open -= dead
-        return dead
+        self.open -= liquidated
+        return liquidated
 
     def close(self, share: float) -> None:
-        """Owners close ``share`` of every position."""
+        """Close ``share`` of every position, as owners do."""
         self._scale *= 1 - share
         self.open *= 1 - share
-        if self._scale < 1e-12:  # far from the smallest number
+        if self._scale < 1e-12:  # well before it underflows
             self._bins *= self._scale
             self._scale = 1.0

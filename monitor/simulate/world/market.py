@@ -1,4 +1,4 @@
-"""One asset of a world, from its outside to its orders."""
+"""Simulates one asset of a world, from its outside path to its orders."""
 
 from __future__ import annotations
 
@@ -10,24 +10,25 @@ import numpy as np
 import numpy.typing as npt
 
 from monitor.events import MICROS
-from monitor.simulate.world.feedback import SEGMENT_S, Course, Feedback, Lone, Setting
+from monitor.simulate.world.feedback import SEGMENT_S, Feedback, FeedbackInput, FeedbackResult, LoneLiquidation
 from monitor.simulate.world.mishaps import lone_liquidations
 from monitor.simulate.world.orders import Orders, orders
-from monitor.simulate.world.outside import followed, paths
+from monitor.simulate.world.outside import lagged, paths
 from monitor.simulate.world.settings import DAY_S, AssetSpec, Venue, WorldSettings
 
 Floats = npt.NDArray[np.float64]
 Float32s = npt.NDArray[np.float32]
 
 TURNOVER: Final = (0.5, 1.1)
-"""Open interest as a share of the average daily volume (section 4.6)."""
+"""Range of open interest as a share of the average daily volume."""
 CROWDING_TAU_D: Final = 3.0
+"""Time constant with which crowding on one side fades, days."""
 CROWDING_SPREAD: Final = 0.25
-"""How much more one side holds than the other: days long, now longs, now shorts."""
+"""Standard deviation of the logarithm of one side's excess over the other."""
 
 
 class Leader(NamedTuple):
-    """What the followers take from the leader: its log price without forced orders, what they added, and its sigma."""
+    """The leader's course for its followers: log price without forced orders, their effect, and sigma."""
 
     outside: Floats
     endogenous: Floats
@@ -40,13 +41,12 @@ class AssetMarket(NamedTuple):
     Attributes:
         spec: the asset.
         turnover: open interest as a share of the average daily volume.
-        log_price: with forced orders.
-        endogenous: what forced orders, the leader's among them, did to it: E is its negative.
+        log_price: log price with forced orders.
+        endogenous: effect of forced orders on it, the leader's included; E is its negative.
         sigma: usual standard deviation of a second's return.
         open_interest: share of the usual one at the start of each segment of five minutes.
-        forced: forced orders of each second as a share of the usual open interest: sparse, (seconds, longs, shorts).
         orders: the forced orders.
-        lone: those that died alone.
+        lone: positions that were liquidated alone.
     """
 
     spec: AssetSpec
@@ -56,15 +56,15 @@ class AssetMarket(NamedTuple):
     sigma: Float32s
     open_interest: Floats
     orders: Orders
-    lone: Sequence[Lone]
+    lone: Sequence[LoneLiquidation]
 
     @property
     def volume_usd(self) -> float:
-        """Average daily volume over all venues."""
+        """Return the average daily volume over all venues, USD."""
         return self.spec.open_interest_usd / self.turnover
 
     def forced_usd(self, side: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-        """Seconds in which a side was liquidated, and the exact micro-USD in each."""
+        """Return the seconds in which a side was liquidated, and the exact micro-USD in each."""
         mine = self.orders.side == side
         seconds, first = np.unique(self.orders.time_us[mine] // MICROS, return_index=True)
         if not len(seconds):
@@ -72,7 +72,7 @@ class AssetMarket(NamedTuple):
         return seconds, np.add.reduceat(self.orders.micro_usd[mine], first)
 
 
-def run(
+def simulate_asset(
     settings: WorldSettings,
     index: int,
     specs: Sequence[AssetSpec],
@@ -80,18 +80,21 @@ def run(
     leader: Leader | None,
     tick: Callable[[], None],
 ) -> tuple[AssetMarket, Leader]:
-    """Let one asset go through the world; the leader (``None``) first, and what it hands on to the others."""
+    """Simulate one asset and return it with what it gives to the assets that follow it.
+
+    The leader is simulated first, with ``leader`` None.
+    """
     spec = specs[index]
     own = paths(settings, index, spec, specs[0])
     outside, taken, sigma = own.log_price, np.zeros(1), own.sigma
     if leader is not None:
-        outside = outside + spec.beta * followed(leader.outside)
-        taken = spec.beta * followed(leader.endogenous)
+        outside = outside + spec.beta * lagged(leader.outside)
+        taken = spec.beta * lagged(leader.endogenous)
         sigma = np.hypot(spec.beta * leader.sigma, sigma)
     rng = np.random.default_rng([settings.seed, 7, index])
     turnover = float(rng.uniform(*TURNOVER))
     lone = lone_liquidations(settings, index)
-    setting = Setting(
+    setting = FeedbackInput(
         outside=outside + taken,
         sigma=sigma,
         sigma_d=spec.sigma_d,
@@ -99,7 +102,7 @@ def run(
         targets=_targets(rng, settings),
         lone=lone,
     )
-    course: Course = Feedback(setting, rng, feedback=settings.feedback).run(tick)
+    course: FeedbackResult = Feedback(setting, rng, feedback=settings.feedback).run(tick)
     endogenous = taken + course.endogenous
     log_price = (outside + endogenous).astype(np.float32)
     market = AssetMarket(
@@ -116,7 +119,7 @@ def run(
 
 
 def _targets(rng: np.random.Generator, settings: WorldSettings) -> tuple[Floats, Floats]:
-    """Open interest of longs and shorts by segment: crowded now on one side, now on the other."""
+    """Return the open interest of longs and shorts by segment, crowded at times on one side, at times on the other."""
     segments = settings.seconds // SEGMENT_S
     keep = math.exp(-SEGMENT_S / (CROWDING_TAU_D * DAY_S))
     draws = (CROWDING_SPREAD * math.sqrt(1 - keep * keep) * rng.standard_normal(segments)).tolist()

@@ -1,4 +1,4 @@
-"""What goes wrong without being a cascade: lone large liquidations, venues that fail, marks that are off."""
+"""Makes what is no cascade but may look like one: lone large liquidations, outages of venues, wrong marks."""
 
 from __future__ import annotations
 
@@ -9,29 +9,29 @@ from typing import Final, Literal, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from monitor.simulate.world.feedback import SEGMENT_S, Lone
+from monitor.simulate.world.feedback import SEGMENT_S, LoneLiquidation
 from monitor.simulate.world.settings import DAY_S, Venue, WorldSettings
 
 LONE_PER_MONTH: Final = 6.0
-"""... of each asset."""
+"""Lone large liquidations a month and asset."""
 LONE_SHARE: Final = (0.0005, 0.005)
-"""5 to 50 bp of the open interest: the largest single orders on record were some 10 bp of it (section 2.2, F6)."""
+"""Range of their sizes as a share of the open interest; the largest single orders on record were some 10 bp of it."""
 OUTAGES_PER_MONTH: Final = 4.0
-"""... of each venue in quiet times."""
+"""Outages a month and venue in quiet times."""
 OUTAGE_MEDIAN_S: Final = 30.0
 OUTAGE_SPREAD: Final = 1.2
 OUTAGE_LONGEST_S: Final = 900.0
 STRESSED: Final = 5.0
-"""A five-minute move of the leader by this many usual standard deviations is stress ..."""
+"""A five-minute move of the leader by this many usual standard deviations is stress."""
 STRESS_OUTAGE: Final = 0.1
-"""... in which a venue fails with this probability."""
+"""Probability that a venue fails in a stressed segment."""
 DEPEGS_PER_MONTH: Final = 1.0
 DEPEG_SIZE: Final = (0.005, 0.03)
 DEPEG_S: Final = (600.0, 5_400.0)
 BAD_PRICES_PER_MONTH: Final = 2.0
 BAD_PRICE_SIZE: Final = (0.05, 0.3)
 BAD_PRICE_S: Final = 3
-"""A bad price stands for at most this long, seconds."""
+"""Longest time that a bad price stands, seconds."""
 
 Span = npt.NDArray[np.int64]
 
@@ -46,13 +46,13 @@ class Outage(NamedTuple):
 
 
 class Deviation(NamedTuple):
-    """Marks of a venue that are off in [``start``, ``end``) seconds.
+    """Marks of a venue that are wrong in [``start``, ``end``) seconds.
 
     Attributes:
-        venue: index.
-        asset: index, or None for all of the venue's (its collateral lost its peg).
-        start: second.
-        end: second.
+        venue: index of the venue.
+        asset: index of the asset, or None for all of the venue's (its collateral lost its peg).
+        start: first second.
+        end: second after the last one.
         size: log deviation at its worst.
     """
 
@@ -63,15 +63,18 @@ class Deviation(NamedTuple):
     size: float
 
     def at(self, seconds: Span) -> npt.NDArray[np.float64]:
-        """Log deviation at each second: a bad price at once, a de-peg over the first and the last fifth of its time."""
+        """Return the log deviation at each second.
+
+        A bad price is wrong at once; a de-peg grows and fades over the first and the last fifth of its time.
+        """
         share = (seconds - self.start) / (self.end - self.start)
         inside = (share >= 0) & (share < 1)
         ramp = np.ones(len(seconds)) if self.asset is not None else np.clip(np.minimum(share, 1 - share) * 5, 0, 1)
         return np.where(inside, self.size * ramp, 0.0)
 
 
-def lone_liquidations(settings: WorldSettings, index: int) -> list[Lone]:
-    """Large positions of one asset that die alone, by second; never two in one."""
+def lone_liquidations(settings: WorldSettings, index: int) -> list[LoneLiquidation]:
+    """Return large positions of one asset that are liquidated alone, by second; never two in one."""
     if not settings.decoys:
         return []
     rng = np.random.default_rng([settings.seed, 4, index])
@@ -79,14 +82,15 @@ def lone_liquidations(settings: WorldSettings, index: int) -> list[Lone]:
     seconds = np.unique(rng.integers(0, settings.seconds, count)).tolist()
     low, high = (math.log(share) for share in LONE_SHARE)
     return [
-        Lone(second, "long" if rng.random() < 0.6 else "short", math.exp(rng.uniform(low, high))) for second in seconds
+        LoneLiquidation(second, "long" if rng.random() < 0.6 else "short", math.exp(rng.uniform(low, high)))
+        for second in seconds
     ]
 
 
 def outages(
     settings: WorldSettings, venues: Sequence[Venue], leader: npt.NDArray[np.float32], sigma_d: float
 ) -> list[Outage]:
-    """When which venue fails: now and then, and more often under stress; those of one venue do not overlap."""
+    """Return the venues' outages, more of them under stress; those of one venue do not overlap."""
     if not settings.outages:
         return []
     rng = np.random.default_rng([settings.seed, 5])
@@ -111,7 +115,7 @@ def outages(
 
 
 def deviations(settings: WorldSettings, venues: int) -> list[Deviation]:
-    """Bad prices and de-pegs, by start."""
+    """Return bad prices and de-pegs, by start."""
     if not settings.decoys:
         return []
     rng = np.random.default_rng([settings.seed, 6])

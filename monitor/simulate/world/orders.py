@@ -1,4 +1,4 @@
-"""Forced orders: what was executed second by second as single orders with their times, sizes and venues."""
+"""Splits what was executed second by second into single forced orders with times, sizes and venues."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from monitor.events import MICROS
-from monitor.simulate.world.feedback import Course, Lone
+from monitor.simulate.world.feedback import FeedbackResult, LoneLiquidation
 from monitor.simulate.world.settings import AssetSpec, Venue, WorldSettings
 
 Floats = npt.NDArray[np.float64]
@@ -18,24 +18,26 @@ Ints = npt.NDArray[np.int64]
 
 MEDIAN_USD: Final = 12_000.0
 SPREAD: Final = 1.5
-"""Log-normal sizes, mean 37 kUSD where open interest is :data:`REFERENCE_USD`; most are small, some worth a million."""
+"""Log-normal spread of sizes: mean 37 kUSD at :data:`REFERENCE_USD`; most are small, some worth a million."""
 REFERENCE_USD: Final = 5e9
-"""Sizes grow with the square root of the open interest: a coin a thousand times smaller has orders 32 times smaller and
-32 times fewer."""
+"""Open interest at which :data:`MEDIAN_USD` holds, USD; sizes grow with its square root.
+
+A coin a thousand times smaller has orders 32 times smaller and 32 times fewer.
+"""
 LARGEST_SHARE: Final = 0.003
-"""No ordinary order is more than this share of the open interest: exchanges limit positions."""
+"""Largest ordinary order as a share of the open interest, because exchanges limit positions."""
 OFFSPRING_S: Final = 5.0
-"""Mean delay of an order that another one set off, with the Hawkes overlay."""
+"""Mean delay of an order set off by another one with the Hawkes overlay, seconds."""
 
 
 class Orders(NamedTuple):
     """One asset's forced orders, by time. All arrays are of the same length.
 
     Attributes:
-        time_us: since the start of the world.
+        time_us: microseconds since the start of the world.
         side: 0 for longs, 1 for shorts, as in ``SIDES``.
         micro_usd: notional.
-        venue: index.
+        venue: index of the venue.
     """
 
     time_us: Ints
@@ -44,13 +46,13 @@ class Orders(NamedTuple):
     venue: Ints
 
     def within(self, first_us: int, last_us: int) -> Orders:
-        """Those in [``first_us``, ``last_us``)."""
+        """Return the orders in [``first_us``, ``last_us``)."""
         first, last = np.searchsorted(self.time_us, (first_us, last_us)).tolist()
         return Orders(*(column[first:last] for column in self))
 
 
 def mean_usd(spec: AssetSpec) -> float:
-    """Mean size of an order before the limit to the largest."""
+    """Return the mean size of an order before the limit to the largest, USD."""
     return MEDIAN_USD * _relative(spec) * math.exp(SPREAD**2 / 2)
 
 
@@ -63,11 +65,11 @@ def orders(
     index: int,
     spec: AssetSpec,
     venues: Sequence[Venue],
-    course: Course,
+    course: FeedbackResult,
     log_price: npt.NDArray[np.float32],
-    lone: Sequence[Lone],
+    lone: Sequence[LoneLiquidation],
 ) -> Orders:
-    """Split what was executed into orders: their number is Poisson, their sizes log-normal."""
+    """Split what was executed into orders: their number is Poisson, their sizes are log-normal."""
     rng = np.random.default_rng([settings.seed, 3, index])
     worth = spec.open_interest_usd * np.exp(log_price[course.seconds].astype(np.float64))
     times, sides, sizes = [], [], []
@@ -92,7 +94,7 @@ def orders(
 
 
 def _with_offspring(rng: np.random.Generator, time_us: Ints, settings: WorldSettings) -> Ints:
-    """Let each order set off a Poisson number of others, those again, until none is left."""
+    """Let each order set off a Poisson number of others, and these again, until none is left."""
     generation, all_of = time_us, [time_us]
     while settings.hawkes and len(generation):
         parents = np.repeat(generation, rng.poisson(settings.hawkes, len(generation)))

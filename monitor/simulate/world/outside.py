@@ -1,4 +1,4 @@
-"""The price without forced orders: a common factor, each asset's own noise, volatility that comes and goes, shocks."""
+"""Simulates the price without forced orders: common factor, own noise, changing volatility, shocks."""
 
 from __future__ import annotations
 
@@ -15,39 +15,45 @@ Floats = npt.NDArray[np.float64]
 
 MINUTE_S: Final = 60
 VOLATILITY_TAU_MIN: Final = 12 * 60
-"""Volatility forgets itself in half a day (section 4.6)."""
+"""Time constant of volatility, minutes: half a day."""
 VOLATILITY_SPREAD: Final = 0.35
-"""Standard deviation of its logarithm: the middle four of five days lie between 0.6 and 1.6 times the mean."""
+"""Standard deviation of its logarithm: four of five days lie between 0.6 and 1.6 times the mean."""
 HOURLY: Final = (
     0.95, 0.97, 0.96, 0.90, 0.84, 0.80, 0.80, 0.82, 0.84, 0.78, 0.73, 0.80,
     0.98, 1.25, 1.45, 1.51, 1.36, 1.22, 1.10, 1.06, 1.02, 0.98, 0.94, 0.92,
 )  # fmt: skip
-"""BTC's standard deviation by hour UTC: 0.73 at 10, 1.51 at 15 as measured (section 3.3), the others drawn between."""
+"""BTC's standard deviation by hour UTC relative to the mean: 0.73 at 10 and 1.51 at 15 are measured, others
+interpolated.
+"""
 WEEKEND: Final = 0.72
+"""Standard deviation on weekends relative to weekdays."""
 FOLLOW_S: Final = 3.0
-"""The others follow the leader with this lag."""
+"""Lag with which the others follow the leader, seconds."""
 SHOCKS_PER_MONTH: Final = 9.0
+"""Shocks of the whole market a month."""
 OWN_SHOCKS_PER_MONTH: Final = 3.0
-"""... of one asset alone: a fourth of alts' shocks came without the leader's at most (section 1.3)."""
+"""Shocks of one asset alone a month; at most a fourth of altcoins' recorded shocks came without the leader's."""
 SMALLEST: Final = 0.008
+"""Smallest shock, log price."""
 TAIL: Final = 2.0
+"""Exponent of the Pareto distribution of shocks."""
 LARGEST: Final = 0.10
-"""Shocks are Pareto(2) from 0.8 % on; a month of the last years held none above 10 % from outside alone."""
+"""Largest shock, log price: no recent month held a larger one from outside alone."""
 SHORTEST_S: Final = 20.0
 LONGEST_S: Final = 5_400.0
 GRINDS_PER_MONTH: Final = 1.5
 GRIND_S: Final = (2 * 3_600.0, 8 * 3_600.0)
-"""A grind of several hours; on 2026-02-05 a day fell by 17.7 % without any five minutes below -1.9 %."""
+"""Range of lengths of a grind, seconds; on 2026-02-05 a day fell by 17.7 % with no five minutes below -1.9 %."""
 AFTERSHOCK: Final = 0.3
 """Share of shocks that are followed by another of the same sign within twelve hours."""
 DIFFUSE: Final = 0.85
 """Share of the day's variance that is noise; shocks bring the rest."""
 SPELLS_PER_MONTH: Final = 3.0
-"""Spells of 1.8 to 3 times the volatility without any drift: what a detector takes for a cascade."""
+"""Spells a month of 1.8 to 3 times the volatility without any drift, which may look like a cascade."""
 
 
 class Shock(NamedTuple):
-    """A move from outside: where it starts and how long it takes (seconds), and its log price."""
+    """A move from outside: its start and its length (seconds), and its log price."""
 
     start: int
     seconds: int
@@ -66,7 +72,7 @@ class Paths(NamedTuple):
     """One asset's outside, one value a second.
 
     Attributes:
-        log_price: relative to the start; for a follower without what it takes from the leader.
+        log_price: relative to the start; a follower's is without what it takes from the leader.
         sigma: usual standard deviation of a second's return at that time, without spells; a follower's own part.
     """
 
@@ -75,7 +81,7 @@ class Paths(NamedTuple):
 
 
 def spells(settings: WorldSettings) -> list[Spell]:
-    """Spells of higher volatility of the whole market."""
+    """Return the spells of higher volatility of the whole market."""
     if not settings.decoys:
         return []
     rng = np.random.default_rng([settings.seed, 1])
@@ -90,7 +96,7 @@ def spells(settings: WorldSettings) -> list[Spell]:
 
 
 def shocks(rng: np.random.Generator, seconds: int, per_month: float, grinds_per_month: float) -> list[Shock]:
-    """Shocks of one source, with their aftershocks."""
+    """Return the shocks of one source, with their aftershocks."""
     months = seconds / (30 * DAY_S)
     found: list[Shock] = []
     for _ in range(rng.poisson(per_month * months)):
@@ -111,8 +117,8 @@ def _size(rng: np.random.Generator) -> float:
     return size if rng.random() < 0.5 else -size
 
 
-def delivered(found: Sequence[Shock], seconds: int) -> Floats:
-    """The shocks' part of each second's return; each comes fast at first and then slower."""
+def shock_returns(found: Sequence[Shock], seconds: int) -> Floats:
+    """Return the shocks' part of each second's return; each comes fast at first and then slower."""
     returns = np.zeros(seconds)
     for start, length, size in found:
         end = min(start + length, seconds)
@@ -123,7 +129,7 @@ def delivered(found: Sequence[Shock], seconds: int) -> Floats:
 
 
 def profile(settings: WorldSettings) -> Floats:
-    """What the hour and the weekend multiply volatility by, one value a minute; its mean square over a week is 1."""
+    """Return the factor of volatility by minute, from hour and weekend; its mean square over a week is 1."""
     week = _hours(np.arange(7 * 24 * MINUTE_S), 4)  # the epoch was a Thursday: day 4 of it is a Monday
     minutes = settings.start_us // 60_000_000 + np.arange(settings.seconds // MINUTE_S)
     return _hours(minutes, 0) / math.sqrt(float(np.mean(week**2)))
@@ -138,7 +144,7 @@ def _hours(minutes: npt.NDArray[np.int64], first_day: int) -> Floats:
 
 
 def _volatility(rng: np.random.Generator, minutes: int) -> Floats:
-    """An Ornstein-Uhlenbeck logarithm, one value a minute, scaled to a mean square of 1."""
+    """Return an Ornstein-Uhlenbeck logarithm, one value a minute, scaled to a mean square of 1."""
     keep = math.exp(-1 / VOLATILITY_TAU_MIN)
     draws = (VOLATILITY_SPREAD * math.sqrt(1 - keep * keep) * rng.standard_normal(minutes)).tolist()
     level = VOLATILITY_SPREAD * float(rng.standard_normal())
@@ -150,7 +156,7 @@ def _volatility(rng: np.random.Generator, minutes: int) -> Floats:
 
 
 def paths(settings: WorldSettings, index: int, asset: AssetSpec, leader: AssetSpec) -> Paths:
-    """One asset's outside; the leader has index 0."""
+    """Return one asset's outside; the leader has index 0."""
     rng = np.random.default_rng([settings.seed, 2, index])
     seconds, often = settings.seconds, settings.shocks
     common = leader.sigma_d * asset.beta
@@ -163,19 +169,19 @@ def paths(settings: WorldSettings, index: int, asset: AssetSpec, leader: AssetSp
     returns = own * np.repeat(loud, MINUTE_S) * rng.standard_normal(seconds)
     if index == 0:
         common_ones = shocks(rng, seconds, often * SHOCKS_PER_MONTH, often * GRINDS_PER_MONTH)
-        returns += delivered(common_ones, seconds)
+        returns += shock_returns(common_ones, seconds)
     else:
         alone = [
             shock._replace(size=shock.size * asset.sigma_d / leader.sigma_d)
             for shock in shocks(rng, seconds, often * OWN_SHOCKS_PER_MONTH, 0.0)
         ]
-        returns += delivered(alone, seconds)
+        returns += shock_returns(alone, seconds)
     return Paths(np.cumsum(returns), own * np.repeat(noise, MINUTE_S))
 
 
-def followed(leader: Floats) -> Floats:
-    """The leader's path as the others see it, :data:`FOLLOW_S` behind."""
+def lagged(leader: Floats) -> Floats:
+    """Return the leader's path as the others follow it, :data:`FOLLOW_S` behind."""
     weights = np.exp(-np.arange(10 * FOLLOW_S) / FOLLOW_S)
     weights /= weights.sum()
-    # Before the start the leader stood still.
+    # Before the start the leader did not move.
     return np.convolve(leader, weights)[: len(leader)]

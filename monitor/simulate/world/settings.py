@@ -1,4 +1,4 @@
-"""What a world is made of: assets, venues, rates of what happens. Section numbers are those of the detection notes."""
+"""Defines what a world is made of: assets, venues, and rates. ``docs/simulator.md`` has the sources of the numbers."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from monitor.events import Coverage
 
 DAY_S: Final = 86_400
 START_US: Final = 1_767_571_200_000_000
-"""2026-01-05 00:00 UTC, a Monday: days and hours of the profile fall on real ones."""
+"""First microsecond of a world: 2026-01-05 00:00 UTC, a Monday, so that days and hours are real ones."""
 
 
 class AssetSpec(msgspec.Struct, frozen=True):
@@ -22,7 +22,7 @@ class AssetSpec(msgspec.Struct, frozen=True):
         price: USD at the start.
         sigma_d: standard deviation of a day's return without shocks, as a ratio.
         beta: move per move of the leader.
-        open_interest_usd: of one side, over all venues, at the start.
+        open_interest_usd: open interest of one side, over all venues, at the start.
     """
 
     name: str
@@ -32,8 +32,8 @@ class AssetSpec(msgspec.Struct, frozen=True):
     open_interest_usd: float
 
 
-# Volatilities are the 30-day medians of section 3.3; open interest spans three decades on purpose, because a threshold
-# that works for the first has to work for the last.
+# Volatilities are 30-day medians (docs/simulator.md); open interest spans three decades on purpose, because a threshold
+# that works for the first asset has to work for the last. Columns: name, price, sigma_d, beta, open_interest_usd.
 NAMED: Final = (
     AssetSpec("BTC", 65_000.0, 0.024, 1.0, 5e9),
     AssetSpec("ETH", 1_900.0, 0.032, 1.15, 3e9),
@@ -47,7 +47,7 @@ NAMED: Final = (
 
 
 def assets(count: int, scale: float = 1.0) -> tuple[AssetSpec, ...]:
-    """The first ``count`` assets, the leader first, every open interest times ``scale``."""
+    """Return the first ``count`` assets, the leader first, with every open interest times ``scale``."""
     named = [msgspec.structs.replace(spec, open_interest_usd=spec.open_interest_usd * scale) for spec in NAMED[:count]]
     more = [
         AssetSpec(f"ALT{number}", 1.0, 0.04, 1.2, scale * 100e6 / (number - len(NAMED)))
@@ -57,7 +57,7 @@ def assets(count: int, scale: float = 1.0) -> tuple[AssetSpec, ...]:
 
 
 Feed = Literal["complete", "largest", "latest", "batch"]
-"""How a venue shows forced orders: all at once, one per second (the largest, the latest), or all every 6 s."""
+"""Feed of forced orders: all at once, one per second (the largest, the latest), or all every 6 s."""
 
 COVERAGE: Final[Mapping[Feed, Coverage]] = {
     "complete": "complete",
@@ -71,11 +71,11 @@ class Venue(msgspec.Struct, frozen=True):
     """One venue.
 
     Attributes:
-        name: never a real one's, so that no simulated record is taken for a recorded one.
-        share: of the flow and the open interest.
+        name: name, never a real one's, so that no simulated record is taken for a recorded one.
+        share: share of the flow and the open interest.
         feed: how it shows forced orders.
-        latency_ms: median time from the event to its receipt.
-        interest_s: how often it shows open interest.
+        latency_ms: median time from an event to its receipt.
+        interest_s: interval at which it shows open interest.
     """
 
     name: str
@@ -91,13 +91,13 @@ VENUES: Final = (
     Venue("sim-latest", 0.20, "latest", 40.0, 300),
     Venue("sim-batch", 0.10, "batch", 200.0, 300),
 )
-"""Shares and feeds of the prototype that the figures of section 3.7 come from."""
+"""The simulated venues, with the shares and feeds of an earlier prototype."""
 
 Throttle = Literal["mixed", "all-latest", "all-largest", "none"]
 
 
 def venues(throttle: Throttle = "mixed") -> tuple[Venue, ...]:
-    """The venues with their own feeds (``mixed``), or all with the same one; ``none`` shows everything."""
+    """Return the venues with their own feeds (``mixed``), or all with the same one; ``none`` shows everything."""
     feeds: dict[Throttle, Feed] = {"all-latest": "latest", "all-largest": "largest", "none": "complete"}
     if throttle == "mixed":
         return VENUES
@@ -105,21 +105,22 @@ def venues(throttle: Throttle = "mixed") -> tuple[Venue, ...]:
 
 
 class WorldSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything that a world depends on; the same settings give the same world, byte for byte.
+    """Everything on which a world depends; the same settings give the same world, byte for byte.
 
     Attributes:
-        seed: of all random streams; each part of the world has its own, so switching one off leaves the others alone.
+        seed: seed of all random streams; each part of the world has its own, so switching one off leaves the others
+            alone.
         days: length.
-        assets: how many, the leader included.
-        scale: multiplies every asset's open interest.
-        shocks: multiplies how many shocks and grinds come from outside, for what is rare (second waves).
+        assets: number of assets, the leader included.
+        scale: factor of every asset's open interest.
+        shocks: factor of the number of shocks and grinds, for what is rare (second waves).
         throttle: feeds of all venues.
-        feedback: whether forced orders move the price. Off, everything outside stays the same.
-        hawkes: share of forced orders that are the offspring of others (0 to below 1); changes their times only.
-        outages: whether venues fail.
-        decoys: whether there are lone large liquidations, bad prices, de-pegs and spells of volatility.
+        feedback: True if forced orders move the price. Off, everything outside stays the same.
+        hawkes: share of forced orders that are set off by others (0 to below 1); changes their times only.
+        outages: True if venues have outages.
+        decoys: True if there are lone large liquidations, bad prices, de-pegs and spells of volatility.
         calm_mark_s: seconds between mark prices while nothing happens; one a second otherwise.
-        start_us: first second.
+        start_us: first microsecond.
     """
 
     seed: int = 1
@@ -136,15 +137,15 @@ class WorldSettings(msgspec.Struct, frozen=True, kw_only=True):
     start_us: int = START_US
 
     def __post_init__(self) -> None:
-        """Refuse what no world can be made of, with ``ValueError``."""
+        """Raise ``ValueError`` for settings of which no world can be made."""
         if self.days <= 0 or self.assets < 1 or self.scale <= 0 or self.calm_mark_s < 1:
-            raise ValueError("days, assets, scale and calm_mark_s must be positive")
+            raise ValueError("days, assets, scale and calm_mark_s must be above 0")
         if self.shocks < 0:
-            raise ValueError("shocks must not be negative")
+            raise ValueError(f"shocks is {self.shocks}: it must be 0 or more")
         if not 0 <= self.hawkes < 1:
-            raise ValueError(f"hawkes is {self.hawkes}: a branching ratio of 1 or more never ends")
+            raise ValueError(f"hawkes is {self.hawkes}: it must be 0 or more and below 1, or the orders never end")
 
     @property
     def seconds(self) -> int:
-        """Length in whole five-minute segments, seconds; at least one hour."""
+        """Return the length in whole five-minute segments, seconds; at least one hour."""
         return max(3_600, round(self.days * DAY_S / 300) * 300)

@@ -1,8 +1,8 @@
-"""What really happened: cascades by the exact rule, what nearly was one, and what only looks like one.
+"""Finds what really happened: cascades by the exact rule, near misses, and what only looks like a cascade.
 
-E is how far forced orders have moved the price against the liquidated side: the price with feedback off less the price
-with feedback on, from the same noise. A cascade is where E rises by :data:`RISE` standard deviations of a day within
-half an hour while :data:`FORCED` of the open interest is liquidated within ten minutes (section 4.6).
+E is how far forced orders moved the price against the liquidated side: the price with feedback off less the price with
+feedback on, from the same noise. A cascade is where E rises by :data:`RISE` standard deviations of a day within half an
+hour while :data:`FORCED` of the open interest is liquidated within ten minutes (``docs/simulator.md``).
 """
 
 from __future__ import annotations
@@ -21,24 +21,26 @@ from monitor.simulate.world.market import AssetMarket
 Floats = npt.NDArray[np.float64]
 
 RISE: Final = 0.4
+"""Rise of E within half an hour that makes a cascade, in daily standard deviations."""
 FORCED: Final = 0.01
+"""Share of the open interest liquidated within ten minutes that makes a cascade."""
 NEAR: Final = 0.5
-"""Half of both is a near miss: counted neither as found nor as a false alarm."""
+"""Share of both limits that makes a near miss, which counts neither as found nor as a false alarm."""
 STEP_S: Final = 10
 RISE_S: Final = 1_800
 FORCED_S: Final = 600
 MERGE_S: Final = 3_600
-"""Hits less than an hour apart are one event (section 4.1)."""
+"""Hits of the rule less than this apart are one event, seconds."""
 ONSET: Final = 0.1
-"""The onset is where E has risen by this share of all its rise."""
+"""Share of its whole rise that E has risen by at the onset."""
 REMAINING: Final = 0.02
-"""The end is where less than this share of the forced orders is to come."""
+"""Share of the forced orders still to come at the end."""
 SEVERITIES: Final = (1.75, 3.0)
-"""Severity 2 and 3 begin at a total move of this many standard deviations of a day."""
+"""Total moves at which severity 2 and 3 begin, in daily standard deviations."""
 WAVE_S: Final = 86_400
-"""A second wave follows within a day of another event of the same asset and side."""
+"""A second wave follows another event of the same asset and side within this time, seconds."""
 FLASH_S: Final = 180
-"""Half of a flash cascade's forced orders come within three minutes of its onset; a grind's take longer."""
+"""Half of a flash cascade's forced orders come within this time after its onset, seconds; a grind's take longer."""
 
 Kind = Literal["flash", "grind", "squeeze", "second_wave"]
 
@@ -47,19 +49,20 @@ class Episode(msgspec.Struct, tag_field="type", tag="event"):
     """A cascade; ``docs/simulator.md`` defines the fields.
 
     Attributes:
-        asset: whose.
-        direction: the side that died.
+        asset: canonical base asset.
+        direction: side whose positions were liquidated.
         severity: 1, 2 or 3 by the total move.
-        kind: the first of second_wave, squeeze (shorts), flash, grind that it is.
-        flash: whether half of the forced orders came within three minutes.
+        kind: the first that applies of second_wave, squeeze (shorts), flash, grind.
+        flash: True if half of the forced orders came within three minutes.
         wave: 1, or more where it follows another within a day.
         onset_us: E at a tenth of its rise.
-        flow_onset_us: when its flow began, by the rule that labels of recordings use (:mod:`monitor.onset`).
-        met_us: end of the first ten seconds in which the rule holds; before, not even who sees E and every forced order
-            could tell.
-        peak_us, extreme_us, end_us: end of the worst minute; the price's low or high; 98 % of the forced orders done.
+        flow_onset_us: onset of its flow, by the rule that labels of recordings use (:mod:`monitor.onset`).
+        met_us: end of the first ten seconds in which the rule holds; before, not even E and every forced order show it.
+        peak_us: end of the worst minute of forced flow.
+        extreme_us: time of the price's low or high.
+        end_us: time at which 98 % of the forced orders are done.
         drawdown_pct: total move against the side, percent.
-        endogenous_pct: what forced orders did of it, percent.
+        endogenous_pct: part of it that forced orders made, percent.
         forced_usd: all forced orders of that side from onset to end, shown or not.
         forced_of_oi: the same as a share of the usual open interest.
     """
@@ -87,7 +90,7 @@ class NearMiss(Episode, tag_field="type", tag="near_miss"):
 
 
 class Decoy(msgspec.Struct, tag_field="type", tag="decoy"):
-    """Something that is no cascade: ``kind`` is whale, bad_price, depeg, volatility_spell or outage.
+    """An event that is no cascade: ``kind`` is whale, bad_price, depeg, volatility_spell or outage.
 
     ``asset`` is ``*`` where it concerns all, ``venue`` where one venue has it. ``size`` is USD of a whale, the
     deviation of a price, the factor of a spell; ``detail`` of an outage is ``gap`` or ``freeze``.
@@ -104,7 +107,7 @@ class Decoy(msgspec.Struct, tag_field="type", tag="decoy"):
 
 
 class _Side(NamedTuple):
-    """One side of one asset: E and the log price's fall against it by second, and the forced USD of each second."""
+    """One side of one asset: E and the log price's fall against it by second, and forced USD of each second."""
 
     endogenous: Floats
     against: Floats
@@ -112,7 +115,7 @@ class _Side(NamedTuple):
 
 
 def episodes(market: AssetMarket, start_us: int) -> list[Episode]:
-    """Cascades and near misses of one asset, by onset."""
+    """Return cascades and near misses of one asset, by onset."""
     found: list[Episode] = []
     for index, side in enumerate(SIDES):
         sign = -1.0 if side == "long" else 1.0
@@ -121,7 +124,9 @@ def episodes(market: AssetMarket, start_us: int) -> list[Episode]:
         forced[seconds] = micros / MICROS
         view = _Side(sign * market.endogenous.astype(np.float64), sign * market.log_price.astype(np.float64), forced)
         full = _stretches(market, view, 1.0)
-        half = [stretch for stretch in _stretches(market, view, NEAR) if not any(_touch(stretch, one) for one in full)]
+        half = [
+            stretch for stretch in _stretches(market, view, NEAR) if not any(_are_close(stretch, one) for one in full)
+        ]
         last_us, wave = -WAVE_S * MICROS, 0
         for first, last in full:
             fields = _describe(market, side, view, first, last, start_us)
@@ -143,7 +148,7 @@ def _kind(side: Side, wave: int, flash: bool) -> Kind:
 
 
 def _stretches(market: AssetMarket, view: _Side, share: float) -> list[tuple[int, int]]:
-    """Seconds of the first and the last hit of the rule, scaled by ``share``, hits close together as one."""
+    """Return seconds of first and last hit of the rule, scaled by ``share``; hits close together are one."""
     level = view.endogenous[::STEP_S]
     window = RISE_S // STEP_S
     padded = np.concatenate((np.full(window, level[0]), level))
@@ -162,13 +167,13 @@ def _stretches(market: AssetMarket, view: _Side, share: float) -> list[tuple[int
     return list(zip(firsts, lasts, strict=True))
 
 
-def _touch(one: tuple[int, int], other: tuple[int, int]) -> bool:
-    """Whether two stretches are less than an hour apart."""
+def _are_close(one: tuple[int, int], other: tuple[int, int]) -> bool:
+    """Return True if two stretches are less than an hour apart."""
     return one[0] < other[1] + MERGE_S and other[0] < one[1] + MERGE_S
 
 
 def _describe(market: AssetMarket, side: Side, view: _Side, first: int, last: int, start_us: int) -> dict:  # type: ignore[type-arg]
-    """The fields of the event whose rule is met from second ``first`` to ``last``."""
+    """Return the fields of the event whose rule is met from second ``first`` to ``last``."""
     before = max(0, first - RISE_S)
     lowest = before + int(np.argmin(view.endogenous[before : first + 1]))
     highest = lowest + int(np.argmax(view.endogenous[lowest : last + FORCED_S + 1]))
@@ -206,7 +211,7 @@ def _describe(market: AssetMarket, side: Side, view: _Side, first: int, last: in
 
 
 def _by_minute(forced: Floats) -> Floats:
-    """What was forced in the minute that ends with each second, nothing before the first."""
+    """Return what was forced in the minute that ends with each second."""
     return np.convolve(forced, np.ones(60))[: len(forced)]
 
 

@@ -1,4 +1,4 @@
-"""A world: its truth, and its events in the order of their arrival."""
+"""Simulates a world: its truth, and its events in the order of their arrival."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 
 from monitor.events import ALL, MICROS, SIDES, AnyEvent, Channel, Side, VolatilityIndex
 from monitor.simulate.faults import gap_events
-from monitor.simulate.world.market import AssetMarket, Leader, run
+from monitor.simulate.world.market import AssetMarket, Leader, simulate_asset
 from monitor.simulate.world.mishaps import deviations, outages
 from monitor.simulate.world.outside import spells
 from monitor.simulate.world.settings import AssetSpec, Venue, WorldSettings, assets, venues
@@ -19,18 +19,19 @@ from monitor.simulate.world.tape import Arrival, Tape
 from monitor.simulate.world.truth import Decoy, Episode, episodes
 
 CHUNK_S: Final = 6 * 3_600
-"""Events are made this much at a time, seconds: a quarter of a day of eight assets is some ten thousand."""
+"""Length of the time whose events are made at once, seconds; a quarter of a day of eight assets is some ten thousand.
+"""
 INDEX_VENUE: Final = "sim-options"
 INDEX_S: Final = 300
 INDEX_ASSETS: Final = 2
-"""An implied-volatility index is there for the first two assets, as for BTC and ETH."""
+"""Number of assets with an implied-volatility index, as BTC and ETH have."""
 INDEX_LEVEL: Final = 45.0
-"""Percent, where volatility is the usual one (37 to 45 in calm, section 2.2, F25)."""
+"""Level of the index at usual volatility, percent (37 to 45 in recorded calm)."""
 CHANNELS: Final[tuple[Channel, ...]] = ("liquidations", "mark_price", "open_interest", "trades")
 
 
 class Facts(msgspec.Struct):
-    """What is true of one asset all along."""
+    """The constants of one asset."""
 
     asset: str
     price: float
@@ -42,7 +43,7 @@ class Facts(msgspec.Struct):
 
 
 class Header(msgspec.Struct, tag_field="type", tag="world"):
-    """What the world is: its settings and the facts of its assets."""
+    """The settings of the world and the facts of its assets."""
 
     seed: int
     days: float
@@ -54,7 +55,7 @@ class Header(msgspec.Struct, tag_field="type", tag="world"):
 
 
 class Minute(msgspec.Struct, frozen=True):
-    """Forced orders of one asset and side within a minute, all of them; minutes without any are left out."""
+    """Exact sum of the forced orders of one asset and side in one minute; minutes without any are left out."""
 
     minute_us: int
     asset: str
@@ -67,7 +68,7 @@ class World:
     """A world, simulated when it is made.
 
     Args:
-        settings: what it is made of.
+        settings: settings of the world.
         tick: called once per simulated day and asset, for progress.
 
     Attributes:
@@ -81,7 +82,7 @@ class World:
         self.markets: list[AssetMarket] = []
         leader: Leader | None = None
         for index in range(len(self.specs)):
-            market, handed_on = run(settings, index, self.specs, self.venues, leader, tick)
+            market, handed_on = simulate_asset(settings, index, self.specs, self.venues, leader, tick)
             self.markets.append(market)
             leader = leader or handed_on
         first = self.markets[0]
@@ -90,11 +91,11 @@ class World:
 
     @property
     def chunks(self) -> int:
-        """How many lists :meth:`events` yields before what is left."""
+        """Return the number of lists that :meth:`events` yields before the rest."""
         return -(-self.settings.seconds // CHUNK_S)
 
     def events(self) -> Iterator[list[AnyEvent]]:
-        """Every event in the order of its arrival, a quarter of a day at a time; each call begins anew."""
+        """Yield every event in the order of its arrival, a quarter of a day at a time; each call begins anew."""
         tapes = [
             Tape(
                 settings=self.settings,
@@ -112,7 +113,7 @@ class World:
             for tape in tapes:
                 waiting += tape.events(first, last)
             waiting += self._volatility(first, last)
-            waiting.sort(key=itemgetter(0))  # stable: of what arrives at once, the earlier stream comes first
+            waiting.sort(key=itemgetter(0))  # stable: of simultaneous arrivals the earlier stream comes first
             until = self.settings.start_us + last * MICROS
             arrived = sum(one.received_us < until for one in waiting)
             yield [one.event for one in waiting[:arrived]]
@@ -120,7 +121,7 @@ class World:
         yield [one.event for one in waiting]
 
     def _gaps(self) -> list[Arrival]:
-        """What a collector says of the venues' outages once they are over."""
+        """Return the gap events that a collector publishes once an outage is over."""
         found = []
         for outage in self.outages:
             if outage.kind == "gap":
@@ -130,7 +131,7 @@ class World:
         return found
 
     def _volatility(self, first: int, last: int) -> Iterator[Arrival]:
-        """An implied-volatility index: the usual volatility of the last hour, jumps of the price included."""
+        """Yield an implied-volatility index: usual volatility, raised by the last hour's realised one."""
         for market in self.markets[:INDEX_ASSETS]:
             for second in range(first, last, INDEX_S):
                 path = market.log_price[max(0, second - 3_600) : second + 1 : 60].astype(np.float64)
@@ -152,7 +153,7 @@ class World:
     # Truth
 
     def header(self) -> Header:
-        """The first line of the truth."""
+        """Return the first line of the truth."""
         settings = self.settings
         facts = []
         for market in self.markets:
@@ -181,12 +182,12 @@ class World:
         )
 
     def episodes(self) -> list[Episode]:
-        """Cascades and near misses of all assets, by onset; a near miss is a :class:`NearMiss`."""
+        """Return cascades and near misses of all assets, by onset; a near miss is a :class:`NearMiss`."""
         found = [episode for market in self.markets for episode in episodes(market, self.settings.start_us)]
         return sorted(found, key=lambda episode: episode.onset_us)
 
     def decoys(self) -> list[Decoy]:
-        """What only looks like a cascade, by start."""
+        """Return what only looks like a cascade, by start."""
         start = self.settings.start_us
         names = [spec.name for spec in self.specs]
         found = [
@@ -243,7 +244,7 @@ class World:
         return sorted(found, key=lambda decoy: (decoy.onset_us, decoy.kind, decoy.asset))
 
     def minutes(self) -> Iterator[Minute]:
-        """Forced orders by asset, side and minute, exact, shown or not."""
+        """Yield forced orders by asset, side and minute, exact, shown or not."""
         for market in self.markets:
             orders = market.orders
             for index, side in enumerate(SIDES):

@@ -1,4 +1,4 @@
-"""Write a world to files: its events, its truth, and its true minutes."""
+"""Writes a world to files: its events, its truth, and its true minutes."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ EVENTS: Final = "events.jsonl.gz"
 TRUTH: Final = "truth.jsonl"
 MINUTES: Final = "truth_minutes.csv.gz"
 COMPRESSION: Final = 1
-"""A fifth of the time of the default for files a fifth larger."""
+"""Level of gzip: a fifth of the default's time for files a fifth larger."""
 
 _JSON: Final = msgspec.json.Encoder()
 
 
 @contextmanager
-def zipped(path: Path) -> Iterator[BinaryIO]:
-    """A gzip file that depends on what is written alone: no name and no time in its header."""
+def open_gzip(path: Path) -> Iterator[BinaryIO]:
+    """Open a gzip file whose bytes depend on the content alone: its header has no name and no time."""
     with path.open("wb") as file:
         packed = gzip.GzipFile("", "wb", COMPRESSION, file, mtime=0)
         with io.BufferedWriter(packed, 1 << 20) as buffered:
@@ -38,10 +38,10 @@ def zipped(path: Path) -> Iterator[BinaryIO]:
 
 
 def write_events(world: World, path: Path, progress: Progress) -> int:
-    """Write the events as JSON lines; returns how many."""
+    """Write the events as JSON lines and return their number."""
     written = 0
     task = progress.add_task("writing events", total=world.chunks + 1)
-    with zipped(path) as file:
+    with open_gzip(path) as file:
         for chunk in world.events():
             file.write(_JSON.encode_lines(chunk))
             written += len(chunk)
@@ -50,15 +50,15 @@ def write_events(world: World, path: Path, progress: Progress) -> int:
 
 
 def write_truth(world: World, path: Path) -> list[Episode]:
-    """Write the truth: the world, its cascades and near misses, its decoys; returns the episodes."""
+    """Write the world's header, its cascades, near misses and decoys, and return the episodes."""
     found = world.episodes()
     path.write_bytes(_JSON.encode_lines([world.header(), *found, *world.decoys()]))
     return found
 
 
 def write_minutes(world: World, path: Path) -> None:
-    """Write the true forced USD by minute, asset and side; only minutes that have any."""
-    with zipped(path) as file:
+    """Write true forced USD by minute, asset and side; minutes without any are left out."""
+    with open_gzip(path) as file:
         file.write(b"minute_us,asset,side,orders,forced_usd\n")
         for minute in world.minutes():
             dollars, rest = divmod(minute.micro_usd, MICROS)
@@ -67,7 +67,7 @@ def write_minutes(world: World, path: Path) -> None:
 
 
 def run(settings: WorldSettings, out: Path, *, quiet: bool) -> int:
-    """What ``cascade-monitor simulate`` does; returns the exit status.
+    """Run ``cascade-monitor simulate`` and return the exit status.
 
     Raises:
         OSError: the directory cannot be written to.
@@ -88,12 +88,12 @@ def run(settings: WorldSettings, out: Path, *, quiet: bool) -> int:
         found = write_truth(world, out / TRUTH)
         write_minutes(world, out / MINUTES)
     if not quiet:
-        plain_console().print(_in_words(world, found, written, out), markup=False, highlight=False, soft_wrap=True)
+        plain_console().print(_summary(world, found, written, out), markup=False, highlight=False, soft_wrap=True)
     return 0
 
 
-def _in_words(world: World, found: list[Episode], written: int, out: Path) -> str:
-    """What the world is like, and how that compares with what it was calibrated to."""
+def _summary(world: World, found: list[Episode], written: int, out: Path) -> str:
+    """Return a summary of the world with the figures to which it is calibrated."""
     near = sum(isinstance(episode, NearMiss) for episode in found)
     months = world.settings.seconds / (30 * 86_400) * len(world.specs)
     forced = [sum(facts.forced_usd.values()) for facts in world.header().assets]

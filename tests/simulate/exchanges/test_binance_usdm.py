@@ -123,8 +123,8 @@ def test_subscribing(dialect: BinanceUsdm) -> None:
     assert dialect.opening(PATH, {"streams": "a@aggTrade/!forceOrder@arr"}) == ("a@aggTrade", "!forceOrder@arr")
     assert dialect.opening("/market/ws/btcusdt@aggTrade", {}) == ("btcusdt@aggTrade",)
     assert dialect.opening("/market/ws", {}) == ()
-    assert dialect.is_liquidations("!forceOrder@arr")
-    assert not dialect.is_liquidations("btcusdt@aggTrade")
+    assert dialect.carries_liquidations("!forceOrder@arr")
+    assert not dialect.carries_liquidations("btcusdt@aggTrade")
 
 
 @pytest.mark.parametrize("path", ["/ws", "/stream", "/ws/btcusdt@forceOrder"])

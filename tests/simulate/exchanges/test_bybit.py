@@ -79,7 +79,7 @@ def test_tickers_begin_whole_and_go_on_with_what_changed(dialect: Bybit) -> None
 
 
 def test_observe_renews_the_snapshot(dialect: Bybit) -> None:
-    """A market that went on unseen is what the next subscriber is greeted with."""
+    """The next subscriber gets the snapshot of a market that advanced without frames."""
     moved = QUOTES | {"BTC": QUOTES["BTC"]._replace(mark_price=60_000.0)}
     dialect.observe(moved, T0 + 5_000_000)
     greeting = dialect.greeting("tickers.BTCUSDT")
@@ -89,7 +89,7 @@ def test_observe_renews_the_snapshot(dialect: Bybit) -> None:
 
 
 def test_subscribing_and_ping(dialect: Bybit) -> None:
-    """One answer a request, with its req_id; the ping's answer says pong and op ping."""
+    """Each request has one answer with its req_id; a ping is answered by pong with op ping."""
     answer = dialect.answer('{"op":"subscribe","args":["allLiquidation.BTCUSDT"],"req_id":"a"}', PATH, 3)
     reply = json.loads(answer.frames[0])
     assert (reply["success"], reply["op"], reply["req_id"]) == (True, "subscribe", "a")
@@ -98,7 +98,7 @@ def test_subscribing_and_ping(dialect: Bybit) -> None:
     assert gone.unsubscribe == ("allLiquidation.BTCUSDT",)
     pong = json.loads(dialect.answer('{"op":"ping"}', PATH, 3).frames[0])
     assert (pong["success"], pong["ret_msg"], pong["op"]) == (True, "pong", "ping")
-    assert dialect.is_liquidations("allLiquidation.BTCUSDT")
+    assert dialect.carries_liquidations("allLiquidation.BTCUSDT")
 
 
 @pytest.mark.parametrize(
@@ -123,7 +123,7 @@ def test_refusals(dialect: Bybit, frame: str, reason: str) -> None:
 
 
 def test_rest_pages(dialect: Bybit) -> None:
-    """Instruments come in pages of the asked size, chained by cursors; other paths have nothing."""
+    """Instruments come in pages of the requested size, chained by cursors; other paths have nothing."""
     path, query = "/v5/market/instruments-info", {"category": "linear", "limit": "4"}
     first = dialect.rest(path, query)
     assert first is not None

@@ -54,7 +54,7 @@ def test_forced_orders_come_in_contracts_with_all_details(dialect: Okx) -> None:
 
 
 def test_some_accounts_are_in_net_mode(dialect: Okx) -> None:
-    """Field posSide is net for every third order: only side tells."""
+    """Field posSide is net for every third order, where only side names the side."""
     forced = [order(VENUE, 10, asset=asset.name, number=number) for number, asset in enumerate(ASSETS, 1)]
     dialect.frames_for(step(100, forced))
     rows = json.loads(dialect.flush()[0].frame)["data"]
@@ -95,7 +95,7 @@ def test_state_comes_at_its_own_pace(dialect: Okx) -> None:
 
 
 def test_state_greets_its_subscribers(dialect: Okx) -> None:
-    """Open interest in contracts, coins as a JSON number, USD; funding with the next rate empty; trades say nothing."""
+    """State channels begin with their state: open interest in contracts, coins and USD; trades have none."""
 
     def row(channel: str) -> dict[str, Any]:
         greeting = dialect.greeting(f"{channel}:BTC-USDT-SWAP")
@@ -123,7 +123,7 @@ def test_subscribing_answers_each_argument(dialect: Okx) -> None:
     assert answer.subscribe == ("liquidation-orders:SWAP", "trades:BTC-USDT-SWAP")
     gone = dialect.answer(json.dumps({"op": "unsubscribe", "args": [SWAP]}), PATH, 1)
     assert gone.unsubscribe == ("liquidation-orders:SWAP",)
-    assert dialect.is_liquidations(answer.subscribe[0])
+    assert dialect.carries_liquidations(answer.subscribe[0])
 
 
 def test_ping_is_text(dialect: Okx) -> None:

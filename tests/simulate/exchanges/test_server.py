@@ -41,8 +41,8 @@ def push(server: ExchangeServer, second: int) -> None:
     server.publish(server.dialect.frames_for(step(end, [order("bybit", end - 50, number=second)])))
 
 
-async def test_what_is_sent_is_what_the_ledger_says(server: ExchangeServer) -> None:
-    """A subscriber reads exactly what was shown; the ledger knows that it was delivered, and to whom."""
+async def test_what_is_sent_is_in_the_ledger(server: ExchangeServer) -> None:
+    """A subscriber reads exactly what was shown; the ledger records that it was delivered, and to whom."""
     async with await subscribed(server) as client:
         for second in range(1, 4):
             push(server, second)
@@ -53,8 +53,8 @@ async def test_what_is_sent_is_what_the_ledger_says(server: ExchangeServer) -> N
     assert totals.delivered["BTCUSDT", "long"].micro_usd == sum(entry.micro_usd for entry in read)
 
 
-async def test_nobody_is_told_what_nobody_asked_for(server: ExchangeServer) -> None:
-    """Without a subscription nothing comes; what was shown is then not delivered; unsubscribing ends it."""
+async def test_nothing_is_sent_without_a_subscription(server: ExchangeServer) -> None:
+    """Without a subscription nothing is sent, what was shown is not delivered, and unsubscribing ends it."""
     push(server, 1)
     async with await subscribed(server) as client:
         await client.send(SUBSCRIBE.replace("subscribe", "unsubscribe"))
@@ -67,7 +67,7 @@ async def test_nobody_is_told_what_nobody_asked_for(server: ExchangeServer) -> N
 
 
 async def test_greeting_follows_the_acknowledgement(server: ExchangeServer) -> None:
-    """A ticker's subscriber gets the acknowledgement and then the snapshot, also when it asks in a binary frame."""
+    """A ticker's subscriber gets the acknowledgement and then the snapshot, also after a binary request."""
     async with connect(server.ws_url) as client:
         await client.send(b'{"op":"subscribe","args":["tickers.BTCUSDT"]}')
         frames = [json.loads(await client.recv()) for _ in range(2)]
@@ -151,7 +151,7 @@ async def test_rest_and_websockets_share_a_port(server: ExchangeServer) -> None:
 
 
 async def test_streams_named_in_the_address() -> None:
-    """Binance's combined address subscribes by itself, and frames say which stream they are of."""
+    """Binance's combined address subscribes by itself, and frames name their stream."""
     async with (
         ExchangeServer(BinanceUsdm(ASSETS, QUOTES, T0)) as server,
         connect(f"{server.ws_url}?streams=btcusdt@forceOrder/btcusdt@markPrice@1s") as client,
@@ -164,7 +164,7 @@ async def test_streams_named_in_the_address() -> None:
 
 
 async def test_a_server_outside_its_context_has_no_address() -> None:
-    """Asking for the address of a server that does not run is an error that says so."""
+    """Asking for the address of a server that does not run is an error with the remedy."""
     server = ExchangeServer(Bybit(ASSETS, QUOTES, T0))
     with pytest.raises(RuntimeError, match="the bybit server is not running"):
         _ = server.ws_url

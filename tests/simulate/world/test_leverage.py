@@ -19,20 +19,20 @@ def test_new_positions_lie_beyond_the_nearest_bins(side: Side) -> None:
 
 
 @given(st.sampled_from(SIDES), st.lists(st.integers(-300, 300), min_size=1, max_size=30))
-def test_nothing_is_lost_or_killed_twice(side: Side, path: list[int]) -> None:
-    """Whatever the path, what is open and what died is what was opened; a price that was reached kills nobody again."""
+def test_nothing_is_lost_or_liquidated_twice(side: Side, path: list[int]) -> None:
+    """Whatever the path, what is open and what was liquidated add up to what was opened."""
     ring = LeverageRing(side, 1.0, 0.024, np.random.default_rng(1))
-    opened, dead = ring.open, 0.0
+    opened, liquidated = ring.open, 0.0
     assert opened == pytest.approx(1)
     for at in path:
         if ring.reaches(at):
-            dead += ring.cross(at)
+            liquidated += ring.cross(at)
             assert not ring.reaches(at)
             assert ring.cross(at) == 0
-    assert ring.open + dead == pytest.approx(opened)
+    assert ring.open + liquidated == pytest.approx(opened)
     ring.close(0.25)
     ring.add(0, 0.5)
-    assert ring.open == pytest.approx(0.75 * (opened - dead) + 0.5)
+    assert ring.open == pytest.approx(0.75 * (opened - liquidated) + 0.5)
 
 
 def test_closing_for_years_keeps_the_sum() -> None:

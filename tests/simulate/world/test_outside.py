@@ -3,13 +3,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from monitor.simulate.world.outside import Shock, delivered, followed, paths, profile, shocks, spells
+from monitor.simulate.world.outside import Shock, lagged, paths, profile, shock_returns, shocks, spells
 from monitor.simulate.world.settings import DAY_S, NAMED, WorldSettings
 
 
 def test_a_shock_brings_its_whole_size() -> None:
     """Half of it in the first third of its time; what lies beyond the end is left out."""
-    returns = delivered([Shock(10, 60, -0.02), Shock(5_000, 10, 1.0)], 100)
+    returns = shock_returns([Shock(10, 60, -0.02), Shock(5_000, 10, 1.0)], 100)
     assert returns.sum() == pytest.approx(-0.02)
     assert returns[10:30].sum() < -0.01
     assert not returns[:10].any()
@@ -34,7 +34,7 @@ def test_the_profile_follows_the_hours_of_the_week() -> None:
 
 def test_followers_come_three_seconds_behind() -> None:
     """A step of the leader arrives by 63 % after three seconds, and whole."""
-    seen = followed(np.concatenate((np.zeros(10), np.ones(50))))
+    seen = lagged(np.concatenate((np.zeros(10), np.ones(50))))
     assert seen[12] == pytest.approx(0.63, abs=0.01)
     assert seen[-1] == pytest.approx(1)
 

@@ -97,7 +97,7 @@ def assert_rule_holds_from(world: World, episode: Episode) -> None:
 
 
 def test_truth_follows_its_own_rule(eventful: World) -> None:
-    """Times are in order, both parts of the rule are met, and severity and kind say what the figures say."""
+    """Times are in order, both parts of the rule are met, and severity and kind agree with the figures."""
     found = [episode for episode in eventful.episodes() if not isinstance(episode, NearMiss)]
     assert found
     facts = {one.asset: one for one in eventful.header().assets}
@@ -143,14 +143,14 @@ def test_an_asset_a_thousand_times_smaller_is_the_same_in_proportion() -> None:
 
 
 def test_more_shocks_make_more_cascades() -> None:
-    """Without any from outside nothing dies in numbers; with eight times the usual there is a cascade within days."""
+    """Without outside shocks there is no cascade; with eight times the usual there is one within days."""
     still, busy = (World(WorldSettings(seed=91, days=4, assets=2, shocks=often)) for often in (0.0, 8.0))
     assert not still.episodes()
     assert [one for one in busy.episodes() if one.severity]
 
 
-def test_outages_and_decoys_are_told(world: World) -> None:
-    """Every gap lies in an outage of the truth, and no mark of that venue within it."""
+def test_outages_and_decoys_are_in_the_truth(world: World) -> None:
+    """Every gap lies in an outage of the truth, and no mark of that venue lies within it."""
     settings = WorldSettings(seed=8, days=3, assets=1)
     stressed = World(settings)
     outages = {
@@ -184,6 +184,6 @@ def test_outages_and_decoys_are_told(world: World) -> None:
     ],
 )
 def test_an_impossible_world_is_refused(wrong: dict[str, float]) -> None:
-    """What no world can be made of is an error when it is asked for."""
+    """Settings of which no world can be made are refused."""
     with pytest.raises(ValueError, match=r"must be positive|must not be negative|never ends"):
         WorldSettings(**wrong)  # type: ignore[arg-type]

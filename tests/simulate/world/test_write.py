@@ -55,7 +55,7 @@ def test_truth_begins_with_the_world(written: Path) -> None:
 
 
 def test_true_minutes_add_up_to_the_worlds_sums(written: Path) -> None:
-    """To the cent."""
+    """True minutes add up to the world's sums, to the cent."""
     first = json.loads((written / "truth.jsonl").read_text().splitlines()[0])
     with gzip.open(written / "truth_minutes.csv.gz", "rt") as rows:
         header, *minutes = (row.rstrip("\n").split(",") for row in rows)
