@@ -231,7 +231,7 @@ def test_recorded_frames_are_read_with_the_recorded_contracts(tmp_path: Path, pr
             forced = [order(dialect.venue, end_ms - 50, number=end_ms) for dialect in dialects]
             for dialect in dialects:
                 for outgoing in [*dialect.frames_for(step(end_ms, forced)), *dialect.flush()]:
-                    if dialect.is_liquidations(outgoing.topic) and outgoing.topic != "!forceOrder@arr":
+                    if dialect.carries_liquidations(outgoing.topic) and outgoing.topic != "!forceOrder@arr":
                         recorder.frame(dialect.venue, "public-0", T0 + end_ms * 1_000, outgoing.frame)
     out, err = printed(path)
     summary = json.loads(out.splitlines()[-1])

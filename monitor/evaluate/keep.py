@@ -35,6 +35,7 @@ DETECTS: Final = (
     "monitor.onset",
     "monitor.rolling",
     "monitor.simulate.faults",
+    "monitor.validation",
 )
 """Modules and packages on which the result of every market depends."""
 SIMULATES: Final = ("monitor.simulate.book", "monitor.simulate.impact", "monitor.simulate.world")

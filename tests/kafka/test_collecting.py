@@ -54,7 +54,7 @@ async def watched(arena: Arena, count: int) -> None:
 
     def listeners(exchange: ExchangeServer) -> int:
         topics = (client.topics for client in exchange._clients.values())
-        return sum(any(map(exchange.dialect.is_liquidations, each)) for each in topics)
+        return sum(any(map(exchange.dialect.carries_liquidations, each)) for each in topics)
 
     await until(lambda: all(listeners(exchange) >= count for exchange in arena.exchanges.values()), 30)
 
