@@ -1,7 +1,8 @@
 """Several topics of one partition as one stream, second by second, the same however they are read. No I/O.
 
 A record takes effect at its receive time, but never before one that stands in front of it in its topic. So each topic
-by itself says how far it is known: up to the latest time in what was read of it. A second is complete once every topic
+by itself says how far it is known: up to its watermark (:mod:`monitor.watermark`), the latest time in what was read of
+it that is believed. A second is complete once every topic
 is known beyond it; collectors make sure of that with a heartbeat of every venue in every topic each second, whatever
 else it carries. Which second a record falls into is thus a pure function of the topics' contents.
 """
@@ -9,76 +10,110 @@ else it carries. Which second a record falls into is thus a pure function of the
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final, NamedTuple
 
+import msgspec
+
 from monitor.bus.ports import Batch
-from monitor.events import MICROS, AnyEvent
+from monitor.events import MICROS, AnyEvent, Heartbeat
+from monitor.watermark import Mark, Placed, Watermark
 
 AHEAD: Final = 20_000
 """Records that a topic may be ahead of the others before it should not be read on: half a second of decoding."""
 
 
+NewWatermark = Callable[[Mark], Watermark]
+
+
 class Position(NamedTuple):
-    """How far a topic was taken: the offset to go on from, and the latest time before it, microseconds."""
+    """How far a topic was taken: the offset to go on from, and the watermark of what stands before it."""
 
     offset: int
-    reached_us: int
+    mark: Mark = Mark()
+
+    @property
+    def reached_us(self) -> int:
+        """The watermark, microseconds."""
+        return self.mark.reached_us
 
 
 class Chunk:
-    """Consecutive records of one second."""
+    """Consecutive records of one second, and the position after the last of them."""
 
-    __slots__ = ("next_offset", "reached_us", "records", "second")
+    __slots__ = ("position", "records", "second")
 
-    def __init__(self, second: int) -> None:
+    def __init__(self, second: int, position: Position) -> None:
         self.second = second
         self.records: list[AnyEvent] = []
-        self.next_offset = 0
-        self.reached_us = 0
+        self.position = position
 
 
 class Lane:
     """One topic: what was read and not taken yet.
 
+    Args:
+        start: where reading begins.
+        new_watermark: makes the topic's watermark.
+
     Attributes:
         fetched: the offset after the last record read.
-        reached_us: the latest time in what was read.
+        watermark: of what was read.
         waiting: records not taken.
         taken: how far it was taken.
     """
 
-    __slots__ = ("_chunks", "fetched", "reached_us", "taken", "waiting")
+    __slots__ = ("_chunks", "fetched", "taken", "waiting", "watermark")
 
-    def __init__(self, start: Position) -> None:
+    def __init__(self, start: Position, new_watermark: NewWatermark) -> None:
         self.taken = start
         self.fetched = start.offset
-        self.reached_us = start.reached_us
+        self.watermark = new_watermark(start.mark)
         self.waiting = 0
         self._chunks: deque[Chunk] = deque()
+        self._append(start.mark.released, start.offset, None)
+
+    @property
+    def reached_us(self) -> int:
+        """The watermark of what was read, microseconds."""
+        return self.watermark.reached_us
 
     def put(self, batch: Batch) -> None:
         """Append what was read; what was read before is passed over."""
         skip = max(0, self.fetched - batch.first_offset)
-        records = batch.records[skip:]
-        if not records:
-            return
-        reached_us = self.reached_us
-        chunk = self._chunks[-1] if self._chunks else Chunk(-1)
-        for offset, record in enumerate(records, batch.first_offset + skip + 1):
+        watermark = self.watermark
+        chunk = self._chunks[-1] if self._chunks else None
+        for offset, record in enumerate(batch.records[skip:], batch.first_offset + skip):
             at_us = record.receive_time_us or record.event_time_us  # type: ignore[union-attr]  # market events alone
-            if at_us > reached_us:
-                reached_us = at_us
-            second = reached_us // MICROS
-            if second != chunk.second:
-                chunk = Chunk(second)
+            if chunk is not None and watermark.low_us <= at_us <= watermark.reached_us:
+                chunk.records.append(record)  # type: ignore[arg-type]
+                if type(record) is Heartbeat:
+                    watermark.note(record.venue)
+                self.waiting += 1
+                continue
+            if chunk is not None:
+                chunk.position = Position(offset, watermark.mark())
+            chunk = self._append(watermark.take(record), offset + 1, chunk)  # type: ignore[arg-type]
+        self.fetched = max(self.fetched, batch.next_offset)
+        if chunk is not None:
+            chunk.position = Position(self.fetched, watermark.mark())
+
+    def _append(self, placed: Sequence[Placed], next_offset: int, chunk: Chunk | None) -> Chunk | None:
+        """Append records that take effect; the chunks between two seconds keep what is still to be handed out."""
+        for index, (at_us, record) in enumerate(placed):
+            second = at_us // MICROS
+            if chunk is None or second != chunk.second:
+                if chunk is not None:
+                    for earlier in self._chunks:  # later ones only where the watermark stepped back
+                        earlier.second = min(earlier.second, second)
+                    if index:
+                        rest = msgspec.structs.replace(self.watermark.mark(), released=tuple(placed[index:]))
+                        chunk.position = Position(next_offset, rest)
+                chunk = Chunk(second, Position(next_offset, self.watermark.mark()))
                 self._chunks.append(chunk)
-            chunk.records.append(record)  # type: ignore[arg-type]
-            chunk.next_offset = offset
-            chunk.reached_us = reached_us
-        self.reached_us = reached_us
-        self.fetched = batch.next_offset
-        self.waiting += len(records)
+            chunk.records.append(record)
+            self.waiting += 1
+        return chunk
 
     @property
     def second(self) -> int | None:
@@ -91,7 +126,7 @@ class Lane:
         while chunks and chunks[0].second <= second:
             chunk = chunks.popleft()
             self.waiting -= len(chunk.records)
-            self.taken = Position(chunk.next_offset, chunk.reached_us)
+            self.taken = chunk.position
             yield chunk.records
 
 
@@ -100,10 +135,11 @@ class Merge:
 
     Args:
         starts: by topic where reading begins.
+        new_watermark: makes a topic's watermark.
     """
 
-    def __init__(self, starts: Mapping[str, Position]) -> None:
-        self.lanes = {topic: Lane(start) for topic, start in starts.items()}
+    def __init__(self, starts: Mapping[str, Position], new_watermark: NewWatermark) -> None:
+        self.lanes = {topic: Lane(start, new_watermark) for topic, start in starts.items()}
 
     def put(self, batch: Batch) -> None:
         """Take what was read of one topic."""
@@ -127,6 +163,15 @@ class Merge:
     def positions(self) -> dict[str, Position]:
         """By topic how far it was taken."""
         return {topic: lane.taken for topic, lane in self.lanes.items()}
+
+    @property
+    def steps_back(self) -> int:
+        """How often the watermark of a topic stepped back."""
+        return sum(lane.watermark.steps_back for lane in self.lanes.values())
+
+    def watermarks(self) -> list[Watermark]:
+        """Return the topics' watermarks."""
+        return [lane.watermark for lane in self.lanes.values()]
 
     def ahead(self) -> set[str]:
         """Topics that should wait for the others: what is read of them would only lie about."""

@@ -1,7 +1,8 @@
 """The detector: events in the order of their arrival to signals, market-wide, pure and deterministic.
 
 An event is *placed* by its event time and *takes effect* when it arrives. Arrival is recorded data
-(``receive_time_us``), so a replay sees what the live run saw. When the first event of a new second arrives, the
+(``receive_time_us``), so a replay sees what the live run saw; an arrival that runs ahead is not believed
+(:mod:`monitor.watermark`). When the first event of a new second arrives, the
 seconds before it close: each asset that anything happened to is judged, then the market. No clock is read here; a
 caller that wants seconds to close though nothing arrives says so with :meth:`Detector.advance`.
 
@@ -18,11 +19,11 @@ import msgspec
 from monitor.cascade.asset import Asset, Summary
 from monitor.cascade.holes import Holes, recent
 from monitor.cascade.market import Market
-from monitor.cascade.quarantine import Quarantine, QuarantinedError
+from monitor.cascade.quarantine import Quarantine, QuarantinedError, ended
 from monitor.cascade.scope import EpisodeSummary, Scope, episode_id
 from monitor.cascade.settings import DetectorSettings
 from monitor.cascade.sight import Feeds
-from monitor.cascade.view import NO_CONTEXT, AssetView, DetectorView, EpisodeView, MarketView
+from monitor.cascade.view import NO_CONTEXT, AheadView, AssetView, DetectorView, EpisodeView, MarketView
 from monitor.events import (
     MARKET,
     MICROS,
@@ -41,6 +42,7 @@ from monitor.events import (
     VolatilityIndex,
     WindowTotals,
 )
+from monitor.watermark import Mark, Watermark
 
 _ENCODER: Final = msgspec.msgpack.Encoder()
 
@@ -49,6 +51,8 @@ LATE_S: Final = 2
 FORMAT: Final = 8
 """Version of the snapshot; another one is refused, because state that is half understood decides wrongly."""
 NO_GAPS: Final[Mapping[str, int]] = {}
+STEPPED_BACK: Final = "time stepped back: a clock that was wrong had been believed, so the episode is no longer followed"
+"""Note of the signal that ends an episode of what a step back dropped."""
 SILENT_S: Final = 5
 """A venue whose liquidation channel sent heartbeats and stopped for this long is in a gap."""
 
@@ -67,9 +71,11 @@ class Detector:
         self.assets: dict[str, Asset] = {}
         self.market = Market(self.settings) if with_market else None
         self.second = 0  # the current second by arrival, not closed yet
+        self.watermark = new_watermark(self.settings)
         self.liquidations = 0
         self.duplicates: dict[str, int] = {}
         self.late: dict[str, int] = {}
+        self.steps_back = 0
         self.signals_by_phase: dict[str, int] = {"calm": 0, "building": 0, "cascade": 0, "relief": 0}
         self.quarantine = Quarantine()
         self.changed: dict[str, None] = {}  # assets that a snapshot since the last one would show otherwise
@@ -94,20 +100,67 @@ class Detector:
     def apply(self, events: Iterable[Any]) -> list[Signal]:
         """Take events in the order of their arrival; returns the signals of the seconds that they close."""
         signals: list[Signal] = []
-        handlers = self._handlers
+        handlers, watermark = self._handlers, self.watermark
+        watermark.follow(self.second * MICROS)
         ends_us = (self.second + 1) * MICROS
         for event in events:
-            arrived_us = event.receive_time_us or event.event_time_us
-            if arrived_us >= ends_us:
-                signals += self.advance(arrived_us // MICROS)
-                ends_us = (self.second + 1) * MICROS
-            handler = handlers[type(event)]
+            if watermark.low_us <= (event.receive_time_us or event.event_time_us) < ends_us:
+                try:
+                    handlers[type(event)](event)
+                except Exception as error:  # noqa: BLE001  # whatever it is, it is this asset's alone
+                    self._not_applied(event, error)
+                continue
+            for at_us, placed in watermark.take(event):
+                second = at_us // MICROS
+                if second > self.second:
+                    signals += self.advance(second)
+                elif second < self.second:
+                    signals += self.step_back(second)
+                self.place((placed,))
+            ends_us = (self.second + 1) * MICROS
+        return signals
+
+    def place(self, events: Iterable[Any]) -> None:
+        """Take events into the current second, whatever their arrival: the caller has decided on it."""
+        handlers = self._handlers
+        for event in events:
             try:
-                handler(event)
-            except QuarantinedError:
-                self.quarantine.passed_over += 1
+                handlers[type(event)](event)
             except Exception as error:  # noqa: BLE001  # whatever it is, it is this asset's alone
-                self._set_aside(event.asset, self.second, error, event)
+                self._not_applied(event, error)
+
+    def _not_applied(self, event: Event, error: Exception) -> None:
+        if isinstance(error, QuarantinedError):
+            self.quarantine.passed_over += 1
+        else:
+            self._set_aside(event.asset, self.second, error, event)
+
+    def step_back(self, second: int) -> list[Signal]:
+        """Make an earlier second the current one, because it was passed by a clock that was wrong.
+
+        Whatever was judged after it is dropped: an asset that was opened later begins anew, and so does the market.
+
+        Returns:
+            The signals that end the episodes of what was dropped.
+        """
+        self.second = second
+        signals: list[Signal] = []
+        for name, asset in list(self.assets.items()):
+            if max(asset.opened, asset.second) > second:
+                signals += ended(asset, second, STEPPED_BACK)
+                fresh = self.assets[name] = Asset(name, self.settings)
+                fresh.finished = asset.finished
+                self._awake.pop(name, None)
+                self.changed[name] = None
+        if self.market is not None:
+            self.market, found = market_at(self.market, second)
+            signals += found
+        self._summaries = [summary for summary in self._summaries if summary.second <= second]
+        self._heartbeats = {venue: min(at, second) for venue, at in self._heartbeats.items()}
+        self.quarantine.step_back(second)
+        self.steps_back += 1
+        for signal in signals:
+            self.signals_by_phase[signal.phase] += 1
         return signals
 
     def advance(self, second: int) -> list[Signal]:
@@ -238,6 +291,7 @@ class Detector:
         self._beats.setdefault(event.venue, {})[event.channel] = event.receive_time_us
         if event.channel == "liquidations":
             self._heartbeats[event.venue] = self.second
+        self.watermark.note(event.venue)
 
     def _gap(self, event: Gap) -> None:
         self.holes.take(event, self.second)
@@ -265,6 +319,7 @@ class Detector:
             None if self.market is None else market_view(self.market, self.second),
             self.quarantine.active(self.second), self.quarantine.faults, self.quarantine.passed_over,
             self.holes.ratios(self.second),
+            ahead_view([self.watermark], self.steps_back),
         )  # fmt: skip
 
     # Restart
@@ -297,7 +352,7 @@ class Detector:
             "heartbeats": self._heartbeats, "beats": self._beats, "holes": self.holes.state(),
             "awake": list(self._awake), "summaries": self._summaries,
             "market": self.market.state() if self.market is not None else None,
-            "quarantine": self.quarantine.state(),
+            "quarantine": self.quarantine.state(), "watermark": self.watermark.mark(),
         })  # fmt: skip
 
     @classmethod
@@ -330,6 +385,7 @@ class Detector:
         self.signals_by_phase, self._heartbeats = state["signals"], state["heartbeats"]
         self._beats = state.get("beats", {})  # states of before restarts were gaps have neither
         self.holes.load(state.get("holes", {}))
+        self.watermark = new_watermark(self.settings, msgspec.convert(state.get("watermark"), Mark | None))
         self._summaries = msgspec.convert(state["summaries"], list[Summary])
         if "quarantine" in state:  # absent from snapshots of earlier versions
             self.quarantine.load(state["quarantine"])
@@ -360,6 +416,35 @@ def close_market(
         market = Market(market.settings)
         market.finished = quarantine.finished.pop(MARKET, [])
     return market, []
+
+
+def market_at(market: Market, second: int) -> tuple[Market, list[Signal]]:
+    """Return the market as of an earlier second: itself, or a new one if it was judged since; and what that ends."""
+    if market.second <= second:
+        return market, []
+    fresh = Market(market.settings)
+    fresh.finished = market.finished
+    return fresh, ended(market, second, STEPPED_BACK)
+
+
+def new_watermark(settings: DetectorSettings, mark: Mark | None = None) -> Watermark:
+    """Return a watermark with the settings' tolerance that goes on from a mark."""
+    arrival = settings.arrival
+    return Watermark(arrival.tolerance_seconds * MICROS, arrival.confirm_seconds * MICROS, mark)
+
+
+def ahead_view(watermarks: Iterable[Watermark], steps_back: int) -> AheadView:
+    """Return what several watermarks did not believe, added up by venue."""
+    seconds: dict[str, float] = {}
+    placed: dict[str, int] = {}
+    refused: dict[str, int] = {}
+    for watermark in watermarks:
+        for venue, distance_s in watermark.distances_s().items():
+            seconds[venue] = max(distance_s, seconds.get(venue, 0.0))
+        for into, counts in ((placed, watermark.placed_ahead), (refused, watermark.refused)):
+            for venue, count in counts.items():
+                into[venue] = into.get(venue, 0) + count
+    return AheadView(seconds, placed, refused, steps_back)
 
 
 def feeds_at(heartbeats: Mapping[str, int], second: int, gaps: Mapping[str, int] = NO_GAPS) -> Feeds:

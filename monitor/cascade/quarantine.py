@@ -95,6 +95,10 @@ class Quarantine:
         self._pending.append(Unapplied(second, Reject(venue, "not_applicable", detail, received_us, _sample(event))))
         log.error("%s; %s is in quarantine for %d s of market time", detail, name, LENGTH_S, exc_info=error)
 
+    def step_back(self, second: int) -> None:
+        """Let no quarantine last longer from ``second`` than one does, because time stepped back to it."""
+        self.until = {name: min(until, second + LENGTH_S) for name, until in self.until.items()}
+
     def active(self, second: int) -> list[str]:
         """Return the names in quarantine as of a second, sorted."""
         return sorted(name for name, until in self.until.items() if second < until)
@@ -130,7 +134,7 @@ class Quarantine:
         self._pending = msgspec.convert(state["pending"], list[Unapplied])
 
 
-def ended(scope: Scope, second: int) -> list[Signal]:
+def ended(scope: Scope, second: int, note: str = NOTE) -> list[Signal]:
     """Return the signals that end the running episodes of a scope, made of its phases alone: the rest may be broken."""
     return [
         Signal(
@@ -138,7 +142,7 @@ def ended(scope: Scope, second: int) -> list[Signal]:
             asset=scope.name, phase="calm", previous_phase=state.phase, direction=side, risk_score=0.0,
             event_time_us=(second + 1) * MICROS, emitted_time_us=0, started_us=(state.episode.started + 1) * MICROS,
             price=None, drawdown_pct=0.0, liquidated_usd=SideTotals(0.0, 0.0), windows={}, evidence=[],
-            coverage=SignalCoverage([], [], 0.0), notes=[NOTE], wave=state.episode.waves,
+            coverage=SignalCoverage([], [], 0.0), notes=[note], wave=state.episode.waves,
         )
         for side, state in ((side, phases.state) for side, phases in zip(SIDES, scope.phases, strict=True))
         if state.episode is not None and state.phase != "calm"

@@ -196,6 +196,21 @@ class PhaseSettings(_Frozen):
     min_dwell_seconds: PositiveInt = Field(30, description="No way down before a phase has lasted this long, seconds.")
 
 
+class ArrivalSettings(_Frozen):
+    """Which arrival times are believed; see "A clock that runs ahead" in ``docs/detection.md``."""
+
+    tolerance_seconds: PositiveInt = Field(
+        10,
+        description="How far ahead of the watermark an arrival time is believed at once, seconds. Servers kept by NTP "
+        "differ by milliseconds and laptops by seconds; a larger value lets a wrong clock move the watermark further.",
+    )
+    confirm_seconds: PositiveInt = Field(
+        15,
+        description="How long arrival times that lie further ahead must go on, uncontradicted, before they are "
+        "believed, seconds. After a silence in which no exchange reports, detection is late by as much.",
+    )
+
+
 class MarketSettings(_Frozen):
     """The market as a whole, seen as one more asset named ``MARKET``."""
 
@@ -233,6 +248,7 @@ class DetectorSettings(_Frozen):
     judged: JudgedSettings = Field(JudgedSettings(), description="Windows that a decision looks at.")
     phases: PhaseSettings = Field(PhaseSettings(), description="Phase thresholds and holding times.")
     market: MarketSettings = Field(MarketSettings(), description="The market-wide view.")
+    arrival: ArrivalSettings = Field(ArrivalSettings(), description="Which arrival times are believed.")
     levels: dict[str, tuple[PositiveFloat, ...]] = Field(
         {},
         description="Price levels to watch by asset, USD: `{BTC: [75000, 70000]}`. Which is above, tested, broken or "

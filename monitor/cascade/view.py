@@ -104,6 +104,22 @@ class MarketView(NamedTuple):
     lead_correlation: float = 0.0
 
 
+class AheadView(NamedTuple):
+    """Arrival times that were not believed, by venue, and how often time stepped back.
+
+    Attributes:
+        seconds: how far ahead the last such record was stamped, if within the last minute of market time, else 0.
+        placed: records that were placed at the watermark instead.
+        refused: records that were refused.
+        steps_back: how often the current second stepped back.
+    """
+
+    seconds: Mapping[str, float] = {}
+    placed: Mapping[str, int] = {}
+    refused: Mapping[str, int] = {}
+    steps_back: int = 0
+
+
 class DetectorView(NamedTuple):
     """The detector as a whole; ``market`` is None where that is judged elsewhere.
 
@@ -125,3 +141,4 @@ class DetectorView(NamedTuple):
     faults: int = 0
     passed_over: int = 0
     gap_ratios: Mapping[tuple[str, str], float] = {}
+    ahead: AheadView = AheadView()

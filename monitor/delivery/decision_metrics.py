@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
-from monitor.cascade.view import AssetView, DetectorView, MarketView
+from monitor.cascade.view import AheadView, AssetView, DetectorView, MarketView
 from monitor.delivery.families import Family, counter, gauge
 from monitor.events import SIDES
 
@@ -59,6 +59,33 @@ def quarantine_metrics(view: DetectorView) -> Iterator[Family]:
         "Market records that were not applied: `fault` for those that raised, `quarantined` for those passed over.",
         ("reason",),
         [(("fault",), view.faults), (("quarantined",), view.passed_over)],
+    )
+
+
+def ahead_metrics(view: AheadView, venues: Iterable[str]) -> Iterator[Family]:
+    """Arrival times that were not believed."""
+    known = dict.fromkeys([*venues, *view.seconds, *view.refused])
+    yield gauge(
+        "source_ahead_seconds",
+        "How far ahead of the watermark a venue's records were stamped within the last minute, seconds; 0 for none.",
+        ("venue",),
+        [((venue,), view.seconds.get(venue, 0.0)) for venue in known],
+    )
+    yield counter(
+        "source_ahead_records",
+        "Records stamped ahead of the watermark, placed at it or refused.",
+        ("venue", "outcome"),
+        [
+            ((venue, outcome), counts.get(venue, 0))
+            for venue in known
+            for outcome, counts in (("placed", view.placed), ("refused", view.refused))
+        ],
+    )
+    yield counter(
+        "watermark_steps_back",
+        "Times that the watermark lay in the future and stepped back; state judged since was dropped.",
+        (),
+        [((), view.steps_back)],
     )
 
 

@@ -19,6 +19,7 @@ from monitor.bus.ports import Partition
 from monitor.cascade.view import AssetView, DetectorView, Histogram
 from monitor.delivery.context_metrics import context_rows
 from monitor.delivery.decision_metrics import (
+    ahead_metrics,
     evidence_metrics,
     gap_metrics,
     market_metrics,
@@ -204,6 +205,7 @@ class MonitorMetrics:
             [((), view.second)],
         )
         yield from quarantine_metrics(view)
+        yield from ahead_metrics(view.ahead, self._venues)
         if view.market is not None:
             yield from market_metrics(view.market)
         own, rest = split_assets(view.assets, self._pinned, self._max_assets)

@@ -16,7 +16,7 @@ from monitor.adapters.restart import Predecessors
 from monitor.bus.memory import MemoryBus
 from monitor.bus.ports import Partition
 from monitor.bus.topics import MARKET_TOPICS, SIGNALS
-from monitor.cascade.detector import Detector
+from monitor.cascade.detector import Detector, ahead_view
 from monitor.delivery.http import Check, HttpServer, routes
 from monitor.delivery.metrics import MonitorMetrics, Snapshot
 from monitor.delivery.page.site import page_routes, sample
@@ -27,11 +27,12 @@ from monitor.delivery.signals import SignalLines
 from monitor.errors import OperatorError
 from monitor.events import Signal
 from monitor.runtime import state_file
-from monitor.runtime.clock import monotonic_us, wall_clock_us
+from monitor.runtime.clock import SteadyClock, monotonic_us
 from monitor.runtime.collecting import Collecting, collecting
 from monitor.runtime.decider import Decider
 from monitor.runtime.journal import Journal
 from monitor.runtime.notifying import faults, local_notifiers, run_local
+from monitor.runtime.time_check import time_check
 from monitor.settings import Settings
 from monitor.side_output import SideOutput
 
@@ -62,14 +63,14 @@ async def _watch(settings: Settings) -> None:
 
 @asynccontextmanager
 async def monitoring(
-    settings: Settings, detector: Detector | None = None, clock: Callable[[], int] = wall_clock_us
+    settings: Settings, detector: Detector | None = None, clock: Callable[[], int] | None = None
 ) -> AsyncIterator[Monitor]:
     """Everything of role ``all``, running while the context lasts.
 
     Args:
         settings: the settings; ``bus.kind`` must be ``memory``.
         detector: one that is warm already; otherwise the state file's, or a new one.
-        clock: the machine's time in microseconds.
+        clock: the machine's time in microseconds; by default the wall clock without its short steps.
 
     Raises:
         OperatorError: the settings ask for what this role cannot do, or the state file cannot be used.
@@ -77,6 +78,7 @@ async def monitoring(
     """
     if settings.bus.kind != "memory":
         raise OperatorError("role all runs on bus.kind memory; with kafka run the roles collector and detector")
+    clock = clock or SteadyClock()
     path = settings.delivery.state_file
     journal: Journal | None = None
     pending: list[Signal] = []
@@ -120,7 +122,9 @@ async def monitoring(
             settings.delivery.assets,
             settings.delivery.max_assets,
         )
-        table = routes(metrics.exposition, lambda: pulse.alive, lambda: _checks(decider, at_work, notifiers, pulse))
+        table = routes(
+            metrics.exposition, lambda: pulse.alive, lambda: _checks(decider, at_work, notifiers, pulse, clock)
+        )
         page = Source(
             detector.scopes,
             lambda: detector.second,
@@ -182,11 +186,19 @@ def _fleets(at_work: Collecting) -> list[FleetStats]:
     return [venue.fleet for venue in at_work.collector.stats() if venue.fleet is not None]
 
 
-def _checks(decider: Decider, at_work: Collecting, notifiers: Sequence[Notifier], pulse: Pulse) -> list[Check]:
-    checks = [_state_check(decider), at_work.feeds()]
+def _checks(
+    decider: Decider, at_work: Collecting, notifiers: Sequence[Notifier], pulse: Pulse, clock: Callable[[], int]
+) -> list[Check]:
+    checks = [_state_check(decider), at_work.feeds(), pulse.ask(lambda: _time_check(decider, clock))]
     if notifiers:
         checks.append(pulse.ask(lambda: faults([notifier.stats() for notifier in notifiers])))
     return checks
+
+
+def _time_check(decider: Decider, clock: Callable[[], int]) -> Check:
+    detector = decider.detector
+    ahead = ahead_view([detector.watermark], detector.steps_back)
+    return time_check(detector.second, ahead, clock(), detector.settings.arrival.tolerance_seconds)
 
 
 def _state_check(decider: Decider) -> Check:

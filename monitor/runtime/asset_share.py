@@ -11,11 +11,12 @@ from monitor.bus import codec
 from monitor.bus.merge import Merge, Position
 from monitor.bus.ports import Batch, Outgoing
 from monitor.bus.topics import MARKET_TOPICS, SIGNALS, SUMMARIES
-from monitor.cascade.detector import FORMAT, Detector, asset_view
+from monitor.cascade.detector import FORMAT, Detector, asset_view, new_watermark
 from monitor.cascade.settings import DetectorSettings
 from monitor.cascade.view import AssetView
 from monitor.events import ALL, MICROS, MONITOR, Closed, Heartbeat, Signal
 from monitor.runtime.share import COMMON, Step, after, outgoing, rejected
+from monitor.watermark import Mark, Watermark
 
 STEP_RECORDS: Final = 5_000
 """About as many records are decided on at once: 50 ms, so that the group's heartbeats on the same loop stay in time."""
@@ -24,9 +25,12 @@ BEAT_S: Final = 5
 
 
 class Kept(msgspec.Struct, array_like=True):
-    """The common part of a snapshot: by topic offset and latest time, the last closed second, the detector's own."""
+    """The common part of a snapshot: by topic the position, the last closed second, the detector's own.
 
-    positions: dict[str, tuple[int, int]]
+    A number instead of a mark is the watermark alone, from before marks were kept.
+    """
+
+    positions: Mapping[str, tuple[int, Mark | int]]
     closed: int
     detector: bytes
 
@@ -48,7 +52,9 @@ class AssetShare:
         self.detector = detector
         self.closed = closed
         self._partition = partition
-        self._merge = Merge(positions)
+        self._merge = Merge(positions, lambda mark: new_watermark(detector.settings, mark))
+        self._steps_back = 0
+        self._ended: list[Signal] = []  # signals of a step back, until the next step
         self._emitted = max(closed, emitted)
 
     @classmethod
@@ -61,7 +67,7 @@ class AssetShare:
             ValueError: the parts are of another format.
         """
         if COMMON not in parts:
-            positions = {topic.name: Position(0, 0) for topic in MARKET_TOPICS}
+            positions = {topic.name: Position(0) for topic in MARKET_TOPICS}
             return cls(partition, Detector(settings, with_market=False), positions, 0, emitted)
         try:
             kept = msgspec.msgpack.decode(parts[COMMON], type=Kept)
@@ -69,7 +75,10 @@ class AssetShare:
             raise ValueError("not a snapshot of a partition's assets") from error
         assets = {name: part for name, part in parts.items() if name != COMMON}
         detector = Detector.assemble(kept.detector, assets, settings, with_market=False)
-        positions = {topic: Position(*position) for topic, position in kept.positions.items()}
+        positions = {
+            topic: Position(offset, Mark(mark, mark) if isinstance(mark, int) else mark)
+            for topic, (offset, mark) in kept.positions.items()
+        }
         return cls(partition, detector, positions, kept.closed, emitted)
 
     def put(self, batch: Batch) -> None:
@@ -78,13 +87,14 @@ class AssetShare:
 
     def step(self, now_us: int) -> Step | None:
         """Decide on what is complete, up to :data:`STEP_RECORDS`."""
+        self._follow_back()
         detector, merge, emitted = self.detector, self._merge, self._emitted
         signals: list[Signal] = []
         records: list[Outgoing] = []
         budget, before = STEP_RECORDS, self.closed
         while budget > 0:
             for events in merge.take(detector.second):
-                signals += detector.apply(events)
+                detector.place(events)
                 budget -= len(events)
             second = merge.next_second()
             if second <= detector.second:
@@ -100,8 +110,20 @@ class AssetShare:
             return None
         if self.closed > emitted and (self.closed + 1) // BEAT_S > (before + 1) // BEAT_S:
             records.append(self._beat(now_us))
+        signals, self._ended = self._ended + signals, []
         fresh = after(signals, emitted)
         return Step(fresh, outgoing(fresh, self._partition, now_us) + records, self.closed)
+
+    def _follow_back(self) -> None:
+        """Step back with a topic whose watermark did: the seconds since were closed by a clock that was wrong."""
+        if self._merge.steps_back == self._steps_back:
+            return
+        self._steps_back = self._merge.steps_back
+        second = self._merge.next_second()
+        if second < self.detector.second:
+            self._ended += self.detector.step_back(second)
+            self.closed = min(self.closed, second - 1)
+            self._emitted = min(self._emitted, self.closed)
 
     def _word(self) -> Outgoing:
         """What the market must know of the seconds just closed."""
@@ -133,8 +155,12 @@ class AssetShare:
         detector = self.detector
         parts = {name: detector.asset_state(name) for name in detector.changed}
         detector.changed.clear()
-        positions = {topic: (at.offset, at.reached_us) for topic, at in self.positions().items()}
+        positions = {topic: (at.offset, at.mark) for topic, at in self.positions().items()}
         return parts | {COMMON: msgspec.msgpack.encode(Kept(positions, self.closed, detector.common_state()))}
+
+    def watermarks(self) -> Sequence[Watermark]:
+        """Return the watermarks of its topics."""
+        return self._merge.watermarks()
 
     def views(self) -> Sequence[AssetView]:
         """Its assets."""

@@ -28,7 +28,7 @@ from monitor.delivery.http import Check, HttpServer, feeds_check, routes
 from monitor.delivery.metrics import MonitorMetrics, Snapshot
 from monitor.delivery.pulse import Pulse
 from monitor.recording import Recorder
-from monitor.runtime.clock import monotonic_us, wall_clock_us
+from monitor.runtime.clock import SteadyClock, monotonic_us
 from monitor.runtime.collector import Collector, CollectorSettings, WatchedVenue
 from monitor.settings import Settings
 from monitor.side_output import OutputStats, SideOutput
@@ -116,7 +116,7 @@ def collecting(
 
 def run(settings: Settings) -> int:
     """Collect until cancelled; what ``cascade-monitor run`` does with role ``collector``."""
-    uvloop.run(_collect(settings, wall_clock_us))
+    uvloop.run(_collect(settings, SteadyClock()))
     return 0
 
 

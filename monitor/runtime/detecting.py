@@ -19,9 +19,9 @@ from monitor.bus.kafka_subscriber import KafkaSubscriber
 from monitor.bus.partitioner import Partitioner
 from monitor.bus.ports import Partition
 from monitor.bus.topics import CASCADE_STATE, LIQUIDATIONS, MARKET_TOPICS, REJECTS, SIGNALS, SNAPSHOTS, SUMMARIES
-from monitor.cascade.detector import market_view
+from monitor.cascade.detector import ahead_view, market_view
 from monitor.cascade.scope import Scope
-from monitor.cascade.view import DetectorView
+from monitor.cascade.view import AheadView, DetectorView
 from monitor.delivery.http import Check, HttpServer, routes
 from monitor.delivery.metrics import MonitorMetrics, Snapshot
 from monitor.delivery.page.site import page_routes, sample
@@ -29,8 +29,9 @@ from monitor.delivery.page.state import Source
 from monitor.delivery.pulse import Pulse
 from monitor.events import MARKET
 from monitor.runtime.asset_share import AssetShare
-from monitor.runtime.clock import monotonic_us, wall_clock_us
+from monitor.runtime.clock import SteadyClock, monotonic_us
 from monitor.runtime.market_share import MarketShare
+from monitor.runtime.time_check import time_check
 from monitor.runtime.unreadable import Unreadable
 from monitor.runtime.worker import RECLAIM_BEATS, Counters, Place, Worker
 from monitor.settings import Settings
@@ -185,7 +186,15 @@ class Member:
             sum(each.faults for each in quarantines),
             sum(each.passed_over for each in quarantines),
             self.gap_ratios(),
+            self.ahead(),
         )  # fmt: skip
+
+    def ahead(self) -> AheadView:
+        """Return what the shares of this member did not believe."""
+        shares = [worker.share for worker in self.workers.values()]
+        assets = [share for share in shares if isinstance(share, AssetShare)]
+        watermarks = [watermark for share in assets for watermark in share.watermarks()]
+        return ahead_view(watermarks, sum(share.detector.steps_back for share in assets))
 
     def scopes(self) -> list[Scope]:
         """The assets of the shares of this member, and the market if it judges it."""
@@ -228,13 +237,14 @@ class Member:
 
 
 @asynccontextmanager
-async def detecting(settings: Settings, clock: Callable[[], int] = wall_clock_us) -> AsyncIterator[str]:
+async def detecting(settings: Settings, clock: Callable[[], int] | None = None) -> AsyncIterator[str]:
     """A detector at work while the context lasts; gives its address.
 
     Raises:
         OperatorError: Kafka cannot be used as it is.
         OSError: the metrics port is taken.
     """
+    clock = clock or SteadyClock()
     member = Member(settings, clock)
     pulse = Pulse(monotonic_us)
     delivery = settings.delivery
@@ -246,8 +256,11 @@ async def detecting(settings: Settings, clock: Callable[[], int] = wall_clock_us
             records_unreadable=member.unreadable.count,
         )  # fmt: skip
 
+    def time() -> Check:
+        return time_check(member.second(), member.ahead(), clock(), settings.detector.arrival.tolerance_seconds)
+
     metrics = MonitorMetrics(lambda: pulse.ask(snapshot), (), delivery.assets, delivery.max_assets)
-    table = routes(metrics.exposition, lambda: pulse.alive, lambda: [pulse.ask(member.ready)])
+    table = routes(metrics.exposition, lambda: pulse.alive, lambda: [pulse.ask(member.ready), pulse.ask(time)])
     page = Source(member.scopes, member.second, list, clock, member.gap_ratios)
     if delivery.page:
         table |= page_routes(lambda: pulse.ask(page.state))

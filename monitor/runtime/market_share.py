@@ -12,7 +12,7 @@ from monitor.bus.merge import Position
 from monitor.bus.ports import Batch
 from monitor.bus.topics import SUMMARIES
 from monitor.cascade.asset import Summary
-from monitor.cascade.detector import FORMAT, asset_view, close_market, feeds_at
+from monitor.cascade.detector import FORMAT, asset_view, close_market, feeds_at, market_at
 from monitor.cascade.market import Market
 from monitor.cascade.quarantine import Quarantine
 from monitor.cascade.settings import DetectorSettings
@@ -57,6 +57,8 @@ class MarketShare:
     def __init__(self, settings: DetectorSettings, partitions: int, home: int) -> None:
         self.market = Market(settings)
         self.quarantine = Quarantine()
+        self._ended: list[Signal] = []  # signals of a step back, until the next step
+        self._stepped_back = False  # whether a partition did since the last step
         self.closed = 0
         self.passed_over = 0
         self._partitions = partitions
@@ -116,6 +118,7 @@ class MarketShare:
             summaries = []
         for summary in summaries:
             self._pending.setdefault(summary.second, []).append(summary)
+        self._stepped_back |= word.second < self._closed_by.get(word.partition, 0)
         self._closed_by[word.partition] = word.second
         for told, seconds in ((self._beats, word.beats), (self._gaps, word.gaps)):
             latest = told.setdefault(word.second, {})
@@ -127,15 +130,31 @@ class MarketShare:
         if len(self._closed_by) < self._partitions:
             return None
         through = min(self._closed_by.values())
-        signals: list[Signal] = []
+        if self._stepped_back:
+            self._stepped_back = False
+            self._step_back(through)
+        signals, self._ended = self._ended, []
         for second in range(self.closed + 1 if self.closed else min(self._pending, default=through), through + 1):
             signals += self._close(second)
         if through <= self.closed:
+            self._ended = signals
             return None
         self.closed = through
         fresh = after(signals, self._emitted)
         records = outgoing(fresh, self._home, now_us) + rejected(self.quarantine.take(), self._home, self._emitted)
         return Step(fresh, records, self.closed)
+
+    def _step_back(self, through: int) -> None:
+        """Follow a partition that stepped back: the seconds since were closed by a clock that was wrong."""
+        if through >= self.closed:
+            return
+        self.closed = through
+        self._emitted = min(self._emitted, through)
+        self.market, ended = market_at(self.market, through)
+        self._ended += ended
+        self.quarantine.step_back(through)
+        self._pending = {second: found for second, found in self._pending.items() if second <= through}
+        self._beats = {second: beats for second, beats in self._beats.items() if second <= through}
 
     def _close(self, second: int) -> list[Signal]:
         summaries = sorted(self._pending.pop(second, ()), key=lambda each: each.asset)
@@ -149,7 +168,7 @@ class MarketShare:
 
     def positions(self) -> Mapping[str, Position]:
         """How far the partitions' words are in the state."""
-        return {SUMMARIES.name: Position(self._offset, 0)}
+        return {SUMMARIES.name: Position(self._offset)}
 
     def fetched(self) -> Mapping[str, int]:
         """The offset to read on from."""

@@ -12,7 +12,7 @@ import uvloop
 from monitor.append_file import AppendFile
 from monitor.bus.memory import MemoryBus
 from monitor.errors import OperatorError
-from monitor.runtime.clock import wall_clock_us
+from monitor.runtime.clock import SteadyClock
 from monitor.runtime.collecting import collecting
 from monitor.runtime.collector import Collector
 from monitor.settings import Settings
@@ -38,7 +38,7 @@ async def _record(settings: Settings) -> None:
         beginning.open()
         beginning.close()
     # Nobody subscribes to this bus: events are made to see gaps and to count, then dropped.
-    with collecting(settings, MemoryBus().publisher(), wall_clock_us) as at_work:
+    with collecting(settings, MemoryBus().publisher(), SteadyClock()) as at_work:
         reporting = asyncio.create_task(_report(at_work.collector))
         try:
             await at_work.collector.run()

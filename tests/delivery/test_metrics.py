@@ -14,7 +14,7 @@ from monitor import __version__
 from monitor.adapters.fleet import FleetStats
 from monitor.adapters.stats import AGE_BOUNDS_US, SessionStats, total
 from monitor.bus.ports import Partition
-from monitor.cascade.view import AssetView, DetectorView, EpisodeView, Histogram, MarketView
+from monitor.cascade.view import AheadView, AssetView, DetectorView, EpisodeView, Histogram, MarketView
 from monitor.delivery.http import HttpServer, routes
 from monitor.delivery.metrics import MonitorMetrics, Snapshot
 from monitor.delivery.paging.notifier import NotifierStats
@@ -56,6 +56,7 @@ def detector(*assets: AssetView) -> DetectorView:
         venues_in_gap=(),
         second=1_700_000_000,
         market=MarketView(0.4, (6.0, 0.0), "BTC", 2, 0.75),
+        ahead=AheadView({"okx": 3_600.0}, {"okx": 4}, {"bybit": 5}, 6),
     )
 
 
@@ -96,6 +97,10 @@ def test_detector_counts_are_shown_with_known_labels_from_zero() -> None:
     assert value(samples, "events_duplicate_total", venue="bybit") == 3
     assert value(samples, "events_duplicate_total", venue="binance-usdm") == 0
     assert value(samples, "events_late_total", venue="okx") == 1
+    assert value(samples, "source_ahead_seconds", venue="okx") == 3_600
+    assert value(samples, "source_ahead_records_total", venue="okx", outcome="placed") == 4
+    assert value(samples, "source_ahead_records_total", venue="bybit", outcome="refused") == 5
+    assert value(samples, "watermark_steps_back_total") == 6
     assert value(samples, "decided_timestamp_seconds") == 1_700_000_000
     assert value(samples, "symbols_stressed_ratio") == 0.4
     elsewhere = scrape(Snapshot(detector=detector()._replace(market=None)))

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from monitor.bus import codec
 from monitor.bus.partitioner import Partitioner
@@ -17,13 +18,13 @@ from monitor.cascade.detector import FORMAT, Detector
 from monitor.cascade.market import Market
 from monitor.cascade.quarantine import LENGTH_S
 from monitor.demo.story import DETECTOR
-from monitor.events import MARKET, MICROS, AnyEvent, Closed, Heartbeat, MarkPrice, Reject, Signal
+from monitor.events import ALL, MARKET, MICROS, AnyEvent, Closed, Event, Heartbeat, MarkPrice, Reject, Signal, TradeBar
 from monitor.runtime.asset_share import AssetShare
 from monitor.runtime.market_share import MarketShare
 from monitor.runtime.share import COMMON, Share, Step
 from monitor.simulate.listings import VENUE_SHARES
 from tests.cascade.poison import UNAPPLIED, UNCLOSED, poisoned
-from tests.kafka.story import differences, expected, story, told
+from tests.kafka.story import CALM_S, START_US, differences, expected, story, told
 
 PARTITIONS = 3
 
@@ -180,6 +181,75 @@ def test_a_fault_of_the_market_is_kept_and_sent_once(monkeypatch: pytest.MonkeyP
     assert repeated.records == []
     kept = MarketShare.restore(share.snapshot(), DETECTOR, 1, 0, 7)
     assert kept.quarantine.until == share.quarantine.until == {MARKET: 7 + LENGTH_S}
+
+
+def with_second_collector(
+    log: dict[Partition, list[Record]], ahead_s: int, from_us: int, to_us: int
+) -> dict[Partition, list[Record]]:
+    """The log with a copy of each record of a stretch of time, stamped by a clock that is ahead.
+
+    But for bars of trades: they have no id, so two collectors' count twice whatever their clocks say.
+    """
+    ahead_us = ahead_s * MICROS
+    found: dict[Partition, list[Record]] = defaultdict(list)
+    for where, records in log.items():
+        for record in records:
+            found[where].append(record)
+            assert isinstance(record, Event)
+            if from_us <= record.receive_time_us < to_us and not isinstance(record, TradeBar):
+                copy = replace(record, receive_time_us=record.receive_time_us + ahead_us)
+                if isinstance(record, Heartbeat):
+                    copy = replace(copy, event_time_us=copy.receive_time_us)
+                found[where].append(copy)
+    return found
+
+
+@pytest.mark.parametrize("ahead_s", [20 * 60, 3_600])
+def test_a_second_collector_that_is_ahead_changes_no_signal(ahead_s: int) -> None:
+    """Its clock is wrong for half a minute, before and into the cascade; the signals are those without it."""
+    begin_us = START_US + (CALM_S - 10) * MICROS
+    log = with_second_collector(logs(story()), ahead_s, begin_us, begin_us + 30 * MICROS)
+    assert differences(told(shared(log, 3)[0]), expected()) == []
+
+
+def beat_records(number: int, seconds: Iterable[int]) -> dict[Partition, list[Record]]:
+    """Every input of a share with a heartbeat in each of these seconds."""
+    return {
+        Partition(topic.name, number): [Heartbeat("okx", ALL, ALL, at * MICROS, at * MICROS, "liquidations")
+                                        for at in seconds]
+        for topic in MARKET_TOPICS
+    }  # fmt: skip
+
+
+def test_shares_step_back_from_the_future_after_a_restart() -> None:
+    """Stored state lies forty days ahead: assets and market go on with the present, and say so to each other."""
+    present = START_US // MICROS
+    future = present + 40 * 86_400
+    share, market = AssetShare.restore(0, {}, DETECTOR, 0), MarketShare(DETECTOR, 1, 0)
+    closed: list[Record] = []
+
+    def step(share: AssetShare) -> int:
+        taken = share.step(1)
+        assert taken is not None
+        closed.extend(
+            codec.decode(each.topic.name, each.value, ()) for each in taken.records if each.topic is SUMMARIES
+        )
+        return taken.closed
+
+    for where, records in beat_records(0, [future, future + 1]).items():
+        share.put(Batch(where, 0, records))
+    assert step(share) == future
+    parts = dict(share.snapshot())
+    again = AssetShare.restore(0, parts, DETECTOR, future)
+    for where, records in beat_records(0, range(present, present + 60)).items():
+        again.put(Batch(where, 2, records))
+    assert step(again) == present + 58
+    market.put(Batch(Partition(SUMMARIES.name, 0), 0, closed[:1]))
+    assert market.step(1) == Step([], [], future)
+    market.put(Batch(Partition(SUMMARIES.name, 0), 1, closed[1:]))
+    market.step(1)
+    assert market.closed == present + 58
+    assert again.detector.steps_back == 1
 
 
 def test_a_snapshot_of_something_else_is_refused() -> None:

@@ -102,6 +102,8 @@ def _flow() -> list[Builder]:
               Query(_rate("events_duplicate"), "{{venue}}")),
         lines(About("Late", "Liquidations that came over 2 s after their time; counted all the same.", RATE,
                     "clock-skew"), Query(_rate("events_late"), "{{venue}}")),
+        lines(About("Stamped ahead", "How far ahead of the others a venue's records were stamped; they did not move "
+                    "time.", SECONDS, "source-ahead"), Query(_gauge("source_ahead_seconds"), "{{venue}}")),
     ]  # fmt: skip
 
 
