@@ -239,14 +239,15 @@ def test_shares_step_back_from_the_future_after_a_restart() -> None:
     for where, records in beat_records(0, [future, future + 1]).items():
         share.put(Batch(where, 0, records))
     assert step(share) == future
+    before = len(closed)
     parts = dict(share.snapshot())
     again = AssetShare.restore(0, parts, DETECTOR, future)
     for where, records in beat_records(0, range(present, present + 60)).items():
         again.put(Batch(where, 2, records))
     assert step(again) == present + 58
-    market.put(Batch(Partition(SUMMARIES.name, 0), 0, closed[:1]))
+    market.put(Batch(Partition(SUMMARIES.name, 0), 0, closed[:before]))
     assert market.step(1) == Step([], [], future)
-    market.put(Batch(Partition(SUMMARIES.name, 0), 1, closed[1:]))
+    market.put(Batch(Partition(SUMMARIES.name, 0), before, closed[before:]))
     market.step(1)
     assert market.closed == present + 58
     assert again.detector.steps_back == 1
