@@ -51,7 +51,9 @@ LATE_S: Final = 2
 FORMAT: Final = 8
 """Version of the snapshot; another one is refused, because state that is half understood decides wrongly."""
 NO_GAPS: Final[Mapping[str, int]] = {}
-STEPPED_BACK: Final = "time stepped back: a clock that was wrong had been believed, so the episode is no longer followed"
+STEPPED_BACK: Final = (
+    "time stepped back: a clock that was wrong had been believed, so the episode is no longer followed"
+)
 """Note of the signal that ends an episode of what a step back dropped."""
 SILENT_S: Final = 5
 """A venue whose liquidation channel sent heartbeats and stopped for this long is in a gap."""

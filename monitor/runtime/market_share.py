@@ -149,7 +149,7 @@ class MarketShare:
         if through >= self.closed:
             return
         self.closed = through
-        self._emitted = min(self._emitted, through)
+        self._emitted = min(self._emitted, through - 1)  # what the step back ends is of this second
         self.market, ended = market_at(self.market, through)
         self._ended += ended
         self.quarantine.step_back(through)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import pytest
 from msgspec.structs import replace
 
-from monitor.cascade.detector import Detector
+from monitor.cascade.detector import STEPPED_BACK, Detector
 from monitor.events import ALL, MICROS, AnyEvent, Heartbeat
 from tests.cascade.scenarios import BRISK, START, crash, encoded, in_order, liquidation, mark, play
 
@@ -113,3 +113,14 @@ def test_a_step_back_leaves_what_was_not_judged_since() -> None:
     assert detector.assets["ETH"].totals == [10**9, 0]
     assert detector.assets["BTC"].totals == [0, 0]
     assert detector.second == present
+
+
+def test_a_step_back_ends_the_episodes_that_it_drops() -> None:
+    """An incident that is open is resolved by a signal that says why, and the episodes before are still known."""
+    detector = Detector(BRISK)
+    detector.apply([event for event in with_beats(crash()) if event.receive_time_us < (START + 660) * MICROS])
+    running = [episode for episode in detector.episodes() if episode.ended_us is None]
+    assert running
+    signals = detector.step_back(START + 100)
+    assert {signal.episode_id for signal in signals} == {episode.episode_id for episode in running}
+    assert {(signal.phase, *signal.notes) for signal in signals} == {("calm", STEPPED_BACK)}
