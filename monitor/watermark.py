@@ -73,6 +73,15 @@ def arrival_us(record: AnyEvent) -> int:
     return record.receive_time_us or record.event_time_us
 
 
+def _is_storable(record: AnyEvent) -> bool:
+    """Return whether a snapshot can hold a record: one with a number beyond 64 bits it cannot."""
+    try:
+        msgspec.msgpack.encode(record)
+    except OverflowError:
+        return False
+    return True
+
+
 class Watermark:
     """The watermark of one stream of records in the order of their arrival.
 
@@ -195,7 +204,7 @@ class Watermark:
             return placed
         if not dated_here and self.ahead is None:
             self.ahead = at_us, 0
-        if len(self._held) < HELD_RECORDS:
+        if len(self._held) < HELD_RECORDS and _is_storable(record):
             self._held = (*self._held, (self.reached_us, record))
             self._held_own += type(record) in _OWN
         else:
@@ -214,8 +223,9 @@ class Watermark:
         if type(record) in _OWN:
             return 0
         venue = record.venue
-        if record.event_time_us > self._claims.get(venue, 0):
-            self._claims = {**self._claims, venue: record.event_time_us}
+        event_us = min(record.event_time_us, arrival_us(record))
+        if event_us > self._claims.get(venue, 0):
+            self._claims = {**self._claims, venue: event_us}
         since_us = self.reached_us - ACTIVE_US
         voters = self._claims.keys() | {each for each, at_us in self.active.items() if at_us >= since_us}
         needed = len(voters) // 2 + 1

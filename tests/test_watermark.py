@@ -240,3 +240,20 @@ def test_a_gap_record_is_dated_by_the_collector_too() -> None:
     watermark = new()
     assert seconds(take(watermark, [beat(START), gap, beat(START + 1)])) == [0, 0, 1]
     assert HELD_US > CONFIRM * MICROS
+
+
+def test_a_record_that_no_snapshot_can_hold_is_refused_at_once() -> None:
+    """A number beyond 64 bits is held by none, so that the state can be kept whatever comes."""
+    watermark = new()
+    take(watermark, [trade(START, venue=venue) for venue in ("a", "b", "c")])
+    absurd = msgspec.structs.replace(trade(START + HOUR, venue="c"), event_time_us=2**80)
+    assert take(watermark, [absurd]) == []
+    assert watermark.refused == {"c": 1}
+    msgspec.msgpack.encode(watermark.mark())
+
+
+def test_an_event_time_ahead_of_its_arrival_claims_no_more_than_that() -> None:
+    """An exchange's clock that is ahead of its own stamp does not move the others."""
+    watermark = new()
+    take(watermark, [trade(START), trade(START + 40 * 86_400, START + 60)])
+    assert watermark.reached_us == (START + 60) * MICROS

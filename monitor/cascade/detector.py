@@ -159,6 +159,12 @@ class Detector:
             signals += found
         self._summaries = [summary for summary in self._summaries if summary.second <= second]
         self._heartbeats = {venue: min(at, second) for venue, at in self._heartbeats.items()}
+        end_us = (second + 1) * MICROS
+        self._beats = {
+            venue: {channel: min(at_us, end_us) for channel, at_us in found.items()}
+            for venue, found in self._beats.items()
+        }
+        self.holes.step_back(second)
         self.quarantine.step_back(second)
         self.steps_back += 1
         for signal in signals:
@@ -290,7 +296,10 @@ class Detector:
         self._asset(event.asset).volatility_index(event)
 
     def _heartbeat(self, event: Heartbeat) -> None:
-        self._beats.setdefault(event.venue, {})[event.channel] = event.receive_time_us
+        self._beats.setdefault(event.venue, {})[event.channel] = min(
+            event.receive_time_us,
+            (self.second + 1) * MICROS,  # a stamp that is ahead is not believed
+        )
         if event.channel == "liquidations":
             self._heartbeats[event.venue] = self.second
         self.watermark.note(event.venue)

@@ -47,6 +47,15 @@ class Holes:
         else:
             self._by_venue.pop(gap.venue, None)
 
+    def step_back(self, second: int) -> None:
+        """Forget what lies after ``second``, because time stepped back to it."""
+        end_us = (second + 1) * MICROS
+        cut = {
+            venue: [(begin, min(end, end_us)) for begin, end in found if begin < end_us]
+            for venue, found in self._by_venue.items()
+        }
+        self._by_venue = {venue: found for venue, found in cut.items() if found}
+
     def ends(self) -> dict[str, int]:
         """Return by venue the second in which its last gap ended."""
         return {venue: (max(end for _, end in found) - 1) // MICROS for venue, found in self._by_venue.items()}

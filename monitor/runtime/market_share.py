@@ -155,6 +155,7 @@ class MarketShare:
         self.quarantine.step_back(through)
         self._pending = {second: found for second, found in self._pending.items() if second <= through}
         self._beats = {second: beats for second, beats in self._beats.items() if second <= through}
+        self._gaps = {second: ends for second, ends in self._gaps.items() if second <= through}
 
     def _close(self, second: int) -> list[Signal]:
         summaries = sorted(self._pending.pop(second, ()), key=lambda each: each.asset)

@@ -58,3 +58,12 @@ def test_gaps_are_bounded_in_number_and_age() -> None:
     later = NOW + KEPT_S + 4 * MOST
     holes.take(gap(later - 1, later), later)
     assert holes.state()["okx"] == [((later - 1) * MICROS, later * MICROS)]
+
+
+def test_a_step_back_forgets_what_lies_in_the_future() -> None:
+    """A gap that a wrong clock stated ends with the present, one that begins later is gone."""
+    holes = Holes()
+    for from_s, to_s, venue in ((60, 90, "okx"), (5_000, 5_010, "bybit")):
+        holes.take(Gap(venue, "*", "*", 0, 0, "liquidations", from_s * MICROS, to_s * MICROS, "restart"), 6_000)
+    holes.step_back(79)
+    assert holes.state() == {"okx": [(60 * MICROS, 80 * MICROS)]}
