@@ -7,8 +7,9 @@ QUIET := --quiet --disable-pip-version-check
 LOCK := $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
   --no-strip-extras --no-emit-index-url --no-emit-find-links --no-header
 # Where a missed branch costs money: reading frames, summing windows, deciding the phase.
-EXACT := monitor/adapters/binance.py,monitor/adapters/binance_usdm.py,monitor/adapters/bybit.py,monitor/adapters/okx.py,$\
-  monitor/adapters/records.py,monitor/adapters/rows.py,monitor/cascade/windows.py,monitor/cascade/phases.py
+EXACT := monitor/exchanges/binance/dialect.py,monitor/exchanges/binance/usdm.py,$\
+  monitor/exchanges/bybit/adapter.py,monitor/exchanges/okx/adapter.py,monitor/exchanges/toolkit/records.py,$\
+  monitor/exchanges/toolkit/decoding.py,monitor/detect/flow/windows.py,monitor/detect/decide/phases.py
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test check format bench lock clean

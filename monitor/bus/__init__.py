@@ -1,1 +1,1 @@
-"""Records on their way from collectors to detectors and on to desks."""
+"""The topics, the records' bytes, and the ports behind which an in-memory and a Kafka bus stand."""

@@ -11,8 +11,8 @@ import msgspec
 
 from monitor import __version__
 from monitor.bus.topics import MARKET_TOPICS, REJECTS, ROUTES, SIGNALS, SUMMARIES, WATERMARKED, Record, Topic
-from monitor.events import SAMPLE_BYTES, Closed, Heartbeat, Reject
-from monitor.validation import Fault, event_fault
+from monitor.model.events import SAMPLE_BYTES, Closed, Heartbeat, Reject
+from monitor.model.validation import Fault, event_fault
 
 Headers = Sequence[tuple[str, bytes]]
 
@@ -38,7 +38,7 @@ _EVENT_TOPICS: Final = frozenset(topic.name for topic in MARKET_TOPICS)
 
 
 class Implausible(msgspec.ValidationError):
-    """A record of the right shape whose values cannot be true; see :mod:`monitor.validation`."""
+    """A record of the right shape whose values cannot be true; see :mod:`monitor.model.validation`."""
 
     def __init__(self, fault: Fault) -> None:
         super().__init__(fault[1])

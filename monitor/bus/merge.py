@@ -1,10 +1,9 @@
 """Several topics of one partition as one stream, second by second, the same however they are read. No I/O.
 
 A record takes effect at its receive time, but never before one that stands in front of it in its topic. So each topic
-by itself says how far it is known: up to its watermark (:mod:`monitor.watermark`), the latest time in what was read of
-it that is believed. A second is complete once every topic
-is known beyond it; collectors make sure of that with a heartbeat of every venue in every topic each second, whatever
-else it carries. Which second a record falls into is thus a pure function of the topics' contents.
+is known up to its own watermark (:mod:`monitor.model.watermark`), the latest believed time of what was read of it. A
+second is complete once every topic is known beyond it; collectors ensure that with a heartbeat of every venue in every
+topic each second. Which second a record falls into is thus a pure function of the topics' contents.
 """
 
 from __future__ import annotations
@@ -16,8 +15,8 @@ from typing import Final, NamedTuple
 import msgspec
 
 from monitor.bus.ports import Batch
-from monitor.events import MICROS, AnyEvent, Heartbeat
-from monitor.watermark import Mark, Placed, Watermark
+from monitor.model.events import MICROS, AnyEvent, Heartbeat
+from monitor.model.watermark import Mark, Placed, Watermark
 
 AHEAD: Final = 20_000
 """Records that a topic may be ahead of the others before it should not be read on: half a second of decoding."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
-from monitor.events import (
+from monitor.model.events import (
     Closed,
     Gap,
     Heartbeat,

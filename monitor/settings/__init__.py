@@ -1,11 +1,11 @@
 """Settings: one tree (:class:`Settings`), read by :func:`load` from a YAML file, secret files and the environment."""
 
+from monitor.bus.kafka.settings import KafkaSettings
 from monitor.settings.load import SettingsError, load
 from monitor.settings.tree import (
     BusSettings,
     CollectorSettings,
     DeliverySettings,
-    KafkaSettings,
     LogSettings,
     MemorySettings,
     Role,

@@ -8,7 +8,7 @@ from typing import Any, Final
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from monitor.cascade.holders import Holding
+from monitor.detect.context.holders import Holding
 
 REMEDY: Final = "write it as in configs/holders.yaml"
 

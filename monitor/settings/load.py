@@ -21,7 +21,7 @@ from pydantic_core import ErrorDetails
 from pydantic_settings import EnvSettingsSource, NestedSecretsSettingsSource
 from pydantic_settings import SettingsError as SourceError
 
-from monitor.errors import OperatorError
+from monitor.model.errors import OperatorError
 from monitor.settings.holders import read_holders
 from monitor.settings.keys import keys, resolve, section_of
 from monitor.settings.tree import ENV_DELIMITER, ENV_PREFIX, Settings

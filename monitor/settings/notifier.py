@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import NoDecode
 
-from monitor.settings.section import Section, split_commas
+from monitor.model.section import Section, split_commas
 
 EVENTS_API: Final = "https://events.pagerduty.com/v2/enqueue"
 LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})

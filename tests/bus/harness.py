@@ -8,10 +8,10 @@ from collections import defaultdict
 from collections.abc import Iterable
 from typing import Final, Protocol
 
-from monitor.bus import admin
-from monitor.bus.kafka_client import KafkaConnection
-from monitor.bus.kafka_publisher import KafkaPublisher
-from monitor.bus.kafka_subscriber import KafkaSubscriber
+from monitor.bus.kafka import topics_admin
+from monitor.bus.kafka.connection import KafkaConnection
+from monitor.bus.kafka.publisher import KafkaPublisher
+from monitor.bus.kafka.subscriber import KafkaSubscriber
 from monitor.bus.memory import MemoryBus
 from monitor.bus.ports import Batch, Partition, Publisher, Subscriber
 from monitor.bus.topics import SNAPSHOTS, TOPICS, Record, Topic
@@ -60,7 +60,7 @@ class KafkaHarness:
 
     async def start(self) -> None:
         """Make the topics."""
-        await admin.create(self.connection, 1)
+        await topics_admin.create(self.connection, 1)
 
     async def publisher(self) -> KafkaPublisher:
         """A publisher."""

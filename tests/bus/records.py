@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from monitor.events import (
+from monitor.model.events import (
     ALL,
     Gap,
     Heartbeat,

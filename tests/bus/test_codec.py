@@ -11,8 +11,8 @@ from msgspec.structs import replace
 from monitor import __version__
 from monitor.bus import codec
 from monitor.bus.topics import FEEDS, LIQUIDATIONS, REJECTS, ROUTES, SIGNALS, SNAPSHOTS, STATE, TOPICS, TRADES, Topic
-from monitor.events import SAMPLE_BYTES, Liquidation, Reject, RejectReason
-from monitor.validation import NOTIONAL, PRICE, QUANTITY, Range, event_fault
+from monitor.model.events import SAMPLE_BYTES, Liquidation, Reject, RejectReason
+from monitor.model.validation import NOTIONAL, PRICE, QUANTITY, Range, event_fault
 from tests.bus import records as make
 
 EXAMPLES = (

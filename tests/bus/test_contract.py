@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from monitor.bus.topics import CASCADE_STATE, FEEDS, LIQUIDATIONS, REJECTS, SIGNALS, STATE, TRADES, Record, Topic
-from monitor.events import Liquidation, MarkPrice, Trade
+from monitor.model.events import Liquidation, MarkPrice, Trade
 from tests.bus import records as make
 from tests.bus.harness import (
     HIGH_WATER,

@@ -6,10 +6,10 @@ from hypothesis import strategies as st
 from monitor.bus.merge import AHEAD, Lane, Merge, Position
 from monitor.bus.ports import Batch, Partition
 from monitor.bus.topics import Record
-from monitor.cascade.detector import new_watermark
-from monitor.cascade.settings import DetectorSettings
-from monitor.events import ALL, MICROS, Heartbeat
-from monitor.watermark import Mark, Watermark
+from monitor.detect.detector import new_watermark
+from monitor.detect.settings import DetectorSettings
+from monitor.model.events import ALL, MICROS, Heartbeat
+from monitor.model.watermark import Mark, Watermark
 from tests.bus.records import VENUE
 
 TOPICS = ("a", "b")

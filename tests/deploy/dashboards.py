@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import yaml
 
-from tests.deploy.tools import ROOT
+from tests.paths import ROOT
 
 FOLDER: Final = ROOT / "deploy" / "grafana" / "dashboards"
 DASHBOARDS: Final[dict[str, dict[str, Any]]] = {

@@ -13,7 +13,7 @@ from typing import Any, Final, Self
 import httpx
 import yaml
 
-from tests.delivery.paging.events_api import EventsApi
+from tests.deliver.paging.events_api import EventsApi
 from tests.deploy.tools import ALERTMANAGER, PROMETHEUS, tool
 from tests.kafka.broker import free_ports
 

@@ -12,13 +12,14 @@ import click
 import pytest
 import yaml
 
-from monitor.cli import cli
-from monitor.demo.serve import PORT
-from monitor.demo.story import DETECTOR
+from monitor.cli.main import cli
+from monitor.lab.demo.serve import PORT
+from monitor.lab.demo.story import DETECTOR
+from monitor.lab.simulate.arena import DIALECTS
 from monitor.settings import Settings, load
-from monitor.simulate.arena import DIALECTS
-from tests.deploy.tools import ALERTMANAGER, PROMETHEUS, ROOT
+from tests.deploy.tools import ALERTMANAGER, PROMETHEUS
 from tests.kafka.fetch_kafka import kafka_version
+from tests.paths import ROOT
 
 FOLDER: Final = ROOT / "deploy" / "compose"
 CONTENT: Final[dict[str, Any]] = yaml.safe_load((FOLDER / "compose.yaml").read_text())

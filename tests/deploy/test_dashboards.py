@@ -14,10 +14,10 @@ import pytest
 
 from deploy.grafana.boards.__main__ import texts
 from deploy.grafana.boards.parts import PALETTE
-from monitor.delivery.metrics import MonitorMetrics
-from tests.delivery.test_metrics import FULL
+from monitor.deliver.metrics.monitor import MonitorMetrics
+from tests.deliver.metrics.test_monitor import FULL
 from tests.deploy.dashboards import DASHBOARDS, FOLDER, expressions, panels
-from tests.deploy.tools import ROOT
+from tests.paths import ROOT
 
 TYPES: Final = Path(__file__).parent / "grafana"
 PANELS: Final = [

@@ -9,7 +9,7 @@ import yaml
 
 from tests.deploy.dashboards import DASHBOARDS, grafana_rules, panels
 from tests.deploy.test_rules import ALERTS
-from tests.deploy.tools import ROOT
+from tests.paths import ROOT
 
 PROVISIONING: Final = ROOT / "deploy" / "grafana" / "provisioning"
 

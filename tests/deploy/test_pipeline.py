@@ -14,14 +14,14 @@ from typing import Any, Final, NamedTuple
 
 import pytest
 
-from monitor.cascade.detector import Detector
-from monitor.cascade.holders import Holding
-from monitor.demo.story import DETECTOR, SEED, demo_settings
-from monitor.runtime.all import monitoring
+from monitor.detect.context.holders import Holding
+from monitor.detect.detector import Detector
+from monitor.lab.demo.story import DETECTOR, SEED, demo_settings
+from monitor.lab.simulate.arena import Arena
+from monitor.lab.simulate.scenario import Phase, Scenario
+from monitor.roles.all import monitoring
 from monitor.settings.notifier import NotifierSettings
-from monitor.simulate.arena import Arena
-from monitor.simulate.scenario import Phase, Scenario
-from tests.delivery.paging.events_api import EventsApi
+from tests.deliver.paging.events_api import EventsApi
 from tests.deploy import dashboards
 from tests.deploy.stack import Stack
 from tests.deploy.test_rules import rules

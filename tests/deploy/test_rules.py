@@ -9,9 +9,10 @@ from typing import Any, Final
 import pytest
 import yaml
 
-from monitor.delivery.metrics import MonitorMetrics
-from tests.delivery.test_metrics import FULL
-from tests.deploy.tools import PROMETHEUS, ROOT, said, tool
+from monitor.deliver.metrics.monitor import MonitorMetrics
+from tests.deliver.metrics.test_monitor import FULL
+from tests.deploy.tools import PROMETHEUS, said, tool
+from tests.paths import ROOT
 
 RULES: Final = sorted((PROMETHEUS / "rules").glob("*.yml"))
 TESTS: Final = sorted((PROMETHEUS / "tests").glob("*.yml"))

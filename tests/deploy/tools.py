@@ -10,7 +10,8 @@ from typing import Final
 
 import pytest
 
-ROOT: Final = Path(__file__).parents[2]
+from tests.paths import ROOT
+
 PROMETHEUS: Final = ROOT / "deploy" / "prometheus"
 ALERTMANAGER: Final = ROOT / "deploy" / "alertmanager"
 

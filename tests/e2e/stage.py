@@ -18,14 +18,14 @@ import msgspec
 import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
-from monitor.cascade.detector import Detector
-from monitor.demo.story import DETECTOR
-from monitor.events import MICROS, AnyEvent, Side
-from monitor.runtime import state_file
-from monitor.simulate.arena import Arena
-from monitor.simulate.ledger import Amount, Ledger, by_side
+from monitor.detect.detector import Detector
+from monitor.lab.demo.story import DETECTOR
+from monitor.lab.simulate.arena import Arena
+from monitor.lab.simulate.ledger import Amount, Ledger, by_side
+from monitor.model.events import MICROS, AnyEvent, Side
+from monitor.roles import state_file
+from tests.paths import ROOT
 
-REPOSITORY: Final = Path(__file__).parents[2]
 WARMUP_S: Final = 600
 """Ten minutes of calm: enough for the demo's detector to know what is normal."""
 CHANNELS: Final = ("liquidations", "trades", "mark_price")
@@ -40,7 +40,7 @@ def environment(*, traced: bool = True) -> dict[str, str]:
     """
     away = ("CASCADE_",) if traced else ("CASCADE_", "COVERAGE_")
     kept = {key: value for key, value in os.environ.items() if not key.startswith(away)}
-    return kept | {"NO_PROXY": "127.0.0.1", "PYTHONPATH": str(REPOSITORY)}
+    return kept | {"NO_PROXY": "127.0.0.1", "PYTHONPATH": str(ROOT)}
 
 
 def write_config(arena: Arena, folder: Path, **delivery: object) -> Path:

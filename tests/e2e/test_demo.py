@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from monitor.contracts import Signal, Summary
+from monitor.model.schema import Signal, Summary
 from tests.e2e.stage import environment
 
 

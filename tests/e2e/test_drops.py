@@ -8,12 +8,12 @@ from collections import Counter
 from pathlib import Path
 
 from monitor.bus.topics import MARKET_TOPICS
-from monitor.cascade.detector import Detector
-from monitor.demo.story import DETECTOR, demo_settings
-from monitor.events import MICROS, Gap, micro_usd
-from monitor.runtime.all import monitoring
-from monitor.simulate.arena import Arena
-from monitor.simulate.scenario import SHORT
+from monitor.detect.detector import Detector
+from monitor.lab.demo.story import DETECTOR, demo_settings
+from monitor.lab.simulate.arena import Arena
+from monitor.lab.simulate.scenario import SHORT
+from monitor.model.events import MICROS, Gap, micro_usd
+from monitor.roles.all import monitoring
 from tests.e2e.stage import books, counted, scrape, settled, value
 
 DROPS_S = (2.5, 4.0, 7.0)

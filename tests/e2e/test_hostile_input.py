@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
-from monitor.simulate.arena import Arena
-from monitor.simulate.exchanges.dialect import Outgoing
-from monitor.simulate.exchanges.okx import LIQUIDATIONS_ARG, topic_of
-from monitor.simulate.scenario import CALM
+from monitor.lab.simulate.arena import Arena
+from monitor.lab.simulate.exchanges.dialect import Outgoing
+from monitor.lab.simulate.exchanges.okx import LIQUIDATIONS_ARG, topic_of
+from monitor.lab.simulate.scenario import CALM
 from tests.e2e.stage import Program, get, reached, scrape, value, write_config
 
 HOUR_MS = 3_600_000

@@ -13,14 +13,14 @@ from typing import Any
 
 import pytest
 
-from monitor.cascade.detector import Detector
-from monitor.demo.story import DETECTOR
-from monitor.events import micro_usd
-from monitor.runtime import state_file
-from monitor.runtime.journal import Journal
-from monitor.simulate.arena import Arena
-from monitor.simulate.ledger import by_side
-from monitor.simulate.scenario import Phase, Scenario
+from monitor.detect.detector import Detector
+from monitor.lab.demo.story import DETECTOR
+from monitor.lab.simulate.arena import Arena
+from monitor.lab.simulate.ledger import by_side
+from monitor.lab.simulate.scenario import Phase, Scenario
+from monitor.model.events import micro_usd
+from monitor.roles import state_file
+from monitor.roles.journal import Journal
 from tests.e2e.stage import WARMUP_S, Program, books, counted, learn, lines, scrape, settled, until, value, write_config
 
 KILLS = 2

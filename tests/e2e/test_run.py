@@ -12,11 +12,11 @@ from typing import NamedTuple
 import httpx
 import pytest
 
-from monitor.cascade.detector import Detector
-from monitor.demo.story import DETECTOR
-from monitor.events import MICROS, micro_usd
-from monitor.simulate.arena import Arena
-from monitor.simulate.scenario import SHORT
+from monitor.detect.detector import Detector
+from monitor.lab.demo.story import DETECTOR
+from monitor.lab.simulate.arena import Arena
+from monitor.lab.simulate.scenario import SHORT
+from monitor.model.events import MICROS, micro_usd
 from tests.e2e.stage import (
     WARMUP_S,
     Metrics,

@@ -12,14 +12,16 @@ from pathlib import Path
 
 import pytest
 
-from monitor.bus import admin, codec
-from monitor.bus.kafka_client import KafkaConnection
-from monitor.bus.kafka_transactions import TransactionalWriter
+from monitor.bus import codec
+from monitor.bus.kafka import topics_admin
+from monitor.bus.kafka.connection import KafkaConnection
+from monitor.bus.kafka.transactions import TransactionalWriter
 from monitor.bus.ports import Outgoing
 from monitor.bus.topics import SIGNALS
-from monitor.events import ALL, MONITOR, Heartbeat, Signal
+from monitor.model.events import ALL, MONITOR, Heartbeat, Signal
 from tests.bus import records as make
-from tests.e2e.stage import REPOSITORY, environment, until
+from tests.e2e.stage import environment, until
+from tests.paths import ROOT
 
 pytestmark = pytest.mark.kafka
 
@@ -42,9 +44,9 @@ async def test_an_example_prints_each_signal_once(
     """A revision that comes again is passed over, and so are heartbeats; an interrupt ends it without a word."""
     if importlib.util.find_spec(library) is None:
         pytest.skip(f"{library} is not installed")
-    await admin.create(kafka_connection, 1, [SIGNALS])
+    await topics_admin.create(kafka_connection, 1, [SIGNALS])
     command = [
-        sys.executable, str(REPOSITORY / "examples" / f"{example}_consumer.py"),
+        sys.executable, str(ROOT / "examples" / f"{example}_consumer.py"),
         "--bootstrap", kafka_connection.bootstrap_servers,
         "--group", kafka_connection.topic_prefix + "desk.test", "--topic", kafka_connection.name(SIGNALS),
     ]  # fmt: skip

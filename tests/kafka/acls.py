@@ -12,7 +12,7 @@ from aiokafka.protocol.admin import DescribeAclsRequest
 from aiokafka.protocol.api import Request, RequestStruct, Response
 from aiokafka.protocol.types import Array, Int8, Int16, Int32, Schema, String
 
-from monitor.bus.kafka_client import KafkaConnection, administrator
+from monitor.bus.kafka.connection import KafkaConnection, administrator
 
 # Codes of Kafka's AclOperation, ResourceType and PatternType.
 OPERATIONS: Final = {"Read": 3, "Write": 4, "Create": 5, "Describe": 8, "DescribeConfigs": 10, "IdempotentWrite": 12}

@@ -14,6 +14,8 @@ import tempfile
 from pathlib import Path
 from typing import Final
 
+from tests.paths import ROOT
+
 POM: Final = Path(__file__).with_name("pom.xml")
 FETCH_TIMEOUT_S: Final = 300
 """44 MB take six seconds on a fast line; a slow one still ends."""
@@ -47,7 +49,7 @@ def require_java() -> str:
 
 def kafka_jars() -> Path:
     """The folder with the broker's jars, fetched on first use."""
-    cache = Path(os.environ.get("CASCADE_CACHE") or Path(__file__).resolve().parents[2] / ".cache")
+    cache = Path(os.environ.get("CASCADE_CACHE") or ROOT / ".cache")
     jars = cache / "kafka" / kafka_version()
     if jars.is_dir():
         return jars

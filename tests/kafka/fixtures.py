@@ -16,7 +16,7 @@ from typing import Final, NamedTuple
 
 import pytest
 
-from monitor.bus.kafka_client import KafkaConnection
+from monitor.bus.kafka.connection import KafkaConnection
 from tests.kafka.broker import Kafka, Security, User
 from tests.kafka.certificates import make_certificates
 from tests.kafka.fetch_kafka import UnavailableError, kafka_jars, require_java

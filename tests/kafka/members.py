@@ -16,13 +16,13 @@ from typing import Any, Final, Self
 
 import yaml
 
-from monitor.bus.kafka_client import KafkaConnection
-from monitor.bus.kafka_subscriber import KafkaSubscriber
+from monitor.bus.kafka.connection import KafkaConnection
+from monitor.bus.kafka.subscriber import KafkaSubscriber
 from monitor.bus.topics import SIGNALS
-from monitor.demo.story import DETECTOR
-from monitor.events import Heartbeat, Signal
+from monitor.lab.demo.story import DETECTOR
+from monitor.lab.simulate.arena import Arena
+from monitor.model.events import Heartbeat, Signal
 from monitor.settings import Settings
-from monitor.simulate.arena import Arena
 from tests.e2e.stage import CHANNELS, environment, until
 from tests.kafka.story import Told, differences, told
 

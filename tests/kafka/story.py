@@ -9,16 +9,16 @@ from functools import cache
 from typing import Final
 
 from monitor.bus import codec
-from monitor.bus.kafka_client import KafkaConnection
-from monitor.bus.kafka_publisher import KafkaPublisher
+from monitor.bus.kafka.connection import KafkaConnection
+from monitor.bus.kafka.publisher import KafkaPublisher
 from monitor.bus.topics import MARKET_TOPICS
-from monitor.cascade.detector import Detector
-from monitor.demo.story import DETECTOR
-from monitor.events import ALL, MICROS, AnyEvent, Heartbeat, Signal
-from monitor.simulate.history import history
-from monitor.simulate.listings import VENUE_SHARES
-from monitor.simulate.market import Market
-from monitor.simulate.scenario import DEMO
+from monitor.detect.detector import Detector
+from monitor.lab.demo.story import DETECTOR
+from monitor.lab.simulate.history import history
+from monitor.lab.simulate.listings import VENUE_SHARES
+from monitor.lab.simulate.market import Market
+from monitor.lab.simulate.scenario import DEMO
+from monitor.model.events import ALL, MICROS, AnyEvent, Heartbeat, Signal
 
 START_US: Final = 1_790_000_000 * MICROS
 CALM_S: Final = 180

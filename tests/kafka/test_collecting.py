@@ -14,16 +14,16 @@ from typing import Final
 
 import pytest
 
-from monitor.bus import admin
-from monitor.bus.kafka_beats import LastBeats
-from monitor.bus.kafka_client import KafkaConnection
-from monitor.bus.kafka_subscriber import KafkaSubscriber
+from monitor.bus.kafka import topics_admin
+from monitor.bus.kafka.connection import KafkaConnection
+from monitor.bus.kafka.heartbeats import LastBeats
+from monitor.bus.kafka.subscriber import KafkaSubscriber
 from monitor.bus.ports import Partition
 from monitor.bus.topics import MARKET_TOPICS
-from monitor.events import MICROS, AnyEvent, Gap, Heartbeat, Liquidation, TradeBar, micro_usd
-from monitor.simulate.arena import Arena
-from monitor.simulate.exchanges.server import ExchangeServer
-from monitor.simulate.scenario import SHORT, Phase, Scenario
+from monitor.lab.simulate.arena import Arena
+from monitor.lab.simulate.exchanges.server import ExchangeServer
+from monitor.lab.simulate.scenario import SHORT, Phase, Scenario
+from monitor.model.events import MICROS, AnyEvent, Gap, Heartbeat, Liquidation, TradeBar, micro_usd
 from tests.e2e.stage import CHANNELS, books, scrape, until, value
 from tests.kafka.broker import Kafka
 from tests.kafka.fixtures import PARTITIONS
@@ -42,7 +42,7 @@ async def connection(kafka_cluster: Kafka, topic_prefix: str) -> AsyncIterator[K
     """Topics with three copies; every node runs again afterwards."""
     connection = KafkaConnection(kafka_cluster.bootstrap, partitions=PARTITIONS, topic_prefix=topic_prefix)
     await until_complete(connection)
-    await admin.create(connection, 3)
+    await topics_admin.create(connection, 3)
     yield connection
     for node in kafka_cluster.nodes.values():
         node.send(signal.SIGCONT)

@@ -11,19 +11,19 @@ import msgspec
 import pytest
 from aiokafka import AIOKafkaProducer
 
-from monitor.bus import admin
-from monitor.bus.kafka_client import KafkaConnection
-from monitor.bus.kafka_errors import BusError
-from monitor.bus.kafka_subscriber import KafkaSubscriber
-from monitor.bus.kafka_transactions import OwnershipLostError, TransactionalWriter, committed, read_snapshots
+from monitor.bus.kafka import topics_admin
+from monitor.bus.kafka.connection import KafkaConnection
+from monitor.bus.kafka.errors import BusError
+from monitor.bus.kafka.subscriber import KafkaSubscriber
+from monitor.bus.kafka.transactions import OwnershipLostError, TransactionalWriter, committed, read_snapshots
 from monitor.bus.ports import Outgoing, Partition
 from monitor.bus.topics import LIQUIDATIONS, MARKET_TOPICS, REJECTS, SIGNALS, SNAPSHOTS
-from monitor.cascade.detector import Detector
-from monitor.demo.story import DETECTOR
-from monitor.errors import OperatorError
-from monitor.events import MICROS, AnyEvent, MarkPrice
-from monitor.runtime.detecting import detecting
-from tests.cascade.poison import UNAPPLIED, poisoned
+from monitor.detect.detector import Detector
+from monitor.lab.demo.story import DETECTOR
+from monitor.model.errors import OperatorError
+from monitor.model.events import MICROS, AnyEvent, MarkPrice
+from monitor.roles.detector import detecting
+from tests.detect.poison import UNAPPLIED, poisoned
 from tests.e2e.stage import get, reached
 from tests.kafka.members import Desk, detector_settings
 from tests.kafka.story import expected, publish, story, told
@@ -47,7 +47,7 @@ def leaves(group: BaseExceptionGroup[BaseException]) -> list[BaseException]:
 
 async def test_a_detector_that_is_stopped_goes_on_where_it_was(kafka_connection: KafkaConnection) -> None:
     """Its state and offsets are kept at the end, the next one reads only what came since; signals are the replay's."""
-    await admin.create(kafka_connection, 1)
+    await topics_admin.create(kafka_connection, 1)
     settings = detector_settings(kafka_connection)
     events = story()
     group = settings.bus.kafka.group
@@ -75,7 +75,7 @@ async def test_a_poisonous_record_costs_its_asset_and_garbage_nobody(
 ) -> None:
     """Signals are those of one detector in memory, the record is on the rejects' topic once, garbage is counted."""
     poisoned(monkeypatch)
-    await admin.create(kafka_connection, 1)
+    await topics_admin.create(kafka_connection, 1)
     events = list(story())
     at = next(at for at in range(len(events) // 2, len(events)) if isinstance(events[at], MarkPrice))
     events.insert(at + 1, msgspec.structs.replace(events[at], mark_price=UNAPPLIED))
@@ -105,7 +105,7 @@ async def test_another_owner_cuts_a_detector_off_and_it_takes_its_work_up_again(
     kafka_connection: KafkaConnection, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A fenced share drops its state; still assigned to the member it is restored, and no signal is lost or doubled."""
-    await admin.create(kafka_connection, 1)
+    await topics_admin.create(kafka_connection, 1)
     settings = detector_settings(kafka_connection)
     events = story()
     async with Desk(kafka_connection) as desk, detecting(settings):
@@ -131,7 +131,7 @@ async def test_a_detector_without_topics_names_the_remedy(kafka_connection: Kafk
 
 async def test_state_of_another_format_is_refused(kafka_connection: KafkaConnection) -> None:
     """Half-understood state decides wrongly: the error says which topic, and what to do."""
-    await admin.create(kafka_connection, 1)
+    await topics_admin.create(kafka_connection, 1)
     settings = detector_settings(kafka_connection)
     group = settings.bus.kafka.group
     writer = await TransactionalWriter(kafka_connection, "somebody", group).start()
@@ -148,7 +148,7 @@ async def test_state_of_another_format_is_refused(kafka_connection: KafkaConnect
 
 async def test_nobody_writes_after_the_next_owner_began(kafka_connection: KafkaConnection) -> None:
     """The older owner's open transaction is undone, its next one refused; readers see the newer one's records alone."""
-    await admin.create(kafka_connection, 1, [SNAPSHOTS, *MARKET_TOPICS])
+    await topics_admin.create(kafka_connection, 1, [SNAPSHOTS, *MARKET_TOPICS])
     where = Partition(LIQUIDATIONS.name, 2)
     old = await TransactionalWriter(kafka_connection, "owner", "group").start()
     await old.commit([Outgoing(SNAPSHOTS, 1, b"a", b"1"), Outgoing(SNAPSHOTS, 1, b"b", b"1")], {where: 7}, "seven")

@@ -11,13 +11,13 @@ from typing import Final
 
 import pytest
 
-from monitor.bus import admin
-from monitor.bus.kafka_client import KafkaConnection, administrator
-from monitor.bus.kafka_errors import BusError
-from monitor.bus.kafka_publisher import KafkaPublisher
-from monitor.bus.kafka_subscriber import KafkaSubscriber
+from monitor.bus.kafka import topics_admin
+from monitor.bus.kafka.connection import KafkaConnection, administrator
+from monitor.bus.kafka.errors import BusError
+from monitor.bus.kafka.publisher import KafkaPublisher
+from monitor.bus.kafka.subscriber import KafkaSubscriber
 from monitor.bus.topics import LIQUIDATIONS, SIGNALS
-from monitor.events import Liquidation
+from monitor.model.events import Liquidation
 from tests.bus import records as make
 from tests.bus.harness import read, records_of
 from tests.kafka.broker import Kafka
@@ -32,7 +32,7 @@ async def connection(kafka_cluster: Kafka, topic_prefix: str) -> AsyncIterator[K
     """Topics with three copies; every node runs again afterwards."""
     connection = KafkaConnection(kafka_cluster.bootstrap, partitions=PARTITIONS, topic_prefix=topic_prefix)
     await until_complete(connection)
-    await admin.create(connection, 3, [LIQUIDATIONS, SIGNALS])
+    await topics_admin.create(connection, 3, [LIQUIDATIONS, SIGNALS])
     yield connection
     kafka_cluster.revive()
 
@@ -117,9 +117,9 @@ async def test_a_partition_without_a_leader_keeps_its_records(
     kafka_cluster: Kafka, connection: KafkaConnection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The only copy's node is gone: its records are not given up, however long it takes, and the rest goes on."""
-    monkeypatch.setattr("monitor.bus.kafka_publisher.REQUEST_TIMEOUT_MS", 1_000)
+    monkeypatch.setattr("monitor.bus.kafka.publisher.REQUEST_TIMEOUT_MS", 1_000)
     single = replace(connection, topic_prefix=connection.topic_prefix + "single.")
-    await admin.create(single, 1, [LIQUIDATIONS])
+    await topics_admin.create(single, 1, [LIQUIDATIONS])
     publisher = await KafkaPublisher(single, [LIQUIDATIONS]).start()
     kafka_cluster.nodes[await leader(single, 0)].kill()
     publisher.write([make.liquidation(number, ASSETS[number % 7]) for number in range(700)])

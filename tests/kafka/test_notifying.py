@@ -12,26 +12,26 @@ from typing import Any
 
 import pytest
 
-from monitor.bus import admin
-from monitor.bus.kafka_client import KafkaConnection
-from monitor.bus.kafka_errors import BusError
-from monitor.bus.kafka_publisher import KafkaPublisher
-from monitor.bus.kafka_subscriber import KafkaSubscriber
-from monitor.bus.kafka_transactions import committed
+from monitor.bus.kafka import topics_admin
+from monitor.bus.kafka.connection import KafkaConnection
+from monitor.bus.kafka.errors import BusError
+from monitor.bus.kafka.publisher import KafkaPublisher
+from monitor.bus.kafka.subscriber import KafkaSubscriber
+from monitor.bus.kafka.transactions import committed
 from monitor.bus.ports import Batch, Partition
 from monitor.bus.topics import CASCADE_STATE, SIGNALS
-from monitor.delivery.paging import backlog
-from monitor.delivery.paging import notifier as paging
-from monitor.delivery.paging.messages import Links, Render, webhook
-from monitor.delivery.paging.pages import Page, content_mark
-from monitor.errors import OperatorError
-from monitor.events import Signal
-from monitor.runtime import notifying as role
-from monitor.runtime.clock import wall_clock_us
+from monitor.deliver.paging import notifier as paging
+from monitor.deliver.paging import queue as page_queue
+from monitor.deliver.paging.incidents import Page, content_mark
+from monitor.deliver.paging.text import Links, Render, webhook
+from monitor.model.errors import OperatorError
+from monitor.model.events import Signal
+from monitor.roles import notifier as role
+from monitor.roles.clock import wall_clock_us
 from monitor.settings import Settings
-from tests.delivery.paging.events_api import Answer, EventsApi
-from tests.delivery.paging.signals import market
-from tests.delivery.paging.test_pages import EPISODE
+from tests.deliver.paging.events_api import Answer, EventsApi
+from tests.deliver.paging.signals import market
+from tests.deliver.paging.test_incidents import EPISODE
 from tests.e2e.stage import get, scrape, until
 from tests.kafka.members import Process, kafka_section
 
@@ -73,7 +73,7 @@ async def test_a_killed_notifier_resolves_what_it_paged_and_pages_nothing_twice(
     kafka_connection: KafkaConnection, tmp_path: Path
 ) -> None:
     """SIGKILL between trigger and resolve, signals meanwhile: the next one resolves; each came once; no key is said."""
-    await admin.create(kafka_connection, 1)
+    await topics_admin.create(kafka_connection, 1)
     with EventsApi() as api:
         process = notifier(kafka_connection, tmp_path, api)
         try:
@@ -106,7 +106,7 @@ async def test_a_killed_notifier_resolves_what_it_paged_and_pages_nothing_twice(
 
 async def test_a_page_that_waits_outlives_its_notifier(kafka_connection: KafkaConnection, tmp_path: Path) -> None:
     """Killed while the Events API is down: whoever comes next pages."""
-    await admin.create(kafka_connection, 1)
+    await topics_admin.create(kafka_connection, 1)
     with EventsApi() as api:
         api.answers = [Answer(503)] * 1000
         process = notifier(kafka_connection, tmp_path, api)
@@ -133,7 +133,7 @@ async def two_channels(
     monkeypatch.setattr(paging, "RESTART_S", 0.02)
     monkeypatch.setattr(paging, "LONGEST_RESTART_S", 0.02)
     monkeypatch.setattr(paging, "HEALTHY_S", 0.02)
-    await admin.create(connection, 1)
+    await topics_admin.create(connection, 1)
     settings = {
         "role": "notifier",
         "bus": kafka_section(connection),
@@ -195,7 +195,7 @@ async def test_a_channel_that_fails_stops_no_other(
         return fails
 
     monkeypatch.setattr(role, "webhook", faulty)
-    monkeypatch.setattr(backlog, "MOST_FAULTS", 1_000_000)
+    monkeypatch.setattr(page_queue, "MOST_FAULTS", 1_000_000)
     with EventsApi() as pager, EventsApi() as hook:
         async with two_channels(kafka_connection, pager, hook, monkeypatch) as url:
             await publish(kafka_connection, EPISODE)
@@ -276,7 +276,7 @@ async def test_incidents_that_cannot_be_read_are_forgotten_and_what_runs_is_page
     kafka_connection: KafkaConnection, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The log says of which group, topic, partition and offset, and what was there; the channel reads on from there."""
-    await admin.create(kafka_connection, 1)
+    await topics_admin.create(kafka_connection, 1)
     group, here = kafka_connection.topic_prefix + "notifier-webhook", Partition(SIGNALS.name, 0)
     await publish(kafka_connection, EPISODE[:2])
     damaged = await KafkaSubscriber(kafka_connection, [SIGNALS], group=group).start()

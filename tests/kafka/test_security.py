@@ -7,12 +7,12 @@ from dataclasses import replace
 
 import pytest
 
-from monitor.bus import admin
-from monitor.bus.kafka_client import KafkaConnection, verify
-from monitor.bus.kafka_errors import BusError
-from monitor.bus.kafka_publisher import KafkaPublisher
-from monitor.bus.kafka_subscriber import KafkaSubscriber
-from monitor.bus.kafka_transactions import TransactionalWriter
+from monitor.bus.kafka import topics_admin
+from monitor.bus.kafka.connection import KafkaConnection, verify
+from monitor.bus.kafka.errors import BusError
+from monitor.bus.kafka.publisher import KafkaPublisher
+from monitor.bus.kafka.subscriber import KafkaSubscriber
+from monitor.bus.kafka.transactions import TransactionalWriter
 from monitor.bus.topics import (
     CASCADE_STATE,
     FEEDS,
@@ -24,7 +24,7 @@ from monitor.bus.topics import (
     SUMMARIES,
     TRADES,
 )
-from monitor.runtime.detecting import detecting
+from monitor.roles.detector import detecting
 from tests.bus import records as make
 from tests.kafka.acls import Grant, grant
 from tests.kafka.fixtures import ADMIN, COLLECTOR, DESK, DETECTOR, NOBODY, PARTITIONS, SecuredKafka
@@ -38,7 +38,7 @@ pytestmark = [pytest.mark.kafka, pytest.mark.usefixtures("refusals_settled")]
 async def prefix(secured_kafka: SecuredKafka, topic_prefix: str) -> str:
     """Topics made by the administrator, with the rights that the documentation's table gives each role."""
     connection = secured_kafka.connection(ADMIN, topic_prefix)
-    await admin.create(connection, 1)
+    await topics_admin.create(connection, 1)
     market = [connection.name(topic) for topic in (*MARKET_TOPICS, REJECTS)]
     signals = [connection.name(topic) for topic in (SIGNALS, CASCADE_STATE)]
     own = [connection.name(topic) for topic in (SNAPSHOTS, SUMMARIES)]
@@ -163,10 +163,10 @@ async def test_topics_are_the_administrators(secured_kafka: SecuredKafka, prefix
     """Without the rights neither create nor check goes on, and the right that lacks is named."""
     desk = secured_kafka.connection(DESK, prefix)
     with pytest.raises(BusError, match=words(desk, "no Describe right on topic P.")):
-        await admin.check(desk, 1)
+        await topics_admin.check(desk, 1)
     with pytest.raises(BusError, match=words(desk, "no DescribeConfigs right on topic P.cascade.signals.v1")):
-        await admin.check(desk, 1, [SIGNALS])
+        await topics_admin.check(desk, 1, [SIGNALS])
     await grant(secured_kafka.connection(ADMIN, prefix), [Grant(DESK.name, "Describe", "topic", "new.", "prefixed")])
     newcomer = replace(desk, topic_prefix="new.")
     with pytest.raises(BusError, match=words(newcomer, "no Create right on topic new.cascade.signals.v1")):
-        await admin.create(newcomer, 1, [SIGNALS])
+        await topics_admin.create(newcomer, 1, [SIGNALS])

@@ -10,8 +10,8 @@ from typing import Final
 
 import pytest
 
-from monitor.bus import admin
-from monitor.bus.kafka_client import KafkaConnection
+from monitor.bus.kafka import topics_admin
+from monitor.bus.kafka.connection import KafkaConnection
 from tests.kafka.members import SESSION_S, Desk, Members, pause
 from tests.kafka.story import expected, publish, story
 
@@ -26,7 +26,7 @@ WARM_S: Final = 10.0
 @pytest.mark.parametrize("count", [1, 3])
 async def test_detectors_say_what_a_replay_says(count: int, kafka_connection: KafkaConnection, tmp_path: Path) -> None:
     """One detector and three give the same signals per asset as a replay of the same events, each once."""
-    await admin.create(kafka_connection, 1)
+    await topics_admin.create(kafka_connection, 1)
     with Members(kafka_connection, tmp_path, count) as members:
         async with Desk(kafka_connection) as desk:
             await publish(kafka_connection, story())
@@ -39,7 +39,7 @@ async def test_detectors_say_what_a_replay_says(count: int, kafka_connection: Ka
 async def test_killed_detectors_lose_and_double_nothing(kafka_connection: KafkaConnection, tmp_path: Path) -> None:
     """Twenty times one of three is killed at a random moment of a cascade: each signal once, as if nothing happened."""
     rng = random.Random(7)
-    await admin.create(kafka_connection, 1)
+    await topics_admin.create(kafka_connection, 1)
     with Members(kafka_connection, tmp_path, 3) as members:
         async with Desk(kafka_connection) as desk, asyncio.TaskGroup() as group:
             group.create_task(publish(kafka_connection, story(), PACE_S))
@@ -61,7 +61,7 @@ async def test_a_paused_detector_comes_back_and_writes_nothing(
     kafka_connection: KafkaConnection, tmp_path: Path
 ) -> None:
     """Stopped past its session's end, a detector finds its work taken: what it writes is refused, nothing doubled."""
-    await admin.create(kafka_connection, 1)
+    await topics_admin.create(kafka_connection, 1)
     with Members(kafka_connection, tmp_path, 2) as members:
         zombie = members.processes[0]
         async with Desk(kafka_connection) as desk, asyncio.TaskGroup() as group:

@@ -8,8 +8,8 @@ import pytest
 
 from monitor.settings import SettingsError, load
 from monitor.settings.holders import read_holders
+from tests.paths import ROOT
 
-ROOT = Path(__file__).parents[2]
 GOOD = """\
 holders:
   - {holder: Strategy, asset: BTC, quantity: 712647, average_cost_usd: 76037, as_of: 2026-02-02, source: filing}

@@ -2,8 +2,9 @@ from pathlib import Path
 
 import pytest
 
-from monitor.adapters.registry import ADAPTERS
+from monitor.exchanges.registry import ADAPTERS
 from monitor.settings import Settings, SettingsError, load
+from tests.paths import ROOT
 
 SECRET = "hunter2-hunter2"  # noqa: S105 - the value that must never show
 
@@ -257,5 +258,5 @@ def test_no_enabled_venue_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["live.yaml", "example.yaml"])
 def test_committed_files_load(name: str) -> None:
     """The configurations in the repository are valid and watch the exchanges that they name."""
-    settings = load(Path(__file__).parents[2] / "configs" / name)
+    settings = load(ROOT / "configs" / name)
     assert {"binance-usdm", "bybit", "okx"} <= set(settings.enabled_venues)

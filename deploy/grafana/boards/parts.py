@@ -15,7 +15,7 @@ from grafana_foundation_sdk.models import common as look
 from grafana_foundation_sdk.models import dashboard as model
 from grafana_foundation_sdk.models.prometheus import PromQueryFormat
 
-from monitor.cascade.settings import PhaseSettings
+from monitor.detect.settings import PhaseSettings
 
 ORANGE: Final = "#E69F00"
 SKY: Final = "#56B4E9"

@@ -1,1 +1,0 @@
-"""Exchanges: what they send, read into events, and the sockets that it comes on."""

@@ -1,0 +1,132 @@
+"""The topics as an AsyncAPI 3 document, made from the topics table and the contract models."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from pydantic.json_schema import models_json_schema
+
+from monitor import __version__
+from monitor.bus.topics import (
+    CASCADE_STATE,
+    FEEDS,
+    LIQUIDATIONS,
+    PARTITIONS,
+    REJECTS,
+    ROUTES,
+    SIGNALS,
+    STATE,
+    TRADES,
+    WATERMARKED,
+    Topic,
+)
+from monitor.model.events import Heartbeat, Reject
+from monitor.model.schema import CONTRACTS
+
+BINDING: Final = "0.5.0"
+"""Version of the Kafka bindings."""
+PUBLIC: Final = {
+    SIGNALS: "What desks consume: one signal per phase change, and one a second while a phase other than calm lasts. "
+    "Heartbeats say how far every asset of a partition was judged, so that silence means calm.",
+    CASCADE_STATE: "The latest signal of each asset, to begin with.",
+    LIQUIDATIONS: "Forced liquidations as collectors saw them; the same event twice has the same id.",
+    TRADES: "Trades, each by itself or as 100 ms bars.",
+    STATE: "Mark prices with funding, open interest, volatility indexes.",
+    FEEDS: "What could not be seen, and a sign of life from every channel each second.",
+    REJECTS: "Frames that could not be read: the bytes as they came; venue and reason are in the headers.",
+}
+"""Topics that others may read. The rest is between detectors and may change at any time."""
+
+_NAMES: Final = {model.__name__: name for name, model in CONTRACTS.items()}
+
+
+def document() -> dict[str, Any]:
+    """The document; the same input gives the same text."""
+    names = sorted({name for topic in PUBLIC for name in _messages(topic)} - {"reject"})
+    _, schemas = models_json_schema(
+        [(CONTRACTS[name], "validation") for name in names], ref_template="#/components/schemas/{model}"
+    )
+    return {
+        "asyncapi": "3.0.0",
+        "info": {
+            "title": "Liquidation cascade monitor",
+            "version": __version__,
+            "description": "Records are JSON, UTF-8, one object each; times are integer microseconds since the Unix "
+            "epoch, UTC; money is USD. Fields are only ever added: ignore those that you do not know. "
+            "How to consume: docs/consuming-signals.md.",
+            "license": {"name": "Apache-2.0"},
+        },
+        "defaultContentType": "application/json",
+        "channels": {topic.name: _channel(topic, words) for topic, words in PUBLIC.items()},
+        "operations": {
+            f"write-{topic.name}": {"action": "send", "channel": {"$ref": f"#/channels/{topic.name}"}}
+            for topic in PUBLIC
+        },
+        "components": {
+            "messages": {name: _message(name) for name in names} | {"reject": _reject()},
+            "schemas": schemas["$defs"],
+        },
+    }
+
+
+def _messages(topic: Topic) -> list[str]:
+    kinds = {kind for kind, topics in ROUTES.items() if topic in topics}
+    if topic in (*WATERMARKED, SIGNALS):
+        kinds.add(Heartbeat)
+    return sorted("reject" if kind is Reject else _NAMES[kind.__name__] for kind in kinds)
+
+
+def _channel(topic: Topic, words: str) -> dict[str, Any]:
+    configuration: dict[str, Any] = {"cleanup.policy": ["compact"]}
+    if topic.retention_ms is not None:
+        configuration = {"cleanup.policy": ["delete"], "retention.ms": topic.retention_ms}
+    return {
+        "address": topic.name,
+        "description": words,
+        "messages": {name: {"$ref": f"#/components/messages/{name}"} for name in _messages(topic)},
+        "bindings": {
+            "kafka": {
+                "topic": topic.name,
+                "partitions": topic.partitions or PARTITIONS,
+                "topicConfiguration": configuration,
+                "bindingVersion": BINDING,
+            }
+        },
+    }
+
+
+def _message(name: str) -> dict[str, Any]:
+    model = CONTRACTS[name]
+    return {
+        "name": name,
+        "title": model.__name__,
+        "headers": _headers({}),
+        "payload": {"$ref": f"#/components/schemas/{model.__name__}"},
+        "bindings": _key("The asset, `MARKET`, or `*` for what concerns them all."),
+    }
+
+
+def _reject() -> dict[str, Any]:
+    words = {"venue": "Where from.", "reason": "Why, one of a few.", "detail": "Why, in words.",
+             "receive_time_us": "When, microseconds as decimal digits."}  # fmt: skip
+    return {
+        "name": "reject",
+        "title": "Reject",
+        "contentType": "application/octet-stream",
+        "headers": _headers(words),
+        "payload": {"description": "The frame's bytes, cut to 2048."},
+        "bindings": _key("The venue."),
+    }
+
+
+def _headers(more: dict[str, str]) -> dict[str, Any]:
+    words = {
+        "schema": "Name and version of the record's contract.",
+        "producer": "Who wrote it, and its version.",
+    } | more
+    properties = {name: {"type": "string", "description": text} for name, text in words.items()}
+    return {"type": "object", "required": sorted(words), "properties": properties}
+
+
+def _key(words: str) -> dict[str, Any]:
+    return {"kafka": {"key": {"type": "string", "description": words}, "bindingVersion": BINDING}}

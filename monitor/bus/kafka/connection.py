@@ -1,0 +1,233 @@
+"""Where the Kafka brokers are, who asks, and whether the topics are as the topics table says."""
+
+# aiokafka is not annotated.
+# mypy: disable-error-code="no-untyped-call"
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, TypeVar
+
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.conn import collect_hosts, create_conn
+from aiokafka.errors import (
+    KafkaConnectionError,
+    KafkaError,
+    TopicAuthorizationFailedError,
+    UnknownTopicOrPartitionError,
+    for_code,
+)
+
+from monitor.bus.kafka.errors import BusError, explain, forbidden, missing, unreachable, wrong_partitions
+from monitor.bus.topics import PARTITIONS, Topic
+
+if TYPE_CHECKING:
+    from monitor.bus.kafka.settings import KafkaSettings
+
+REQUEST_TIMEOUT_MS: Final = 15_000
+"""When a silent broker counts as gone: longer than its worst pauses, shorter than the collectors can hold back."""
+PROBE_TIMEOUT_MS: Final = 3_000
+"""How long a start waits for one broker's answer before it says that there is none."""
+
+ATTEMPTS: Final = 20
+PAUSE_S: Final = 0.5
+"""Ten seconds for the brokers to find themselves again: a dead one is noticed after nine (Kafka's default)."""
+
+Answer = TypeVar("Answer")
+SecurityProtocol = Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"]
+Mechanism = Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"]
+
+
+@dataclass(frozen=True, slots=True)
+class KafkaConnection:
+    """Where the brokers are and who asks.
+
+    Attributes:
+        bootstrap_servers: ``host:port``, separated by commas.
+        security_protocol: as Kafka names them; SASL_SSL across a network.
+        sasl_mechanism: read with SASL only.
+        username: for SASL.
+        password: for SASL; never printed.
+        ssl_cafile: the authority's certificate; None trusts the system's.
+        ssl_certfile: this client's certificate, where the brokers ask for one.
+        ssl_keyfile: its key.
+        client_id: the name in the brokers' logs and quotas.
+        partitions: of every topic; another count is refused.
+        topic_prefix: put before every topic's name, so that several monitors can share a cluster.
+    """
+
+    bootstrap_servers: str = "127.0.0.1:9092"
+    security_protocol: SecurityProtocol = "PLAINTEXT"
+    sasl_mechanism: Mechanism = "SCRAM-SHA-512"
+    username: str | None = None
+    password: str | None = field(default=None, repr=False)
+    ssl_cafile: Path | None = None
+    ssl_certfile: Path | None = None
+    ssl_keyfile: Path | None = None
+    client_id: str = "cascade-monitor"
+    partitions: int = PARTITIONS
+    topic_prefix: str = ""
+
+    @classmethod
+    def from_settings(cls, settings: KafkaSettings) -> KafkaConnection:
+        """The connection that the settings describe."""
+        return cls(
+            bootstrap_servers=settings.bootstrap_servers,
+            security_protocol=settings.security_protocol,
+            sasl_mechanism=settings.sasl_mechanism,
+            username=settings.username,
+            password=None if settings.password is None else settings.password.get_secret_value(),
+            ssl_cafile=settings.ssl_cafile,
+            ssl_certfile=settings.ssl_certfile,
+            ssl_keyfile=settings.ssl_keyfile,
+            client_id=settings.client_id,
+            partitions=settings.partitions,
+            topic_prefix=settings.topic_prefix,
+        )
+
+    def name(self, topic: Topic) -> str:
+        """The topic's name on the brokers."""
+        return self.topic_prefix + topic.name
+
+    def count(self, topic: Topic) -> int:
+        """How many partitions the topic must have."""
+        return topic.partitions or self.partitions
+
+    def arguments(self) -> dict[str, Any]:
+        """What every aiokafka client takes.
+
+        Raises:
+            BusError: a TLS file cannot be read.
+        """
+        return {"bootstrap_servers": self.bootstrap_servers, "client_id": self.client_id, **self.security()}
+
+    def security(self) -> dict[str, Any]:
+        """The part of :meth:`arguments` that a single connection takes as well."""
+        return {
+            "security_protocol": self.security_protocol,
+            "ssl_context": self._ssl_context() if self.security_protocol.endswith("SSL") else None,
+            "sasl_mechanism": self.sasl_mechanism,
+            "sasl_plain_username": self.username,
+            "sasl_plain_password": self.password,
+        }
+
+    def _ssl_context(self) -> ssl.SSLContext:
+        try:
+            context = ssl.create_default_context(cafile=self.ssl_cafile)
+            if self.ssl_certfile is not None:
+                context.load_cert_chain(self.ssl_certfile, self.ssl_keyfile)
+        except OSError as error:  # an SSLError is one too
+            files = ", ".join(str(each) for each in (self.ssl_cafile, self.ssl_certfile, self.ssl_keyfile) if each)
+            raise BusError(f"Kafka's TLS files cannot be read ({error}); correct or replace {files}") from error
+        return context
+
+
+class TopicFound(NamedTuple):
+    """A topic as the brokers describe it; nothing but ``error`` where they refuse to."""
+
+    partitions: int
+    replication: int
+    error: type[KafkaError] | None
+
+
+@asynccontextmanager
+async def administrator(connection: KafkaConnection) -> AsyncIterator[AIOKafkaAdminClient]:
+    """An admin client that is connected.
+
+    Raises:
+        BusError: no broker could be used.
+    """
+    client = AIOKafkaAdminClient(**connection.arguments(), request_timeout_ms=REQUEST_TIMEOUT_MS)
+    try:
+        try:
+            await client.start()
+        except KafkaError as error:
+            raise await diagnose(connection) from error
+        yield client
+    finally:
+        await client.close()
+
+
+async def diagnose(connection: KafkaConnection) -> BusError:
+    """Why no client could start: aiokafka says only that no broker answered, so ask each of them once more."""
+    for host, port, _ in collect_hosts(connection.bootstrap_servers, randomize=False):
+        try:
+            conn = await create_conn(host, port, request_timeout_ms=PROBE_TIMEOUT_MS, **connection.security())
+        except (OSError, KafkaError, TimeoutError) as error:
+            found = unreachable(f"{host}:{port}", error, connection.username, connection.security_protocol)
+        else:
+            conn.close()
+            found = unreachable(f"{host}:{port}", KafkaError(), None, connection.security_protocol)
+    return found
+
+
+async def patiently(request: Callable[[], Awaitable[Answer]], connection: KafkaConnection, operation: str) -> Answer:
+    """What the brokers answer to an administrator's request.
+
+    aiokafka asks one broker and sticks to it; one that died a moment ago is passed over by asking again.
+
+    Raises:
+        BusError: they refuse, or none answers.
+    """
+    attempts = ATTEMPTS
+    while True:
+        attempts -= 1
+        try:
+            async with asyncio.timeout(PROBE_TIMEOUT_MS / 1000):
+                return await request()
+        except (KafkaError, TimeoutError) as error:
+            if not attempts or not getattr(error, "retriable", True):
+                raise explain(error, connection.username, operation) from error
+        await asyncio.sleep(PAUSE_S)
+
+
+async def describe(
+    client: AIOKafkaAdminClient, connection: KafkaConnection, topics: Iterable[Topic]
+) -> dict[str, TopicFound]:
+    """What the brokers know of these topics, by their names there."""
+    names = [connection.name(topic) for topic in topics]
+    found = {}
+    for topic in await patiently(lambda: client.describe_topics(names), connection, "Describe"):
+        error = for_code(topic["error_code"]) if topic["error_code"] else None
+        partitions = topic["partitions"]
+        replication = min((len(each["replicas"]) for each in partitions), default=0)
+        found[topic["topic"]] = TopicFound(len(partitions), replication, error)
+    return found
+
+
+async def verify(connection: KafkaConnection, topics: Iterable[Topic], operation: str) -> None:
+    """Make sure, before anything runs, that the topics are there, visible and have the configured partitions.
+
+    Args:
+        connection: who asks.
+        topics: what it is going to use.
+        operation: what it wants to do with them, ``Read`` or ``Write``: the right to grant if it may not see them.
+
+    Raises:
+        BusError: the first thing that is wrong.
+    """
+    counts = {connection.name(topic): (topic, connection.count(topic)) for topic in topics}
+    async with administrator(connection) as client:
+        for name, found in (await describe(client, connection, [topic for topic, _ in counts.values()])).items():
+            if found.error is UnknownTopicOrPartitionError:
+                raise missing(name)
+            if found.error is TopicAuthorizationFailedError:
+                raise forbidden(connection.username, operation, "topic", name)
+            if found.error is not None:
+                raise explain(found.error(), connection.username, operation, name)
+            if found.partitions != counts[name][1]:
+                raise wrong_partitions(name, found.partitions, counts[name][1])
+
+
+async def explain_start(
+    error: KafkaError, connection: KafkaConnection, operation: str, topics: Iterable[Topic]
+) -> BusError:
+    """Why a producer or consumer could not start."""
+    if isinstance(error, KafkaConnectionError):
+        return await diagnose(connection)
+    return explain(error, connection.username, operation, ", ".join(map(connection.name, topics)))

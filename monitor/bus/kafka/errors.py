@@ -1,0 +1,81 @@
+"""What went wrong with Kafka, in one line that names the remedy."""
+
+from __future__ import annotations
+
+import ssl
+from typing import Final
+
+from aiokafka import errors
+
+from monitor.model.errors import OperatorError
+
+_CLOSED: Final = (ConnectionResetError, ConnectionAbortedError, BrokenPipeError)
+_WRONG_LOGIN: Final = (errors.SaslAuthenticationFailed, errors.AuthenticationFailedError)
+
+
+class BusError(OperatorError):
+    """Kafka cannot be used as it is; the text is one line and names the remedy."""
+
+
+def unreachable(address: str, error: BaseException, user: str | None, protocol: str) -> BusError:
+    """Why a connection to ``address`` failed."""
+    if isinstance(error, _WRONG_LOGIN):
+        why = f"refused user {user!r}: wrong name or password; check username and password_file"
+    elif isinstance(error, errors.UnsupportedSaslMechanismError):
+        why = "does not take this SASL mechanism; set sasl_mechanism to one that its listener enables"
+    elif isinstance(error, ssl.SSLCertVerificationError):
+        why = (
+            f"has a certificate that is not trusted ({error.verify_message}); set ssl_cafile to its authority, "
+            "and use a host name that the certificate names"
+        )
+    elif isinstance(error, ssl.SSLError):
+        why = f"does not speak TLS on this port; set security_protocol to the listener's, not {protocol}"
+    elif isinstance(error, OSError | TimeoutError) and not isinstance(error, _CLOSED):
+        why = f"cannot be reached ({str(error) or 'no answer'}); start it, or correct bootstrap_servers"
+    else:
+        why = f"closed the connection; set security_protocol to the listener's, not {protocol}"
+    return BusError(f"Kafka at {address} {why}")
+
+
+def forbidden(user: str | None, operation: str, kind: str, name: str) -> BusError:
+    """The user lacks an ACL; ``operation`` and ``kind`` are spelt as ``kafka-acls`` takes them."""
+    who = user or "ANONYMOUS"
+    grant = f"kafka-acls --add --allow-principal User:{who} --operation {operation} --{kind} {name}"
+    return BusError(
+        f"Kafka user {who!r} has no {operation} right on {kind} {name}; an administrator grants it: {grant}"
+    )
+
+
+def missing(topic: str) -> BusError:
+    """A topic is not there."""
+    return BusError(f"Kafka topic {topic} does not exist; create it: cascade-monitor topics create")
+
+
+def wrong_partitions(topic: str, have: int, want: int) -> BusError:
+    """A topic has another partition count than the configuration says."""
+    return BusError(
+        f"Kafka topic {topic} has {have} partitions and the configuration says {want}; its keys would move: "
+        f"move its records to a topic made with {want} by `cascade-monitor topics create`, or, if every producer and "
+        f"consumer agrees on {have}, set partitions: {have}"
+    )
+
+
+def explain(error: BaseException, user: str | None, operation: str, topic: str = "") -> BusError:
+    """What a failed request to ``operation`` (Read, Write) means, in words."""
+    if isinstance(error, BusError):
+        return error
+    if isinstance(error, errors.TopicAuthorizationFailedError):
+        return forbidden(user, operation, "topic", topic or ", ".join(map(str, error.args)))
+    if isinstance(error, errors.GroupAuthorizationFailedError):
+        return forbidden(user, "Read", "group", ", ".join(map(str, error.args)))
+    if isinstance(error, errors.ClusterAuthorizationFailedError):
+        return forbidden(user, operation, "topic", topic)
+    if isinstance(error, errors.UnknownTopicOrPartitionError):
+        return missing(topic)
+    if isinstance(error, errors.CommitFailedError | errors.IllegalStateError):
+        return BusError("Kafka: another member of the group has the partitions by now; what it reads again is repeated")
+    if isinstance(error, errors.MessageSizeTooLargeError | errors.RecordTooLargeError):
+        return BusError(f"Kafka refused a batch for {topic}: larger than the topic's max.message.bytes; raise it there")
+    where = f" (topic {topic})" if topic else ""
+    words = " ".join(str(error).split())
+    return BusError(f"Kafka: {type(error).__name__}{where}: {words}; see the brokers' log, then restart")

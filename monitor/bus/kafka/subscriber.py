@@ -1,0 +1,285 @@
+"""Records from Kafka: a member of a consumer group that hands out decoded batches and knows how far behind it is."""
+
+# aiokafka is not annotated.
+# mypy: disable-error-code="no-untyped-call"
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
+from typing import Final, Literal, Self
+
+import msgspec
+from aiokafka import AIOKafkaConsumer
+from aiokafka.abc import ConsumerRebalanceListener
+from aiokafka.coordinator.assignors.range import RangePartitionAssignor
+from aiokafka.errors import KafkaError
+from aiokafka.structs import ConsumerRecord, OffsetAndMetadata, TopicPartition
+
+from monitor.bus import codec
+from monitor.bus.kafka.connection import KafkaConnection, explain_start, verify
+from monitor.bus.kafka.errors import BusError, explain
+from monitor.bus.ports import Batch, BusStats, Partition
+from monitor.bus.topics import Record, Topic
+from monitor.model.events import Reject
+
+log = logging.getLogger(__name__)
+
+POLL_RECORDS: Final = 2_000
+"""Records of one poll: about 4 ms of decoding, so that heartbeats and timers on the same loop stay in time."""
+SESSION_TIMEOUT_MS: Final = 10_000
+"""How soon a member that died gives up its partitions; Kafka's own default for a decade, and no shorter because the
+heartbeats share the event loop with the windows."""
+
+Fetched = Mapping[TopicPartition, Sequence[ConsumerRecord[bytes, bytes]]]
+Change = Callable[[frozenset[Partition]], Awaitable[None]]
+"""Called with the partitions that came or are about to go; reading waits for it."""
+
+
+async def _nothing(_: frozenset[Partition]) -> None:
+    """The hook of a reader that keeps no state per partition."""
+
+
+class KafkaSubscriber(ConsumerRebalanceListener):
+    """Reads from Kafka as a member of a consumer group; see :class:`monitor.bus.ports.Subscriber`.
+
+    Opened with ``await KafkaSubscriber(...).start()``.
+
+    A batch holds records whose offsets follow one another: where the log has a hole (a transaction's marker, a
+    compacted or an unreadable record) the next batch begins. What cannot be read is counted, handed to
+    ``on_reject`` and passed over.
+
+    Args:
+        connection: where from.
+        topics: what to read.
+        group: the members of one group share the partitions; where it committed is where a restart goes on.
+        instance: a name that a restart keeps (static membership), so that it comes back to the same partitions.
+        start_at: where to begin with a partition that the group never committed, or whose records there are gone.
+        session_timeout_ms: how soon a silent member counts as gone.
+        on_assigned: awaited with the new partitions before anything of them is read; may :meth:`seek`.
+        on_revoked: awaited with the partitions before another member reads them.
+        on_reject: called with every record that could not be decoded.
+
+    Attributes:
+        received: records handed out.
+        rejected: records that could not be decoded.
+    """
+
+    def __init__(
+        self,
+        connection: KafkaConnection,
+        topics: Iterable[Topic],
+        *,
+        group: str,
+        instance: str | None = None,
+        start_at: Literal["earliest", "latest"] = "earliest",
+        session_timeout_ms: int = SESSION_TIMEOUT_MS,
+        on_assigned: Change = _nothing,
+        on_revoked: Change = _nothing,
+        on_reject: Callable[[Reject], None] | None = None,
+    ) -> None:
+        self.received = 0
+        self.rejected = 0
+        self._connection = connection
+        self._topics = tuple(topics)
+        self._names = {connection.name(topic): topic.name for topic in self._topics}
+        self._on_assigned = on_assigned
+        self._on_revoked = on_revoked
+        self._on_reject = on_reject
+        self._positions: dict[TopicPartition, int] = {}
+        self._failure: Exception | None = None
+        self._settled = asyncio.Event()
+        self._consumer = AIOKafkaConsumer(
+            **connection.arguments(),
+            group_id=group,
+            group_instance_id=instance,
+            auto_offset_reset=start_at,
+            enable_auto_commit=False,
+            isolation_level="read_committed",
+            session_timeout_ms=session_timeout_ms,
+            heartbeat_interval_ms=session_timeout_ms // 4,
+            # By ranges, partition N of every topic goes to the same member.
+            partition_assignment_strategy=(RangePartitionAssignor,),
+        )
+
+    async def start(self) -> Self:
+        """Check the topics, join the group, and wait for a share of the partitions.
+
+        Raises:
+            BusError: Kafka cannot be used as it is.
+        """
+        try:
+            await verify(self._connection, self._topics, "Read")
+            self._consumer.subscribe(topics=list(self._names), listener=self)
+            await self._consumer.start()
+        except KafkaError as error:
+            await self._consumer.stop()
+            raise await explain_start(error, self._connection, "Read", self._topics) from error
+        except BaseException:
+            await self._consumer.stop()
+            raise
+        return self
+
+    async def poll(self, timeout_s: float) -> list[Batch]:
+        """Up to :data:`POLL_RECORDS` records, in batches of one partition each.
+
+        Raises:
+            BusError: Kafka refuses to go on.
+        """
+        try:
+            fetched = await self._consumer.getmany(timeout_ms=round(timeout_s * 1000), max_records=POLL_RECORDS)
+        except KafkaError as error:
+            raise self._explain(error) from error
+        if self._failure is not None:  # a hook may have failed meanwhile: nothing is handed out that it did not see
+            raise self._failure
+        if not self._settled.is_set():
+            await self._give_back(fetched, timeout_s)
+            return []
+        batches: list[Batch] = []
+        for partition, messages in fetched.items():
+            self._decode(partition, messages, batches)
+            self._positions[partition] = messages[-1].offset + 1
+        if len(self._positions) < len(self._consumer.assignment()):
+            await self._note_positions()
+        return batches
+
+    async def _give_back(self, fetched: Fetched, timeout_s: float) -> None:
+        """Aiokafka reads on while the hooks run; what it brought is read again once they have said where from."""
+        for partition, messages in fetched.items():
+            if partition in self._consumer.assignment():
+                self._consumer.seek(partition, messages[0].offset)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(timeout_s):
+                await self._settled.wait()
+
+    def _decode(
+        self, where: TopicPartition, messages: Sequence[ConsumerRecord[bytes, bytes]], batches: list[Batch]
+    ) -> None:
+        topic = self._names[where.topic]
+        partition = Partition(topic, where.partition)
+        decode = codec.decode
+        run: list[Record] = []
+        first = expected = 0
+        for message in messages:
+            if message.value is None:  # a tombstone: the key's record is gone
+                continue
+            try:
+                record = decode(topic, message.value, message.headers)
+            except msgspec.DecodeError as error:
+                self._reject(message, message.value, error)
+                continue
+            if message.offset != expected:
+                if run:
+                    batches.append(Batch(partition, first, run))
+                    run = []
+                first = message.offset
+            run.append(record)
+            expected = message.offset + 1
+            self.received += 1
+        if run:
+            batches.append(Batch(partition, first, run))
+
+    def _reject(self, message: ConsumerRecord[bytes, bytes], value: bytes, error: msgspec.DecodeError) -> None:
+        self.rejected += 1
+        if self._on_reject is not None:
+            where = f"{message.topic}/{message.partition}@{message.offset}"
+            self._on_reject(codec.unreadable(where, value, error, message.timestamp * 1000))
+
+    async def _note_positions(self) -> None:
+        """Where reading began in partitions that have given nothing yet; known once they were asked."""
+        for partition in self._consumer.assignment():
+            if partition not in self._positions and self._consumer.highwater(partition) is not None:
+                self._positions[partition] = await self._consumer.position(partition)
+
+    def lags(self) -> dict[Partition, int]:
+        """Records of each assigned partition that are written and not yet handed out."""
+        return {
+            Partition(self._names[partition.topic], partition.partition): max(
+                0, self._consumer.highwater(partition) - position
+            )
+            for partition, position in self._positions.items()
+            if partition in self._consumer.assignment()
+        }
+
+    def assignment(self) -> frozenset[Partition]:
+        """The partitions that this member reads now."""
+        return self._partitions(self._consumer.assignment())
+
+    def seek(self, partition: Partition, offset: int) -> None:
+        """Read on from ``offset``, whatever the group committed."""
+        self._consumer.seek(self._topic_partition(partition), offset)
+
+    async def ends(self, partitions: Iterable[Partition]) -> dict[Partition, int]:
+        """The offsets behind the last record of each.
+
+        Raises:
+            BusError: the brokers do not tell.
+        """
+        wanted = {self._topic_partition(each): each for each in partitions}
+        try:
+            found = await self._consumer.end_offsets(list(wanted)) if wanted else {}
+        except KafkaError as error:
+            raise self._explain(error) from error
+        return {each: found[where] for where, each in wanted.items()}
+
+    def pause(self, partitions: Iterable[Partition]) -> None:
+        """Read nothing of these until :meth:`resume`; what is not assigned to this member is passed over."""
+        mine = self._consumer.assignment()
+        self._consumer.pause(*(mine & {self._topic_partition(each) for each in partitions}))
+
+    def resume(self, partitions: Iterable[Partition]) -> None:
+        """Read on."""
+        mine = self._consumer.assignment()
+        self._consumer.resume(*(mine & {self._topic_partition(each) for each in partitions}))
+
+    async def commit(self, offsets: Mapping[Partition, int], notes: Mapping[Partition, str] | None = None) -> None:
+        """Remember in the group that everything below these offsets is dealt with, with a note for each partition.
+
+        Raises:
+            BusError: the partitions belong to another member by now, or Kafka refuses.
+        """
+        try:
+            await self._consumer.commit(
+                {
+                    self._topic_partition(key): OffsetAndMetadata(offset, (notes or {}).get(key, ""))
+                    for key, offset in offsets.items()
+                }
+            )
+        except KafkaError as error:
+            raise self._explain(error) from error
+
+    async def close(self) -> None:
+        """Leave the group (a static member keeps its place until its session ends) and disconnect."""
+        await self._consumer.stop()
+
+    def stats(self) -> BusStats:
+        """``published`` is what was handed out, ``waiting`` the lag over all partitions."""
+        return BusStats(self.received, sum(self.lags().values()), 0, 0, 0)
+
+    async def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
+        """From aiokafka, which logs what a listener raises and goes on: so it is kept for the poll."""
+        await self._tell(self._on_assigned, assigned)
+        self._settled.set()
+
+    async def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:
+        """From aiokafka, before it joins the group and whenever the members change."""
+        self._settled.clear()
+        self._positions.clear()
+        await self._tell(self._on_revoked, revoked)
+
+    async def _tell(self, hook: Change, partitions: Iterable[TopicPartition]) -> None:
+        try:
+            await hook(self._partitions(partitions))
+        except Exception as error:  # noqa: BLE001 - raised by the poll
+            self._failure = error
+
+    def _partitions(self, partitions: Iterable[TopicPartition]) -> frozenset[Partition]:
+        return frozenset(Partition(self._names[each.topic], each.partition) for each in partitions)
+
+    def _topic_partition(self, partition: Partition) -> TopicPartition:
+        return TopicPartition(self._connection.topic_prefix + partition.topic, partition.partition)
+
+    def _explain(self, error: KafkaError) -> BusError:
+        return explain(error, self._connection.username, "Read")

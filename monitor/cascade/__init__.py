@@ -1,1 +1,0 @@
-"""Events to windows to condition to episode: pure and synchronous, no I/O and no clock."""

@@ -1,0 +1,1 @@
+"""Writes the reference pages that are generated from the code."""

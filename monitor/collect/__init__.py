@@ -1,0 +1,1 @@
+"""From the exchanges' sockets and REST endpoints to events on the bus."""

@@ -1,0 +1,251 @@
+"""The collector: for every watched venue load its instruments, run its fleet, and keep the instruments fresh."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import nullcontext
+from dataclasses import dataclass, field
+from typing import Literal, NamedTuple
+
+from monitor.bus.ports import Publisher
+from monitor.collect.fleet import Fleet, FleetSettings
+from monitor.collect.fleet_stats import FleetStats
+from monitor.collect.pipeline.intake import OnFrame
+from monitor.collect.pipeline.outlet import OnEvent
+from monitor.collect.rest.client import Rest
+from monitor.collect.restart import Predecessors
+from monitor.exchanges.adapter import Adapter, Instrument
+from monitor.model.backoff import Backoff
+from monitor.model.errors import OperatorError
+from monitor.model.events import Channel
+
+log = logging.getLogger(__name__)
+
+
+Instruments = Mapping[str, Instrument]
+
+
+@dataclass(frozen=True, slots=True)
+class WatchedVenue:
+    """One venue as configured.
+
+    Attributes:
+        adapter: its adapter class.
+        symbols: the venue's own ids, or ``all`` that trade.
+        channels: what to subscribe.
+        ws_url, rest_url: other addresses than the exchange's own.
+        accounts: whose fills are read as well.
+    """
+
+    adapter: type[Adapter]
+    symbols: Literal["all"] | tuple[str, ...]
+    channels: tuple[Channel, ...]
+    ws_url: str | None = None
+    rest_url: str | None = None
+    accounts: tuple[str, ...] = ()
+
+    def reading(self, instruments: Instruments) -> Adapter:
+        """Its adapter, with these instruments."""
+        adapter = self.adapter(instruments)
+        adapter.accounts = self.accounts
+        return adapter
+
+
+@dataclass(frozen=True, slots=True)
+class CollectorSettings:
+    """What to collect and how.
+
+    Attributes:
+        venues: the venues.
+        fleet: how each is collected.
+        refresh_s: how often instruments are loaded again; venues list and delist a few symbols a day.
+        retry_base_s, retry_cap_s: first and longest wait after instruments could not be loaded.
+    """
+
+    venues: tuple[WatchedVenue, ...]
+    fleet: FleetSettings = field(default_factory=FleetSettings)
+    refresh_s: float = 3600.0
+    retry_base_s: float = 2.0
+    retry_cap_s: float = 300.0
+
+
+LoadInstruments = Callable[[type[Adapter], str | None], Awaitable[Instruments]]
+"""``await load(adapter, rest_url)``: a venue's instruments by symbol, all quoted in US dollars.
+
+:meth:`monitor.collect.rest.instruments.InstrumentStore.load` is one. Raises ``OSError`` when neither the venue nor the
+cache has them.
+"""
+
+
+class VenueStats(NamedTuple):
+    """One venue: its fleet (None until instruments are there), its symbols, its instrument data."""
+
+    venue: str
+    fleet: FleetStats | None
+    symbols: int
+    instruments_loaded_us: int
+    instrument_failures: int
+
+
+class InstrumentChanges(NamedTuple):
+    """What a refresh changed."""
+
+    added: list[str]
+    removed: list[str]
+    changed: list[str]
+
+
+def changes(before: Instruments, after: Instruments) -> InstrumentChanges:
+    """The difference of two instrument tables."""
+    return InstrumentChanges(
+        sorted(after.keys() - before.keys()),
+        sorted(before.keys() - after.keys()),
+        sorted(symbol for symbol in after.keys() & before.keys() if after[symbol] != before[symbol]),
+    )
+
+
+def resolve_symbols(venue: WatchedVenue, instruments: Instruments) -> list[str]:
+    """The symbols to subscribe: those asked for that trade, sorted so that plans are stable.
+
+    Symbols that were named and do not trade are logged and left out.
+
+    Raises:
+        OperatorError: none is left.
+    """
+    trading = {symbol for symbol, instrument in instruments.items() if instrument.trading}
+    name = venue.adapter.venue
+    if venue.symbols == "all":
+        wanted = trading
+    else:
+        wanted = trading.intersection(venue.symbols)
+        absent = sorted(set(venue.symbols) - wanted)
+        if absent:
+            log.error("%s: not traded against US dollars there, left out: %s", name, ", ".join(absent))
+    if not wanted:
+        raise OperatorError(f"{name}: none of the configured symbols is traded there; check venues.{name}.symbols")
+    return sorted(wanted)
+
+
+class _Collected:
+    """One venue at work."""
+
+    def __init__(self, venue: WatchedVenue) -> None:
+        self.venue = venue
+        self.fleet: Fleet | None = None
+        self.instruments: Instruments = {}
+        self.symbols: list[str] = []
+        self.loaded_us = 0
+        self.failures = 0
+
+    def stats(self) -> VenueStats:
+        """How it does."""
+        fleet = self.fleet.stats() if self.fleet is not None else None
+        return VenueStats(self.venue.adapter.venue, fleet, len(self.symbols), self.loaded_us, self.failures)
+
+
+class Collector:
+    """Stateless: any number may run side by side; event ids make their copies one.
+
+    Args:
+        settings: what to collect and how.
+        publisher: the bus; not closed here.
+        load: gives a venue's instruments.
+        clock: the machine's time in microseconds.
+        rng: source of all jitter.
+        on_frame, on_event: see every frame before it is parsed, and every event that no frame holds: a recorder's
+            ``frame`` and ``event``.
+        rest: asks the venues by REST, with the budget that ``load`` shares; None asks for nothing but instruments.
+        predecessors: what is known of the collectors before this one; None states no gap for a restart.
+    """
+
+    def __init__(
+        self,
+        settings: CollectorSettings,
+        publisher: Publisher,
+        load: LoadInstruments,
+        *,
+        clock: Callable[[], int],
+        rng: random.Random,
+        on_frame: OnFrame | None = None,
+        on_event: OnEvent | None = None,
+        rest: Rest | None = None,
+        predecessors: Predecessors | None = None,
+    ) -> None:
+        self._settings = settings
+        self._publisher = publisher
+        self._load = load
+        self._clock = clock
+        self._rng = rng
+        self._on_frame = on_frame
+        self._on_event = on_event
+        self._rest = rest
+        self._predecessors = predecessors
+        self._collected = [_Collected(venue) for venue in settings.venues]
+
+    async def run(self) -> None:
+        """Collect until cancelled. A venue whose instruments cannot be had does not keep the others waiting.
+
+        Raises:
+            ExceptionGroup: of ``OperatorError`` when a venue trades none of its configured symbols.
+        """
+        async with self._rest or nullcontext(), asyncio.TaskGroup() as group:
+            for collected in self._collected:
+                group.create_task(self._collect(collected), name=f"collect {collected.venue.adapter.venue}")
+
+    def stats(self) -> list[VenueStats]:
+        """How every venue does."""
+        return [collected.stats() for collected in self._collected]
+
+    async def _collect(self, collected: _Collected) -> None:
+        venue = collected.venue
+        collected.instruments = await self._loaded(collected)
+        collected.symbols = resolve_symbols(venue, collected.instruments)
+        rest = self._rest.client(venue.adapter, venue.rest_url) if self._rest is not None else None
+        fleet = Fleet(
+            venue.reading(collected.instruments), collected.symbols, venue.channels, self._publisher,
+            self._settings.fleet, clock=self._clock, rng=self._rng, ws_url=venue.ws_url, on_frame=self._on_frame,
+            on_event=self._on_event, rest=rest, predecessors=self._predecessors,
+        )  # fmt: skip
+        collected.fleet = fleet
+        async with asyncio.TaskGroup() as group:
+            group.create_task(fleet.run())
+            group.create_task(self._keep_fresh(collected, fleet))
+
+    async def _loaded(self, collected: _Collected) -> Instruments:
+        """The venue's instruments, however long it takes to get them."""
+        settings, venue = self._settings, collected.venue
+        backoff = Backoff(self._rng, settings.retry_base_s, settings.retry_cap_s, 0.0)
+        while True:
+            try:
+                instruments = await self._load(venue.adapter, venue.rest_url)
+            except OSError as error:
+                collected.failures += 1
+                delay_s = backoff.next_delay_s(0.0, delivered=False)
+                log.error(  # noqa: TRY400  # the reason in words; the traceback says nothing more
+                    "%s: instruments cannot be loaded (%s); trying again in %.0f s", venue.adapter.venue, error, delay_s
+                )
+                await asyncio.sleep(delay_s)
+            else:
+                collected.loaded_us = self._clock()
+                return instruments
+
+    async def _keep_fresh(self, collected: _Collected, fleet: Fleet) -> None:
+        """Load the instruments again and again; new symbols are subscribed, delisted ones dropped."""
+        while True:
+            await asyncio.sleep(self._settings.refresh_s)
+            instruments = await self._loaded(collected)
+            difference = changes(collected.instruments, instruments)
+            if not any(difference):
+                continue
+            name = collected.venue.adapter.venue
+            log.info("%s: instruments added %s, removed %s, changed %s", name, *difference)
+            try:
+                symbols = resolve_symbols(collected.venue, instruments)
+            except OperatorError as error:
+                log.error("%s; going on with what was there", error)  # noqa: TRY400  # said in words
+                continue
+            collected.instruments, collected.symbols = instruments, symbols
+            fleet.update(collected.venue.reading(instruments), symbols)

@@ -1,0 +1,1 @@
+"""One socket's life: dial, subscribe, read, keep alive, watch for silence, reconnect."""

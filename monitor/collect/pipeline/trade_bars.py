@@ -1,0 +1,165 @@
+"""Trades folded in place into bars of 100 ms per symbol, and the switch that turns folding on under overload."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from typing import Final, Literal
+
+from monitor.model.events import MICROS, AnyEvent, Trade, TradeBar
+
+BAR_US: Final = 100_000
+"""The record contract's interval: below it a bar saves nothing on a busy symbol, above it a cascade's start blurs."""
+
+TradeMode = Literal["each", "bars"]
+
+log = logging.getLogger(__name__)
+
+
+class TradeFolder:
+    """Open bars of one venue.
+
+    A bar is published when a trade of a later interval comes (event time) or when :meth:`flush_ended` finds its
+    interval over (timer). A trade that is late for a published bar makes a further bar of the same interval: sums over
+    bars are always sums over trades.
+    """
+
+    __slots__ = ("_late", "_open", "interval_us")
+
+    def __init__(self, interval_us: int = BAR_US) -> None:
+        self.interval_us = interval_us
+        self._open: dict[str, TradeBar] = {}
+        self._late: dict[tuple[str, int], TradeBar] = {}
+
+    def fold(self, trades: Iterable[Trade]) -> list[TradeBar]:
+        """Fold trades in; returns the bars that they ended."""
+        ended: list[TradeBar] = []
+        interval_us = self.interval_us
+        for trade in trades:
+            end_us = trade.event_time_us - trade.event_time_us % interval_us + interval_us
+            bar = self._open.get(trade.symbol)
+            if bar is None:
+                self._open[trade.symbol] = _first(trade, end_us, interval_us)
+            elif bar.event_time_us == end_us:
+                _add(bar, trade)
+            elif bar.event_time_us < end_us:
+                ended.append(bar)
+                self._open[trade.symbol] = _first(trade, end_us, interval_us)
+            else:
+                self._fold_late(trade, end_us)
+        return ended
+
+    def _fold_late(self, trade: Trade, end_us: int) -> None:
+        bar = self._late.get((trade.symbol, end_us))
+        if bar is None:
+            self._late[trade.symbol, end_us] = _first(trade, end_us, self.interval_us)
+        else:
+            _add(bar, trade)
+
+    def flush_ended(self, now_us: int) -> list[TradeBar]:
+        """Take the bars whose interval was over one interval ago, and all late ones."""
+        ended = [bar for bar in self._open.values() if bar.event_time_us + self.interval_us <= now_us]
+        for bar in ended:
+            del self._open[bar.symbol]
+        return self._take_late() + ended
+
+    def flush(self) -> list[TradeBar]:
+        """Take every bar, ended or not: nothing that was received is held back any more."""
+        bars = self._take_late() + list(self._open.values())
+        self._open.clear()
+        return bars
+
+    def _take_late(self) -> list[TradeBar]:
+        late = list(self._late.values())
+        self._late.clear()
+        return late
+
+
+def _first(trade: Trade, end_us: int, interval_us: int) -> TradeBar:
+    bar = TradeBar(
+        trade.venue, trade.symbol, trade.asset, end_us, trade.receive_time_us, interval_us,
+        trade.price, trade.price, trade.price, trade.price, 0.0, 0.0, 0.0, 0.0, 0,
+    )  # fmt: skip
+    _add(bar, trade)
+    return bar
+
+
+def _add(bar: TradeBar, trade: Trade) -> None:
+    price = trade.price
+    bar.close = price
+    if price > bar.high:
+        bar.high = price
+    elif price < bar.low:
+        bar.low = price
+    if trade.taker_side == "buy":
+        bar.buy_quantity += trade.quantity
+        bar.buy_usd += trade.notional_usd
+    else:
+        bar.sell_quantity += trade.quantity
+        bar.sell_usd += trade.notional_usd
+    bar.trades += trade.trades
+    bar.receive_time_us = trade.receive_time_us
+
+
+class OverloadSwitch:
+    """Whether trades are folded now: always (``bars``), or only while the bus cannot take each of them.
+
+    Attributes:
+        folding: whether to fold.
+        to_bars, to_each: how often it switched by itself.
+    """
+
+    __slots__ = ("_calm_us", "_configured", "_pressed_us", "_venue", "folding", "to_bars", "to_each")
+
+    def __init__(self, configured: TradeMode, calm_s: float, venue: str) -> None:
+        self._configured = configured
+        self._calm_us = round(calm_s * MICROS)
+        self._venue = venue
+        self._pressed_us = 0
+        self.folding = configured == "bars"
+        self.to_bars = 0
+        self.to_each = 0
+
+    def pressed(self, now_us: int) -> None:
+        """The bus was full."""
+        self._pressed_us = now_us
+        if not self.folding:
+            self.folding = True
+            self.to_bars += 1
+            log.warning("%s: the bus is full; trades are published as 100 ms bars until it has room", self._venue)
+
+    def relax(self, now_us: int) -> bool:
+        """Go back to single trades after calm enough; True when that happened now (open bars must be flushed)."""
+        if self._configured == "bars" or not self.folding or now_us - self._pressed_us < self._calm_us:
+            return False
+        self.folding = False
+        self.to_each += 1
+        log.info("%s: the bus has room again; every trade is published by itself", self._venue)
+        return True
+
+
+class TradeOverlap:
+    """Passes each trade once while two sockets of a rotation carry the same ones.
+
+    Records with ids may pass twice because readers drop the copy by its id; inside a bar a copy has no id any more.
+    Bounded by the overlap's few seconds of trades.
+    """
+
+    __slots__ = ("_seen", "duplicates")
+
+    def __init__(self) -> None:
+        self._seen: set[tuple[str, str]] = set()
+        self.duplicates = 0
+
+    def fresh(self, events: Iterable[AnyEvent]) -> list[AnyEvent]:
+        """The events without trades that were passed before."""
+        passed: list[AnyEvent] = []
+        for event in events:
+            if type(event) is Trade:
+                key = (event.symbol, event.id)
+                if key in self._seen:
+                    self.duplicates += 1
+                    continue
+                self._seen.add(key)
+            passed.append(event)
+        return passed

@@ -1,0 +1,1 @@
+"""Whether a feed can be believed: schema drift, sides, health."""

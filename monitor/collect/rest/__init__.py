@@ -1,0 +1,1 @@
+"""REST requests to exchanges within a rate limit: instruments, polls, history, gap fills."""

@@ -1,0 +1,278 @@
+"""The exchanges' REST APIs: one client a venue, one budget of weight for all that asks there, retries within reason.
+
+Whoever shares an exchange's pool of weight (its markets, its instrument tables, polls, history, backfill) waits in one
+queue, in the order of asking; a request to slow down stops all of them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from types import TracebackType
+from typing import Final, Protocol, Self, TypeVar
+
+import httpx
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_after_attempt
+from tenacity.wait import wait_exponential_jitter
+
+from monitor.exchanges.adapter import Adapter, RestRequest
+from monitor.model.validation import UNREADABLE
+
+TIMEOUT_S: Final = 10.0
+"""The largest answer is 2 MB; an exchange that takes longer than this for it is as good as down."""
+
+ATTEMPTS: Final = 4
+"""With the waits between them, half a minute at most."""
+
+LONGEST_WAIT_S: Final = 60.0
+"""An exchange that asks for a longer pause has banned this address: until it is over every request fails at once."""
+
+MAX_PAGES: Final = 50
+"""Fifty times the largest table known: a cursor that never ends is a fault of the exchange."""
+
+THROTTLED: Final = frozenset({418, 429})
+"""Too many requests; 418 is Binance's word for a ban."""
+
+BURST_S: Final = 5.0
+"""A pool at rest has saved up the weight of so many seconds: a start asks for its tables at once, a minute's limit
+is not reached by it."""
+
+ROUNDING: Final = 1e-6
+"""Of a weight of one, so that a wait is never too short to be measured."""
+
+POLLS_SHARE: Final = 0.8
+"""Of the budget, for polls; the rest is for instruments, history and backfill."""
+
+UNTOLD_PAUSE_S: Final = 5.0
+"""After a request to slow down that does not say for how long; limits are counted by the second or the minute."""
+
+Sleep = Callable[[float], Awaitable[None]]
+T = TypeVar("T")
+
+
+class RestError(OSError):
+    """One request failed.
+
+    Attributes:
+        pause_s: how long the exchange asks to be left alone.
+        final: whether the same request would only fail again.
+    """
+
+    def __init__(self, detail: str, pause_s: float = 0.0, *, final: bool = False) -> None:
+        super().__init__(detail)
+        self.pause_s = pause_s
+        self.final = final
+
+
+class Pool:
+    """Weight that an exchange allows to an address: a bucket that fills evenly, and the pauses that it asks for.
+
+    Attributes:
+        per_minute: what flows in.
+        needs: weight a minute that each venue's polls would like.
+        spent: weight since the start.
+        throttled: answers that asked to slow down.
+    """
+
+    def __init__(self, name: str, per_minute: int, sleep: Sleep, now_s: Callable[[], float]) -> None:
+        self.name = name
+        self.per_minute = per_minute
+        self.needs: dict[str, float] = {}
+        self.spent = self.throttled = 0
+        self._sleep = sleep
+        self._now_s = now_s
+        self._saved = self._most
+        self._filled_s = now_s()
+        self._paused_until_s = 0.0
+        self._queue = asyncio.Lock()
+
+    @property
+    def _most(self) -> float:
+        return self.per_minute * BURST_S / 60.0
+
+    @property
+    def stretch(self) -> float:
+        """By how much polls must be slower than they would like so that the budget suffices; at least 1."""
+        return max(1.0, sum(self.needs.values()) / (POLLS_SHARE * self.per_minute))
+
+    @property
+    def paused_s(self) -> float:
+        """For how long the exchange still wants to be left alone, 0 if it does not."""
+        return max(0.0, self._paused_until_s - self._now_s())
+
+    async def take(self, weight: int) -> None:
+        """Wait until the weight may be spent, in the order of asking. Raises :class:`RestError` within a ban."""
+        async with self._queue:
+            while (wait_s := self._wait_s(weight)) > 0.0:
+                if self.paused_s > LONGEST_WAIT_S:
+                    raise RestError(f"{self.name} wants to be left alone for {self.paused_s:.0f} s", self.paused_s)
+                await self._sleep(wait_s)
+            self._saved -= weight
+            self.spent += weight
+
+    def _wait_s(self, weight: int) -> float:
+        now_s = self._now_s()
+        self._saved = min(self._most, self._saved + (now_s - self._filled_s) * self.per_minute / 60.0)
+        self._filled_s = now_s
+        # What is dearer than a full bucket passes when it is full, and is paid back by those after it.
+        missing = min(float(weight), self._most) - self._saved
+        return max(self.paused_s, missing * 60.0 / self.per_minute if missing > ROUNDING else 0.0)
+
+    def pause(self, seconds: float) -> None:
+        """The exchange asked to slow down."""
+        self.throttled += 1
+        self._paused_until_s = max(self._paused_until_s, self._now_s() + seconds)
+
+
+class Page(Protocol):
+    """An answer that may have a next one."""
+
+    @property
+    def next_request(self) -> RestRequest | None:
+        """What asks for the next page."""
+
+
+AnyPage = TypeVar("AnyPage", bound=Page)
+
+
+class RestClient:
+    """One venue's REST API.
+
+    Attributes:
+        venue: whose.
+        pool: what it may spend, shared with whoever names the same.
+    """
+
+    def __init__(self, rest: Rest, adapter: type[Adapter] | Adapter, url: str | None, pool: Pool) -> None:
+        self.venue = adapter.venue
+        self.pool = pool
+        self._rest = rest
+        self._url = (url or adapter.rest_url).rstrip("/")
+
+    async def fetch(self, request: RestRequest, parse: Callable[[bytes], T]) -> T:
+        """Ask, several times where it fails, and read the answer.
+
+        Raises:
+            RestError: there is no answer that ``parse`` can read, or the exchange has banned this address.
+        """
+        retrying = AsyncRetrying(
+            sleep=self._rest.sleep,
+            stop=stop_after_attempt(ATTEMPTS),
+            wait=pause_before_retry,
+            retry=retry_if_exception(worth_retrying),
+            reraise=True,
+        )
+        return await retrying(self._once, request, parse)
+
+    async def pages(
+        self, request: RestRequest, parse: Callable[[RestRequest, bytes], AnyPage]
+    ) -> AsyncIterator[AnyPage]:
+        """Every page, from the request on. Raises :class:`RestError` as :meth:`fetch` does, or after too many."""
+        following: RestRequest | None = request
+        for _ in range(MAX_PAGES):
+            asked = following
+            if asked is None:
+                return
+            page = await self.fetch(asked, lambda body, asked=asked: parse(asked, body))  # type: ignore[misc]
+            following = page.next_request
+            yield page
+        if following is not None:
+            raise RestError(f"{self._url}{request.path}: more than {MAX_PAGES} pages")
+
+    async def _once(self, request: RestRequest, parse: Callable[[bytes], T]) -> T:
+        await self.pool.take(request.weight)
+        url = self._url + request.path
+        method = "GET" if request.body is None else "POST"
+        try:
+            async with self._rest.http() as http:
+                response = await http.request(method, url, params=dict(request.query), json=request.body)
+        except httpx.HTTPError as error:
+            raise RestError(f"{url}: {type(error).__name__} {error}") from error
+        if response.status_code in THROTTLED:
+            pause_s = asked_pause_s(response.headers.get("Retry-After", "")) or UNTOLD_PAUSE_S
+            self.pool.pause(pause_s)
+            raise RestError(f"{url}: HTTP {response.status_code}", pause_s)
+        if response.status_code != httpx.codes.OK:
+            raise RestError(f"{url}: HTTP {response.status_code}", final=response.is_client_error)
+        try:
+            return parse(response.content)
+        except UNREADABLE as error:
+            raise RestError(f"{url}: {error}") from error
+
+
+def locator(adapter: Adapter, client: RestClient | None) -> Callable[[str], Awaitable[str]]:
+    """Where to dial instead of a plan's address: what the venue says, for those that must be asked before each dial.
+
+    The result raises :class:`RestError`.
+    """
+    request = adapter.token_request
+
+    async def locate(url: str) -> str:
+        if request is None or client is None:
+            return url
+        return await client.fetch(request, lambda answer: adapter.dial_url(url, answer))
+
+    return locate
+
+
+class Rest:
+    """All venues' clients. As an async context they share connections; outside it each request has its own.
+
+    Args:
+        sleep, now_s: how to wait, and the clock by which waiting is measured.
+    """
+
+    def __init__(self, sleep: Sleep = asyncio.sleep, now_s: Callable[[], float] = time.monotonic) -> None:
+        self.sleep = sleep
+        self._now_s = now_s
+        self._pools: dict[str, Pool] = {}
+        self._http: httpx.AsyncClient | None = None
+
+    def client(self, adapter: type[Adapter] | Adapter, rest_url: str | None = None) -> RestClient:
+        """A venue's client; ``rest_url`` is another address than the exchange's own."""
+        name = adapter.rest_pool or adapter.venue
+        pool = self._pools.get(name)
+        if pool is None:
+            pool = self._pools[name] = Pool(name, adapter.rest_weight_per_minute, self.sleep, self._now_s)
+        pool.per_minute = min(pool.per_minute, adapter.rest_weight_per_minute)
+        return RestClient(self, adapter, rest_url, pool)
+
+    @asynccontextmanager
+    async def http(self) -> AsyncIterator[httpx.AsyncClient]:
+        """The HTTP client in force."""
+        if self._http is not None:
+            yield self._http
+            return
+        async with httpx.AsyncClient(timeout=TIMEOUT_S) as http:
+            yield http
+
+    async def __aenter__(self) -> Self:
+        self._http = httpx.AsyncClient(timeout=TIMEOUT_S)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        http, self._http = self._http, None
+        if http is not None:
+            await http.aclose()
+
+
+_BACKOFF: Final = wait_exponential_jitter(multiplier=0.5, max=10.0)
+
+
+def pause_before_retry(state: RetryCallState) -> float:
+    """Exponential backoff with jitter; a longer pause that the exchange asks for is the pool's to keep."""
+    return _BACKOFF(state)
+
+
+def worth_retrying(error: BaseException) -> bool:
+    """Whether to ask again: not within a ban, and not what the exchange does not know or does not allow."""
+    return isinstance(error, RestError) and error.pause_s <= LONGEST_WAIT_S and not error.final
+
+
+def asked_pause_s(retry_after: str) -> float:
+    """Seconds of a ``Retry-After`` header; 0 where there is none or it is a date, which no exchange sends."""
+    return float(retry_after) if retry_after.isdecimal() else 0.0

@@ -1,0 +1,242 @@
+"""Instrument tables: fetched from the exchanges' REST endpoints, kept on disk for when these cannot be reached."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+from collections import Counter
+from collections.abc import Callable, Mapping, Set
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Final, Literal
+from urllib.parse import urlencode
+
+import msgspec
+
+from monitor.collect.rest.client import Rest, RestError
+from monitor.exchanges.adapter import Adapter, Instrument, InstrumentPage, RestRequest
+from monitor.model.errors import OperatorError
+from monitor.model.symbols import split_symbol
+from monitor.model.validation import LONGEST_SYMBOL, UNREADABLE, asset_fault, id_fault, symbol_name_fault
+from monitor.storage.side_output import SideOutput
+
+log = logging.getLogger(__name__)
+
+CACHE_S: Final = 2.0
+"""A table is in the cache when it is handed out, unless the disk takes longer than that."""
+
+Clock = Callable[[], int]
+OnBody = Callable[[str, int, bytes], None]
+"""``on_body(venue, receive time, body)``: sees each table that was loaded, as JSON; for the recorder."""
+
+
+class InstrumentsUnavailable(OSError):
+    """Neither the exchange nor the cache gave a table."""
+
+
+class Market(msgspec.Struct, frozen=True):
+    """Which symbols one of a venue's markets gave, and when."""
+
+    symbols: list[str]
+    left_out: list[str]
+    fetched_us: int
+
+
+class InstrumentTable(msgspec.Struct, frozen=True):
+    """All instruments of a venue.
+
+    Attributes:
+        venue: the exchange's market.
+        instruments: by symbol.
+        left_out: why other symbols are not in it.
+        fetched_us: when the exchange gave it; of several markets the oldest.
+        from_cache: whether the exchange could not be reached just now.
+        markets: the symbols of each market, and when the exchange gave them; by what asks for it.
+    """
+
+    venue: str
+    instruments: dict[str, Instrument]
+    left_out: dict[str, str]
+    fetched_us: int
+    from_cache: bool = False
+    markets: dict[str, Market] = {}
+
+    def age_s(self, now_us: int) -> float:
+        """How old it is."""
+        return (now_us - self.fetched_us) / 1e6
+
+
+class InstrumentStore:
+    """Loads instrument tables.
+
+    Attributes:
+        tables: the latest of each venue.
+        failures: how often a market's instruments could not be fetched, by venue.
+        output: writes the cache.
+    """
+
+    def __init__(self, cache: Path, clock: Clock, on_body: OnBody | None = None, rest: Rest | None = None) -> None:
+        """``cache`` is a directory, made when first written to; ``clock`` gives microseconds; ``rest`` asks."""
+        self.tables: dict[str, InstrumentTable] = {}
+        self.failures: Counter[str] = Counter()
+        self._cache = cache
+        self._clock = clock
+        self._on_body = on_body
+        self._rest = rest or Rest()
+        self.output = SideOutput("instruments_cache")
+
+    async def load(self, adapter: type[Adapter], rest_url: str | None = None) -> Mapping[str, Instrument]:
+        """A venue's instruments by symbol: of each market from the exchange, or else from the cache.
+
+        Raises:
+            InstrumentsUnavailable: of one of its markets from neither.
+        """
+        table, failed = await self._fetch(adapter(), rest_url)
+        for market, why in failed.items():
+            self.failures[adapter.venue] += 1
+            log.warning("%s: instruments cannot be fetched (%s): %s", adapter.venue, market, why)
+        if failed:
+            cached = await asyncio.to_thread(self._cached, adapter.venue, next(iter(failed.values())))
+            table = with_cached(table, cached, failed.keys())
+        if table.markets.keys() - failed.keys():
+            self.output.put(partial(self._keep, table), key=adapter.venue)
+            await asyncio.to_thread(self.output.settled, CACHE_S)
+        if self._on_body is not None:
+            self._on_body(adapter.venue, self._clock(), msgspec.json.encode(table))
+        self.tables[adapter.venue] = table
+        return table.instruments
+
+    async def _fetch(self, adapter: Adapter, rest_url: str | None) -> tuple[InstrumentTable, dict[str, str]]:
+        """Ask the exchange, market by market, page by page; also why markets could not be had."""
+        table = InstrumentTable(adapter.venue, {}, {}, self._clock())
+        failed: dict[str, str] = {}
+        client = self._rest.client(adapter, rest_url)
+        for first in adapter.instruments_requests:
+            instruments: dict[str, Instrument] = {}
+            left_out: dict[str, str] = {}
+            try:
+                async for page in client.pages(first, lambda request, body: adapter.parse_instruments(body, request)):
+                    page = well_named(page)
+                    instruments.update((instrument.symbol, instrument) for instrument in page.instruments)
+                    left_out.update(page.left_out)
+            except RestError as error:
+                failed[market_name(first)] = str(error)
+                continue
+            table.instruments.update(instruments)
+            table.left_out.update(left_out)
+            table.markets[market_name(first)] = Market(list(instruments), list(left_out), self._clock())
+        if not table.instruments:
+            empty = dict.fromkeys(table.markets, "the answer holds no instrument")
+            return msgspec.structs.replace(table, left_out={}, markets={}), failed | empty
+        return table, failed
+
+    def _path(self, venue: str) -> Path:
+        return self._cache / f"instruments-{venue}.json"
+
+    def _keep(self, table: InstrumentTable) -> None:
+        """Put the table, written whole, in the place of the old one: a crash leaves one of them. Raises ``OSError``."""
+        path = self._path(table.venue)
+        fresh = path.with_suffix(f".{os.getpid()}.new")
+        self._cache.mkdir(parents=True, exist_ok=True)
+        try:
+            fresh.write_bytes(msgspec.json.encode(table))
+            fresh.replace(path)
+        except OSError:
+            fresh.unlink(missing_ok=True)  # what is half written takes the room that another try needs
+            raise
+
+    def _cached(self, venue: str, why: str) -> InstrumentTable:
+        """The table on disk."""
+        path = self._path(venue)
+        try:
+            table = msgspec.json.decode(path.read_bytes(), type=InstrumentTable)
+        except FileNotFoundError:
+            raise InstrumentsUnavailable(f"{why}; there is no cache at {path}") from None
+        except (OSError, *UNREADABLE) as error:
+            raise InstrumentsUnavailable(f"{why}; the cache {path} cannot be read: {error}") from error
+        return msgspec.structs.replace(table, from_cache=True)
+
+
+def well_named(page: InstrumentPage) -> InstrumentPage:
+    """Return the page without the instruments whose symbol, asset or key is refused, which are left out with a reason.
+
+    Symbols that are left out become keys of files and words of logs, so a refused one is escaped and shortened.
+    """
+    left_out = {shown_symbol(symbol): why for symbol, why in page.left_out.items()}
+    instruments = []
+    for each in page.instruments:
+        fault = symbol_name_fault(each.symbol) or asset_fault(each.asset)
+        if fault is None and each.key:
+            fault = id_fault(each.key)
+        if fault is None:
+            instruments.append(each)
+        else:
+            left_out[shown_symbol(each.symbol)] = fault[1]
+    return page._replace(instruments=instruments, left_out=left_out)
+
+
+def shown_symbol(symbol: str) -> str:
+    """Return a symbol as it is, or escaped and shortened where its name is refused."""
+    return symbol if symbol_name_fault(symbol) is None else ascii(symbol[:LONGEST_SYMBOL])
+
+
+def market_name(request: RestRequest) -> str:
+    """What tells one market's request from another's."""
+    return f"{request.path}?{urlencode(request.query)}" if request.query else request.path
+
+
+def with_cached(fresh: InstrumentTable, cached: InstrumentTable, failed: Set[str]) -> InstrumentTable:
+    """The table of which the failed markets are as they were.
+
+    A cache that does not know its markets (until 0.1), or not a failed one, stands in for all of the venue.
+    """
+    if not fresh.markets or failed - cached.markets.keys():
+        return cached
+    instruments, left_out, markets = dict(fresh.instruments), dict(fresh.left_out), dict(fresh.markets)
+    for name in failed:
+        market = markets[name] = cached.markets[name]
+        instruments |= {symbol: cached.instruments[symbol] for symbol in market.symbols}
+        left_out |= {symbol: cached.left_out[symbol] for symbol in market.left_out}
+    oldest_us = min(market.fetched_us for market in markets.values())
+    return InstrumentTable(fresh.venue, instruments, left_out, oldest_us, from_cache=True, markets=markets)
+
+
+def instruments_in(adapter: Adapter, body: bytes) -> dict[str, Instrument]:
+    """The instruments in what a recorder kept: a table, or (until 0.1) an exchange's answer. Raises as the latter."""
+    try:
+        return msgspec.json.decode(body, type=InstrumentTable).instruments
+    except UNREADABLE:
+        page = well_named(adapter.parse_instruments(body, adapter.instruments_requests[0]))
+        return {instrument.symbol: instrument for instrument in page.instruments}
+
+
+class GivenSize(msgspec.Struct, forbid_unknown_fields=True):
+    """What the ``--instruments`` file says of a symbol."""
+
+    contract_size: Annotated[float, msgspec.Meta(gt=0.0, lt=1e18)]
+    contract_value_currency: Literal["base", "usd"]
+    key: str = ""
+
+
+def read_instruments(path: Path) -> dict[str, Instrument]:
+    """Read the ``--instruments`` file: ``{"SYMBOL": {"contract_size": …, "contract_value_currency": "base"|"usd"}}``.
+
+    Assets are read off the symbols' names. A venue that numbers its markets (Lighter) needs ``"key": "<number>"`` too.
+
+    Raises:
+        OperatorError: the file cannot be read or is not that.
+    """
+    try:
+        given = msgspec.json.decode(path.read_bytes(), type=dict[str, GivenSize])
+    except (OSError, *UNREADABLE) as error:
+        raise OperatorError(f"{path}: {error}") from error
+    instruments = {}
+    for symbol, size in given.items():
+        name = split_symbol(symbol)
+        if name.quote and not name.is_usd:
+            raise OperatorError(f"{path}: {symbol}: not quoted in US dollars")
+        instruments[symbol] = Instrument(
+            symbol, name.asset, name.units, size.contract_size, size.contract_value_currency, key=size.key
+        )
+    return instruments

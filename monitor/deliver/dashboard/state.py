@@ -1,0 +1,154 @@
+"""What the page shows, as JSON: made when it is asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Final
+
+import msgspec
+
+from monitor import __version__
+from monitor.collect.fleet_stats import FleetStats
+from monitor.deliver.dashboard.history import History, Point
+from monitor.detect.detector import asset_view
+from monitor.detect.scope import EpisodeSummary, Scope
+from monitor.model.events import MICROS, Evidence, WindowTotals
+
+EPISODES: Final = 20
+"""How many are listed, newest first."""
+
+
+class Series(msgspec.Struct):
+    """Columns of an asset's chart; seconds since the epoch, USD a second."""
+
+    second: list[int]
+    risk: list[float]
+    price: list[float | None]
+    long: list[float]
+    short: list[float]
+
+
+class AssetState(msgspec.Struct):
+    """One asset now; windows in USD, ``coverage`` the share that complete feeds show, None while nothing was seen."""
+
+    asset: str
+    phase: str
+    direction: str
+    risk: float
+    price: float | None
+    windows: dict[str, WindowTotals]
+    coverage: float | None
+    episode_id: str | None
+    evidence: Sequence[Evidence]
+    series: Series
+
+
+class FeedState(msgspec.Struct):
+    """One exchange now."""
+
+    venue: str
+    connected: int
+    connections: int
+    last_message_us: int
+    events: int
+    liquidations: int
+    rejects: int
+    gap_s: float
+
+
+class GapState(msgspec.Struct):
+    """Shares (0 to 1) of the windows without an exchange's liquidations because of a gap that was not backfilled."""
+
+    venue: str
+    windows: dict[str, float]
+
+
+class PageState(msgspec.Struct):
+    """Everything that the page shows."""
+
+    version: str
+    now_us: int
+    second: int
+    assets: list[AssetState]
+    episodes: list[EpisodeSummary]
+    feeds: list[FeedState]
+    gaps: list[GapState]
+
+
+class Source:
+    """Where the page's numbers come from.
+
+    Args:
+        scopes: the assets and, where it is judged here, the market.
+        second: the last second that was decided.
+        fleets: the exchanges that are read here.
+        clock: the machine's time in microseconds.
+        gap_ratios: by venue and window the share that is missing because of a gap.
+    """
+
+    def __init__(
+        self,
+        scopes: Callable[[], Iterable[Scope]],
+        second: Callable[[], int],
+        fleets: Callable[[], Sequence[FleetStats]],
+        clock: Callable[[], int],
+        gap_ratios: Callable[[], Mapping[tuple[str, str], float]] = dict,
+    ) -> None:
+        self._scopes = scopes
+        self._second = second
+        self._fleets = fleets
+        self._clock = clock
+        self._gap_ratios = gap_ratios
+        self._history = History()
+
+    def sample(self) -> None:
+        """Take the charts' next point; once a second, on the event loop."""
+        self._history.sample(self._clock() // MICROS, self._scopes())
+
+    def state(self) -> bytes:
+        """The page's JSON; on the event loop."""
+        scopes = list(self._scopes())
+        shown = self._history.chosen(scopes)
+        episodes = sorted(
+            (episode for scope in scopes for episode in scope.episodes()), key=lambda episode: -episode.started_us
+        )
+        state = PageState(
+            __version__,
+            self._clock(),
+            self._second(),
+            [asset_state(scope, self._history.points(scope.name)) for scope in shown],
+            episodes[:EPISODES],
+            [feed_state(fleet) for fleet in self._fleets()],
+            gap_states(self._gap_ratios()),
+        )
+        return msgspec.json.encode(state)
+
+
+def asset_state(scope: Scope, points: Sequence[Point]) -> AssetState:
+    """One asset with its chart."""
+    view = asset_view(scope)
+    columns = [list(column) for column in zip(*points, strict=True)] or [[], [], [], [], []]
+    second, risk, price, long, short = columns
+    return AssetState(
+        view.asset, view.phase, view.direction, round(view.risk_score, 1), view.price, dict(view.windows),
+        view.coverage_ratio, view.episode_id, view.evidence,
+        Series(second, [round(value, 1) for value in risk], price, long, short),
+    )  # fmt: skip
+
+
+def gap_states(ratios: Mapping[tuple[str, str], float]) -> list[GapState]:
+    """Return the exchanges with a gap and what it takes from each window."""
+    found: dict[str, dict[str, float]] = {}
+    for (venue, window), share in ratios.items():
+        if share:
+            found.setdefault(venue, {})[window] = share
+    return [GapState(venue, windows) for venue, windows in found.items()]
+
+
+def feed_state(fleet: FleetStats) -> FeedState:
+    """One exchange."""
+    total = fleet.total
+    return FeedState(
+        fleet.venue, sum(each.connected for each in fleet.connections), len(fleet.connections), total.last_message_us,
+        sum(total.events.values()), total.events["liquidation"], sum(total.rejects.values()), total.gap_us / MICROS,
+    )  # fmt: skip

@@ -1,0 +1,1 @@
+"""Prometheus metric families, made at scrape time from plain counters."""

@@ -1,0 +1,381 @@
+"""Prometheus metrics, made at scrape time from plain counters: the hot path never touches a metric object.
+
+Served in the classic text format alone: OpenMetrics forbids the pair ``cascade_liquidated_usd`` (rolling sum) and
+``cascade_liquidated_usd_total`` (counter), and nothing here needs its exemplars.
+"""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Final, NamedTuple
+
+from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
+
+from monitor import __version__
+from monitor.bus.ports import Partition
+from monitor.collect.fleet_stats import FleetStats
+from monitor.collect.stats import AGE_BOUNDS_US, SessionStats, total
+from monitor.deliver.metrics.context import context_rows
+from monitor.deliver.metrics.decisions import (
+    ahead_metrics,
+    evidence_metrics,
+    gap_metrics,
+    market_metrics,
+    quarantine_metrics,
+    throttle_metrics,
+)
+from monitor.deliver.metrics.exposition import Family, Rows, Text, counter, gauge, histogram
+from monitor.deliver.metrics.feeds import asking_metrics, watch_metrics
+from monitor.deliver.metrics.outputs import output_metrics
+from monitor.deliver.metrics.paging import page_metrics
+from monitor.deliver.paging.notifier import NotifierStats
+from monitor.detect.view import AssetView, DetectorView, Histogram
+from monitor.model.events import MARKET, MICROS, Phase
+from monitor.storage.side_output import OutputStats
+
+OTHER: Final = "other"
+"""Label of everything beyond the assets that have series of their own."""
+
+PHASES: Final[tuple[Phase, ...]] = ("calm", "relief", "building", "cascade")
+"""From the mildest to the worst: what is folded shows its worst."""
+
+
+class Snapshot(NamedTuple):
+    """Everything that a scrape shows, taken at one moment on the event loop.
+
+    Attributes:
+        detector: the detector's view, None in a role without one.
+        decision_latency: end of a market second to the sending of its signal, None in a role without a detector.
+        fleets: one for each venue that is collected.
+        lag: records still to be read, by topic and partition.
+        instruments_age_s: age of the contract data by venue, seconds.
+        loop_lag_s: by how much the event loop was late, seconds.
+        notifiers: one for each channel that pages.
+        state_saved_us: when the detector's state was last kept, of several the oldest; 0 where none is.
+        instruments_failures: how often the contract data of a market could not be fetched, by venue.
+        outputs: what is written beside the main work.
+        summaries_passed_over: how often another version of the detector told the market something, or nothing readable.
+        records_unreadable: records of Kafka that could not be decoded; None in a role that reads none.
+    """
+
+    detector: DetectorView | None = None
+    decision_latency: Histogram | None = None
+    fleets: Sequence[FleetStats] = ()
+    lag: Mapping[Partition, int] = {}
+    instruments_age_s: Mapping[str, float] = {}
+    loop_lag_s: float = 0.0
+    notifiers: Sequence[NotifierStats] = ()
+    state_saved_us: int = 0
+    instruments_failures: Mapping[str, int] = {}
+    summaries_passed_over: int = 0
+    outputs: Sequence[OutputStats] = ()
+    records_unreadable: int | None = None
+
+
+class MonitorMetrics:
+    """Turns a snapshot into metric families, and these into text.
+
+    Args:
+        take: gives the snapshot; called once a scrape.
+        venues: the configured ones; their counters start at zero rather than nowhere.
+        assets: these always have series of their own.
+        max_assets: as many assets have their own; the rest is folded into ``other``.
+    """
+
+    def __init__(
+        self,
+        take: Callable[[], Snapshot],
+        venues: Iterable[str] = (),
+        assets: Iterable[str] = (),
+        max_assets: int = 200,
+    ) -> None:
+        self._take = take
+        self._venues = tuple(venues)
+        self._pinned = frozenset(assets) | {MARKET}
+        self._max_assets = max_assets
+        self._text = Text()
+        self._process = CollectorRegistry()
+        ProcessCollector(registry=self._process)
+
+    def exposition(self) -> bytes:
+        """The scrape's text (format 0.0.4), with the families of the process (CPU, memory, open files)."""
+        return self._text.write(self.families()) + generate_latest(self._process)
+
+    def families(self) -> Iterator[Family]:
+        """All families of one scrape."""
+        snapshot = self._take()
+        yield gauge(
+            "build_info",
+            "Version of the monitor that runs.",
+            ("version", "python"),
+            [((__version__, platform.python_version()), 1.0)],
+        )
+        yield gauge(
+            "event_loop_lag_seconds",
+            "How late the event loop was at worst in the last 30 s.",
+            (),
+            [((), snapshot.loop_lag_s)],
+        )
+        yield gauge(
+            "instruments_age_seconds",
+            "Age of the venue's contract data.",
+            ("venue",),
+            [((venue,), age) for venue, age in snapshot.instruments_age_s.items()],
+        )
+        yield counter(
+            "instruments_failures",
+            "Times that a market's contract data could not be fetched; the cache stands in where there is one.",
+            ("venue",),
+            [((venue,), count) for venue, count in snapshot.instruments_failures.items()],
+        )
+        yield gauge(
+            "consumer_lag_records",
+            "Records that wait to be read.",
+            ("topic", "partition"),
+            [((key.topic, str(key.partition)), lag) for key, lag in snapshot.lag.items()],
+        )
+        yield from _connections([stats for fleet in snapshot.fleets for stats in fleet.connections])
+        yield from _venues(self._by_venue(snapshot.fleets))
+        yield from watch_metrics(snapshot.fleets, self._venues)
+        yield from asking_metrics(snapshot.fleets)
+        yield gauge(
+            "trade_bars_active",
+            "1 while the venue's trades are folded into bars.",
+            ("venue",),
+            [((fleet.venue,), float(fleet.folding)) for fleet in snapshot.fleets],
+        )
+        yield from output_metrics(snapshot.outputs)
+        yield from page_metrics(snapshot.notifiers)
+        if snapshot.state_saved_us:
+            yield gauge(
+                "state_saved_timestamp_seconds",
+                "When the detector's state was last kept; of several shares the oldest.",
+                (),
+                [((), snapshot.state_saved_us / MICROS)],
+            )
+        if snapshot.records_unreadable is not None:
+            yield counter(
+                "bus_records_unreadable",
+                "Records read from Kafka that could not be decoded and were passed over.",
+                (),
+                [((), snapshot.records_unreadable)],
+            )
+        if snapshot.detector is not None:
+            yield counter(
+                "summaries_passed_over",
+                "What another version of the detector told the market, or nobody can read, which was left out.",
+                (),
+                [((), snapshot.summaries_passed_over)],
+            )
+            yield from self._detector(snapshot.detector)
+        if snapshot.decision_latency is not None:
+            yield histogram(
+                "decision_latency_seconds",
+                "End of the market second that a signal decides on to its sending.",
+                (),
+                [((), snapshot.decision_latency)],
+            )
+
+    def _by_venue(self, fleets: Sequence[FleetStats]) -> list[SessionStats]:
+        totals = {venue: total(venue, ()) for venue in self._venues} | {fleet.venue: fleet.total for fleet in fleets}
+        return list(totals.values())
+
+    def _detector(self, view: DetectorView) -> Iterator[Family]:
+        yield counter(
+            "signals",
+            "Signals sent, by the phase they say.",
+            ("phase",),
+            [((phase,), view.signals_by_phase.get(phase, 0)) for phase in PHASES],
+        )
+        for name, help_text, counts in (
+            ("events_duplicate", "Events seen before and dropped.", view.duplicates_by_venue),
+            (
+                "events_late",
+                "Liquidations that came more than 2 s after their event time; counted all the same.",
+                view.late_by_venue,
+            ),
+        ):
+            venues = dict.fromkeys([*self._venues, *counts])
+            yield counter(name, help_text, ("venue",), [((venue,), counts.get(venue, 0)) for venue in venues])
+        yield gauge(
+            "decided_timestamp_seconds",
+            "Market time that the detector has reached; time() minus this is how far it is behind.",
+            (),
+            [((), view.second)],
+        )
+        yield from quarantine_metrics(view)
+        yield from ahead_metrics(view.ahead, self._venues)
+        if view.market is not None:
+            yield from market_metrics(view.market)
+        own, rest = split_assets(view.assets, self._pinned, self._max_assets)
+        yield from _assets(own, rest)
+        yield from throttle_metrics(own, view.assets)
+        yield from gap_metrics(view.gap_ratios)
+        yield from evidence_metrics(own)
+
+
+def split_assets(
+    assets: Iterable[AssetView], pinned: frozenset[str], most: int
+) -> tuple[list[AssetView], list[AssetView]]:
+    """Assets with series of their own, and the rest: the pinned ones, then by open interest."""
+    ranked = sorted(assets, key=lambda view: (view.asset not in pinned, -(view.open_interest_usd or 0.0), view.asset))
+    most = max(most, sum(view.asset in pinned for view in ranked))
+    return ranked[:most], ranked[most:]
+
+
+def _connections(sessions: Sequence[SessionStats]) -> Iterator[Family]:
+    labels = ("venue", "connection")
+    yield gauge(
+        "feed_connected",
+        "1 while the connection is open and subscribed.",
+        labels,
+        [((stats.venue, stats.connection), stats.connected) for stats in sessions],
+    )
+    yield gauge(
+        "feed_last_message_timestamp_seconds",
+        "When the connection last brought events; 0 for never.",
+        labels,
+        [((stats.venue, stats.connection), stats.last_message_us / MICROS) for stats in sessions],
+    )
+
+
+def _venues(venues: Sequence[SessionStats]) -> Iterator[Family]:
+    one, by_reason = ("venue",), ("venue", "reason")
+    yield counter("frames_received", "Frames received.", one, [((v.venue,), v.frames) for v in venues])
+    yield counter(
+        "frames_rejected",
+        "Frames, or rows of them, that could not be read.",
+        by_reason,
+        [((v.venue, reason), count) for v in venues for reason, count in v.rejects.items()],
+    )
+    yield counter(
+        "events_received",
+        "Market events read, before trades are folded.",
+        ("venue", "type"),
+        [((v.venue, kind), count) for v in venues for kind, count in v.events.items()],
+    )
+    yield counter(
+        "rows_skipped",
+        "Rows that were read and rightly make no event.",
+        by_reason,
+        [((v.venue, reason), count) for v in venues for reason, count in v.skipped.items()],
+    )
+    yield counter(
+        "feed_reconnects",
+        "Connections that ended or were replaced.",
+        by_reason,
+        [((v.venue, reason), count) for v in venues for reason, count in v.reconnects.items()],
+    )
+    yield counter(
+        "feed_gap_seconds",
+        "Time that could not be seen, summed over connections.",
+        one,
+        [((v.venue,), v.gap_us / MICROS) for v in venues],
+    )
+    yield counter(
+        "feed_refusals",
+        "Subscriptions refused and errors reported by the venue.",
+        one,
+        [((v.venue,), v.refusals) for v in venues],
+    )
+    yield counter(
+        "feed_crashes",
+        "Sessions that failed by a fault of the monitor and were restarted.",
+        one,
+        [((v.venue,), v.crashes) for v in venues],
+    )
+    liquidated = [
+        row
+        for v in venues
+        for row in (
+            ((v.venue, "long"), v.liquidated_long_micro_usd / MICROS),
+            ((v.venue, "short"), v.liquidated_short_micro_usd / MICROS),
+        )
+    ]
+    yield counter("liquidated_usd", "Liquidated as the venue shows it.", ("venue", "side"), liquidated)
+    bounds_s = [bound / MICROS for bound in AGE_BOUNDS_US]
+    yield histogram(
+        "event_age_seconds",
+        "Exchange time to receipt of a frame's first event.",
+        one,
+        [((v.venue,), Histogram(bounds_s, v.ages, v.age_sum_us / MICROS)) for v in venues],
+    )
+
+
+def _assets(own: Sequence[AssetView], rest: Sequence[AssetView]) -> Iterator[Family]:
+    yield from _decisions(own, rest)
+    yield gauge(
+        "liquidated_usd",
+        "Liquidated within the window; `other` is the sum of the rest.",
+        ("asset", "side", "window"),
+        _liquidated(own, rest),
+    )
+    interest = [((view.asset,), view.open_interest_usd) for view in own]
+    if rest:
+        interest.append(((OTHER,), sum(view.open_interest_usd or 0.0 for view in rest)))
+    yield gauge(
+        "open_interest_usd",
+        "Open interest, one side.",
+        ("asset",),
+        [(labels, value) for labels, value in interest if value is not None],
+    )
+    for name, help_text, names, rows in context_rows(own):
+        yield gauge(name, help_text, names, rows)
+    yield gauge(
+        "mark_price_usd",
+        "Last mark price.",
+        ("asset",),
+        [((view.asset,), view.price) for view in own if view.price is not None],
+    )
+    yield gauge(
+        "drawdown_ratio",
+        "Fall from the window's high, as a share of it.",
+        ("asset", "window"),
+        [((view.asset, window), value) for view in own for window, value in view.drawdown_by_window.items()],
+    )
+    yield gauge(
+        "feed_coverage_ratio",
+        "Share of the liquidated USD that complete feeds show.",
+        ("asset",),
+        [((view.asset,), view.coverage_ratio) for view in own if view.coverage_ratio is not None],
+    )
+
+
+def _decisions(own: Sequence[AssetView], rest: Sequence[AssetView]) -> Iterator[Family]:
+    """Risk, phase and episodes; ``other`` shows the worst of the rest, so that nothing is hidden by folding."""
+    risks = [((view.asset,), view.risk_score) for view in own]
+    phases: list[tuple[str, Phase]] = [(view.asset, view.phase) for view in own]
+    if rest:
+        risks.append(((OTHER,), max(view.risk_score for view in rest)))
+        phases.append((OTHER, max((view.phase for view in rest), key=PHASES.index)))
+    yield gauge("risk_score", "How near a cascade is, 0 to 100; `other` is the worst of the rest.", ("asset",), risks)
+    yield gauge(
+        "phase",
+        "1 for the phase in force, else 0; `other` is the worst of the rest.",
+        ("asset", "phase"),
+        [((asset, phase), float(phase == current)) for asset, current in phases for phase in PHASES],
+    )
+    episodes = {
+        (name or view.asset, episode.direction, str(episode.severity), episode.phase)
+        for views, name in ((own, None), (rest, OTHER))
+        for view in views
+        for episode in view.episodes
+    }
+    yield gauge(
+        "episode_active",
+        "1 while an episode lasts, absent otherwise; both sides of an asset may have one.",
+        ("asset", "direction", "severity", "phase"),
+        [(labels, 1.0) for labels in sorted(episodes)],
+    )
+
+
+def _liquidated(own: Sequence[AssetView], rest: Sequence[AssetView]) -> Rows:
+    folded: dict[tuple[str, str, str], float] = {}
+    for views, name in ((own, None), (rest, OTHER)):
+        for view in views:
+            for window, totals in view.windows.items():
+                for side, usd in (("long", totals.long), ("short", totals.short)):
+                    labels = (name or view.asset, side, window)
+                    folded[labels] = folded.get(labels, 0.0) + usd
+    return folded.items()

@@ -1,0 +1,285 @@
+"""Reads signals, decides what to page, and sends it on one channel: at least once, in order, across restarts.
+
+Reading never waits for sending, so that a channel that is down holds nothing up. What was read is remembered only when
+everything that it led to was sent: whoever goes on from there may send a page again, which its key makes harmless. A
+fault of one costs the other nothing: whichever fails is started again, and goes on where it stopped.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from bisect import bisect_left
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
+from functools import partial
+from typing import Final, Literal, NamedTuple, Protocol, get_args
+
+from monitor.bus.ports import Batch, Partition
+from monitor.deliver.paging.channel import Channel
+from monitor.deliver.paging.incidents import Action, Page, Pages
+from monitor.deliver.paging.queue import Backlog, Waiting
+from monitor.detect.view import Histogram
+from monitor.model.backoff import Backoff, kept_going
+from monitor.model.events import MICROS, Signal
+
+log = logging.getLogger(__name__)
+
+POLL_S: Final = 0.5
+"""How long to wait for signals before looking again; signals themselves wake the reader at once."""
+KEEP_S: Final = 5.0
+"""How often to remember what was read while nothing is paged: so much is read again after a restart."""
+RESTART_S: Final = 0.5
+LONGEST_RESTART_S: Final = 10.0
+"""Nobody else is to be spared by a longer wait, and a page is late by it."""
+HEALTHY_S: Final = 30.0
+"""What ran for so long waits the least when it fails again; a reader that did is well again."""
+BOUNDS_S: Final = (0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 3.0, 5.0, 10.0, 30.0, 60.0, 300.0)
+"""Buckets of a page's latency, around the objective of three seconds."""
+
+Part = Literal["reading", "sending"]
+UNKNOWN: Final = "unknown"
+"""What a signal would have led to that could not be judged."""
+
+
+class Reader(Protocol):
+    """Where signals come from: as much of a :class:`monitor.bus.ports.Subscriber` as is needed here."""
+
+    async def poll(self, timeout_s: float) -> list[Batch]:
+        """The batches that are there, or those that come within ``timeout_s``. After a failure it goes on."""
+
+    async def close(self) -> None:
+        """Release what is held."""
+
+
+class Progress(Protocol):
+    """Where a notifier keeps how far it is."""
+
+    async def save(self, offsets: Mapping[Partition, int], states: Mapping[Partition, bytes]) -> None:
+        """Keep by partition where to go on, and the incidents that are open there. Raises ``OSError``."""
+
+
+class NotifierStats(NamedTuple):
+    """One channel now.
+
+    Attributes:
+        channel: its name.
+        accepted: pages accepted, by action.
+        failures: tries that failed, by reason.
+        pending: pages that are not accepted yet.
+        open: asset and direction of the incidents that are open.
+        read_us: when signals (or the heartbeats among them) were last read, 0 for never.
+        latency: from a signal's sending to its page's acceptance, seconds.
+        save_failures: how often the progress could not be kept.
+        crashes: how often reading or sending failed and was started again.
+        failing: whether such a fault is not made good yet: not all is sent, or reading went on for less than
+            :data:`HEALTHY_S`.
+        given_up: pages that a fault of ours kept from being sent, by action, and signals from being judged.
+        forgot_us: when the open incidents of a partition were last forgotten as they could not be read, 0 for never.
+    """
+
+    channel: str
+    accepted: Mapping[str, int]
+    failures: Mapping[str, int]
+    pending: int
+    open: Collection[tuple[str, str]]
+    read_us: int
+    latency: Histogram
+    save_failures: int
+    crashes: int = 0
+    failing: bool = False
+    given_up: Mapping[str, int] = {}
+    forgot_us: int = 0
+
+
+class Notifier:
+    """One channel at work.
+
+    Args:
+        channel: where pages go.
+        reader: signals; closed by :meth:`close`.
+        progress: remembers.
+        clock: the machine's time in microseconds.
+        assets: whose cascades page, None for all.
+    """
+
+    def __init__(
+        self,
+        channel: Channel,
+        reader: Reader,
+        progress: Progress,
+        clock: Callable[[], int],
+        assets: Collection[str] | None = None,
+    ) -> None:
+        self.channel = channel
+        self._reader = reader
+        self._progress = progress
+        self._clock = clock
+        self._assets = assets
+        self._pages: dict[Partition, Pages] = {}
+        self._accepted: set[str] = set()  # episodes whose incident the channel has
+        self._read: dict[Partition, int] = {}
+        self._pending = Backlog()
+        self._work = asyncio.Event()
+        self._kept_us = 0
+        self._dirty = False
+        self._saving = asyncio.Lock()
+        self._read_us = 0
+        self._latencies = [0] * (len(BOUNDS_S) + 1)
+        self._latency_sum = 0.0
+        self._save_failures = 0
+        self._crashes = 0
+        self._failing: set[Part] = set()
+        self._given_up = dict.fromkeys((*get_args(Action), UNKNOWN), 0)
+        self._forgot_us = 0
+
+    # What whoever owns the partitions says
+
+    def restore(self, partition: Partition, state: bytes) -> None:
+        """Go on with the incidents that were open in a partition. Raises ``ValueError`` where ``state`` is none."""
+        pages = Pages(self._assets)
+        if state:
+            pages.load(state)
+        self._pages[partition] = pages
+        self._accepted.update(page.episode_id for page in pages.open)
+
+    def begin(self, partition: Partition, offset: int) -> None:
+        """Nothing was ever kept of a partition: reading begins at ``offset``, which is kept next."""
+        self.restore(partition, b"")
+        self._read[partition] = offset
+        self._dirty, self._kept_us = True, 0
+
+    def begin_anew(self, partition: Partition, offset: int) -> None:
+        """What was kept of a partition cannot be read: go on at ``offset`` as if no incident were open there."""
+        self._forgot_us = self._clock()
+        self.begin(partition, offset)
+
+    def forget(self, partitions: Iterable[Partition] | None = None) -> None:
+        """Partitions, or all, are another's now: what waits to be sent of them is his."""
+        gone = frozenset(self._pages if partitions is None else partitions)
+        for partition in gone:
+            self._pages.pop(partition, None)
+            self._read.pop(partition, None)
+        self._pending.drop(gone)
+
+    def end_all_but(self, running: Collection[str]) -> None:
+        """Resolve what is open though its episode does not run any more."""
+        for partition, pages in self._pages.items():
+            self._pending.add(partition, pages.end_all_but(running))
+        self._work.set()
+
+    # Work
+
+    async def run(self, rng: random.Random) -> None:
+        """Read and send until cancelled, whatever fails of it. ``rng`` is the jitter of the waits in between."""
+        parts: tuple[tuple[Part, Callable[[], Awaitable[None]]], ...] = (
+            ("reading", self._follow),
+            ("sending", self._send),
+        )
+        async with asyncio.TaskGroup() as group:
+            for part, work in parts:
+                backoff = Backoff(rng, RESTART_S, LONGEST_RESTART_S, HEALTHY_S)
+                group.create_task(kept_going(work, backoff, partial(self._failed, part)))
+
+    async def close(self) -> None:
+        """Remember what was read, if all of it was sent, and let go of the bus and the channel."""
+        await self._keep()
+        await self._reader.close()
+        await self.channel.close()
+
+    def _failed(self, part: Part, error: Exception) -> None:
+        self._crashes += 1
+        self._failing.add(part)
+        log.error("%s: the notifier's %s failed; restarting it", self.channel.name, part, exc_info=error)
+
+    async def _follow(self) -> None:
+        loop = asyncio.get_running_loop()
+        began_s = loop.time()
+        while True:
+            for batch in await self._reader.poll(POLL_S):
+                self._read_us = self._clock()
+                self._take(batch.partition, batch.records)
+                self._read[batch.partition] = batch.next_offset
+                self._dirty = True
+            if self._pending:
+                self._work.set()
+                continue
+            # Not with the first poll: what fails every few seconds would look well in between.
+            if loop.time() - began_s >= HEALTHY_S:
+                self._failing.discard("reading")
+            if self._dirty and self._clock() - self._kept_us >= KEEP_S * MICROS:
+                await self._keep()
+
+    def _take(self, partition: Partition, records: Iterable[object]) -> None:
+        pages = self._pages.get(partition)
+        if pages is None:
+            pages = self._pages[partition] = Pages(self._assets)
+        for record in records:
+            if not isinstance(record, Signal):
+                continue
+            try:
+                page = pages.take(record)
+            except Exception:  # judged again it would fail again
+                self._given_up[UNKNOWN] += 1
+                log.exception("%s: gives up a signal of %s that it cannot judge", self.channel.name, record.episode_id)
+                continue
+            if page is not None:
+                self._pending.add(partition, [page])
+
+    async def _send(self) -> None:
+        while True:
+            while self._pending:
+                sending = self._pending.first
+                try:
+                    await self._deliver(sending.page)
+                except Exception:
+                    self._fault(sending)
+                    raise
+                self._pending.done(sending)
+            await self._keep()
+            self._failing.discard("sending")
+            await self._work.wait()
+            self._work.clear()
+
+    def _fault(self, sending: Waiting) -> None:
+        if self._pending.fault(sending):
+            self._given_up[sending.page.action] += 1
+            log.error("%s: gives up to %s %s", self.channel.name, sending.page.action, sending.page.episode_id)
+
+    async def _deliver(self, page: Page) -> None:
+        if not await self.channel.deliver(page):
+            return
+        if page.action == "resolve":
+            self._accepted.discard(page.episode_id)
+        else:
+            self._accepted.add(page.episode_id)
+        if page.signal is not None:
+            latency_s = max(0.0, (self._clock() - page.signal.emitted_time_us) / MICROS)
+            self._latencies[bisect_left(BOUNDS_S, latency_s)] += 1
+            self._latency_sum += latency_s
+        log.info("%s: %s %s", self.channel.name, page.action, page.episode_id)
+
+    async def _keep(self) -> None:
+        """Remember what was read, if all that it led to is sent."""
+        async with self._saving:
+            if self._pending or not self._read:
+                return
+            offsets = dict(self._read)
+            states = {partition: self._pages[partition].state(self._accepted) for partition in offsets}
+            self._kept_us, self._dirty = self._clock(), False
+            try:
+                await self._progress.save(offsets, states)
+            except OSError as error:
+                self._save_failures += 1
+                log.warning("%s: what was paged cannot be kept (%s); it may be paged again", self.channel.name, error)
+
+    def stats(self) -> NotifierStats:
+        """How the channel does."""
+        shown = {
+            page.scope for pages in self._pages.values() for page in pages.open if page.episode_id in self._accepted
+        }
+        return NotifierStats(
+            self.channel.name, dict(self.channel.accepted), dict(self.channel.failures), len(self._pending), shown,
+            self._read_us, Histogram(BOUNDS_S, list(self._latencies), self._latency_sum), self._save_failures,
+            self._crashes, bool(self._failing), dict(self._given_up), self._forgot_us,
+        )  # fmt: skip

@@ -1,1 +1,0 @@
-"""What goes out: signals, metrics and health."""

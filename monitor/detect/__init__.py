@@ -1,0 +1,1 @@
+"""From events to signals: pure and synchronous, without I/O and without a clock."""

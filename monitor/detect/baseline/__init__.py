@@ -1,0 +1,1 @@
+"""What is normal: daily and weekly seasonality, and how surprising a value is."""

@@ -1,0 +1,1 @@
+"""What surrounds liquidations: open interest, funding, levels, holders, implied volatility."""

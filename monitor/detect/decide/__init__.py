@@ -1,0 +1,1 @@
+"""From evidence to a signal: score, gates, phases with hysteresis."""

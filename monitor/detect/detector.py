@@ -1,0 +1,521 @@
+"""The detector: events in the order of their arrival to signals, market-wide, pure and deterministic.
+
+An event is *placed* by its event time and *takes effect* when it arrives. Arrival is recorded data
+(``receive_time_us``), so a replay sees what the live run saw; an arrival that runs ahead is not believed
+(:mod:`monitor.model.watermark`). When the first event of a new second arrives, the
+seconds before it close: each asset that anything happened to is judged, then the market. No clock is read here; a
+caller that wants seconds to close though nothing arrives says so with :meth:`Detector.advance`.
+
+A fault of one asset stops nothing but that asset (:mod:`monitor.detect.quarantine`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Final
+
+import msgspec
+
+from monitor.detect.asset import Asset, Summary
+from monitor.detect.decide.visibility import Feeds
+from monitor.detect.gaps import Holes, recent
+from monitor.detect.market import Market
+from monitor.detect.quarantine import Quarantine, QuarantinedError, ended
+from monitor.detect.scope import EpisodeSummary, Scope, episode_id
+from monitor.detect.settings import DetectorSettings
+from monitor.detect.view import NO_CONTEXT, AheadView, AssetView, DetectorView, EpisodeView, MarketView
+from monitor.model.events import (
+    MARKET,
+    MICROS,
+    SIDES,
+    CorrectedTotals,
+    Event,
+    Gap,
+    Heartbeat,
+    Liquidation,
+    MarkPrice,
+    OpenInterest,
+    SideTotals,
+    Signal,
+    Trade,
+    TradeBar,
+    VolatilityIndex,
+    WindowTotals,
+)
+from monitor.model.watermark import Mark, Watermark
+
+_ENCODER: Final = msgspec.msgpack.Encoder()
+
+LATE_S: Final = 2
+"""Liquidations that arrive this long after their event time are late: Bybit's batches take half a second."""
+FORMAT: Final = 8
+"""Version of the snapshot; another one is refused, because state that is half understood decides wrongly."""
+NO_GAPS: Final[Mapping[str, int]] = {}
+STEPPED_BACK: Final = (
+    "time stepped back: a clock that was wrong had been believed, so the episode is no longer followed"
+)
+"""Note of the signal that ends an episode of what a step back dropped."""
+SILENT_S: Final = 5
+"""A venue whose liquidation channel sent heartbeats and stopped for this long is in a gap."""
+
+
+class Detector:
+    """Assets, and the market that they make.
+
+    Args:
+        settings: thresholds.
+        with_market: whether the market is judged here; without, :meth:`take_summaries` hands out what whoever judges
+            it needs.
+    """
+
+    def __init__(self, settings: DetectorSettings | None = None, *, with_market: bool = True) -> None:
+        self.settings = settings or DetectorSettings()
+        self.assets: dict[str, Asset] = {}
+        self.market = Market(self.settings) if with_market else None
+        self.second = 0  # the current second by arrival, not closed yet
+        self.watermark = new_watermark(self.settings)
+        self.liquidations = 0
+        self.duplicates: dict[str, int] = {}
+        self.late: dict[str, int] = {}
+        self.steps_back = 0
+        self.signals_by_phase: dict[str, int] = {"calm": 0, "building": 0, "cascade": 0, "relief": 0}
+        self.quarantine = Quarantine()
+        self.changed: dict[str, None] = {}  # assets that a snapshot since the last one would show otherwise
+        self._summaries: list[Summary] = []
+        self._awake: dict[str, Asset] = {}
+        self._heartbeats: dict[str, int] = {}  # second of the last one on each venue's liquidation channel
+        self._beats: dict[str, dict[str, int]] = {}  # microseconds of the last one by venue and channel
+        self.holes = Holes()
+        self._handlers: dict[type, Callable[[Any], None]] = {
+            Liquidation: self._liquidation,
+            Trade: self._trade,
+            TradeBar: self._trade_bar,
+            MarkPrice: self._mark_price,
+            OpenInterest: self._open_interest,
+            VolatilityIndex: self._volatility_index,
+            Gap: self._gap,
+            Heartbeat: self._heartbeat,
+        }
+
+    # Events
+
+    def apply(self, events: Iterable[Any]) -> list[Signal]:
+        """Take events in the order of their arrival; returns the signals of the seconds that they close."""
+        signals: list[Signal] = []
+        handlers, watermark = self._handlers, self.watermark
+        watermark.follow(self.second * MICROS)
+        ends_us = (self.second + 1) * MICROS
+        for event in events:
+            if watermark.low_us <= (event.receive_time_us or event.event_time_us) < ends_us:
+                try:
+                    handlers[type(event)](event)
+                except Exception as error:  # noqa: BLE001  # whatever it is, it is this asset's alone
+                    self._not_applied(event, error)
+                continue
+            for at_us, placed in watermark.take(event):
+                second = at_us // MICROS
+                if second > self.second:
+                    signals += self.advance(second)
+                elif second < self.second:
+                    signals += self.step_back(second)
+                self.place((placed,))
+            ends_us = (self.second + 1) * MICROS
+        return signals
+
+    def place(self, events: Iterable[Any]) -> None:
+        """Take events into the current second, whatever their arrival: the caller has decided on it."""
+        handlers = self._handlers
+        for event in events:
+            try:
+                handlers[type(event)](event)
+            except Exception as error:  # noqa: BLE001  # whatever it is, it is this asset's alone
+                self._not_applied(event, error)
+
+    def _not_applied(self, event: Event, error: Exception) -> None:
+        if isinstance(error, QuarantinedError):
+            self.quarantine.passed_over += 1
+        else:
+            self._set_aside(event.asset, self.second, error, event)
+
+    def step_back(self, second: int) -> list[Signal]:
+        """Make an earlier second the current one, because it was passed by a clock that was wrong.
+
+        Whatever was judged after it is dropped: an asset that was opened later begins anew, and so does the market.
+
+        Returns:
+            The signals that end the episodes of what was dropped.
+        """
+        self.second = second
+        signals: list[Signal] = []
+        for name, asset in list(self.assets.items()):
+            if max(asset.opened, asset.second) > second:
+                signals += ended(asset, second, STEPPED_BACK)
+                fresh = self.assets[name] = Asset(name, self.settings)
+                fresh.finished = asset.finished
+                self._awake.pop(name, None)
+                self.changed[name] = None
+        if self.market is not None:
+            self.market, found = market_at(self.market, second)
+            signals += found
+        self._summaries = [summary for summary in self._summaries if summary.second <= second]
+        self._heartbeats = {venue: min(at, second) for venue, at in self._heartbeats.items()}
+        end_us = (second + 1) * MICROS
+        self._beats = {
+            venue: {channel: min(at_us, end_us) for channel, at_us in found.items()}
+            for venue, found in self._beats.items()
+        }
+        self.holes.step_back(second)
+        self.quarantine.step_back(second)
+        self.steps_back += 1
+        for signal in signals:
+            self.signals_by_phase[signal.phase] += 1
+        return signals
+
+    def advance(self, second: int) -> list[Signal]:
+        """Close every second before ``second`` and make it the current one."""
+        signals: list[Signal] = []
+        while self.second < second:
+            due = self._next_due(second)
+            if due >= second:
+                self.second = second
+                break
+            self.second = due
+            signals += self._close(due)
+            self.second += 1
+        return signals
+
+    def _next_due(self, limit: int) -> int:
+        """The next second that must be closed: this one, the minute's last, or none before ``limit``."""
+        if self.quarantine.ends:
+            return self.second
+        scopes: list[Scope] = [*self._awake.values()]
+        if self.market is not None:
+            scopes.append(self.market)
+        if any(scope.active for scope in scopes):
+            return self.second
+        if any(scope.awake for scope in scopes):
+            return self.second + 59 - self.second % 60
+        return limit
+
+    def _close(self, second: int) -> list[Signal]:
+        feeds = feeds_at(self._heartbeats, second, self.holes.ends())
+        signals: list[Signal] = []
+        minute_ends = second % 60 == 59
+        for asset in list(self._awake.values()):
+            if asset.active or (minute_ends and asset.awake):
+                try:
+                    signals += self._close_asset(asset, second, feeds)
+                except Exception as error:  # noqa: BLE001  # whatever it is, it is this asset's alone
+                    self._set_aside(asset.name, second, error)
+                    continue
+            if not asset.awake:
+                del self._awake[asset.name]
+        if self.market is not None:
+            self.market, found = close_market(self.market, self.quarantine, second, self.take_summaries(), feeds)
+            signals += found
+        signals += self.quarantine.take_ended()
+        for signal in signals:
+            self.signals_by_phase[signal.phase] += 1
+        return signals
+
+    def _close_asset(self, asset: Asset, second: int, feeds: Feeds) -> list[Signal]:
+        signals = asset.close(second, feeds)
+        self.changed[asset.name] = None
+        summary = asset.summary()
+        if summary is not None:
+            self._summaries.append(summary)
+        return signals
+
+    def _set_aside(self, name: str, second: int, error: Exception, event: Event | None = None) -> None:
+        """Quarantine an asset for what it raised; the market sees it calm."""
+        self.quarantine.begin(self.assets.pop(name, None), name, second, error, event)
+        self._awake.pop(name, None)
+        self.changed.pop(name, None)
+        self._summaries.append(Summary(name, second, (), None, False, (False, False), ("calm", "calm"), ()))
+
+    def heartbeats(self) -> dict[str, int]:
+        """By venue the second of the last one on its liquidation channel."""
+        return dict(self._heartbeats)
+
+    def beats(self) -> dict[str, dict[str, int]]:
+        """Return by venue and channel when its last heartbeat was received, microseconds."""
+        return {venue: dict(found) for venue, found in self._beats.items()}
+
+    def take_summaries(self) -> list[Summary]:
+        """What the assets told the market since the last call."""
+        summaries, self._summaries = self._summaries, []
+        return summaries
+
+    def _asset(self, name: str) -> Asset:
+        """The asset, made at first sight, with the current second open."""
+        asset = self.assets.get(name)
+        if asset is None:
+            asset = self._new_asset(name)
+        if asset.opened != self.second:
+            asset.open(self.second)
+            self._awake[name] = asset
+            self.changed[name] = None
+        return asset
+
+    def _new_asset(self, name: str) -> Asset:
+        """Make an asset. Raises ``QuarantinedError`` while it is in quarantine."""
+        self.quarantine.admit(name, self.second)
+        asset = self.assets[name] = Asset(name, self.settings)
+        asset.finished = self.quarantine.finished.pop(name, [])
+        return asset
+
+    def _liquidation(self, event: Liquidation) -> None:
+        asset = self._asset(event.asset)
+        venue = event.venue
+        if not asset.seen.add(event.id, self.second):
+            self.duplicates[venue] = self.duplicates.get(venue, 0) + 1
+            return
+        if self.second - event.event_time_us // MICROS > LATE_S:
+            self.late[venue] = self.late.get(venue, 0) + 1
+        asset.liquidation(event)
+        self.liquidations += 1
+
+    def _trade(self, event: Trade) -> None:
+        asset = self._asset(event.asset)
+        venue = event.venue
+        if asset.seen.add(f"{venue} {event.symbol} {event.id}", self.second):
+            asset.trade(event)
+        else:
+            self.duplicates[venue] = self.duplicates.get(venue, 0) + 1
+
+    def _trade_bar(self, event: TradeBar) -> None:
+        self._asset(event.asset).trade_bar(event)
+
+    def _mark_price(self, event: MarkPrice) -> None:
+        self._asset(event.asset).mark_price(event)
+
+    def _open_interest(self, event: OpenInterest) -> None:
+        self._asset(event.asset).interest(event)
+
+    def _volatility_index(self, event: VolatilityIndex) -> None:
+        self._asset(event.asset).volatility_index(event)
+
+    def _heartbeat(self, event: Heartbeat) -> None:
+        self._beats.setdefault(event.venue, {})[event.channel] = min(
+            event.receive_time_us,
+            (self.second + 1) * MICROS,  # a stamp that is ahead is not believed
+        )
+        if event.channel == "liquidations":
+            self._heartbeats[event.venue] = self.second
+        self.watermark.note(event.venue)
+
+    def _gap(self, event: Gap) -> None:
+        self.holes.take(event, self.second)
+
+    # What others may read
+
+    def episodes(self) -> list[EpisodeSummary]:
+        """All episodes of all assets and the market, by start."""
+        found = [episode for scope in self.scopes() for episode in scope.episodes()]
+        found += [episode for finished in self.quarantine.finished.values() for episode in finished]
+        return sorted(found, key=lambda episode: (episode.started_us, episode.asset, episode.direction))
+
+    def scopes(self) -> list[Scope]:
+        """The assets, and the market if it is judged here."""
+        return [*self.assets.values(), *([self.market] if self.market is not None else [])]
+
+    def view(self) -> DetectorView:
+        """A copy of what a screen or a metrics endpoint shows."""
+        liquidated = [sum(asset.totals[index] for asset in self.assets.values()) / MICROS for index in range(2)]
+        silent = feeds_at(self._heartbeats, self.second).silent
+        return DetectorView(
+            [asset_view(scope) for scope in self.scopes()],
+            dict(self.signals_by_phase), self.liquidations, (liquidated[0], liquidated[1]),
+            dict(self.duplicates), dict(self.late), silent, self.second,
+            None if self.market is None else market_view(self.market, self.second),
+            self.quarantine.active(self.second), self.quarantine.faults, self.quarantine.passed_over,
+            self.holes.ratios(self.second),
+            ahead_view([self.watermark], self.steps_back),
+        )  # fmt: skip
+
+    # Restart
+
+    def snapshot(self) -> bytes:
+        """Everything that a restart needs, as MessagePack."""
+        return _ENCODER.encode([self.common_state(), {name: self.asset_state(name) for name in self.assets}])
+
+    @classmethod
+    def restore(
+        cls, snapshot: bytes, settings: DetectorSettings | None = None, *, with_market: bool = True
+    ) -> Detector:
+        """The detector that :meth:`snapshot` described. Raises ``ValueError`` where it is none or of another format."""
+        try:
+            common, assets = msgspec.msgpack.decode(snapshot, type=tuple[bytes, dict[str, bytes]])
+        except msgspec.MsgspecError as error:
+            raise ValueError("not a snapshot of the detector") from error
+        return cls.assemble(common, assets, settings, with_market=with_market)
+
+    def asset_state(self, name: str) -> bytes:
+        """One asset's part of a snapshot, which :attr:`changed` assets alone need anew."""
+        return _ENCODER.encode(self.assets[name].state())
+
+    def common_state(self) -> bytes:
+        """A snapshot's part that belongs to no asset."""
+        return _ENCODER.encode({
+            "format": FORMAT,
+            "second": self.second, "liquidations": self.liquidations,
+            "duplicates": self.duplicates, "late": self.late, "signals": self.signals_by_phase,
+            "heartbeats": self._heartbeats, "beats": self._beats, "holes": self.holes.state(),
+            "awake": list(self._awake), "summaries": self._summaries,
+            "market": self.market.state() if self.market is not None else None,
+            "quarantine": self.quarantine.state(), "watermark": self.watermark.mark(),
+        })  # fmt: skip
+
+    @classmethod
+    def assemble(
+        cls,
+        common: bytes,
+        assets: Mapping[str, bytes],
+        settings: DetectorSettings | None = None,
+        *,
+        with_market: bool = True,
+    ) -> Detector:
+        """The detector of the parts of a snapshot. Raises ``ValueError`` where they are none or of another format."""
+        try:
+            state = msgspec.msgpack.decode(common)
+            found = state["format"]
+        except (msgspec.MsgspecError, KeyError, TypeError) as error:
+            raise ValueError("not a snapshot of the detector") from error
+        if found != FORMAT:
+            raise ValueError(f"snapshot of format {found}, but this version reads {FORMAT}")
+        self = cls(settings, with_market=with_market)
+        try:
+            self._load(state, assets)
+        except (msgspec.MsgspecError, KeyError, TypeError, ValueError, IndexError) as error:
+            raise ValueError(f"the detector's snapshot is damaged: {error!r}") from error
+        return self
+
+    def _load(self, state: dict[str, Any], assets: Mapping[str, bytes]) -> None:
+        self.second, self.liquidations = state["second"], state["liquidations"]
+        self.duplicates, self.late = state["duplicates"], state["late"]
+        self.signals_by_phase, self._heartbeats = state["signals"], state["heartbeats"]
+        self._beats = state.get("beats", {})  # states of before restarts were gaps have neither
+        self.holes.load(state.get("holes", {}))
+        self.watermark = new_watermark(self.settings, msgspec.convert(state.get("watermark"), Mark | None))
+        self._summaries = msgspec.convert(state["summaries"], list[Summary])
+        if "quarantine" in state:  # absent from snapshots of earlier versions
+            self.quarantine.load(state["quarantine"])
+        for name, kept in assets.items():
+            if name in self.quarantine.until:
+                continue  # its last part is from before the fault
+            asset = self.assets[name] = Asset(name, self.settings)
+            asset.load(msgspec.msgpack.decode(kept))
+        self._awake = {name: self.assets[name] for name in state["awake"]}
+        if self.market is not None and state["market"] is not None:
+            self.market.load(state["market"])
+
+
+def close_market(
+    market: Market, quarantine: Quarantine, second: int, summaries: Iterable[Summary], feeds: Feeds
+) -> tuple[Market, list[Signal]]:
+    """Give the market a second's summaries and close it; a market that raises is quarantined and made anew."""
+    try:
+        quarantine.admit(MARKET, second)
+        for summary in summaries:
+            market.take(summary)
+        if market.active or (second % 60 == 59 and market.awake):
+            return market, market.close(second, feeds)
+    except QuarantinedError:
+        pass  # what its assets say meanwhile is passed over, as an asset's records are
+    except Exception as error:  # noqa: BLE001  # the assets are judged on without the market
+        quarantine.begin(market, MARKET, second, error)
+        market = Market(market.settings)
+        market.finished = quarantine.finished.pop(MARKET, [])
+    return market, []
+
+
+def market_at(market: Market, second: int) -> tuple[Market, list[Signal]]:
+    """Return the market as of an earlier second: itself, or a new one if it was judged since; and what that ends."""
+    if market.second <= second:
+        return market, []
+    fresh = Market(market.settings)
+    fresh.finished = market.finished
+    return fresh, ended(market, second, STEPPED_BACK)
+
+
+def new_watermark(settings: DetectorSettings, mark: Mark | None = None) -> Watermark:
+    """Return a watermark with the settings' tolerance that goes on from a mark."""
+    arrival = settings.arrival
+    return Watermark(arrival.tolerance_seconds * MICROS, arrival.confirm_seconds * MICROS, mark)
+
+
+def ahead_view(watermarks: Iterable[Watermark], steps_back: int) -> AheadView:
+    """Return what several watermarks did not believe, added up by venue."""
+    seconds: dict[str, float] = {}
+    placed: dict[str, int] = {}
+    refused: dict[str, int] = {}
+    for watermark in watermarks:
+        for venue, distance_s in watermark.distances_s().items():
+            seconds[venue] = max(distance_s, seconds.get(venue, 0.0))
+        for into, counts in ((placed, watermark.placed_ahead), (refused, watermark.refused)):
+            for venue, count in counts.items():
+                into[venue] = into.get(venue, 0) + count
+    return AheadView(seconds, placed, refused, steps_back)
+
+
+def feeds_at(heartbeats: Mapping[str, int], second: int, gaps: Mapping[str, int] = NO_GAPS) -> Feeds:
+    """Return the venues' liquidation channels as of a second.
+
+    Args:
+        heartbeats: by venue the second of its last heartbeat.
+        second: as of when.
+        gaps: by venue the second in which its last gap ended that was not backfilled.
+    """
+    silent = sorted(venue for venue, at in heartbeats.items() if second - at > SILENT_S)
+    return Feeds(heartbeats.keys(), silent, recent(gaps, second) if gaps else ())
+
+
+def asset_view(scope: Scope) -> AssetView:
+    """What may be read of one scope."""
+    side, phase, scored = scope.leading()
+    price, flow, episodes = scope.price, scope.flow, _running(scope)
+    table = flow.table
+    coverage, context = None, NO_CONTEXT
+    if isinstance(scope, Asset):
+        coverage, context = scope.coverage_ratio(), scope.context.view(price, flow)
+    elif isinstance(scope, Market):
+        context = scope.context.view(flow)
+    interest = context.open_interest
+    return AssetView(
+        scope.name, phase, side, scored.points, price.last,
+        {window: price.move(window, side) for window in price.windows},
+        {window: _totals(amounts, counts) for window, (amounts, counts) in table.items()},
+        None if interest is None else interest.usd, context.funding_8h, coverage, scored.evidence,
+        next((each.episode_id for each in episodes if each.direction == side), None),
+        flow.by_source("5m"), context, *_corrected(scope), episodes,
+    )  # fmt: skip
+
+
+def _running(scope: Scope) -> list[EpisodeView]:
+    """The running episodes, of either side or of both."""
+    states = zip(SIDES, (phases.state for phases in scope.phases), strict=True)
+    return [
+        EpisodeView(episode_id(scope.name, side, state.episode.started), side, state.phase, scope.severity(side))
+        for side, state in states
+        if state.episode is not None
+    ]
+
+
+def _corrected(scope: Scope) -> tuple[CorrectedTotals | None, Mapping[str, float]]:
+    corrected, minute = scope.corrected, scope.flow.table.get("1m")
+    if not isinstance(scope, Asset) or not corrected.by_venue or minute is None:
+        return None, dict(corrected.by_venue)
+    reported = SideTotals(minute[0][0] / MICROS, minute[0][1] / MICROS)
+    return corrected.last_minute(reported), dict(corrected.by_venue)
+
+
+def market_view(market: Market, second: int) -> MarketView:
+    """What may be read of the market besides what it shares with its assets."""
+    lead = market.lead.found()
+    effective = market.effective_assets("long"), market.effective_assets("short")
+    breadth = max(market.breadth(second, side) for side in SIDES)
+    return MarketView(breadth, effective, market.leader, lead.lag_s, lead.correlation)
+
+
+def _totals(amounts: tuple[int, int], counts: tuple[int, int]) -> WindowTotals:
+    return WindowTotals(amounts[0] / MICROS, amounts[1] / MICROS, sum(counts))

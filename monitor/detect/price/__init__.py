@@ -1,0 +1,1 @@
+"""The price: its moves against the liquidated side and what moves are normal."""

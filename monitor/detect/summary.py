@@ -1,0 +1,62 @@
+"""What a run of the detector comes to: the last line of ``replay --json`` and of the demo."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+
+from monitor.detect.detector import Detector
+from monitor.detect.scope import EpisodeSummary
+from monitor.model.events import SideTotals
+
+AGGREGATED: Final = (
+    "hourly liquidation totals are in the windows of 1 h and longer only: short windows know nothing of them, and a "
+    "cascade is called from them at the hour's end at the earliest"
+)
+
+
+class Intake(msgspec.Struct):
+    """What went in: numbers of events and of what could not be read, first and last event time, wall seconds."""
+
+    events: int = 0
+    rejected: int = 0
+    first_us: int | None = None
+    last_us: int | None = None
+    elapsed_s: float = 0.0
+
+
+class Summary(msgspec.Struct, tag_field="type", tag="summary"):
+    """See :class:`monitor.model.schema.Summary`, field by field."""
+
+    events: int
+    liquidations: int
+    liquidated_usd: SideTotals
+    rejected: int
+    unapplied: int
+    duplicates: int
+    first_event_us: int | None
+    last_event_us: int | None
+    elapsed_s: float
+    events_per_s: float
+    episodes: list[EpisodeSummary]
+    notes: list[str]
+
+
+def summarise(detector: Detector, intake: Intake) -> Summary:
+    """The summary of everything that a detector has taken."""
+    view = detector.view()
+    return Summary(
+        events=intake.events,
+        liquidations=view.liquidations,
+        liquidated_usd=SideTotals(*view.liquidated_usd),
+        rejected=intake.rejected,
+        unapplied=view.faults + view.passed_over,
+        duplicates=sum(view.duplicates_by_venue.values()),
+        first_event_us=intake.first_us,
+        last_event_us=intake.last_us,
+        elapsed_s=round(intake.elapsed_s, 6),
+        events_per_s=round(intake.events / intake.elapsed_s, 1) if intake.elapsed_s else 0.0,
+        episodes=detector.episodes(),
+        notes=[AGGREGATED] if any(asset.flow.aggregated for asset in detector.assets.values()) else [],
+    )

@@ -1,0 +1,1 @@
+"""One folder an exchange: pure ``parse``, connection plans, REST answers. ``toolkit`` is what they share."""

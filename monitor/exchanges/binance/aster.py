@@ -1,0 +1,35 @@
+"""Aster perpetuals, whose quantities are base units; the dialect is Binance's.
+
+One path for all streams, as Binance had it before 2026. Sockets live 24 hours and take at most 200 streams; collectors
+that subscribed fast were cut, so requests are spread wider. No history of open interest is documented.
+
+Source: github.com/asterdex/api-docs.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from monitor.exchanges.adapter import CoverageEra, RestRequest
+from monitor.exchanges.binance.dialect import Binance
+from monitor.exchanges.binance.rest import Paths
+
+
+class Aster(Binance):
+    """See :class:`monitor.exchanges.adapter.Adapter`."""
+
+    venue: ClassVar[str] = "aster"
+    ws_url: ClassVar[str] = "wss://fstream.asterdex.com/stream"
+    rest_url: ClassVar[str] = "https://fapi.asterdex.com"
+    eras: ClassVar[tuple[CoverageEra, ...]] = (
+        CoverageEra(
+            0,
+            "latest_per_second",
+            "at most one order a symbol and second, the latest",
+            "github.com/asterdex/api-docs, Liquidation Order Streams",
+        ),
+    )
+    counts_contracts: ClassVar[bool] = False
+    instruments_requests: ClassVar[tuple[RestRequest, ...]] = (RestRequest("/fapi/v3/exchangeInfo"),)
+    request_interval_s: ClassVar[float] = 0.5
+    paths: ClassVar[Paths] = Paths("/fapi/v3")

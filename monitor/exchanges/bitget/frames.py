@@ -1,0 +1,109 @@
+"""Bitget's frames and answers, as typed decoding reads them; the adapter beside it documents the fields."""
+
+from __future__ import annotations
+
+from typing import Final, Literal
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from monitor.exchanges.toolkit.decoding import keys
+from monitor.exchanges.toolkit.records import Shape
+from monitor.model.validation import SoundId, SoundPrice, SoundQuantity, SoundTime
+
+
+class TradeRow(msgspec.Struct, gc=False):
+    """One row of ``publicTrade``; the symbol stands in the frame's argument."""
+
+    i: str
+    p: float
+    v: float
+    S: str
+    T: int
+
+
+class SoundTrade(TradeRow, gc=False):
+    """A trade whose values need no further look."""
+
+    i: SoundId
+    p: SoundPrice
+    v: SoundQuantity
+    S: Literal["buy", "sell"]
+    T: SoundTime
+
+
+class TradesArg(msgspec.Struct, gc=False):
+    """Whose trades a frame holds."""
+
+    topic: Literal["publicTrade"]
+    symbol: str
+
+
+class Trades(msgspec.Struct, gc=False):
+    """A ``publicTrade`` frame that is no snapshot."""
+
+    action: Literal["update"]
+    arg: TradesArg
+    data: list[SoundTrade]
+
+
+class LiquidationRow(msgspec.Struct, gc=False):
+    """One row of ``liquidation``, on the socket and from REST alike."""
+
+    symbol: str
+    side: str
+    price: float
+    amount: float
+    ts: int
+
+
+class Ticker(msgspec.Struct, gc=False):
+    """One row of ``ticker``; dated futures leave the funding fields empty."""
+
+    markPrice: float
+    indexPrice: float | str | UnsetType = UNSET
+    fundingRate: float | str | UnsetType = UNSET
+    nextFundingTime: int | str = 0
+    openInterest: float | UnsetType = UNSET
+
+
+class Arg(msgspec.Struct, gc=False):
+    """Which subscription a frame belongs to."""
+
+    instType: str = ""
+    topic: str = ""
+    symbol: str = ""
+
+    @property
+    def key(self) -> str:
+        """The key of the acknowledgement; the exchange may write the product in capitals."""
+        return f"{self.instType.lower()}:{self.topic}:{self.symbol}"
+
+
+class Loose(msgspec.Struct, gc=False):
+    """Any frame: a push has ``arg`` and ``data``, everything else has ``event``."""
+
+    arg: Arg | UnsetType = UNSET
+    data: msgspec.Raw | UnsetType = UNSET
+    action: str = ""
+    ts: int = 0
+    event: str = ""
+    code: int | str = ""
+    msg: str = ""
+
+
+decode_trades: Final = msgspec.json.Decoder(Trades, strict=False).decode
+TRADES: Final = Shape(TradeRow)
+LIQUIDATIONS: Final = Shape(LiquidationRow)
+TICKERS: Final = Shape(Ticker)
+LOOSE: Final = msgspec.json.Decoder(Loose, strict=False)
+
+KNOWN_KEYS: Final = keys(
+    "action arg data ts event code msg connId id instType topic symbol op args",  # envelope and answers
+    "side price amount",  # rows of liquidations
+    "i p v S T L isRPI",  # rows of trades
+    "highPrice24h lowPrice24h openPrice24h lastPrice turnover24h volume24h bid1Price ask1Price bid1Size ask1Size",
+    "price24hPcnt indexPrice markPrice fundingRate openInterest nextFundingTime",
+    "deliveryTime deliveryStartTime deliveryStatus",
+)
+"""Every key that the documented frames have."""

@@ -1,0 +1,103 @@
+"""Bitget's REST answers: instruments, and the liquidations of the last three days."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+
+from monitor.exchanges.adapter import Instrument, InstrumentPage, RestRequest
+from monitor.exchanges.bitget.frames import LiquidationRow
+from monitor.exchanges.toolkit.decoding import TRADFI, decode_rows, onboard_us, raw_array
+from monitor.exchanges.toolkit.rest_envelope import data_in
+from monitor.model.symbols import USD_QUOTES, split_base
+from monitor.model.validation import Fault
+
+SUCCESS: Final = "00000"
+
+PAGE_ROWS: Final = "100"
+"""The most that a page may have."""
+
+
+class LiquidationPage(msgspec.Struct, rename={"rows": "list"}):
+    """``GET /api/v3/market/liquidations``, newest rows first."""
+
+    rows: list[msgspec.Raw]
+    cursor: str | None = None
+
+
+class Listed(msgspec.Struct):
+    """What an instrument says of itself."""
+
+    symbol: str
+    category: str
+    baseCoin: str
+    quoteCoin: str
+    status: str
+    type: str = "perpetual"
+    launchTime: str = ""
+    isRwa: str = ""
+
+
+_LIQUIDATION_PAGE: Final = msgspec.json.Decoder(LiquidationPage)
+_LISTED: Final = msgspec.json.Decoder(Listed)
+_LIQUIDATION: Final = msgspec.json.Decoder(LiquidationRow, strict=False)
+
+
+def instruments_in(body: bytes) -> InstrumentPage:
+    """The futures of one product. Raises ``ValueError`` when the body is no table."""
+    raws = raw_array(data_in("bitget", body, SUCCESS))
+    if raws is None:
+        raise ValueError("bitget's instruments are no array")
+    rows, faults = decode_rows(raws, _LISTED)
+    left_out = {f"row {number}": detail for number, (_, detail) in faults}
+    instruments = []
+    for row in rows:
+        if reason := unsuitable(row):
+            left_out[row.symbol] = reason
+            continue
+        asset, units = split_base(row.baseCoin)
+        instruments.append(
+            Instrument(
+                row.symbol,
+                asset,
+                units,
+                1.0,
+                "base",
+                row.status == "online",
+                onboard_us(row.launchTime),
+                product=row.category.lower(),
+                dated=row.type != "perpetual",
+            )
+        )
+    return InstrumentPage(instruments, left_out, None)
+
+
+def unsuitable(row: Listed) -> str:
+    """Why an instrument is not watched; empty when it is."""
+    if row.quoteCoin not in USD_QUOTES:
+        return f"quoted in {row.quoteCoin}, which is no US dollar"
+    if row.isRwa.upper() == "YES":
+        return TRADFI
+    return ""
+
+
+def liquidations_between(product: str, from_us: int, to_us: int) -> RestRequest:
+    """What asks for a product's liquidations, newest first; ``about`` says which are wanted."""
+    query = {"category": product.upper(), "limit": PAGE_ROWS}
+    return RestRequest("/api/v3/market/liquidations", query, about=f"{from_us}-{to_us}")
+
+
+def liquidations_in(request: RestRequest, body: bytes) -> tuple[list[LiquidationRow], list[Fault], RestRequest | None]:
+    """The wanted rows of a page, what is wrong with others, and what asks for the next page.
+
+    There is none after a page that holds nothing younger than the beginning of what is wanted.
+    """
+    page = _LIQUIDATION_PAGE.decode(data_in("bitget", body, SUCCESS))
+    rows, faults = decode_rows(page.rows, _LIQUIDATION)
+    from_us, to_us = map(int, request.about.split("-"))
+    wanted = [row for row in rows if from_us <= row.ts * 1000 < to_us]
+    further = None
+    if page.cursor and any(row.ts * 1000 >= from_us for row in rows):
+        further = request._replace(query={**request.query, "cursor": page.cursor})
+    return wanted, [fault for _, fault in faults], further

@@ -1,0 +1,186 @@
+"""BitMEX, from recordings alone: the exchange closed on 2026-09-23. Liquidations, trades, instruments.
+
+There is nothing to dial, so no socket is planned and the settings refuse the venue.
+
+Sizes are contracts. Those of ``XBTUSD`` are one USD each; any other symbol needs its contract size, and contracts
+that are neither coins nor dollars (quanto: ``ETHUSD``) have none that can be given.
+
+Liquidations (``liquidation``): an order is inserted, amended (``update``) as it fills, and deleted. It is counted once
+and whole, by ``leavesQty`` of its ``insert``. ``side`` is the order's: Sell closes a long. ``price`` is its limit. The
+rows bear no time, so the event has that of its receipt, which ``decode`` does not know: it is 0 there.
+
+Trades (``trade``): ``side`` is the taker's. ``instrument`` frames tell what changed; a mark price is read where one
+is, and an open interest where the mark price stands beside it. A ``partial``, the first frame of a table, is backlog
+of liquidations and trades.
+
+Ids:
+    liquidation ``bitmex:<symbol>:<orderID>``.
+    trade ``<trdMatchID>``.
+
+Sources: bitmex.com/app/wsAPI (as it was), github.com/tardis-dev/tardis-node; bitmex.com/blog/bitmex-closure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import ClassVar, Final
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from monitor.exchanges.adapter import (
+    Ack,
+    Connection,
+    CoverageEra,
+    InstrumentPage,
+    Message,
+    Pong,
+    Refusal,
+    RestRequest,
+    Skipped,
+)
+from monitor.exchanges.toolkit.decoding import ByName, Listing, keys, raw_rows
+from monitor.exchanges.toolkit.records import Fill, Mark, Moment, Receipt, RowAdapter, Shape, micros
+from monitor.model.events import Channel, Liquidation
+from monitor.model.validation import EARLIEST_US
+
+
+class LiquidationRow(msgspec.Struct, gc=False):
+    """One row of ``liquidation``, inserted."""
+
+    orderID: str
+    symbol: str
+    side: str
+    price: float
+    leavesQty: float
+
+
+class TradeRow(msgspec.Struct, gc=False):
+    """One row of ``trade``."""
+
+    timestamp: Moment
+    symbol: str
+    side: str
+    size: float
+    price: float
+    trdMatchID: str
+
+
+class InstrumentRow(msgspec.Struct, gc=False):
+    """What changed of an instrument."""
+
+    symbol: str
+    timestamp: Moment | UnsetType = UNSET
+    markPrice: float | UnsetType | None = UNSET
+    indicativeSettlePrice: float | UnsetType | None = UNSET
+    fundingRate: float | UnsetType | None = UNSET
+    openInterest: float | UnsetType | None = UNSET
+
+
+class Loose(msgspec.Struct, gc=False):
+    """Any frame."""
+
+    table: str = ""
+    action: str = ""
+    data: msgspec.Raw = msgspec.Raw(b"[]")
+    subscribe: str = ""
+    success: bool = False
+    error: str = ""
+    info: str = ""
+
+
+LIQUIDATIONS: Final = Shape(LiquidationRow)
+TRADES: Final = Shape(TradeRow)
+INSTRUMENTS: Final = Shape(InstrumentRow)
+_LOOSE: Final = msgspec.json.Decoder(Loose)
+
+
+class Bitmex(RowAdapter):
+    """See :class:`monitor.exchanges.adapter.Adapter`."""
+
+    venue: ClassVar[str] = "bitmex"
+    closed: ClassVar[str] = "2026-09-23"
+    ws_url: ClassVar[str] = "wss://ws.bitmex.com/realtime"
+    rest_url: ClassVar[str] = "https://www.bitmex.com"
+    eras: ClassVar[tuple[CoverageEra, ...]] = (
+        CoverageEra(0, "complete", "every order as it is inserted", "bitmex.com/app/wsAPI, liquidation"),
+    )
+    counts_contracts: ClassVar[bool] = True
+    instruments_requests: ClassVar[tuple[RestRequest, ...]] = ()
+    known_keys: ClassVar[frozenset[str]] = keys(
+        "table action data keys types filter foreignKeys attributes subscribe success request op args info version",
+        "timestamp docs limit remaining error status meta",
+        "orderID symbol side price leavesQty size tickDirection trdMatchID trdType grossValue homeNotional",
+        "foreignNotional markPrice indicativeSettlePrice fundingRate openInterest openValue",
+    )
+
+    def naming(self) -> ByName:
+        """``XBTUSD`` alone."""
+        return listing_of_name
+
+    def connections(
+        self, symbols: Sequence[str], channels: Iterable[Channel], ws_url: str | None = None
+    ) -> list[Connection]:
+        """None: nobody answers."""
+        return []
+
+    def parse_instruments(self, body: bytes, request: RestRequest) -> InstrumentPage:
+        """Nothing was asked for. Raises ``ValueError``."""
+        raise ValueError(f"bitmex closed on {self.closed}: it has no instruments")
+
+    def read(self, receipt: Receipt) -> list[Message]:
+        """Read a frame of any kind."""
+        if receipt.frame == b"pong":
+            return [Pong()]
+        loose = _LOOSE.decode(receipt.frame)
+        if loose.table:
+            return self._table(loose, receipt)
+        if loose.error:
+            return [Refusal(loose.subscribe, loose.error)]
+        if loose.subscribe and loose.success:
+            return [Ack(loose.subscribe)]
+        return [] if loose.info else [self._records.malformed(receipt)]
+
+    def _table(self, loose: Loose, receipt: Receipt) -> list[Message]:
+        """The rows of a table."""
+        if loose.table == "instrument":
+            return self._records.each(loose.data, INSTRUMENTS, self._instrument, receipt)
+        if loose.table not in ("liquidation", "trade"):
+            return [self._records.unknown_channel(loose.table, receipt)]
+        if loose.action == "partial":
+            return [Skipped("backlog", len(raw_rows(loose.data)))]
+        if loose.table == "trade":
+            return self._records.each(loose.data, TRADES, self._trade, receipt)
+        if loose.action == "insert":
+            return self._records.each(loose.data, LIQUIDATIONS, self._liquidation, receipt)
+        return [Skipped("counted_before", len(raw_rows(loose.data)))]
+
+    def _trade(self, row: TradeRow, receipt: Receipt) -> list[Message]:
+        fill = Fill(row.symbol, row.side, row.price, row.size, micros(row.timestamp), row.trdMatchID)
+        return [self._records.trade(fill, receipt)]
+
+    def _liquidation(self, row: LiquidationRow, receipt: Receipt) -> list[Message]:
+        """An order as it is inserted, at the time of its receipt."""
+        time_us = receipt.received_us or EARLIEST_US  # judged by any sound time
+        fill = Fill(row.symbol, row.side, row.price, row.leavesQty, time_us, row.orderID)
+        message = self._records.liquidation(fill, "order", receipt)
+        if isinstance(message, Liquidation):
+            message.event_time_us = receipt.received_us
+        return [message]
+
+    def _instrument(self, row: InstrumentRow, receipt: Receipt) -> list[Message]:
+        """The mark price and the open interest of a change that has them."""
+        if not isinstance(row.markPrice, float) or row.timestamp is UNSET:
+            return []
+        if self._listings[row.symbol] is None:
+            return [Skipped("other_market", 1)]
+        time_us = micros(row.timestamp)
+        index = UNSET if row.indicativeSettlePrice is None else row.indicativeSettlePrice
+        rate = UNSET if row.fundingRate is None else row.fundingRate
+        mark = Mark(row.symbol, row.markPrice, time_us, index, rate)
+        return self._records.ticker(mark, row.openInterest, receipt)
+
+
+def listing_of_name(venue: str, symbol: str) -> Listing | None:
+    """The listing of the one symbol whose contract is known to be a dollar."""
+    return ("BTC", 1.0, 1.0, True, f"{venue}:{symbol}:") if symbol == "XBTUSD" else None

@@ -1,0 +1,132 @@
+"""Bybit's frames and answers, as typed decoding reads them; the adapter beside it documents the fields."""
+
+from __future__ import annotations
+
+from typing import Final, Literal
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from monitor.exchanges.toolkit.decoding import keys
+from monitor.exchanges.toolkit.records import Shape
+from monitor.model.validation import SoundId, SoundPrice, SoundQuantity, SoundTime
+
+
+class TradeRow(msgspec.Struct, gc=False):
+    """One row of ``publicTrade``; ``BT`` is a block trade."""
+
+    T: int
+    S: str
+    v: float
+    p: float
+    i: str
+    BT: bool = False
+
+
+class SoundTrade(TradeRow, gc=False):
+    """A trade whose values need no further look."""
+
+    T: SoundTime
+    S: Literal["Buy", "Sell"]
+    v: SoundQuantity
+    p: SoundPrice
+    i: SoundId
+
+
+class LiquidationRow(msgspec.Struct, gc=False):
+    """One row of ``allLiquidation``."""
+
+    T: int
+    s: str
+    S: str
+    v: float
+    p: float
+
+
+class Ticker(msgspec.Struct, gc=False):
+    """``data`` of ``tickers``: a delta leaves out what is unchanged. Dated futures leave the funding fields empty."""
+
+    symbol: str
+    markPrice: float | UnsetType = UNSET
+    indexPrice: float | str | UnsetType = UNSET
+    fundingRate: float | str | UnsetType = UNSET
+    nextFundingTime: int | str | UnsetType = UNSET
+    openInterest: float | UnsetType = UNSET
+    openInterestValue: float | UnsetType = UNSET
+    singleOpenInterest: float | UnsetType = UNSET
+    singleOpenInterestValue: float | UnsetType = UNSET
+
+    @property
+    def priced(self) -> bool:
+        """True if a price or a funding came."""
+        return not (
+            self.markPrice is UNSET
+            and self.indexPrice is UNSET
+            and self.fundingRate is UNSET
+            and self.nextFundingTime is UNSET
+        )
+
+    @property
+    def interested(self) -> bool:
+        """True if an amount or a value of open interest came."""
+        return self.interest is not UNSET or self.interest_value is not UNSET
+
+    @property
+    def interest(self) -> float | UnsetType:
+        """Open interest of one side."""
+        return half(self.openInterest) if self.singleOpenInterest is UNSET else self.singleOpenInterest
+
+    @property
+    def interest_value(self) -> float | UnsetType:
+        """What the open interest of one side is worth."""
+        return half(self.openInterestValue) if self.singleOpenInterestValue is UNSET else self.singleOpenInterestValue
+
+
+class Trades(msgspec.Struct, gc=False):
+    """A ``publicTrade`` frame; its rows repeat the topic's symbol, which is therefore read once."""
+
+    topic: str
+    data: list[SoundTrade]
+
+
+class TickerFrame(msgspec.Struct, gc=False):
+    """A ``tickers`` frame, a ``snapshot`` or a ``delta``."""
+
+    ts: int
+    data: Ticker
+    type: str = "snapshot"
+
+
+class Loose(msgspec.Struct, gc=False):
+    """Any frame: a push has ``topic`` and ``data``, an answer has ``op``."""
+
+    topic: str = ""
+    data: msgspec.Raw = msgspec.Raw(b"[]")
+    op: str = ""
+    success: bool = True
+    ret_msg: str = ""
+    req_id: str = ""
+
+
+def half(both_sides: float | UnsetType) -> float | UnsetType:
+    """Return one side of a number that counts both."""
+    return both_sides if both_sides is UNSET else both_sides / 2
+
+
+decode_trades: Final = msgspec.json.Decoder(Trades, strict=False).decode
+TRADES: Final = Shape(TradeRow)
+LIQUIDATIONS: Final = Shape(LiquidationRow)
+TICKER: Final = msgspec.json.Decoder(TickerFrame, strict=False)
+LOOSE: Final = msgspec.json.Decoder(Loose)
+
+KNOWN_KEYS: Final = keys(
+    "topic type ts cs data op success ret_msg req_id conn_id args retCode",  # envelope and answers
+    "T s S v p L i BT RPI seq mP iP mIv iv",  # rows of liquidations and trades; the last four are options'
+    "symbol tickDirection price24hPcnt lastPrice prevPrice24h highPrice24h lowPrice24h prevPrice1h",
+    "markPrice indexPrice openInterest openInterestValue singleOpenInterest singleOpenInterestValue",
+    "turnover24h volume24h",
+    "nextFundingTime fundingRate fundingIntervalHour fundingCap bid1Price bid1Size ask1Price ask1Size",
+    "deliveryTime basisRate deliveryFeeRate predictedDeliveryPrice basis basisRateYear",  # dated futures
+    "preOpenPrice preQty curPreListingPhase preListingPhase",  # before listing
+)
+"""Every key that the documented frames of both categories have."""

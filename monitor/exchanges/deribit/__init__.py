@@ -1,0 +1,1 @@
+"""The adapter of Deribit, and Coinbase International, which use one dialect."""

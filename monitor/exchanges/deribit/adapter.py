@@ -1,0 +1,301 @@
+"""Deribit perpetuals and futures, inverse and linear: trades with their liquidation flags, tickers, DVOL.
+
+Units: ``amount`` and ``open_interest`` are USD for inverse instruments (``BTC-PERPETUAL``, ``BTC-25DEC26``) and base
+coins for linear ones (``SOL_USDC-PERPETUAL``). The name tells which, so no instrument table is needed. Options have
+other units; what comes of them is another market's.
+
+Liquidations are trades with ``liquidation``: ``T`` means that the taker was liquidated, ``M`` the maker, ``MT`` both,
+which are then two liquidations, one of a long and one of a short. ``direction`` is the taker's: sold by force, the
+taker was long, and the maker on the other side was short. The price is the fill's. Such a trade is a print of the
+book as well, and makes a trade and its liquidations. Block trades take no price and make nothing.
+
+Tickers: the mark price, the index, ``current_funding`` (the rate of eight hours) and the open interest of one side.
+Of dated futures no ticker is subscribed.
+
+``.raw`` channels want an account; those of 100 ms do not. The exchange is asked for heartbeats and then sends
+``test_request``, which is answered by ``public/test``; unanswered it closes the connection.
+
+Ids:
+    liquidation ``deribit:<instrument_name>:<trade_id>:<T|M>``.
+    trade ``<trade_id>``. ``trade_seq`` counts up by one per instrument.
+
+Sources: docs.deribit.com (trades, ticker, deribit_volatility_index, public/set_heartbeat, public/get_instruments,
+public/get_last_trades_by_instrument).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from typing import ClassVar, Final
+
+import msgspec
+from msgspec import UNSET
+
+from monitor.exchanges.adapter import (
+    Ack,
+    Connection,
+    CoverageEra,
+    Instrument,
+    InstrumentPage,
+    Keepalive,
+    Message,
+    Ping,
+    Pong,
+    Refusal,
+    RestPage,
+    RestRequest,
+    Skipped,
+)
+from monitor.exchanges.deribit.frames import (
+    ANSWER,
+    KNOWN_KEYS,
+    LISTED,
+    LOOSE,
+    TICKERS,
+    TRADE_PAGE,
+    TRADES,
+    VOLATILITIES,
+    Listed,
+    Loose,
+    Ticker,
+    TradeRow,
+    Volatility,
+)
+from monitor.exchanges.memory import Memory
+from monitor.exchanges.toolkit.decoding import ByName, Listing, find_fault, onboard_us, unknown_value
+from monitor.exchanges.toolkit.records import OPPOSITE, Fill, Mark, Receipt, RowAdapter, of_kind
+from monitor.exchanges.toolkit.subscriptions import carried_channels, chunked, request
+from monitor.model.events import Channel, Reject, VolatilityIndex
+from monitor.model.symbols import USD_QUOTES, split_base, split_symbol
+from monitor.model.validation import asset_fault, symbol_name_fault
+
+OFFERED: Final[tuple[Channel, ...]] = ("liquidations", "mark_price", "open_interest", "trades", "volatility_index")
+
+INDEXED: Final = ("BTC", "ETH")
+"""The assets that have a volatility index."""
+
+SYMBOLS_PER_CONNECTION: Final = 200
+"""Two channels each; the exchange advises to stay below 500."""
+
+CHANNELS_PER_REQUEST: Final = 50
+REQUEST_INTERVAL_S: Final = 0.35
+"""Some three subscriptions a second are refilled."""
+
+TEST_ID: Final = 1_000_000
+TEST: Final = '{"jsonrpc":"2.0","id":1000000,"method":"public/test","params":{}}'
+KEEPALIVE: Final = Keepalive(TEST, interval_s=15.0, timeout_s=10.0)
+"""Sockets on which the client says nothing are closed after 30 s, by Coinbase at least."""
+HEARTBEAT_S: Final = 30
+
+FLAGS: Final[dict[str, str]] = {"": "", "none": "", "M": "M", "T": "T", "MT": "MT"}
+FUTURE: Final = re.compile(r"[A-Z0-9]+(_[A-Z0-9]+)?-(PERPETUAL|\d{1,2}[A-Z]{3}\d{2})")
+PAGE_ROWS: Final = 1000
+
+
+class Deribit(RowAdapter):
+    """See :class:`monitor.exchanges.adapter.Adapter`."""
+
+    venue: ClassVar[str] = "deribit"
+    ws_url: ClassVar[str] = "wss://streams.deribit.com/ws/api/v2"
+    rest_url: ClassVar[str] = "https://www.deribit.com/api/v2"
+    eras: ClassVar[tuple[CoverageEra, ...]] = (
+        CoverageEra(0, "complete", "every fill of a liquidation is flagged", "docs.deribit.com, trades"),
+    )
+    offered: ClassVar[tuple[Channel, ...]] = OFFERED
+    counts_contracts: ClassVar[bool] = False
+    instruments_requests: ClassVar[tuple[RestRequest, ...]] = (
+        RestRequest("/public/get_instruments", {"currency": "any", "kind": "future", "expired": "false"}),
+    )
+    rest_weight_per_minute: ClassVar[int] = 300
+    """A quarter of what refills: 20 requests a second."""
+    known_keys: ClassVar[frozenset[str]] = KNOWN_KEYS
+
+    def naming(self) -> ByName:
+        """By name: linear where the quote is in it, else inverse."""
+        return listing_of_name
+
+    def connections(
+        self, symbols: Sequence[str], channels: Iterable[Channel], ws_url: str | None = None
+    ) -> list[Connection]:
+        """Every socket carries all channels of its symbols; the first one has the volatility indices too."""
+        carried = carried_channels(channels, self.offered)
+        plans = []
+        for number, group in enumerate(chunked(symbols, SYMBOLS_PER_CONNECTION) if carried else ()):
+            names = [name for symbol in group for name in self._channels(symbol, carried)]
+            here = frozenset(carried)
+            if number:
+                here -= {"volatility_index"}
+            elif "volatility_index" in here:
+                names += [f"deribit_volatility_index.{asset.lower()}_usd" for asset in INDEXED]
+            beat = call(1, "set_heartbeat", {"interval": HEARTBEAT_S})
+            asks = [
+                call(identifier, "subscribe", {"channels": some})
+                for identifier, some in enumerate(chunked(names, CHANNELS_PER_REQUEST), 2)
+            ]
+            plans.append(
+                Connection(
+                    name=f"futures-{number}",
+                    url=ws_url or self.ws_url,
+                    requests=tuple(request(content, [str(content["id"])]) for content in (beat, *asks)),
+                    channels=here,
+                    symbols=tuple(group),
+                    stale_after_s=15.0,
+                    request_interval_s=REQUEST_INTERVAL_S,
+                    keepalive=KEEPALIVE,
+                )
+            )
+        return plans
+
+    def _channels(self, symbol: str, carried: Sequence[Channel]) -> list[str]:
+        """A symbol's channels."""
+        names = []
+        if {"liquidations", "trades"} & set(carried):
+            names.append(f"trades.{symbol}.100ms")
+        listing = self._listings[symbol]
+        if {"mark_price", "open_interest"} & set(carried) and listing and symbol not in self._listings.dated:
+            names.append(f"ticker.{symbol}.100ms")
+        return names
+
+    def read(self, receipt: Receipt) -> list[Message]:
+        """Read a frame of any kind."""
+        loose = LOOSE.decode(receipt.frame)
+        if loose.method == "subscription":
+            kind = loose.params.channel.partition(".")[0]
+            data = loose.params.data
+            if kind == "trades":
+                return self._records.each(data, TRADES, self._trade, receipt)
+            if kind == "ticker":
+                return self._records.each(data, TICKERS, self._ticker, receipt)
+            if kind == "deribit_volatility_index":
+                return self._records.each(data, VOLATILITIES, self._volatility, receipt)
+            return [self._records.unknown_channel(loose.params.channel, receipt)]
+        return [self._reply(loose, receipt)]
+
+    def _trade(self, row: TradeRow, receipt: Receipt) -> list[Message]:
+        """The trade of a row, and a liquidation for each side that was liquidated."""
+        name = row.instrument_name
+        if row.block_trade_id:
+            return [Skipped("off_book", 1)]
+        if self._listings[name] is None and name.rpartition("-")[2] in ("C", "P"):
+            return [Skipped("other_market", 1)]
+        fill = Fill(name, row.direction, row.price, row.amount, row.timestamp * 1000, row.trade_id)
+        messages: list[Message] = [self._records.trade(fill, receipt)]
+        flag = FLAGS.get(row.liquidation)
+        if flag is None:
+            messages.append(self._records.refuse(unknown_value("liquidation", row.liquidation), receipt))
+        elif flag and self.eras and not isinstance(messages[0], Reject):
+            sides = {"T": row.direction, "M": OPPOSITE[row.direction.lower()]}
+            messages += [
+                self._records.liquidation(fill._replace(side=sides[who], id=f"{fill.id}:{who}"), "fill", receipt)
+                for who in sorted(flag, reverse=True)
+            ]
+        return messages
+
+    def _ticker(self, row: Ticker, receipt: Receipt) -> list[Message]:
+        """The mark price and the open interest of a ticker."""
+        time_us = row.timestamp * 1000
+        mark = Mark(row.instrument_name, row.mark_price, time_us, row.index_price, row.current_funding)
+        return self._records.ticker(mark, row.open_interest, receipt)
+
+    def _volatility(self, row: Volatility, receipt: Receipt) -> list[Message]:
+        """An index of 30 days' implied volatility, percent a year."""
+        time_us = row.timestamp * 1000
+        if fault := find_fault(VolatilityIndex, time_us, receipt.received_us, value=row.volatility):
+            return [self._records.refuse(fault, receipt)]
+        asset = split_base(row.index_name.partition("_")[0])[0]
+        if fault := symbol_name_fault(row.index_name) or asset_fault(asset):
+            return [self._records.refuse(fault, receipt)]
+        return [VolatilityIndex(self.venue, row.index_name, asset, time_us, receipt.received_us, row.volatility)]
+
+    def _reply(self, loose: Loose, receipt: Receipt) -> Message:
+        """A heartbeat, or the answer to a request."""
+        if loose.method == "heartbeat":
+            return Ping(TEST) if loose.params.type == "test_request" else Pong()
+        key = "" if loose.id is None else str(loose.id)
+        if loose.error is not UNSET:
+            return Refusal(key, f"{loose.error.code}: {loose.error.message}")
+        if loose.id == TEST_ID:
+            return Pong()
+        if loose.result is UNSET or not key:
+            return self._records.malformed(receipt)
+        return Ack(key)
+
+    def parse_instruments(self, body: bytes, request: RestRequest) -> InstrumentPage:
+        """Read ``public/get_instruments``: perpetuals and dated futures."""
+        rows, faults = LISTED.rows(self._result(body))
+        left_out = {f"row {number}": detail for number, (_, detail) in enumerate(faults)}
+        if not rows:
+            raise ValueError(f"{self.venue}'s instruments are no array")
+        instruments = []
+        for row in rows:
+            if reason := unsuitable(row):
+                left_out[row.instrument_name] = reason
+                continue
+            asset, units = split_base(row.base_currency)
+            inverse = row.instrument_type == "reversed"
+            instruments.append(
+                Instrument(
+                    row.instrument_name,
+                    asset,
+                    units,
+                    1.0,  # a coin or a dollar, which is what amounts count
+                    "usd" if inverse else "base",
+                    row.is_active,
+                    onboard_us(row.creation_timestamp),
+                    product="inverse" if inverse else "linear",
+                    dated=row.settlement_period != "perpetual",
+                )
+            )
+        return InstrumentPage(instruments, left_out, None)
+
+    def _result(self, body: bytes) -> msgspec.Raw:
+        """What a REST answer holds. Raises ``ValueError`` where it is an error."""
+        answer = ANSWER.decode(body)
+        if answer.error is not None:
+            raise ValueError(f"{self.venue} answers {answer.error.code}: {answer.error.message}")
+        return answer.result
+
+    def backfill(self, channel: Channel, symbols: Sequence[str], from_us: int, to_us: int) -> Sequence[RestRequest]:
+        """The trades of a gap, symbol by symbol, oldest first; the exchange keeps them all."""
+        if channel not in ("liquidations", "trades") or channel not in self.offered:
+            return ()
+        span = {"start_timestamp": str(from_us // 1000), "end_timestamp": str((to_us - 1) // 1000)}
+        common = {"count": str(PAGE_ROWS), "sorting": "asc"}
+        path = "/public/get_last_trades_by_instrument"
+        return [RestRequest(path, {"instrument_name": symbol, **span, **common}, about=channel) for symbol in symbols]
+
+    def parse_rest(self, request: RestRequest, body: bytes, received_us: int, memory: Memory | None = None) -> RestPage:
+        """Read a page of trades; ``about`` says which of their events are wanted."""
+        page = TRADE_PAGE.decode(self._result(body))
+        rows, _ = TRADES.rows(page.trades)
+        messages = self._records.each(page.trades, TRADES, self._trade, Receipt(received_us, body, memory))
+        further = None
+        if page.has_more and rows:
+            further = request._replace(query={**request.query, "start_seq": str(rows[-1].trade_seq + 1)})
+        return RestPage(of_kind(messages, request.about), further)
+
+
+def call(identifier: int, method: str, params: dict[str, object]) -> dict[str, object]:
+    """A JSON-RPC call."""
+    return {"jsonrpc": "2.0", "id": identifier, "method": f"public/{method}", "params": params}
+
+
+def listing_of_name(venue: str, symbol: str) -> Listing | None:
+    """The listing read off a future's name; None for anything else."""
+    found = FUTURE.fullmatch(symbol)
+    if found is None:
+        return None
+    name = split_symbol(symbol)
+    if not name.is_usd or not name.asset.isalnum():
+        return None
+    return name.asset, float(name.units), 1.0, found[1] is None, f"{venue}:{symbol}:"
+
+
+def unsuitable(row: Listed) -> str:
+    """Why an instrument is not watched; empty when it is."""
+    if row.quote_currency not in USD_QUOTES:
+        return f"quoted in {row.quote_currency}, which is no US dollar"
+    if row.instrument_type not in ("reversed", "linear"):
+        return f"of an unknown type, {row.instrument_type!r}"
+    return ""

@@ -1,0 +1,117 @@
+"""Gate's REST answers: contracts, and liquidated orders."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from math import inf
+from typing import Final
+
+import msgspec
+
+from monitor.exchanges.adapter import Instrument, InstrumentPage, RestRequest
+from monitor.exchanges.toolkit.decoding import TRADFI, believable_us, decode_rows, raw_array
+from monitor.model.events import MICROS
+from monitor.model.symbols import split_symbol
+from monitor.model.validation import Fault
+
+LONGEST_S: Final = 3_600
+"""The longest stretch that one request may ask for."""
+
+MOST_ROWS: Final = 1_000
+"""The most that an answer may have; a full one is continued before its oldest row."""
+
+CRYPTO: Final = frozenset({"", "crypto"})
+"""``contract_type`` of coins; stocks, metals, indices and currencies have their own. Older answers leave it out."""
+
+
+class Listed(msgspec.Struct):
+    """What a contract says of itself."""
+
+    name: str
+    type: str
+    quanto_multiplier: float
+    in_delisting: bool = False
+    create_time: float = 0.0
+    contract_type: str = ""
+
+
+class LiquidatedOrder(msgspec.Struct, gc=False):
+    """One row of ``liq_orders``: ``size`` is the position's, ``order_size`` the order's."""
+
+    time: int
+    contract: str
+    size: float
+    order_price: float
+    fill_price: float = 0.0
+    order_size: float = 0.0
+
+
+_LISTED: Final = msgspec.json.Decoder(Listed, strict=False)
+_ORDER: Final = msgspec.json.Decoder(LiquidatedOrder, strict=False)
+
+
+def instruments_in(body: bytes, settlement: str) -> InstrumentPage:
+    """The contracts of one settlement. Raises ``ValueError`` when the body is no table."""
+    raws = raw_array(body)
+    if raws is None:
+        raise ValueError(f"gate's contracts are no array: {body[:128]!r}")
+    rows, faults = decode_rows(raws, _LISTED)
+    left_out = {f"row {number}": detail for number, (_, detail) in faults}
+    instruments = []
+    for row in rows:
+        if reason := unsuitable(row, settlement):
+            left_out[row.name] = reason
+            continue
+        name = split_symbol(row.name)
+        inverse = row.type == "inverse"
+        instruments.append(
+            Instrument(
+                row.name,
+                name.asset,
+                name.units,
+                1.0 if inverse else row.quanto_multiplier,  # one USD is the exchange's own unit of inverse contracts
+                "usd" if inverse else "base",
+                not row.in_delisting,
+                believable_us(row.create_time * 1000),
+                product=settlement,
+            )
+        )
+    return InstrumentPage(instruments, left_out, None)
+
+
+def unsuitable(row: Listed, settlement: str) -> str:
+    """Why a contract is not watched; empty when it is."""
+    name = split_symbol(row.name)
+    if not name.is_usd:
+        return f"quoted in {name.quote}, which is no US dollar"
+    if row.contract_type not in CRYPTO:
+        return TRADFI
+    if row.type == "inverse":
+        return "" if row.quanto_multiplier == 0.0 else f"an inverse contract of multiplier {row.quanto_multiplier}"
+    if settlement == "btc":
+        return "quanto: settled in a coin that is neither base nor quote"
+    return "" if 0.0 < row.quanto_multiplier < inf else f"contract size {row.quanto_multiplier}"
+
+
+def liquidations_between(settlement: str, from_us: int, to_us: int) -> Iterator[RestRequest]:
+    """What asks for the liquidations of the whole seconds between two times."""
+    first, end = -(-from_us // MICROS), to_us // MICROS
+    for start in range(first, end, LONGEST_S):
+        query = {"from": str(start), "to": str(min(start + LONGEST_S, end) - 1), "limit": str(MOST_ROWS)}
+        yield RestRequest(f"/api/v4/futures/{settlement}/liq_orders", query, about=settlement)
+
+
+def liquidations_in(request: RestRequest, body: bytes) -> tuple[list[LiquidatedOrder], list[Fault], RestRequest | None]:
+    """The rows, what is wrong with others, and what asks for older ones where the answer is full.
+
+    Rows of its oldest second come twice, with the same ids. Raises ``ValueError`` when the body is no array.
+    """
+    raws = raw_array(body)
+    if raws is None:
+        raise ValueError(f"gate's liquidated orders are no array: {body[:128]!r}")
+    rows, faults = decode_rows(raws, _ORDER)
+    further = None
+    oldest = min((row.time for row in rows), default=0)
+    if len(raws) >= MOST_ROWS and int(request.query["from"]) <= oldest < int(request.query["to"]):
+        further = request._replace(query={**request.query, "to": str(oldest)})
+    return rows, [fault for _, fault in faults], further

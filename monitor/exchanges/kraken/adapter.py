@@ -1,0 +1,263 @@
+"""Kraken Futures perpetuals and futures, inverse and linear: fills with their type, tickers.
+
+Units by the symbol's head: ``PI_`` (perpetual) and ``FI_`` (dated) are inverse and counted in USD, ``PF_`` and ``FF_``
+are linear and counted in base coins. The instrument table says the same by contract size.
+
+Liquidations are fills of ``type`` ``liquidation``. Their order is the taker, so ``side``, which is the taker's, is the
+closing order's: sell closes a long. The price is the fill's. Such a fill is a print of the book as well, and makes a
+trade and a liquidation. ``termination`` and ``assignment`` (a position handed over or closed against its counterpart)
+and ``block`` take no price of the book and make nothing. ``trade_snapshot``, the first frame of a feed, is backlog.
+
+Tickers: mark price, index, ``relative_funding_rate`` (an hour's, as a share; ``funding_rate`` is in coins or dollars)
+and the open interest of one side. Of dated futures no ticker is subscribed.
+
+After a gap: the history of executions, back to 2022, names the taker's order type; one that has "liquidat" in it is a
+liquidation. That its ``uid`` is the socket's is taken from the name and was not seen on the wire.
+
+This interface ends on 2027-03-01. Whether the trades of its successor tell liquidations is not known.
+
+Ids:
+    liquidation ``kraken:<product_id>:<uid>``.
+    trade ``<uid>``. ``seq`` counts up by one per feed and product.
+
+Sources: docs.kraken.com (Futures websocket: trade, ticker; Futures REST: instruments; history: market executions).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import ClassVar, Final
+
+from monitor.exchanges.adapter import (
+    Ack,
+    Connection,
+    CoverageEra,
+    Instrument,
+    InstrumentPage,
+    Message,
+    Pong,
+    Refusal,
+    Request,
+    RestPage,
+    RestRequest,
+    Skipped,
+)
+from monitor.exchanges.kraken.frames import (
+    ELEMENTS,
+    EXECUTIONS,
+    INSTRUMENTS,
+    KNOWN_KEYS,
+    LISTED,
+    LOOSE,
+    TICKER,
+    TRADE,
+    Element,
+    Listed,
+    Loose,
+)
+from monitor.exchanges.memory import Memory
+from monitor.exchanges.toolkit.decoding import TRADFI, ByName, Listing, optional_time_us, unknown_value
+from monitor.exchanges.toolkit.records import Fill, Mark, Receipt, RowAdapter, of_kind
+from monitor.exchanges.toolkit.subscriptions import carried_channels, chunked, request
+from monitor.model.events import Channel, Reject
+from monitor.model.symbols import USD_QUOTES, split_base, split_symbol
+
+OFFERED: Final[tuple[Channel, ...]] = ("liquidations", "mark_price", "open_interest", "trades")
+
+SYMBOLS_PER_CONNECTION: Final = 150
+SYMBOLS_PER_REQUEST: Final = 50
+
+OFF_BOOK: Final = frozenset({"termination", "assignment", "block"})
+OFF_BOOK_ORDERS: Final = ("block", "assign", "unwind", "terminat")
+"""What the order types of such fills have in them, in lower case."""
+
+INVERSE_HEADS: Final = ("PI", "FI")
+INVERSE: Final = "futures_inverse"
+LINEAR: Final = "flexible_futures"
+PAGE_ROWS: Final = "1000"
+
+
+class Kraken(RowAdapter):
+    """See :class:`monitor.exchanges.adapter.Adapter`."""
+
+    venue: ClassVar[str] = "kraken"
+    ws_url: ClassVar[str] = "wss://futures.kraken.com/ws/v1"
+    rest_url: ClassVar[str] = "https://futures.kraken.com"
+    eras: ClassVar[tuple[CoverageEra, ...]] = (
+        CoverageEra(0, "complete", "every fill has its type", "docs.kraken.com, Futures websocket, trade"),
+    )
+    counts_contracts: ClassVar[bool] = False
+    instruments_requests: ClassVar[tuple[RestRequest, ...]] = (RestRequest("/derivatives/api/v3/instruments"),)
+    rest_weight_per_minute: ClassVar[int] = 60
+    """The history's limit is not documented."""
+    known_keys: ClassVar[frozenset[str]] = KNOWN_KEYS
+
+    def naming(self) -> ByName:
+        """By the symbol's head."""
+        return listing_of_name
+
+    def connections(
+        self, symbols: Sequence[str], channels: Iterable[Channel], ws_url: str | None = None
+    ) -> list[Connection]:
+        """Every socket carries all channels of its symbols."""
+        carried = carried_channels(channels, OFFERED)
+        plans = []
+        for number, group in enumerate(chunked(symbols, SYMBOLS_PER_CONNECTION) if carried else ()):
+            requests: list[Request] = []
+            if {"mark_price", "open_interest"} & set(carried):
+                watched = [one for one in group if self._listings[one] and one not in self._listings.dated]
+                requests += subscriptions("ticker", watched)
+            if {"liquidations", "trades"} & set(carried):
+                requests += subscriptions("trade", group)
+            plans.append(
+                Connection(
+                    name=f"futures-{number}",
+                    url=ws_url or self.ws_url,
+                    requests=tuple(requests),
+                    channels=frozenset(carried),
+                    symbols=tuple(group),
+                    stale_after_s=15.0,
+                )
+            )
+        return plans
+
+    def read(self, receipt: Receipt) -> list[Message]:
+        """Read a frame of any kind."""
+        loose = LOOSE.decode(receipt.frame)
+        if loose.event:
+            return self._reply(loose, receipt)
+        if loose.feed == "trade":
+            row = TRADE.decode(receipt.frame)
+            fill = Fill(row.product_id, row.side, row.price, row.qty, row.time * 1000, row.uid)
+            return self._fill(fill, row.type, receipt)
+        if loose.feed == "ticker":
+            return self._ticker(receipt)
+        if loose.feed == "trade_snapshot":
+            return [Skipped("backlog", len(loose.trades))]
+        if loose.feed == "heartbeat":
+            return [Pong()]
+        return [self._records.unknown_channel(loose.feed, receipt) if loose.feed else self._records.malformed(receipt)]
+
+    def _fill(self, fill: Fill, kind: str, receipt: Receipt) -> list[Message]:
+        """The trade of a fill, and the liquidation if it is one."""
+        if kind in OFF_BOOK:
+            return [Skipped("off_book", 1)]
+        if kind not in ("fill", "liquidation"):
+            return [self._records.refuse(unknown_value("type", kind), receipt)]
+        trade = self._records.trade(fill, receipt)
+        if kind == "fill" or isinstance(trade, Reject):
+            return [trade]
+        return [trade, self._records.liquidation(fill, "fill", receipt)]
+
+    def _ticker(self, receipt: Receipt) -> list[Message]:
+        """The mark price and the open interest of a ticker."""
+        row = TICKER.decode(receipt.frame)
+        next_us = optional_time_us(row.next_funding_rate_time)
+        mark = Mark(row.product_id, row.markPrice, row.time * 1000, row.index, row.relative_funding_rate, next_us)
+        return self._records.ticker(mark, row.openInterest, receipt)
+
+    def _reply(self, loose: Loose, receipt: Receipt) -> list[Message]:
+        """What the exchange says of the connection or of a request."""
+        if loose.event == "subscribed":
+            return [Ack(f"{loose.feed}:{symbol}") for symbol in loose.product_ids]
+        if loose.event in ("error", "alert"):
+            return [Refusal("", f"{loose.event}: {loose.message}")]
+        if loose.event == "info":
+            return []  # the greeting
+        return [self._records.malformed(receipt)]
+
+    def parse_instruments(self, body: bytes, request: RestRequest) -> InstrumentPage:
+        """Read ``/derivatives/api/v3/instruments``: inverse and linear, perpetual and dated."""
+        answer = INSTRUMENTS.decode(body)
+        if answer.result != "success":
+            raise ValueError(f"kraken answers {answer.result}: {answer.error}")
+        rows, faults = LISTED.rows(answer.instruments)
+        left_out = {f"row {number}": detail for number, (_, detail) in enumerate(faults)}
+        instruments = []
+        for row in rows:
+            if reason := unsuitable(row):
+                left_out[row.symbol] = reason
+                continue
+            asset, units = split_base(row.base)
+            inverse = row.type == INVERSE
+            instruments.append(
+                Instrument(
+                    row.symbol,
+                    asset,
+                    units,
+                    row.contractSize,
+                    "usd" if inverse else "base",
+                    row.tradeable,
+                    iso_us(row.openingDate),
+                    product="inverse" if inverse else "linear",
+                    dated=bool(row.lastTradingTime),
+                )
+            )
+        return InstrumentPage(instruments, left_out, None)
+
+    def backfill(self, channel: Channel, symbols: Sequence[str], from_us: int, to_us: int) -> Sequence[RestRequest]:
+        """The executions of a gap, symbol by symbol, oldest first."""
+        if channel not in ("liquidations", "trades"):
+            return ()
+        span = {"since": str(from_us // 1000), "before": str(-(-to_us // 1000)), "sort": "asc", "count": PAGE_ROWS}
+        return [RestRequest(f"/api/history/v3/market/{one}/executions", span, about=channel) for one in symbols]
+
+    def parse_rest(self, request: RestRequest, body: bytes, received_us: int, memory: Memory | None = None) -> RestPage:
+        """Read a page of executions; ``about`` says which of their events are wanted."""
+        page = EXECUTIONS.decode(body)
+        messages = self._records.each(page.elements, ELEMENTS, self._execution, Receipt(received_us, body, memory))
+        further = None
+        if page.continuationToken:
+            further = request._replace(query={**request.query, "continuation_token": page.continuationToken})
+        return RestPage(of_kind(messages, request.about), further)
+
+    def _execution(self, row: Element, receipt: Receipt) -> list[Message]:
+        """As :meth:`_fill`, by the type of the taker's order."""
+        one = row.event.Execution.execution
+        order = one.takerOrder
+        fill = Fill(order.tradeable, order.direction, one.price, one.quantity, one.timestamp * 1000, one.uid)
+        words = order.orderType.lower()
+        if any(word in words for word in OFF_BOOK_ORDERS):
+            return [Skipped("off_book", 1)]
+        return self._fill(fill, "liquidation" if "liquidat" in words else "fill", receipt)
+
+
+def subscriptions(feed: str, symbols: Sequence[str]) -> list[Request]:
+    """What subscribes a feed; each product is acknowledged by itself."""
+    return [
+        request(
+            {"event": "subscribe", "feed": feed, "product_ids": list(some)}, [f"{feed}:{symbol}" for symbol in some]
+        )
+        for some in chunked(symbols, SYMBOLS_PER_REQUEST)
+    ]
+
+
+def listing_of_name(venue: str, symbol: str) -> Listing | None:
+    """The listing read off a symbol; None where its head is none of the four."""
+    head, _, rest = symbol.partition("_")
+    name = split_symbol(symbol)
+    if head not in (*INVERSE_HEADS, "PF", "FF") or not rest or not name.is_usd or not name.asset.isalnum():
+        return None
+    return name.asset, float(name.units), 1.0, head in INVERSE_HEADS, f"{venue}:{symbol}:"
+
+
+def unsuitable(row: Listed) -> str:
+    """Why an instrument is not watched; empty when it is."""
+    if row.type not in (INVERSE, LINEAR):
+        return f"no future of a known kind, but {row.type!r}"
+    if row.quote not in USD_QUOTES or not row.base:
+        return f"{row.base!r} quoted in {row.quote!r}"
+    if row.tradfi:
+        return TRADFI
+    if not 0.0 < row.contractSize < 1e18:
+        return f"contract size {row.contractSize}"
+    return ""
+
+
+def iso_us(text: str) -> int:
+    """A time as ISO 8601 in microseconds, 0 where it is none."""
+    try:
+        return round(datetime.fromisoformat(text).timestamp() * 1e6)
+    except ValueError:
+        return 0

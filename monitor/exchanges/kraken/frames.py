@@ -1,0 +1,129 @@
+"""Kraken Futures' frames and answers, as typed decoding reads them; the adapter beside it documents the fields."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from monitor.exchanges.toolkit.decoding import keys
+from monitor.exchanges.toolkit.records import Shape
+
+
+class TradeFrame(msgspec.Struct, gc=False):
+    """``feed`` ``trade``: one fill."""
+
+    product_id: str
+    uid: str
+    side: str
+    type: str
+    time: int
+    qty: float
+    price: float
+
+
+class TickerFrame(msgspec.Struct, gc=False):
+    """``feed`` ``ticker``; dated futures have no funding."""
+
+    product_id: str
+    time: int
+    markPrice: float
+    index: float | UnsetType = UNSET
+    openInterest: float | UnsetType = UNSET
+    relative_funding_rate: float | UnsetType = UNSET
+    next_funding_rate_time: int = 0
+
+
+class Loose(msgspec.Struct, gc=False):
+    """Any frame: a push has ``feed``, an answer has ``event``."""
+
+    feed: str = ""
+    event: str = ""
+    product_ids: list[str] = []
+    trades: list[msgspec.Raw] = []
+    message: str = ""
+
+
+class Listed(msgspec.Struct):
+    """What an instrument says of itself; ``base`` and ``quote`` are absent from what is no future."""
+
+    symbol: str
+    type: str
+    tradeable: bool = True
+    contractSize: float = 0.0
+    base: str = ""
+    quote: str = ""
+    openingDate: str = ""
+    lastTradingTime: str = ""
+    tradfi: bool = False
+
+
+class Instruments(msgspec.Struct):
+    """``GET /derivatives/api/v3/instruments``."""
+
+    result: str
+    instruments: msgspec.Raw = msgspec.Raw(b"[]")
+    error: str = ""
+
+
+class Order(msgspec.Struct):
+    """The taker's order of an execution."""
+
+    tradeable: str
+    direction: str
+    orderType: str = ""
+
+
+class Execution(msgspec.Struct):
+    """One fill."""
+
+    uid: str
+    takerOrder: Order
+    timestamp: int
+    quantity: float
+    price: float
+
+
+class Executed(msgspec.Struct):
+    """Around an :class:`Execution`."""
+
+    execution: Execution
+
+
+class Event(msgspec.Struct):
+    """Around an :class:`Executed`."""
+
+    Execution: Executed
+
+
+class Element(msgspec.Struct):
+    """One row of the history."""
+
+    event: Event
+
+
+class Executions(msgspec.Struct):
+    """``GET /api/history/v3/market/{symbol}/executions``."""
+
+    elements: msgspec.Raw
+    continuationToken: str | None = None
+
+
+TRADE: Final = msgspec.json.Decoder(TradeFrame, strict=False)
+TICKER: Final = msgspec.json.Decoder(TickerFrame, strict=False)
+LOOSE: Final = msgspec.json.Decoder(Loose)
+LISTED: Final = Shape(Listed)
+INSTRUMENTS: Final = msgspec.json.Decoder(Instruments)
+EXECUTIONS: Final = msgspec.json.Decoder(Executions)
+ELEMENTS: Final = Shape(Element)
+
+KNOWN_KEYS: Final = keys(
+    "event feed product_id product_ids version message time error",
+    "uid side type seq qty price trades",
+    "bid ask bid_size ask_size volume volumeQuote dtm leverage index premium last change suspended tag pair",
+    "openInterest markPrice maturityTime post_only open high low",
+    "funding_rate funding_rate_prediction relative_funding_rate relative_funding_rate_prediction",
+    "next_funding_rate_time",
+)
+"""Every key that the documented frames have."""

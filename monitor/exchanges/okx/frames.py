@@ -1,0 +1,127 @@
+"""OKX's frames, as typed decoding reads them; the adapter beside it documents the fields."""
+
+from __future__ import annotations
+
+from typing import Final, Literal
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from monitor.exchanges.toolkit.decoding import keys
+from monitor.exchanges.toolkit.records import Shape
+from monitor.model.validation import SoundCount, SoundId, SoundPrice, SoundQuantity, SoundTime
+
+
+class TradeRow(msgspec.Struct, gc=False):
+    """One row of ``trades``; ``count`` is how many fills it stands for."""
+
+    instId: str
+    tradeId: str
+    px: float
+    sz: float
+    side: str
+    ts: int
+    count: int = 1
+
+
+class SoundTrade(TradeRow, gc=False):
+    """A trade whose values need no further look."""
+
+    tradeId: SoundId
+    px: SoundPrice
+    sz: SoundQuantity
+    side: Literal["buy", "sell"]
+    ts: SoundTime
+    count: SoundCount = 1
+
+
+class Detail(msgspec.Struct, gc=False):
+    """One forced order."""
+
+    side: str
+    bkPx: float
+    sz: float
+    ts: int
+    posSide: str = "net"
+
+
+class LiquidationRow(msgspec.Struct, gc=False):
+    """One instrument's forced orders."""
+
+    instId: str
+    details: msgspec.Raw
+
+
+class MarkRow(msgspec.Struct, gc=False):
+    """One row of ``mark-price``."""
+
+    instId: str
+    markPx: float
+    ts: int
+
+
+class FundingRow(msgspec.Struct, gc=False):
+    """One row of ``funding-rate``; ``fundingTime`` is when this rate is next paid, ``ts`` when it was sent."""
+
+    instId: str
+    fundingRate: float | str
+    fundingTime: int | str = 0
+    ts: int | str = 0
+
+
+class InterestRow(msgspec.Struct, gc=False):
+    """One row of ``open-interest``; ``oi`` is contracts, ``oiCcy`` coins. Older frames have no ``oiUsd``."""
+
+    instId: str
+    oiCcy: float
+    ts: int
+    oiUsd: float | str | UnsetType = UNSET
+
+
+class Trades(msgspec.Struct, gc=False):
+    """A ``trades`` frame."""
+
+    data: list[SoundTrade]
+
+
+class Arg(msgspec.Struct, gc=False):
+    """Which subscription a frame belongs to."""
+
+    channel: str = ""
+    instId: str = ""
+    instType: str = ""
+
+    @property
+    def key(self) -> str:
+        """The key of the acknowledgement."""
+        return f"{self.channel}:{self.instId or self.instType}"
+
+
+class Loose(msgspec.Struct, gc=False):
+    """Any frame: a push has ``arg`` and ``data``, everything else has ``event``."""
+
+    arg: Arg | UnsetType = UNSET
+    data: msgspec.Raw | UnsetType = UNSET
+    event: str = ""
+    code: str = ""
+    msg: str = ""
+
+
+decode_trades: Final = msgspec.json.Decoder(Trades, strict=False).decode
+TRADES: Final = Shape(TradeRow)
+MARKS: Final = Shape(MarkRow)
+FUNDINGS: Final = Shape(FundingRow)
+INTERESTS: Final = Shape(InterestRow)
+LIQUIDATIONS: Final = Shape(LiquidationRow)
+DETAILS: Final = Shape(Detail)
+LOOSE: Final = msgspec.json.Decoder(Loose)
+
+KNOWN_KEYS: Final = keys(
+    "arg channel instId instType instFamily uly data event code msg connId connCount op args id",  # envelope
+    "details side posSide bkPx sz bkLoss ccy ts",  # liquidations
+    "tradeId px count seqId source",  # trades
+    "markPx oi oiCcy oiUsd",
+    "fundingRate nextFundingRate fundingTime nextFundingTime minFundingRate maxFundingRate interestRate impactValue",
+    "settState settFundingRate method premium formulaType",
+)
+"""Every key that the documented frames have."""

@@ -1,0 +1,145 @@
+"""OKX's REST answers: instruments, trades of a gap, open interest of a month.
+
+Sources: okx.com/docs-v5 (Get instruments, Get trades history, Get contract open interest history).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from math import inf
+from typing import Final
+
+import msgspec
+
+from monitor.exchanges.adapter import Instrument, InstrumentPage, RestRequest
+from monitor.exchanges.okx.frames import InterestRow, TradeRow
+from monitor.exchanges.toolkit.decoding import TRADFI, decode_rows, onboard_us, raw_array
+from monitor.exchanges.toolkit.rest_envelope import data_in
+from monitor.model.symbols import USD_QUOTES, split_base, split_symbol
+from monitor.model.validation import Fault
+
+HISTORY_TRADES: Final = "/api/v5/market/history-trades"
+HISTORY_INTEREST: Final = "/api/v5/rubik/stat/contracts/open-interest-history"
+
+PAGE_ROWS: Final = 100
+"""The most that either answer holds."""
+
+HOUR_MS: Final = 3_600_000
+MONTH_HOURS: Final = 720
+HOURS_A_REQUEST: Final = 90
+"""A month in eight parts, with room for a row at either end."""
+
+INTEREST_WEIGHT: Final = 2
+"""Five a second are allowed, half of what the other endpoints are."""
+
+CRYPTO: Final = frozenset({"", "1"})
+"""``instCategory`` of coins; stocks, commodities and currencies have others. Older answers leave it out."""
+
+FUTURES: Final = "FUTURES"
+
+
+class Listed(msgspec.Struct):
+    """What an instrument says of itself."""
+
+    instId: str
+    ctVal: float
+    ctMult: float
+    ctValCcy: str
+    ctType: str
+    state: str
+    settleCcy: str = ""
+    instCategory: str = ""
+    listTime: int | str = 0
+
+
+_LISTED: Final = msgspec.json.Decoder(Listed, strict=False)
+_TRADE: Final = msgspec.json.Decoder(TradeRow, strict=False)
+_INTEREST: Final = msgspec.json.Decoder(tuple[int, float, float, float], strict=False)
+
+
+def rows_in(body: bytes) -> list[msgspec.Raw]:
+    """The rows of an answer. Raises ``ValueError`` when it is an error."""
+    rows = raw_array(data_in("okx", body, "0"))
+    if rows is None:
+        raise ValueError(f"okx answers without rows: {body[:128]!r}")
+    return rows
+
+
+def instruments_in(body: bytes, request: RestRequest) -> InstrumentPage:
+    """The instruments of one kind. Raises ``ValueError`` when the body is no table."""
+    rows, faults = decode_rows(rows_in(body), _LISTED)
+    left_out = {f"row {number}": detail for number, (_, detail) in faults}
+    instruments = []
+    dated = request.about == FUTURES
+    for row in rows:
+        if reason := unsuitable(row, dated):
+            left_out[row.instId] = reason
+            continue
+        asset, units = split_base(row.instId.partition("-")[0])
+        currency = "usd" if row.ctType == "inverse" else "base"
+        instruments.append(
+            Instrument(
+                row.instId,
+                asset,
+                units,
+                row.ctVal * row.ctMult,
+                currency,
+                row.state == "live",
+                onboard_us(row.listTime),
+                product=request.about,
+                dated=dated,
+            )
+        )
+    return InstrumentPage(instruments, left_out, None)
+
+
+def unsuitable(row: Listed, dated: bool) -> str:
+    """Why an instrument is not watched; empty when it is."""
+    name = split_symbol(row.instId)
+    base = row.instId.partition("-")[0]
+    if not name.is_usd:
+        return f"quoted in {name.quote}, which is no US dollar"
+    if name.dated and not dated:
+        return "dated: its price is not the perpetual's"
+    if row.instCategory not in CRYPTO:
+        return TRADFI
+    expected = {"linear": (base,), "inverse": USD_QUOTES}.get(row.ctType, ())
+    if row.ctValCcy not in expected:
+        return f"a {row.ctType} contract counted in {row.ctValCcy}"
+    if not 0.0 < row.ctVal * row.ctMult < inf:
+        return f"contract size {row.ctVal} times {row.ctMult}"
+    return ""
+
+
+def trades_between(symbol: str, from_us: int, to_us: int) -> RestRequest:
+    """What asks for the latest trades before a time; ``about`` says which are wanted."""
+    query = {"instId": symbol, "type": "2", "after": str(-(-to_us // 1000)), "limit": str(PAGE_ROWS)}
+    return RestRequest(HISTORY_TRADES, query, about=f"{from_us}-{to_us}")
+
+
+def trades_in(request: RestRequest, body: bytes) -> tuple[list[TradeRow], list[Fault], RestRequest | None]:
+    """The wanted trades, what is wrong with others, and what asks for those before: by id, until the gap begins."""
+    rows, faults = decode_rows(rows_in(body), _TRADE)
+    from_us, to_us = map(int, request.about.split("-"))
+    further = None
+    if rows and rows[-1].ts * 1000 >= from_us:
+        further = request._replace(query={**request.query, "type": "1", "after": rows[-1].tradeId})
+    wanted = [row for row in rows if from_us <= row.ts * 1000 < to_us]
+    return wanted, [fault for _, fault in faults], further
+
+
+def month_of(symbol: str, now_us: int) -> Iterator[RestRequest]:
+    """What asks for a symbol's open interest of the last thirty days; whether the ends are within does not matter."""
+    last_ms = now_us // (HOUR_MS * 1000) * HOUR_MS
+    for hours in range(MONTH_HOURS, 0, -HOURS_A_REQUEST):
+        begin_ms = last_ms - hours * HOUR_MS
+        span = {"begin": str(begin_ms), "end": str(begin_ms + HOURS_A_REQUEST * HOUR_MS + 1), "period": "1H"}
+        query = {"instId": symbol, "limit": str(PAGE_ROWS)} | span
+        yield RestRequest(HISTORY_INTEREST, query, about=symbol, weight=INTEREST_WEIGHT)
+
+
+def interest_in(request: RestRequest, body: bytes) -> tuple[list[InterestRow], list[Fault]]:
+    """Open interest as the socket has it, and what is wrong with other rows."""
+    rows, faults = decode_rows(rows_in(body), _INTEREST)
+    interests = [InterestRow(request.about, coins, time_ms, usd) for time_ms, _, coins, usd in rows]
+    return interests, [fault for _, fault in faults]

@@ -1,0 +1,1 @@
+"""What the exchanges' adapters share: rows, records, listings, subscriptions, REST envelopes."""

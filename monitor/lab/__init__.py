@@ -1,0 +1,1 @@
+"""Simulation, evaluation, benchmarks and the demo. Nothing on duty imports it."""

@@ -1,0 +1,1 @@
+"""The words everybody shares: events, signals, their schemas, symbols, validation. It imports no other room."""

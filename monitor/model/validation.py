@@ -1,0 +1,286 @@
+"""Plausible ranges of every number, time and name of an event, and the reason why a value is refused.
+
+This table is the only place that says how large a value may be. The adapters apply it to every row of a frame or REST
+answer, :mod:`monitor.collect.recording` to every line and :mod:`monitor.bus.codec` to every record: whatever passes
+can be added, divided, encoded and stored without overflow. The bounds lie beyond anything ever observed: they refuse
+wrong units and damaged data, not extreme markets.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from math import isfinite
+from typing import Annotated, Any, Final, NamedTuple
+
+from msgspec import UNSET, Meta
+
+from monitor.model.events import (
+    ALL,
+    MARKET,
+    AnyEvent,
+    Gap,
+    Heartbeat,
+    Liquidation,
+    MarkPrice,
+    OpenInterest,
+    RejectReason,
+    Trade,
+    TradeBar,
+    VolatilityIndex,
+)
+
+UNREADABLE: Final = (ValueError, RecursionError)
+"""Exceptions of msgspec for bytes that it cannot read: its own are ValueErrors, deep nesting is a RecursionError."""
+
+Fault = tuple[RejectReason, str]
+"""The reason of a reject, and its detail for a human."""
+
+# Times
+
+FUTURE_TOLERANCE_US: Final = 5_000_000
+"""How far an event may lie ahead of this clock: servers kept by NTP differ by milliseconds, laptops by seconds."""
+
+EARLIEST_US: Final = 1_230_768_000_000_000
+"""2009-01-01: there was no bitcoin before, so an earlier time is seconds taken for milliseconds, or zero."""
+
+LATEST_US: Final = 4_102_444_800_000_000
+"""2100-01-01: a later time is microseconds taken for milliseconds."""
+
+LATEST_MS: Final = LATEST_US // 1000
+
+
+# Numbers
+
+
+class Range(NamedTuple):
+    """The values that a number may have; both ends are included.
+
+    Attributes:
+        low, high: in ``unit``.
+        unit: of the value.
+        or_zero: True if zero is accepted as well, though ``low`` is above it.
+    """
+
+    low: float
+    high: float
+    unit: str
+    or_zero: bool = False
+
+
+PRICE: Final = Range(1e-15, 1e8, "USD per coin")
+"""The cheapest listed coin (BABYDOGE) costs 1e-9 USD and the dearest ever (BTC, YFI) about 1e5 USD."""
+
+QUANTITY: Final = Range(1e-15, 1e18, "coins")
+"""The smallest lot of any exchange is 1e-9 coins; the largest supply of a listed coin (BABYDOGE) is 4.2e17."""
+
+NOTIONAL: Final = Range(1e-12, 2e10, "USD")
+"""The largest single liquidation was about 2e8 USD; all exchanges together on the worst day (2025-10-10) 1.9e10 USD."""
+
+VOLUME: Final = Range(1e-12, 1e12, "USD", or_zero=True)
+"""Volume of one side of a bar: all exchanges together trade about 5e11 USD of perpetuals on the busiest day."""
+
+COINS: Final = QUANTITY._replace(or_zero=True)
+"""Coins of one side of a bar, or open interest in coins: zero where nothing was traded or the last position closed."""
+
+INTEREST: Final = Range(1e-12, 1e12, "USD", or_zero=True)
+"""Open interest of one symbol: all exchanges together have had about 2.5e11 USD."""
+
+COUNT: Final = Range(1, 10_000_000, "orders or trades")
+"""One record of a second holds at most some 10,000; an hourly aggregate of the largest market about 1e6."""
+
+INTERVAL: Final = Range(1_000, 86_400_000_000, "microseconds")
+"""A bar spans 100 ms to a few seconds when live, and at most a day in historical data."""
+
+FUNDING: Final = Range(-1.0, 1.0, "per funding interval")
+"""The widest cap of an exchange is 0.04 an hour (Hyperliquid); 1 would take the whole notional at once."""
+
+VOLATILITY: Final = Range(0.01, 10_000.0, "percent a year")
+"""Deribit's index has been between 30 and 250 for BTC and ETH."""
+
+RANGES: Final[dict[type, dict[str, Range]]] = {
+    Liquidation: {"notional_usd": NOTIONAL, "quantity": QUANTITY, "price": PRICE, "orders": COUNT},
+    Trade: {"price": PRICE, "quantity": QUANTITY, "notional_usd": NOTIONAL, "trades": COUNT},
+    TradeBar: {
+        "interval_us": INTERVAL, "open": PRICE, "high": PRICE, "low": PRICE, "close": PRICE, "trades": COUNT,
+        "buy_quantity": COINS, "sell_quantity": COINS, "buy_usd": VOLUME, "sell_usd": VOLUME,
+    },
+    MarkPrice: {"mark_price": PRICE, "index_price": PRICE, "funding_rate": FUNDING},
+    OpenInterest: {"open_interest": COINS, "open_interest_usd": INTEREST},
+    VolatilityIndex: {"value": VOLATILITY},
+    Gap: {},
+    Heartbeat: {},
+}  # fmt: skip
+"""The range of every number of every event; a field that is UNSET has none."""
+
+_PLAIN: Final = {kind: tuple((name, *each[:2]) for name, each in ranges.items()) for kind, ranges in RANGES.items()}
+
+# The ranges of a usual trade, which the C decoder checks while it reads. A row outside them is no fault yet: its frame
+# is read again without them, and every row is judged by itself with the functions below.
+SoundPrice = Annotated[float, Meta(ge=PRICE.low, le=PRICE.high)]
+SoundQuantity = Annotated[float, Meta(ge=QUANTITY.low, le=QUANTITY.high)]
+SoundTime = Annotated[int, Meta(ge=EARLIEST_US // 1000, le=LATEST_MS)]
+SoundCount = Annotated[int, Meta(ge=COUNT.low, le=COUNT.high)]
+SoundNumber = Annotated[int, Meta(ge=0, le=2**63 - 1)]
+SoundId = Annotated[str, Meta(min_length=1, max_length=100)]
+
+# The products that the decoder cannot check, as plain numbers for the hot loops.
+LEAST_PRICE: Final = PRICE.low
+MOST_PRICE: Final = PRICE.high
+LEAST_USD: Final = NOTIONAL.low
+MOST_USD: Final = NOTIONAL.high
+LEAST_COINS: Final = QUANTITY.low
+MOST_COINS: Final = QUANTITY.high
+MOST_TRADES: Final = round(COUNT.high)
+
+
+def shown(value: float) -> str:
+    """Return a number as text; an integer of more than 64 bits by its length, because Python may refuse to print it."""
+    if isinstance(value, int) and value.bit_length() > 64:
+        return f"an integer of {value.bit_length()} bits"
+    return str(value)
+
+
+def number_fault(name: str, value: float, allowed: Range) -> Fault | None:
+    """Return why a number is not plausible; None when it is."""
+    low, high, unit, or_zero = allowed
+    if low <= value <= high or (or_zero and value == 0):
+        return None
+    if isinstance(value, float) and not isfinite(value):
+        return "not_finite", f"{name} is {value}"
+    if value <= 0 <= low:
+        return "not_positive", f"{name} is {shown(value)}"
+    return "implausible", f"{name} is {shown(value)}, not {low:g} to {high:g} {unit}"
+
+
+def time_fault(time_us: int, received_us: int) -> Fault | None:
+    """Return why an event time is not plausible; None when it is. ``received_us`` of 0: the receipt is not known."""
+    if not EARLIEST_US <= time_us <= LATEST_US:
+        return "bad_time", f"time {shown(time_us)} us is not between 2009 and 2100"
+    if received_us and time_us > received_us + FUTURE_TOLERANCE_US:
+        return "future_time", f"time is {(time_us - received_us) / 1e6:.1f} s ahead of this machine's clock"
+    return None
+
+
+# Names
+
+RESERVED: Final = frozenset({MARKET, ALL})
+"""Names that are no asset: the market as a whole, and all of a venue's symbols."""
+
+LONGEST_ASSET: Final = 40
+LONGEST_SYMBOL: Final = 100
+"""dYdX names some markets by coin, exchange and contract address: 66 characters."""
+LONGEST_ID: Final = 256
+"""The longest id in use is a venue, a symbol and a hash of 64 characters."""
+KNOWN_NAMES: Final = 32_768
+"""Names whose judgement is cached; ten times all symbols of all exchanges."""
+
+# Letters of the scripts in which exchanges name coins: ASCII, kana, Chinese characters and Hangul. Other scripts hold
+# letters that look like these or that are written from right to left, and what is no letter can be markup.
+_LETTERS: Final = "0-9A-Za-z\u3041-\u3096\u30a1-\u30fa\u30fc\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7a3"
+_ASSET: Final = re.compile(rf"[{_LETTERS}][{_LETTERS}._\-:]{{0,{LONGEST_ASSET - 1}}}")
+_SYMBOL: Final = re.compile(rf"[{_LETTERS}@.][{_LETTERS}._\-:/@,]{{0,{LONGEST_SYMBOL - 1}}}")
+
+
+def asset_fault(asset: str) -> Fault | None:
+    """Return why an asset's name is refused; None when it is not."""
+    if asset in RESERVED:
+        return "bad_name", f"the asset name {asset} is reserved"
+    if not asset:
+        return "unknown_symbol", "the asset is empty"
+    return None if len(asset) <= LONGEST_ASSET and _is_asset(asset) else _name_refused("asset", asset, LONGEST_ASSET)
+
+
+def symbol_name_fault(symbol: str) -> Fault | None:
+    """Return why a symbol's name is refused; None when it is not."""
+    if len(symbol) <= LONGEST_SYMBOL and _is_symbol(symbol):
+        return None
+    return _name_refused("symbol", symbol, LONGEST_SYMBOL)
+
+
+def _name_refused(what: str, name: str, longest: int) -> Fault:
+    return "bad_name", f"{what} {name[:longest]!a} is empty, longer than {longest} or has forbidden characters"
+
+
+@lru_cache(KNOWN_NAMES)
+def _is_asset(name: str) -> bool:
+    return _ASSET.fullmatch(name) is not None
+
+
+@lru_cache(KNOWN_NAMES)
+def _is_symbol(name: str) -> bool:
+    return _SYMBOL.fullmatch(name) is not None
+
+
+def id_fault(id_: str) -> Fault | None:
+    """Return why an id is refused; None when it is not."""
+    if 0 < len(id_) <= LONGEST_ID and id_.isprintable():
+        return None
+    return _name_refused("id", id_, LONGEST_ID)
+
+
+# Events
+
+
+_named: dict[tuple[str, str, str], None] = {}  # venue, symbol and asset of trades whose names were accepted
+
+
+def _is_usual(trade: Trade) -> bool:
+    """True if all values of a trade are plausible, found in a quarter of the time."""
+    return (
+        LEAST_PRICE <= trade.price <= MOST_PRICE
+        and LEAST_USD <= trade.notional_usd <= MOST_USD
+        and LEAST_COINS <= trade.quantity <= MOST_COINS
+        and 1 <= trade.trades <= MOST_TRADES
+        and EARLIEST_US <= trade.event_time_us <= trade.receive_time_us <= LATEST_US
+        and 0 < len(trade.id) <= LONGEST_ID
+        and trade.id.isprintable()
+        and (trade.venue, trade.symbol, trade.asset) in _named
+    )
+
+
+def event_fault(event: AnyEvent) -> Fault | None:
+    """Return why an event from outside cannot be true; None where it can."""
+    if type(event) is not Trade:
+        return _find_fault(event)
+    if _is_usual(event):
+        return None
+    fault = _find_fault(event)
+    if fault is None:
+        if len(_named) >= KNOWN_NAMES:
+            _named.clear()
+        _named[event.venue, event.symbol, event.asset] = None
+    return fault
+
+
+def _find_fault(event: AnyEvent) -> Fault | None:
+    kind: Any = type(event)
+    for name, low, high in _PLAIN[kind]:
+        value = getattr(event, name)
+        if value is not UNSET and not low <= value <= high and (fault := number_fault(name, value, RANGES[kind][name])):
+            return fault
+    if fault := _name_fault(event):
+        return fault
+    received_us = event.receive_time_us
+    if received_us and not EARLIEST_US <= received_us <= LATEST_US:
+        return "bad_time", f"receive time {shown(received_us)} us is not between 2009 and 2100"
+    if kind is Gap and not EARLIEST_US <= event.from_us <= event.to_us <= LATEST_US:  # type: ignore[union-attr]
+        return "bad_time", f"a gap from {shown(event.from_us)} to {shown(event.to_us)}"  # type: ignore[union-attr]
+    if kind is MarkPrice and event.next_funding_time_us is not UNSET:  # type: ignore[union-attr]
+        next_us: int = event.next_funding_time_us  # type: ignore[union-attr]
+        if not EARLIEST_US <= next_us <= LATEST_US:
+            return "bad_time", f"next funding time {shown(next_us)} us is not between 2009 and 2100"
+    return time_fault(event.event_time_us, received_us)
+
+
+def _name_fault(event: AnyEvent) -> Fault | None:
+    """Return why a name or id of an event is refused; None when none is."""
+    fault = symbol_name_fault(event.venue)
+    of_all = isinstance(event, Gap | Heartbeat)
+    if fault is None and not (of_all and event.asset == ALL):
+        fault = asset_fault(event.asset)
+    if fault is None and not (of_all and event.symbol == ALL):
+        fault = symbol_name_fault(event.symbol)
+    if fault is None and isinstance(event, Liquidation | Trade):
+        return id_fault(event.id)
+    return fault

@@ -1,0 +1,209 @@
+"""Role ``all``: collector, detector and delivery in one process on the in-memory bus."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import NamedTuple
+
+import uvloop
+
+from monitor.bus.memory import MemoryBus
+from monitor.bus.ports import Partition
+from monitor.bus.topics import MARKET_TOPICS, SIGNALS
+from monitor.collect.fleet_stats import FleetStats
+from monitor.collect.restart import Predecessors
+from monitor.deliver.dashboard.site import page_routes, sample
+from monitor.deliver.dashboard.state import Source
+from monitor.deliver.http import Check, HttpServer, routes
+from monitor.deliver.loop_health import Pulse
+from monitor.deliver.metrics.monitor import MonitorMetrics, Snapshot
+from monitor.deliver.paging.notifier import Notifier
+from monitor.deliver.signal_lines import SignalLines
+from monitor.detect.detector import Detector, ahead_view
+from monitor.model.errors import OperatorError
+from monitor.model.events import Signal
+from monitor.roles import state_file
+from monitor.roles.clock import SteadyClock, monotonic_us
+from monitor.roles.collector import Collecting, collecting
+from monitor.roles.decider import Decider
+from monitor.roles.journal import Journal
+from monitor.roles.notifier import faults, local_notifiers, run_local
+from monitor.roles.time_check import time_check
+from monitor.settings import Settings
+from monitor.storage.side_output import SideOutput
+
+log = logging.getLogger(__name__)
+
+
+class Monitor(NamedTuple):
+    """A running monitor, as :func:`monitoring` hands it out."""
+
+    bus: MemoryBus
+    detector: Detector
+    decider: Decider
+    collecting: Collecting
+    url: str
+
+
+def run(settings: Settings) -> int:
+    """Watch until cancelled; what ``cascade-monitor run`` does with role ``all``."""
+    uvloop.run(_watch(settings))
+    return 0
+
+
+async def _watch(settings: Settings) -> None:
+    async with monitoring(settings) as monitor:
+        log.info("watching %s; metrics at %s/metrics", ", ".join(settings.enabled_venues), monitor.url)
+        await asyncio.Event().wait()
+
+
+@asynccontextmanager
+async def monitoring(
+    settings: Settings, detector: Detector | None = None, clock: Callable[[], int] | None = None
+) -> AsyncIterator[Monitor]:
+    """Everything of role ``all``, running while the context lasts.
+
+    Args:
+        settings: the settings; ``bus.kind`` must be ``memory``.
+        detector: one that is warm already; otherwise the state file's, or a new one.
+        clock: the machine's time in microseconds; by default the wall clock without its short steps.
+
+    Raises:
+        OperatorError: the settings ask for what this role cannot do, or the state file cannot be used.
+        OSError: the metrics port is taken.
+    """
+    if settings.bus.kind != "memory":
+        raise OperatorError("role all runs on bus.kind memory; with kafka run the roles collector and detector")
+    clock = clock or SteadyClock()
+    path = settings.delivery.state_file
+    journal: Journal | None = None
+    pending: list[Signal] = []
+    if detector is None:
+        detector = state_file.load(path, settings.detector)
+        if path is not None:
+            journal = Journal(path)
+            pending = journal.restore(detector, path.read_bytes() if path.exists() else b"")
+    bus = MemoryBus(settings.bus.memory.high_water)
+    publisher = bus.publisher()
+    decider = Decider(
+        detector,
+        bus.subscriber(MARKET_TOPICS),
+        publisher,
+        clock,
+        path,
+        journal,
+        settings.delivery.journal_sync_s,
+        pending,
+    )
+    pulse = Pulse(monotonic_us)
+    async with AsyncExitStack() as stack:
+        if journal is not None:
+            stack.callback(journal.close)
+        at_work = stack.enter_context(collecting(settings, publisher, clock, _predecessors(detector)))
+        lines = None
+        if settings.delivery.signals_output is not None:
+            lines = SignalLines(bus.subscriber([SIGNALS]), settings.delivery.signals_output)
+        paged = SideOutput("notifier_state")
+        stack.callback(paged.close)
+        notifiers = local_notifiers(settings.notifier, bus, detector, clock, paged)
+        outputs = [
+            decider.output,
+            *([decider.journal_output] if journal else []),
+            *([lines.output] if lines else []),
+            *([paged] if notifiers else []),
+        ]
+        metrics = MonitorMetrics(
+            lambda: pulse.ask(lambda: _snapshot(bus, decider, at_work, notifiers, pulse, clock, outputs)),
+            settings.enabled_venues,
+            settings.delivery.assets,
+            settings.delivery.max_assets,
+        )
+        table = routes(
+            metrics.exposition, lambda: pulse.alive, lambda: _checks(decider, at_work, notifiers, pulse, clock)
+        )
+        page = Source(
+            detector.scopes,
+            lambda: detector.second,
+            lambda: _fleets(at_work),
+            clock,
+            lambda: detector.holes.ratios(detector.second),
+        )
+        if settings.delivery.page:
+            table |= page_routes(lambda: pulse.ask(page.state))
+        server = stack.enter_context(HttpServer(settings.delivery.host, settings.delivery.port, table))
+        work = [at_work.collector.run(), decider.run(), pulse.run(), *([lines.run()] if lines else [])]
+        work += [run_local(notifier, random.Random()) for notifier in notifiers]  # noqa: S311  # jitter
+        work += [sample(page)] if settings.delivery.page else []
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(coroutine) for coroutine in work]
+            try:
+                yield Monitor(bus, detector, decider, at_work, server.url)
+            finally:
+                # In the data's order, so that what was collected is decided, and what was decided is written down.
+                for task in tasks:
+                    task.cancel()
+                    await asyncio.wait([task])
+
+
+def _predecessors(detector: Detector) -> Predecessors:
+    """What was published before, as far as the detector took it: more than that was lost with the last process."""
+    last = detector.beats()
+
+    async def beats(venue: str) -> Mapping[str, int]:
+        return last.get(venue, {})
+
+    return Predecessors(beats, alone=True)
+
+
+def _snapshot(
+    bus: MemoryBus,
+    decider: Decider,
+    at_work: Collecting,
+    notifiers: Sequence[Notifier],
+    pulse: Pulse,
+    clock: Callable[[], int],
+    outputs: Sequence[SideOutput],
+) -> Snapshot:
+    return Snapshot(
+        decider.detector.view(),
+        decider.latency,
+        _fleets(at_work),
+        {Partition("memory", 0): bus.waiting},
+        at_work.instruments_age_s(clock()),
+        pulse.lag_s,
+        [notifier.stats() for notifier in notifiers],
+        decider.saved_us,
+        at_work.store.failures,
+        outputs=[*at_work.outputs(), *(output.stats() for output in outputs)],
+    )
+
+
+def _fleets(at_work: Collecting) -> list[FleetStats]:
+    return [venue.fleet for venue in at_work.collector.stats() if venue.fleet is not None]
+
+
+def _checks(
+    decider: Decider, at_work: Collecting, notifiers: Sequence[Notifier], pulse: Pulse, clock: Callable[[], int]
+) -> list[Check]:
+    checks = [_state_check(decider), at_work.feeds(), pulse.ask(lambda: _time_check(decider, clock))]
+    if notifiers:
+        checks.append(pulse.ask(lambda: faults([notifier.stats() for notifier in notifiers])))
+    return checks
+
+
+def _time_check(decider: Decider, clock: Callable[[], int]) -> Check:
+    detector = decider.detector
+    ahead = ahead_view([detector.watermark], detector.steps_back)
+    return time_check(detector.second, ahead, clock(), detector.settings.arrival.tolerance_seconds)
+
+
+def _state_check(decider: Decider) -> Check:
+    """Whether the last save went well: a later one makes good what failed."""
+    state = decider.output.stats()
+    return Check(
+        "state", not state.failing, f"cannot be saved: {state.reason}" if state.failing else "saved as it should be"
+    )

@@ -1,0 +1,167 @@
+"""One input partition's assets: the merged topics through a detector, to signals and word for the market."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+import msgspec
+
+from monitor.bus import codec
+from monitor.bus.merge import Merge, Position
+from monitor.bus.ports import Batch, Outgoing
+from monitor.bus.topics import MARKET_TOPICS, SIGNALS, SUMMARIES
+from monitor.detect.detector import FORMAT, Detector, asset_view, new_watermark
+from monitor.detect.settings import DetectorSettings
+from monitor.detect.view import AssetView
+from monitor.model.events import ALL, MICROS, MONITOR, Closed, Heartbeat, Signal
+from monitor.model.watermark import Mark, Watermark
+from monitor.roles.shard import COMMON, Step, after, outgoing, rejected
+
+STEP_RECORDS: Final = 5_000
+"""About as many records are decided on at once: 50 ms, so that the group's heartbeats on the same loop stay in time."""
+BEAT_S: Final = 5
+"""A heartbeat among the signals every so many seconds of market time."""
+
+
+class Kept(msgspec.Struct, array_like=True):
+    """The common part of a snapshot: by topic the position, the last closed second, the detector's own.
+
+    A number instead of a mark is the watermark alone, from before marks were kept.
+    """
+
+    positions: Mapping[str, tuple[int, Mark | int]]
+    closed: int
+    detector: bytes
+
+
+class AssetShare:
+    """The assets of one input partition; see :class:`monitor.roles.shard.Share`.
+
+    Args:
+        partition: which.
+        detector: its state.
+        positions: by topic where its input goes on.
+        closed: the last second that it closed.
+        emitted: up to this second everything was said before, by whoever did the work until now.
+    """
+
+    def __init__(
+        self, partition: int, detector: Detector, positions: Mapping[str, Position], closed: int, emitted: int
+    ) -> None:
+        self.detector = detector
+        self.closed = closed
+        self._partition = partition
+        self._merge = Merge(positions, lambda mark: new_watermark(detector.settings, mark))
+        self._steps_back = 0
+        self._ended: list[Signal] = []  # signals of a step back, until the next step
+        self._emitted = max(closed, emitted)
+
+    @classmethod
+    def restore(
+        cls, partition: int, parts: Mapping[str, bytes], settings: DetectorSettings, emitted: int
+    ) -> AssetShare:
+        """The share that :meth:`snapshot` described, or a new one where there are no parts.
+
+        Raises:
+            ValueError: the parts are of another format.
+        """
+        if COMMON not in parts:
+            positions = {topic.name: Position(0) for topic in MARKET_TOPICS}
+            return cls(partition, Detector(settings, with_market=False), positions, 0, emitted)
+        try:
+            kept = msgspec.msgpack.decode(parts[COMMON], type=Kept)
+        except msgspec.MsgspecError as error:
+            raise ValueError("not a snapshot of a partition's assets") from error
+        assets = {name: part for name, part in parts.items() if name != COMMON}
+        detector = Detector.assemble(kept.detector, assets, settings, with_market=False)
+        positions = {
+            topic: Position(offset, Mark(mark, mark) if isinstance(mark, int) else mark)
+            for topic, (offset, mark) in kept.positions.items()
+        }
+        return cls(partition, detector, positions, kept.closed, emitted)
+
+    def put(self, batch: Batch) -> None:
+        """Take what was read of one topic."""
+        self._merge.put(batch)
+
+    def step(self, now_us: int) -> Step | None:
+        """Decide on what is complete, up to :data:`STEP_RECORDS`."""
+        self._follow_back()
+        detector, merge, emitted = self.detector, self._merge, self._emitted
+        signals: list[Signal] = []
+        records: list[Outgoing] = []
+        budget, before = STEP_RECORDS, self.closed
+        while budget > 0:
+            for events in merge.take(detector.second):
+                detector.place(events)
+                budget -= len(events)
+            second = merge.next_second()
+            if second <= detector.second:
+                break
+            signals += detector.advance(second)
+            self.closed = second - 1
+            closed = self._word()
+            # Of closed seconds alone, which an owner that takes over does not repeat.
+            records += rejected(detector.quarantine.take(detector.second), self._partition, emitted)
+            if self.closed > emitted:
+                records.append(closed)
+        if self.closed == before:
+            return None
+        if self.closed > emitted and (self.closed + 1) // BEAT_S > (before + 1) // BEAT_S:
+            records.append(self._beat(now_us))
+        signals, self._ended = self._ended + signals, []
+        fresh = after(signals, emitted)
+        return Step(fresh, outgoing(fresh, self._partition, now_us) + records, self.closed)
+
+    def _follow_back(self) -> None:
+        """Step back with a topic whose watermark did: the seconds since were closed by a clock that was wrong."""
+        if self._merge.steps_back == self._steps_back:
+            return
+        self._steps_back = self._merge.steps_back
+        second = self._merge.next_second()
+        if second < self.detector.second:
+            self._ended += self.detector.step_back(second)
+            self.closed = min(self.closed, second - 1)
+            self._emitted = min(self._emitted, self.closed)
+
+    def _word(self) -> Outgoing:
+        """What the market must know of the seconds just closed."""
+        summaries = [each for each in self.detector.take_summaries() if each.second > self._emitted]
+        raw = msgspec.Raw(msgspec.json.encode(summaries))
+        closed = Closed(
+            self._partition, self.closed, self.detector.heartbeats(), raw, FORMAT, self.detector.holes.ends()
+        )
+        return Outgoing(SUMMARIES, 0, b"%d" % self._partition, codec.encode(closed))
+
+    def _beat(self, now_us: int) -> Outgoing:
+        beat = Heartbeat(MONITOR, ALL, ALL, (self.closed + 1) * MICROS, now_us, "signals")
+        return Outgoing(SIGNALS, self._partition, ALL.encode(), codec.encode(beat))
+
+    def positions(self) -> Mapping[str, Position]:
+        """By topic how far its records are in the state."""
+        return self._merge.positions()
+
+    def fetched(self) -> Mapping[str, int]:
+        """By topic the offset to read on from."""
+        return {topic: lane.fetched for topic, lane in self._merge.lanes.items()}
+
+    def ahead(self) -> set[str]:
+        """Topics that should wait for the others."""
+        return self._merge.ahead()
+
+    def snapshot(self) -> Mapping[str, bytes]:
+        """The assets that changed since the last call, and what belongs to none."""
+        detector = self.detector
+        parts = {name: detector.asset_state(name) for name in detector.changed}
+        detector.changed.clear()
+        positions = {topic: (at.offset, at.mark) for topic, at in self.positions().items()}
+        return parts | {COMMON: msgspec.msgpack.encode(Kept(positions, self.closed, detector.common_state()))}
+
+    def watermarks(self) -> Sequence[Watermark]:
+        """Return the watermarks of its topics."""
+        return self._merge.watermarks()
+
+    def views(self) -> Sequence[AssetView]:
+        """Its assets."""
+        return [asset_view(asset) for asset in self.detector.assets.values()]

@@ -1,0 +1,151 @@
+"""From settings to a collector at work, with its instrument store and recorder; and role ``collector`` on Kafka."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import NamedTuple
+
+import uvloop
+
+from monitor.bus.kafka.connection import KafkaConnection
+from monitor.bus.kafka.heartbeats import LastBeats
+from monitor.bus.kafka.publisher import KafkaPublisher
+from monitor.bus.ports import Partition, Publisher
+from monitor.bus.topics import MARKET_TOPICS, REJECTS
+from monitor.collect.collector import Collector, CollectorSettings, WatchedVenue
+from monitor.collect.connection.session import SessionSettings
+from monitor.collect.connection.socket import LinkSettings
+from monitor.collect.fleet import FleetSettings
+from monitor.collect.recording import Recorder
+from monitor.collect.rest.client import Rest
+from monitor.collect.rest.instruments import InstrumentStore
+from monitor.collect.rest.jobs import AskingSettings
+from monitor.collect.restart import Predecessors
+from monitor.deliver.http import Check, HttpServer, feeds_check, routes
+from monitor.deliver.loop_health import Pulse
+from monitor.deliver.metrics.monitor import MonitorMetrics, Snapshot
+from monitor.exchanges.registry import adapter_named
+from monitor.roles.clock import SteadyClock, monotonic_us
+from monitor.settings import Settings
+from monitor.storage.side_output import OutputStats, SideOutput
+
+log = logging.getLogger(__name__)
+
+
+class Collecting(NamedTuple):
+    """A collector and what belongs to it."""
+
+    collector: Collector
+    store: InstrumentStore
+    recording: SideOutput | None = None
+
+    def outputs(self) -> list[OutputStats]:
+        """How the outputs beside the feeds do."""
+        found = [self.store.output, *([self.recording] if self.recording else [])]
+        return [output.stats() for output in found]
+
+    def instruments_age_s(self, now_us: int) -> dict[str, float]:
+        """Age of the contract data by venue."""
+        return {venue: table.age_s(now_us) for venue, table in self.store.tables.items()}
+
+    def feeds(self) -> Check:
+        """Whether any venue is connected, and which are not."""
+        connected = {
+            venue.venue: venue.fleet is not None and bool(venue.fleet.total.connected)
+            for venue in self.collector.stats()
+        }
+        return feeds_check(connected)
+
+
+def watched_venues(settings: Settings) -> tuple[WatchedVenue, ...]:
+    """The venues that the settings enable."""
+    return tuple(
+        WatchedVenue(adapter_named(name), venue.symbols, venue.channels, venue.ws_url, venue.rest_url, venue.accounts)
+        for name, venue in settings.enabled_venues.items()
+    )
+
+
+@contextmanager
+def collecting(
+    settings: Settings, publisher: Publisher, clock: Callable[[], int], predecessors: Predecessors | None = None
+) -> Iterator[Collecting]:
+    """Build a collector as configured; the recorder, if one is configured, is closed at the end.
+
+    Args:
+        settings: the settings.
+        publisher: the bus; not closed here.
+        clock: the machine's time in microseconds.
+        predecessors: what is known of the collectors before this one.
+    """
+    if settings.collector.trades == "bars" and settings.bus.kind == "kafka":
+        log.warning("collector.trades is bars: with a second collector of the same venue, trades would count twice")
+    path = settings.collector.record_path
+    recording = SideOutput("recording") if path else None
+    recorder = Recorder(path, recording) if path else None
+    store = None
+    try:
+        rest = Rest()
+        tap = recorder.instruments if recorder else None
+        store = InstrumentStore(settings.collector.instruments_cache, clock, tap, rest)
+        link = LinkSettings(max_frame_bytes=settings.collector.max_frame_bytes, hold_s=settings.collector.hold_s)
+        session = SessionSettings(link=link)
+        asking = AskingSettings(history=settings.collector.history, backfill=settings.collector.backfill)
+        fleet = FleetSettings(session=session, trades=settings.collector.trades, asking=asking)
+        collector = Collector(
+            CollectorSettings(watched_venues(settings), fleet),
+            publisher,
+            store.load,
+            clock=clock,
+            rng=random.Random(),  # noqa: S311  # jitter that keeps collectors from dialling in step
+            on_frame=recorder.frame if recorder else None,
+            on_event=recorder.event if recorder else None,
+            rest=rest,
+            predecessors=predecessors,
+        )
+        yield Collecting(collector, store, recording)
+    finally:
+        if store is not None:
+            store.output.close()
+        if recorder is not None:
+            recorder.close()
+
+
+def run(settings: Settings) -> int:
+    """Collect until cancelled; what ``cascade-monitor run`` does with role ``collector``."""
+    uvloop.run(_collect(settings, SteadyClock()))
+    return 0
+
+
+async def _collect(settings: Settings, clock: Callable[[], int]) -> None:
+    kafka, delivery = settings.bus.kafka, settings.delivery
+    connection = KafkaConnection.from_settings(kafka)
+    publisher = KafkaPublisher(connection, (*MARKET_TOPICS, REJECTS), clock=clock, high_water=kafka.high_water)
+    await publisher.start()
+    pulse = Pulse(monotonic_us)
+    try:
+        last = LastBeats(connection, settings.enabled_venues)
+        with collecting(settings, publisher, clock, Predecessors(last.of, alone=False)) as at_work:
+
+            def snapshot() -> Snapshot:
+                fleets = [venue.fleet for venue in at_work.collector.stats() if venue.fleet is not None]
+                waiting = {Partition("kafka", 0): publisher.stats().waiting}
+                ages = at_work.instruments_age_s(clock())
+                failures = at_work.store.failures
+                return Snapshot(
+                    fleets=fleets, lag=waiting, instruments_age_s=ages, loop_lag_s=pulse.lag_s,
+                    instruments_failures=failures, outputs=at_work.outputs(),
+                )  # fmt: skip
+
+            metrics = MonitorMetrics(lambda: pulse.ask(snapshot), settings.enabled_venues)
+            table = routes(metrics.exposition, lambda: pulse.alive, lambda: [at_work.feeds()])
+            with HttpServer(delivery.host, delivery.port, table) as server:
+                log.info("collecting %s; metrics at %s/metrics", ", ".join(settings.enabled_venues), server.url)
+                async with asyncio.TaskGroup() as group:
+                    group.create_task(at_work.collector.run())
+                    group.create_task(pulse.run())
+    finally:
+        await publisher.close()

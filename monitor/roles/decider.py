@@ -1,0 +1,170 @@
+"""Feeds the detector from the bus, sends its signals, and keeps its state."""
+
+from __future__ import annotations
+
+import asyncio
+from bisect import bisect_left
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+from monitor.bus.ports import Batch, Publisher, Subscriber
+from monitor.bus.topics import Record
+from monitor.detect.detector import Detector
+from monitor.detect.view import Histogram
+from monitor.model.events import MICROS, Signal
+from monitor.roles import state_file
+from monitor.roles.journal import Journal, lines_of, mark_of
+from monitor.storage.side_output import SideOutput
+
+POLL_S: Final = 0.25
+"""How long to wait for events before looking at the clock; events themselves wake the decider at once."""
+SILENCE_S: Final = 3
+"""Seconds close by the wall clock only after this long without any event: a beat comes every second from every venue
+that lives, and everything received before a beat was published before it, so while beats come they are the clock."""
+SAVE_S: Final = 30
+"""State is saved this often, and with every change of phase."""
+BOUNDS_S: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
+"""Buckets of the decision latency, around the objective of one second."""
+
+
+class Decider:
+    """One detector at work.
+
+    Args:
+        detector: the state.
+        subscriber: market events in the order of their arrival; closed here.
+        publisher: takes the signals.
+        clock: the machine's time in microseconds.
+        path: state file, None to keep none.
+        journal: takes what is decided on, None to keep none; not closed here.
+        sync_s: how often the journal is forced to the disk, seconds; None leaves that to the operating system.
+        pending: signals of the restored journal that were not sent.
+
+    Attributes:
+        saved_us: when the state was last kept, or the start; 0 where none is.
+        output: writes the state, in its own time.
+        journal_output: writes the journal, so that a slow disk holds up no decision.
+    """
+
+    def __init__(
+        self,
+        detector: Detector,
+        subscriber: Subscriber,
+        publisher: Publisher,
+        clock: Callable[[], int],
+        path: Path | None = None,
+        journal: Journal | None = None,
+        sync_s: float | None = None,
+        pending: Sequence[Signal] = (),
+    ) -> None:
+        self.detector = detector
+        self._subscriber = subscriber
+        self._publisher = publisher
+        self._clock = clock
+        self._path = path
+        self.output = SideOutput("state_file")
+        self._save_due_us = clock() + SAVE_S * MICROS
+        self.saved_us = clock() if path is not None else 0
+        self._journal = journal
+        self.journal_output = SideOutput("journal")
+        self._journalled = 0  # jobs so far; a number that is left out tells the journal of one that was given up
+        self._sync_s = sync_s
+        self._sync_due_us = clock()
+        self._pending = list(pending)
+        self._latencies = [0] * (len(BOUNDS_S) + 1)
+        self._latency_sum = 0.0
+
+    async def run(self) -> None:
+        """Decide until cancelled; then what is on the bus is still decided, and the state saved."""
+        try:
+            if self._pending:
+                await self._send(self._pending)
+            while True:
+                await self.decide(await self._subscriber.poll(POLL_S))
+        finally:
+            await self.decide(await self._subscriber.poll(0))
+            await self._subscriber.close()
+            self._save()
+            await asyncio.to_thread(self.output.close)
+            await asyncio.to_thread(self.journal_output.close)
+
+    async def decide(self, batches: Sequence[Batch]) -> None:
+        """Take batches in order, send the signals that they lead to."""
+        signals: list[Signal] = []
+        before = self.detector.second
+        if batches:
+            self._write_down([record for batch in batches for record in batch.records])
+        for batch in batches:
+            signals += self.detector.apply(batch.records)
+        if not batches and self.detector.second:
+            signals += self.detector.advance(self._clock() // MICROS - SILENCE_S)
+        rejects = [fault.reject for fault in self.detector.quarantine.take()]
+        if rejects:
+            self._publisher.write(rejects)
+            await self._publisher.drain()
+        if signals:
+            await self._send(signals)
+        elif self.detector.second != before and not batches:
+            self._mark()
+        if batches:
+            await self._subscriber.commit({batch.partition: batch.next_offset for batch in batches})
+        changed = any(signal.phase != signal.previous_phase for signal in signals)
+        if changed or self._clock() >= self._save_due_us:
+            self._save()
+
+    async def _send(self, signals: Sequence[Signal]) -> None:
+        self._stamp(signals)
+        self._publisher.write(signals)
+        self._mark()
+        await self._publisher.drain()
+
+    def _write_down(self, records: Sequence[Record]) -> None:
+        """Have the journal take what is about to be decided on."""
+        if self._journal is None:
+            return
+        self._append(self._journal, lines_of(records))
+        if self._sync_s is not None and self._clock() >= self._sync_due_us:
+            self._sync_due_us = self._clock() + round(self._sync_s * MICROS)
+            self.journal_output.put(self._journal.sync, count=0, key="sync")
+
+    def _mark(self) -> None:
+        if self._journal is not None:
+            self._append(self._journal, mark_of(self.detector.second))
+
+    def _append(self, journal: Journal, lines: bytes) -> None:
+        self._journalled += 1
+        self.journal_output.put(partial(journal.append, self._journalled, lines), size=len(lines))
+
+    def _stamp(self, signals: Sequence[Signal]) -> None:
+        now_us = self._clock()
+        for signal in signals:
+            signal.emitted_time_us = now_us
+            latency_s = (now_us - signal.event_time_us) / MICROS
+            self._latencies[bisect_left(BOUNDS_S, latency_s)] += 1
+            self._latency_sum += max(0.0, latency_s)
+
+    @property
+    def latency(self) -> Histogram:
+        """From the end of the market second that a signal decides on to its sending, seconds."""
+        return Histogram(BOUNDS_S, list(self._latencies), self._latency_sum)
+
+    def _save(self) -> None:
+        """Have the state written. One that waits for an earlier write is replaced by the next."""
+        if self._path is None:
+            return
+        self._save_due_us = self._clock() + SAVE_S * MICROS
+        snapshot = self.detector.snapshot()
+        if self._journal is not None:
+            self._journalled += 1
+            self.journal_output.put(partial(self._journal.rotate, self._journalled, snapshot))
+        self.output.put(partial(self._write, self._path, snapshot), size=len(snapshot), key="state")
+
+    def _write(self, path: Path, snapshot: bytes) -> None:
+        """In the output's thread: a slow disk holds up no decision."""
+        began_us = self._clock()
+        state_file.save(path, snapshot)
+        self.saved_us = began_us
+        if self._journal is not None:
+            self.journal_output.put(partial(self._journal.saved, snapshot), count=0)

@@ -1,0 +1,192 @@
+"""The market: what every partition's assets say of a second, judged once all of them closed it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from monitor.bus.merge import Position
+from monitor.bus.ports import Batch
+from monitor.bus.topics import SUMMARIES
+from monitor.detect.asset import Summary
+from monitor.detect.detector import FORMAT, asset_view, close_market, feeds_at, market_at
+from monitor.detect.market import Market
+from monitor.detect.quarantine import Quarantine
+from monitor.detect.settings import DetectorSettings
+from monitor.detect.view import AssetView
+from monitor.model.events import Closed, Signal
+from monitor.roles.shard import COMMON, Step, after, outgoing, rejected
+
+_SUMMARIES = msgspec.json.Decoder(list[Summary])
+
+log = logging.getLogger(__name__)
+
+
+class Kept(msgspec.Struct, array_like=True):
+    """A snapshot: its version, and the attributes of :class:`MarketShare`."""
+
+    format: int
+    offset: int
+    closed: int
+    closed_by: dict[int, int]
+    pending: dict[int, list[Summary]]
+    beats: dict[int, dict[str, int]]
+    market: dict[str, Any]
+    quarantine: dict[str, Any] | None = None  # absent from snapshots of earlier versions
+    gaps: dict[int, dict[str, int]] = {}
+
+
+class MarketShare:
+    """The market; see :class:`monitor.roles.shard.Share`.
+
+    Args:
+        settings: thresholds.
+        partitions: how many input partitions there are; all must have closed a second.
+        home: the partition of its signals.
+
+    Attributes:
+        market: the state.
+        quarantine: whether it is set aside because a summary could not be applied.
+        closed: the last second judged.
+        passed_over: records that were left out: of another version of the detector, or summaries that are unreadable.
+    """
+
+    def __init__(self, settings: DetectorSettings, partitions: int, home: int) -> None:
+        self.market = Market(settings)
+        self.quarantine = Quarantine()
+        self._ended: list[Signal] = []  # signals of a step back, until the next step
+        self._stepped_back = False  # whether a partition did since the last step
+        self.closed = 0
+        self.passed_over = 0
+        self._partitions = partitions
+        self._home = home
+        self._emitted = 0
+        self._offset = 0
+        self._closed_by: dict[int, int] = {}  # last closed second of each partition
+        self._pending: dict[int, list[Summary]] = {}  # by second
+        self._beats: dict[int, dict[str, int]] = {}  # by the second at which they were told
+        self._gaps: dict[int, dict[str, int]] = {}  # the same of the ends of gaps
+
+    @classmethod
+    def restore(
+        cls, parts: Mapping[str, bytes], settings: DetectorSettings, partitions: int, home: int, emitted: int
+    ) -> MarketShare:
+        """The share that :meth:`snapshot` described, or a new one where there are no parts.
+
+        Raises:
+            ValueError: the parts are of another format.
+        """
+        self = cls(settings, partitions, home)
+        if COMMON in parts:
+            try:
+                kept = msgspec.msgpack.decode(parts[COMMON], type=Kept)
+            except msgspec.MsgspecError as error:
+                raise ValueError("not a snapshot of the market") from error
+            if kept.format != FORMAT:
+                raise ValueError(f"snapshot of format {kept.format}, but this version reads {FORMAT}")
+            self.market.load(kept.market)
+            self.closed, self._offset, self._closed_by = kept.closed, kept.offset, kept.closed_by
+            self._pending, self._beats, self._gaps = kept.pending, kept.beats, kept.gaps
+            if kept.quarantine is not None:
+                self.quarantine.load(kept.quarantine)
+        self._emitted = max(self.closed, emitted)
+        return self
+
+    def put(self, batch: Batch) -> None:
+        """Take what the partitions said; what another version said is passed over."""
+        for record in batch.records[max(0, self._offset - batch.first_offset) :]:
+            if not isinstance(record, Closed):
+                continue
+            # A group of an older version, from which this one took over, may have written there within a day.
+            if record.format == FORMAT:
+                self._take(record)
+            else:
+                self.passed_over += 1
+        self._offset = max(self._offset, batch.next_offset)
+
+    def _take(self, word: Closed) -> None:
+        try:
+            summaries = _SUMMARIES.decode(word.summaries)
+        except msgspec.DecodeError as error:  # the seconds are closed all the same, so the market waits for nothing
+            self.passed_over += 1
+            log.error(  # noqa: TRY400  # what raised is the input
+                "partition %d: summaries up to second %d cannot be read: %s", word.partition, word.second, error
+            )
+            summaries = []
+        for summary in summaries:
+            self._pending.setdefault(summary.second, []).append(summary)
+        self._stepped_back |= word.second < self._closed_by.get(word.partition, 0)
+        self._closed_by[word.partition] = word.second
+        for told, seconds in ((self._beats, word.beats), (self._gaps, word.gaps)):
+            latest = told.setdefault(word.second, {})
+            for venue, second in seconds.items():
+                latest[venue] = max(second, latest.get(venue, 0))
+
+    def step(self, now_us: int) -> Step | None:
+        """Judge the seconds that every partition closed."""
+        if len(self._closed_by) < self._partitions:
+            return None
+        through = min(self._closed_by.values())
+        if self._stepped_back:
+            self._stepped_back = False
+            self._step_back(through)
+        signals, self._ended = self._ended, []
+        for second in range(self.closed + 1 if self.closed else min(self._pending, default=through), through + 1):
+            signals += self._close(second)
+        if through <= self.closed:
+            self._ended = signals
+            return None
+        self.closed = through
+        fresh = after(signals, self._emitted)
+        records = outgoing(fresh, self._home, now_us) + rejected(self.quarantine.take(), self._home, self._emitted)
+        return Step(fresh, records, self.closed)
+
+    def _step_back(self, through: int) -> None:
+        """Follow a partition that stepped back: the seconds since were closed by a clock that was wrong."""
+        if through >= self.closed:
+            return
+        self.closed = through
+        self._emitted = min(self._emitted, through - 1)  # what the step back ends is of this second
+        self.market, ended = market_at(self.market, through)
+        self._ended += ended
+        self.quarantine.step_back(through)
+        self._pending = {second: found for second, found in self._pending.items() if second <= through}
+        self._beats = {second: beats for second, beats in self._beats.items() if second <= through}
+        self._gaps = {second: ends for second, ends in self._gaps.items() if second <= through}
+
+    def _close(self, second: int) -> list[Signal]:
+        summaries = sorted(self._pending.pop(second, ()), key=lambda each: each.asset)
+        # Told at the end of a stretch of seconds, within which no venue's changed.
+        while (told := next(iter(sorted(self._beats)))) < second:
+            del self._beats[told]
+            self._gaps.pop(told, None)
+        feeds = feeds_at(self._beats[told], second, self._gaps.get(told, {}))
+        self.market, signals = close_market(self.market, self.quarantine, second, summaries, feeds)
+        return signals + self.quarantine.take_ended()
+
+    def positions(self) -> Mapping[str, Position]:
+        """How far the partitions' words are in the state."""
+        return {SUMMARIES.name: Position(self._offset)}
+
+    def fetched(self) -> Mapping[str, int]:
+        """The offset to read on from."""
+        return {SUMMARIES.name: self._offset}
+
+    def ahead(self) -> set[str]:
+        """There is but one topic."""
+        return set()
+
+    def snapshot(self) -> Mapping[str, bytes]:
+        """Everything."""
+        kept = Kept(
+            FORMAT, self._offset, self.closed, self._closed_by, self._pending, self._beats, self.market.state(),
+            self.quarantine.state(), self._gaps,
+        )  # fmt: skip
+        return {COMMON: msgspec.msgpack.encode(kept)}
+
+    def views(self) -> Sequence[AssetView]:
+        """The market."""
+        return [asset_view(self.market)]

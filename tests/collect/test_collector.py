@@ -1,0 +1,178 @@
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import random
+from collections.abc import AsyncIterator, Mapping
+from typing import ClassVar
+
+import pytest
+
+from monitor.bus.memory import MemoryBus
+from monitor.collect.collector import (
+    Collector,
+    CollectorSettings,
+    WatchedVenue,
+    changes,
+    resolve_symbols,
+)
+from monitor.collect.fleet import FleetSettings
+from monitor.exchanges.adapter import Adapter, Instrument
+from monitor.model.errors import OperatorError
+from monitor.model.events import Trade
+from tests.collect.exchange import FAST, Exchange, LoopbackAdapter, Reader, by_symbol, now_us
+
+QUICK = FleetSettings(session=FAST, dial_interval_s=0.0, heartbeat_s=0.05)
+
+
+class OtherAdapter(LoopbackAdapter):
+    """A second venue."""
+
+    venue: ClassVar[str] = "other-venue"
+
+
+def instrument(symbol: str, *, trading: bool = True, size: float = 1.0) -> Instrument:
+    """An instrument of the test venue."""
+    return Instrument(symbol, symbol, 1, size, "base", trading)
+
+
+def table(*symbols: str) -> dict[str, Instrument]:
+    """Trading instruments."""
+    return {symbol: instrument(symbol) for symbol in symbols}
+
+
+class Listings:
+    """What the exchanges list, as the loader is told it; an exception is raised instead of answered."""
+
+    def __init__(self, *answers: Mapping[str, Instrument] | Exception) -> None:
+        self.answers = list(answers)
+        self.asked: list[tuple[str, str | None]] = []
+
+    async def load(self, adapter: type[Adapter], rest_url: str | None) -> Mapping[str, Instrument]:
+        """The next answer; the last one stays."""
+        self.asked.append((adapter.venue, rest_url))
+        answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+
+def watched(url: str, symbols: tuple[str, ...] | None = None, adapter: type[Adapter] = LoopbackAdapter) -> WatchedVenue:
+    """A venue at ``url``."""
+    return WatchedVenue(adapter, symbols or "all", ("trades",), ws_url=url, rest_url="http://rest")
+
+
+@contextlib.asynccontextmanager
+async def running(
+    listings: Listings, *venues: WatchedVenue, refresh_s: float = 3600.0
+) -> AsyncIterator[tuple[Collector, Reader]]:
+    """A collector that runs while the block does."""
+    bus = MemoryBus()
+    reader = Reader(bus)
+    settings = CollectorSettings(venues, QUICK, refresh_s=refresh_s, retry_base_s=0.02, retry_cap_s=0.05)
+    collector = Collector(settings, bus.publisher(), listings.load, clock=now_us, rng=random.Random(5))
+    task = asyncio.create_task(collector.run())
+    try:
+        yield collector, reader
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+
+
+def traded(reader: Reader) -> set[str]:
+    """The symbols whose trades arrived."""
+    return {trade.symbol for trade in reader.of(Trade)}
+
+
+async def test_all_trading_symbols_are_collected() -> None:
+    """``all`` is every instrument that trades; the loader is asked at the configured address."""
+    listings = Listings(table("A", "B") | {"C": instrument("C", trading=False)})
+    async with Exchange(by_symbol) as exchange, running(listings, watched(exchange.url)) as (collector, reader):
+        await reader.until(lambda: traded(reader) == {"A", "B"})
+        (stats,) = collector.stats()
+        assert stats.fleet is not None
+        assert stats.fleet.total.connected == 2
+        assert (stats.symbols, stats.instrument_failures) == (2, 0)
+        assert abs(stats.instruments_loaded_us - now_us()) < 10_000_000
+    assert listings.asked == [("test-venue", "http://rest")]
+
+
+async def test_venue_without_instruments_does_not_keep_the_others_waiting(caplog: pytest.LogCaptureFixture) -> None:
+    """While one venue's instruments cannot be loaded the other is collected, and the failures are counted and said."""
+    listings = Listings(OSError("no route to host"), table("A"))
+
+    async def load(adapter: type[Adapter], rest_url: str | None) -> Mapping[str, Instrument]:
+        if adapter is OtherAdapter:
+            raise OSError("no route to host")
+        return table("A")
+
+    listings.load = load  # type: ignore[method-assign]
+    async with Exchange(by_symbol) as exchange:
+        venues = watched(exchange.url), watched(exchange.url, adapter=OtherAdapter)
+        async with running(listings, *venues) as (collector, reader):
+            await reader.until(lambda: traded(reader) == {"A"})
+            await reader.until(lambda: collector.stats()[1].instrument_failures >= 3)
+            assert collector.stats()[1].fleet is None
+    assert "other-venue: instruments cannot be loaded (no route to host)" in caplog.text
+
+
+async def test_instruments_that_come_late_start_the_venue() -> None:
+    """After failures the first table that loads starts the fleet."""
+    listings = Listings(OSError("HTTP 503"), TimeoutError("no answer"), table("A"))
+    async with Exchange(by_symbol) as exchange, running(listings, watched(exchange.url)) as (collector, reader):
+        await reader.until(lambda: traded(reader) == {"A"})
+        assert collector.stats()[0].instrument_failures == 2
+
+
+async def test_refresh_subscribes_new_symbols(caplog: pytest.LogCaptureFixture) -> None:
+    """A symbol listed later is collected without touching the rest, and the difference is logged."""
+    listings = Listings(table("A"), table("A"), table("A", "B"))
+    with caplog.at_level(logging.INFO):
+        async with (
+            Exchange(by_symbol) as exchange,
+            running(listings, watched(exchange.url), refresh_s=0.05) as (collector, reader),
+        ):
+            await reader.until(lambda: traded(reader) == {"A", "B"})
+            stats = collector.stats()[0]
+            assert stats.fleet is not None
+            assert [part.dials for part in stats.fleet.connections] == [1, 1]
+    assert "instruments added ['B'], removed [], changed []" in caplog.text
+
+
+async def test_refresh_that_leaves_nothing_is_not_followed(caplog: pytest.LogCaptureFixture) -> None:
+    """A table without any of the symbols is an exchange's mistake until it is told otherwise: the old one is kept."""
+    listings = Listings(table("A"), table("B"))
+    async with (
+        Exchange(by_symbol) as exchange,
+        running(listings, watched(exchange.url, ("A",)), refresh_s=0.05) as (collector, reader),
+    ):
+        await reader.until(lambda: "going on with what was there" in caplog.text)
+        before = len(reader.of(Trade))
+        await reader.until(lambda: len(reader.of(Trade)) > before)
+        assert collector.stats()[0].symbols == 1
+
+
+async def test_venue_that_trades_none_of_its_symbols_is_an_operators_error() -> None:
+    """A configuration that asks for nothing that exists ends the collector with the key to correct."""
+    bus = MemoryBus()
+    settings = CollectorSettings((watched("ws://127.0.0.1:1/", ("NOPE",)),), QUICK)
+    collector = Collector(settings, bus.publisher(), Listings(table("A")).load, clock=now_us, rng=random.Random(1))
+    with pytest.raises(ExceptionGroup) as failure:
+        await collector.run()
+    assert failure.group_contains(OperatorError, match=r"venues\.test-venue\.symbols")
+
+
+def test_named_symbols_that_do_not_trade_are_left_out_aloud(caplog: pytest.LogCaptureFixture) -> None:
+    """Misspelt and halted symbols are named in the log; the others are watched, in a stable order."""
+    instruments = table("B", "A") | {"H": instrument("H", trading=False)}
+    assert resolve_symbols(watched("", ("B", "A", "H", "TYPO")), instruments) == ["A", "B"]
+    assert "left out: H, TYPO" in caplog.text
+
+
+def test_changes_name_what_differs() -> None:
+    """Added, removed and changed symbols are told apart."""
+    before = table("A", "B", "C")
+    after = table("B", "D") | {"C": instrument("C", size=10.0)}
+    assert changes(before, after) == (["D"], ["A"], ["C"])

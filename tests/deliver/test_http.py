@@ -1,0 +1,196 @@
+import logging
+import socket
+import struct
+import time
+import urllib.request
+from collections.abc import Iterator
+from http import HTTPStatus
+
+import httpx
+import pytest
+
+from monitor.deliver.http import Check, HttpServer, feeds_check, health, routes
+
+
+class State:
+    """What the served routes say."""
+
+    def __init__(self) -> None:
+        self.alive = True
+        self.checks = [Check("settings", ok=True, detail="loaded")]
+        self.failure: Exception | None = None
+
+    def metrics(self) -> bytes:
+        """A scrape, or the failure of one."""
+        if self.failure:
+            raise self.failure
+        return b"cascade_up 1\n"
+
+
+@pytest.fixture
+def state() -> State:
+    return State()
+
+
+@pytest.fixture
+def server(state: State) -> Iterator[HttpServer]:
+    with HttpServer("127.0.0.1", 0, routes(state.metrics, lambda: state.alive, lambda: state.checks)) as running:
+        yield running
+
+
+def get(server: HttpServer, path: str, method: str = "GET") -> httpx.Response:
+    return httpx.request(method, server.url + path, trust_env=False, timeout=5)
+
+
+def test_port_zero_takes_a_free_one_and_reports_it(server: HttpServer) -> None:
+    """The address that is reported is the one that answers."""
+    host, port = server.address
+    assert host == "127.0.0.1"
+    assert port > 0
+    assert get(server, "/livez").status_code == HTTPStatus.OK
+
+
+def test_metrics_are_served_as_classic_text(server: HttpServer) -> None:
+    """A scrape gets the exposition in the text format, whatever it accepts."""
+    answer = httpx.get(server.url + "/metrics?x=1", headers={"Accept": "application/openmetrics-text"}, trust_env=False)
+    assert answer.text == "cascade_up 1\n"
+    assert answer.headers["content-type"] == "text/plain; version=0.0.4; charset=utf-8"
+    assert "python" not in answer.headers["server"].lower()
+
+
+def test_livez_follows_the_loop_alone(server: HttpServer, state: State) -> None:
+    """A stuck loop is dead; feeds that are down are not."""
+    state.checks = [Check("feeds", ok=False, detail="0 of 3")]
+    assert get(server, "/livez").status_code == HTTPStatus.OK
+    state.alive = False
+    answer = get(server, "/livez")
+    assert answer.status_code == HTTPStatus.SERVICE_UNAVAILABLE
+    assert "10 s" in answer.text
+
+
+def test_readyz_says_what_is_missing(server: HttpServer, state: State) -> None:
+    """Readiness needs all checks, and names each in words."""
+    assert get(server, "/readyz").text == "ok settings: loaded\n"
+    state.checks.append(feeds_check({"bybit": False, "okx": False}))
+    answer = get(server, "/readyz")
+    assert answer.status_code == HTTPStatus.SERVICE_UNAVAILABLE
+    assert answer.text.splitlines()[1] == "NOT READY feeds: 0 of 2 venues connected; not bybit, okx"
+
+
+@pytest.mark.parametrize(
+    ("connected", "expected"),
+    [
+        ({"bybit": True, "okx": True}, Check("feeds", ok=True, detail="2 of 2 venues connected")),
+        ({"bybit": True, "okx": False}, Check("feeds", ok=True, detail="1 of 2 venues connected; not okx")),
+        ({}, Check("feeds", ok=False, detail="0 of 0 venues connected")),
+    ],
+)
+def test_one_feed_is_enough(connected: dict[str, bool], expected: Check) -> None:
+    """One venue makes the feeds ready; the missing ones are named all the same."""
+    assert feeds_check(connected) == expected
+
+
+def test_head_has_no_body(server: HttpServer) -> None:
+    """A HEAD request gets the headers alone."""
+    answer = get(server, "/livez", "HEAD")
+    assert answer.status_code == HTTPStatus.OK
+    assert answer.content == b""
+    assert int(answer.headers["content-length"]) > 0
+
+
+def test_unknown_path_lists_the_known(server: HttpServer) -> None:
+    """A wrong path says which there are."""
+    answer = get(server, "/nope")
+    assert answer.status_code == HTTPStatus.NOT_FOUND
+    assert answer.text == "there are /metrics, /livez, /readyz\n"
+
+
+def test_loop_that_does_not_answer_is_unavailable(server: HttpServer, state: State) -> None:
+    """A scrape that times out on the loop is a 503 with the reason."""
+    state.failure = TimeoutError("the event loop did not answer within 5 s")
+    answer = get(server, "/metrics")
+    assert answer.status_code == HTTPStatus.SERVICE_UNAVAILABLE
+    assert answer.text == "the event loop did not answer within 5 s\n"
+
+
+def test_route_that_fails_is_logged_and_tells_no_details(
+    server: HttpServer, state: State, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A fault of the program is a 500 whose traceback stays in the log."""
+    state.failure = ZeroDivisionError("inner detail")
+    answer = get(server, "/metrics")
+    assert answer.status_code == HTTPStatus.INTERNAL_SERVER_ERROR
+    assert "inner detail" not in answer.text
+    assert "/metrics failed" in caplog.text
+    assert get(server, "/livez").status_code == HTTPStatus.OK
+
+
+def test_slow_peer_does_not_hold_others(server: HttpServer) -> None:
+    """A peer that connects and says nothing blocks nobody."""
+    with socket.create_connection(server.address):
+        assert get(server, "/livez").status_code == HTTPStatus.OK
+
+
+def test_peer_that_leaves_early_is_no_noise(
+    server: HttpServer, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """A peer that resets the connection amid its request costs a debug line and no traceback."""
+    caplog.set_level(logging.DEBUG)
+    with socket.create_connection(server.address) as peer:
+        peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        peer.send(b"GET / HTTP/1.0\r\n")
+    for _ in range(500):
+        if "went away" in caplog.text:
+            break
+        time.sleep(0.01)
+    assert "went away" in caplog.text
+    assert "Traceback" not in capfd.readouterr().err
+
+
+def test_taken_port_is_said_in_words(server: HttpServer) -> None:
+    """A port that another program has is refused with the remedy."""
+    host, port = server.address
+    with (
+        pytest.raises(OSError, match=rf"cannot listen on {host}:{port}: .*; set delivery.port"),
+        HttpServer(host, port, {}),
+    ):
+        pass
+
+
+def test_address_is_known_while_entered_only() -> None:
+    """Before and after there is no address."""
+    server = HttpServer("127.0.0.1", 0, {})
+    with pytest.raises(RuntimeError, match="not entered"):
+        _ = server.address
+    server.__exit__(None, None, None)
+
+
+def test_closed_server_answers_no_more() -> None:
+    """Leaving closes the port."""
+    with HttpServer("127.0.0.1", 0, {}) as server:
+        address = server.address
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(address, timeout=1)
+
+
+def test_health_of_a_running_monitor(server: HttpServer, state: State) -> None:
+    """The check passes on with the endpoint's words, and fails when the endpoint does."""
+    assert health(server.url + "/livez") == Check(server.url + "/livez", ok=True, detail="the event loop turns")
+    state.alive = False
+    assert not health(server.url + "/livez").ok
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:9/livez", "no-url", "http://[bad"])
+def test_health_without_an_answer(url: str) -> None:
+    """Nobody there, or no address: not well, and it says why."""
+    answer = health(url, timeout_s=1)
+    assert not answer.ok
+    assert answer.detail.startswith("no answer: ")
+
+
+def test_health_ignores_proxies(server: HttpServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A proxy in the environment is not asked about this machine."""
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    assert urllib.request.getproxies()
+    assert health(server.url + "/livez").ok

@@ -1,0 +1,95 @@
+"""Frames written by hand in the exchanges' documented shapes, each with the messages that it must give."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import msgspec
+import pytest
+
+from monitor.collect.rest.instruments import read_instruments
+from monitor.exchanges.adapter import Adapter, Instrument, Message
+from monitor.exchanges.registry import ADAPTERS
+from monitor.model.events import Event, Reject
+
+FOLDER = Path(__file__).parent / "frames"
+
+
+@cache
+def known_instruments(table: Path) -> dict[str, Instrument]:
+    """Return a venue's instruments, read once."""
+    return read_instruments(table)
+
+
+class Case(NamedTuple):
+    """One frame (or several in order) of a venue with what must come of it."""
+
+    venue: str
+    file: str
+    about: str
+    frames: list[Any]
+    expect: list[dict[str, Any]]
+    received_us: int
+    blind: bool
+
+    def adapter(self) -> Adapter:
+        """A fresh adapter, with the venue's instruments where it needs some."""
+        table = FOLDER / self.venue / "_instruments.json"
+        known = known_instruments(table) if table.exists() and not self.blind else None
+        return ADAPTERS[self.venue](known)
+
+
+def cases_of(venue: str) -> list[Case]:
+    """All cases of a venue."""
+    return [
+        Case(
+            venue,
+            path.stem,
+            case["about"],
+            case["frame"] if isinstance(case["frame"], list) else [case["frame"]],
+            case["expect"],
+            case.get("received_us", 0),
+            "instruments" in case,
+        )
+        for path in sorted((FOLDER / venue).glob("[!_]*.json"))
+        for case in json.loads(path.read_text())
+    ]
+
+
+ALL_CASES = [case for venue in ADAPTERS for case in cases_of(venue)]
+
+
+def compact(content: Any) -> bytes:
+    """The bytes as the exchanges lay them out; text stands for itself."""
+    return content.encode() if isinstance(content, str) else json.dumps(content, separators=(",", ":")).encode()
+
+
+def spaced(content: Any) -> bytes:
+    """The same JSON with blanks, which no sniffing of bytes may depend on."""
+    return content.encode() if isinstance(content, str) else json.dumps(content, indent=1).encode()
+
+
+def reversed_keys(content: Any) -> Any:
+    """The same JSON with the keys of every object in the other order."""
+    if isinstance(content, Mapping):
+        return {key: reversed_keys(content[key]) for key in reversed(content)}
+    if isinstance(content, Sequence) and not isinstance(content, str):
+        return [reversed_keys(item) for item in content]
+    return content
+
+
+def plain(message: Message) -> dict[str, Any]:
+    """A message in the form of the case files."""
+    if isinstance(message, Reject):
+        return {"reject": message.reason}
+    if isinstance(message, Event):
+        # UNSET is left out, and floats are compared to 12 digits: the files hold decimal numbers.
+        fields: dict[str, Any] = json.loads(msgspec.json.encode(message))
+        return {
+            key: pytest.approx(value, rel=1e-12) if type(value) is float else value for key, value in fields.items()
+        }
+    return {"control": type(message).__name__, "fields": list(message)}

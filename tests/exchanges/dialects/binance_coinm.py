@@ -1,0 +1,18 @@
+"""Binance COIN-M's side of the conversation."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+from monitor.exchanges.adapter import Instrument
+from tests.exchanges.dialects import binance_usdm
+
+
+class BinanceCoinm(binance_usdm.BinanceUsdm):
+    """The dialect of USD-M with rows of another tag."""
+
+    venue: ClassVar[str] = "binance-coinm"
+    symbols: ClassVar[tuple[str, ...]] = ("BTCUSD_PERP",)
+    instruments: ClassVar[Mapping[str, Instrument]] = {"BTCUSD_PERP": Instrument("BTCUSD_PERP", "BTC", 1, 100.0, "usd")}
+    tag: ClassVar[int] = 2

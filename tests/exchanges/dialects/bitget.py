@@ -1,0 +1,75 @@
+"""Bitget's side of the conversation."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+from monitor.exchanges.adapter import Instrument
+from monitor.model.events import Side
+from tests.exchanges.dialects.base import Dialect, Frame, fields, price_of, text
+
+PRODUCTS = {"BTCUSDT": "usdt-futures", "BTCPERP": "usdc-futures", "BTCUSD": "coin-futures"}
+
+
+class Bitget(Dialect):
+    """v3 public."""
+
+    venue: ClassVar[str] = "bitget"
+    symbols: ClassVar[tuple[str, ...]] = tuple(PRODUCTS)
+    instruments: ClassVar[Mapping[str, Instrument]] = {
+        symbol: Instrument(symbol, "BTC", 1, 1.0, "base", product=product) for symbol, product in PRODUCTS.items()
+    }
+
+    def acks(self, asked: str) -> Sequence[Frame]:
+        """One for each argument."""
+        return [text({"event": "subscribe", "arg": arg, "connId": "c1"}) for arg in fields(asked)["args"]]
+
+    def refusals(self, asked: str) -> Sequence[Frame]:
+        """One for each argument, which it names."""
+        return [
+            text({"event": "error", "arg": arg, "code": "30001", "msg": "doesn't exist"})
+            for arg in fields(asked)["args"]
+        ]
+
+    def pong(self, asked: str) -> Frame | None:
+        """Plain text."""
+        return "pong" if asked == "ping" else None
+
+    def _push(self, topic: str, time_ms: int, action: str, *rows: Any) -> Frame:
+        arg = {"instType": PRODUCTS[self.symbol], "topic": topic}
+        if topic != "liquidation":
+            arg["symbol"] = self.symbol
+        return text({"action": action, "arg": arg, "data": rows, "ts": time_ms})
+
+    def trade(self, number: int, time_ms: int) -> Frame:
+        """``publicTrade``."""
+        row = {"i": str(number), "L": str(number), "p": str(price_of(number)), "v": "0.5", "S": "buy",
+               "T": str(time_ms), "isRPI": "no"}  # fmt: skip
+        return self._push("publicTrade", time_ms, "update", row)
+
+    def mark(self, number: int, time_ms: int) -> Frame:
+        """A ticker, always whole."""
+        price = str(price_of(number))
+        return self._push(
+            "ticker",
+            time_ms,
+            "snapshot",
+            {"lastPrice": price, "markPrice": price, "indexPrice": price, "fundingRate": "0.0001",
+             "nextFundingTime": str(time_ms + 3_600_000), "openInterest": "10"},
+        )  # fmt: skip
+
+    def liquidation(self, number: int, time_ms: int, side: Side) -> Frame:
+        """``liquidation``: the side of the position, and money."""
+        row = {"symbol": self.symbol, "side": "buy" if side == "long" else "sell", "price": str(price_of(number)),
+               "amount": "500", "ts": str(time_ms)}  # fmt: skip
+        return self._push("liquidation", time_ms, "update", row)
+
+    def backlog(self, time_ms: int) -> Frame | None:
+        """The trades before a subscription are its first frame."""
+        row = {"i": "1", "L": "1", "p": "900", "v": "7", "S": "sell", "T": str(time_ms), "isRPI": "no"}
+        return self._push("publicTrade", time_ms, "snapshot", row, row | {"i": "2"})
+
+    def rate_limited(self) -> Frame | None:
+        """Too many requests on one socket."""
+        return text({"event": "error", "code": "30007", "msg": "request too many"})

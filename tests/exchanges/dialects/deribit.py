@@ -1,0 +1,74 @@
+"""Deribit's side of the conversation."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+from monitor.exchanges.adapter import Instrument
+from monitor.model.events import Side
+from tests.exchanges.dialects.base import Dialect, Frame, fields, price_of, text
+
+
+class Deribit(Dialect):
+    """JSON-RPC 2.0."""
+
+    venue: ClassVar[str] = "deribit"
+    symbols: ClassVar[tuple[str, ...]] = ("BTC-PERPETUAL", "BTC_USDC-PERPETUAL")
+    instruments: ClassVar[Mapping[str, Instrument]] = {
+        "BTC-PERPETUAL": Instrument("BTC-PERPETUAL", "BTC", 1, 1.0, "usd", product="inverse"),
+        "BTC_USDC-PERPETUAL": Instrument("BTC_USDC-PERPETUAL", "BTC", 1, 1.0, "base", product="linear"),
+    }
+
+    def _answer(self, asked: str, **answer: Any) -> Frame:
+        return text({"jsonrpc": "2.0", "id": fields(asked)["id"], **answer, "usIn": 1, "usOut": 2, "usDiff": 1})
+
+    def acks(self, asked: str) -> Sequence[Frame]:
+        """The channels again, or ``ok`` to the wish for heartbeats."""
+        return [self._answer(asked, result=fields(asked)["params"].get("channels", "ok"))]
+
+    def refusals(self, asked: str) -> Sequence[Frame]:
+        """An error of the request's number."""
+        return [self._answer(asked, error={"code": -32602, "message": "Invalid params"})]
+
+    def pong(self, asked: str) -> Frame | None:
+        """The version of the service."""
+        if fields(asked).get("method") != "public/test":
+            return None
+        return self._answer(asked, result={"version": "1.2.26"})
+
+    def _push(self, channel: str, data: Any) -> Frame:
+        content = {"channel": f"{channel}.{self.symbol}.100ms", "data": data}
+        return text({"jsonrpc": "2.0", "method": "subscription", "params": content})
+
+    def _trade(self, number: int, time_ms: int, side: str, **more: str) -> Frame:
+        row = {"trade_seq": number, "trade_id": str(number), "timestamp": time_ms, "tick_direction": 0,
+               "price": price_of(number), "mark_price": 1000.0, "instrument_name": self.symbol, "index_price": 1000.0,
+               "direction": side, "amount": 10, "contracts": 1}  # fmt: skip
+        return self._push("trades", [row | more])
+
+    def trade(self, number: int, time_ms: int) -> Frame:
+        """``trades``."""
+        return self._trade(number, time_ms, "buy")
+
+    def mark(self, number: int, time_ms: int) -> Frame:
+        """``ticker``."""
+        row = {"timestamp": time_ms, "state": "open", "open_interest": 1000, "mark_price": price_of(number),
+               "instrument_name": self.symbol, "index_price": 1000.0, "current_funding": 0.0}  # fmt: skip
+        return self._push("ticker", row)
+
+    def liquidation(self, number: int, time_ms: int, side: Side) -> Frame:
+        """A trade whose taker is closed by force."""
+        return self._trade(number, time_ms, "sell" if side == "long" else "buy", liquidation="T")
+
+    def ping(self) -> Frame | None:
+        """A heartbeat that wants an answer."""
+        return text({"jsonrpc": "2.0", "method": "heartbeat", "params": {"type": "test_request"}})
+
+    def is_pong(self, asked: str) -> bool:
+        """``public/test``."""
+        return fields(asked).get("method") == "public/test"
+
+    def rate_limited(self) -> Frame | None:
+        """The account of requests is empty."""
+        return text({"jsonrpc": "2.0", "error": {"code": 10028, "message": "too_many_requests"}})

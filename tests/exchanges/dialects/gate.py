@@ -1,0 +1,72 @@
+"""Gate's side of the conversation."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import ClassVar
+
+from monitor.exchanges.adapter import Instrument
+from monitor.model.events import Side
+from tests.exchanges.dialects.base import Dialect, Frame, fields, price_of, text
+
+
+class Gate(Dialect):
+    """v4 futures."""
+
+    venue: ClassVar[str] = "gate"
+    symbols: ClassVar[tuple[str, ...]] = ("BTC_USDT", "BTC_USD")
+    instruments: ClassVar[Mapping[str, Instrument]] = {
+        "BTC_USDT": Instrument("BTC_USDT", "BTC", 1, 0.0001, "base", product="usdt"),
+        "BTC_USD": Instrument("BTC_USD", "BTC", 1, 1.0, "usd", product="btc"),
+    }
+
+    def _answer(self, asked: str, **more: object) -> Frame:
+        request = fields(asked)
+        seconds = request["time"]
+        assert isinstance(seconds, int)
+        assert seconds > 1_700_000_000
+        return text({"time": seconds, "id": request["id"], "channel": request["channel"], "event": "subscribe"} | more)
+
+    def acks(self, asked: str) -> Sequence[Frame]:
+        """One for a whole request, with its number."""
+        return [self._answer(asked, error=None, result={"status": "success"})]
+
+    def refusals(self, asked: str) -> Sequence[Frame]:
+        """One unknown contract costs the whole request."""
+        error = {"code": 2, "message": "unknown contract FOO_USDT"}
+        return [self._answer(asked, error=error, result={"status": "fail"})]
+
+    def pong(self, asked: str) -> Frame | None:
+        """A frame of its own channel."""
+        if fields(asked).get("channel") != "futures.ping":
+            return None
+        return text({"time": fields(asked)["time"], "channel": "futures.pong", "event": "", "error": None,
+                     "result": None})  # fmt: skip
+
+    def _push(self, channel: str, time_ms: int, result: object) -> Frame:
+        return text({"time": time_ms // 1000, "time_ms": time_ms, "channel": f"futures.{channel}", "event": "update",
+                     "result": result})  # fmt: skip
+
+    def trade(self, number: int, time_ms: int) -> Frame:
+        """``futures.trades``."""
+        row = {"contract": self.symbol, "create_time": time_ms // 1000, "create_time_ms": time_ms, "id": number,
+               "price": str(price_of(number)), "size": 20}  # fmt: skip
+        return self._push("trades", time_ms, [row])
+
+    def mark(self, number: int, time_ms: int) -> Frame:
+        """``futures.tickers``."""
+        price = str(price_of(number))
+        row = {"contract": self.symbol, "last": price, "mark_price": price, "index_price": price,
+               "funding_rate": "0.0001", "total_size": "1000"}  # fmt: skip
+        return self._push("tickers", time_ms, [row])
+
+    def liquidation(self, number: int, time_ms: int, side: Side) -> Frame:
+        """``futures.public_liquidates`` as seen: one object, the order's sign."""
+        row = {"contract": self.symbol, "price": str(price_of(number)), "size": -20 if side == "long" else 20,
+               "time": time_ms}  # fmt: skip
+        return self._push("public_liquidates", time_ms, row)
+
+    def rate_limited(self) -> Frame | None:
+        """Too much was asked."""
+        return text({"time": 1, "channel": "futures.trades", "event": "subscribe", "result": None,
+                     "error": {"code": 3, "message": "Too many requests"}})  # fmt: skip

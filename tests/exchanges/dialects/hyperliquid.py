@@ -1,0 +1,63 @@
+"""Hyperliquid's side of the conversation."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+from monitor.exchanges.adapter import Instrument
+from monitor.model.events import Side
+from tests.exchanges.dialects.base import Dialect, Frame, fields, price_of, text
+
+VAULT = "0x2e3d94f0562703b25c83308a05046ddaf9a8dd14"
+DEAD = "0x1111111111111111111111111111111111111111"
+
+
+class Hyperliquid(Dialect):
+    """One socket: trades, contexts and a vault's fills."""
+
+    venue: ClassVar[str] = "hyperliquid"
+    symbols: ClassVar[tuple[str, ...]] = ("BTC",)
+    instruments: ClassVar[Mapping[str, Instrument]] = {"BTC": Instrument("BTC", "BTC", 1, 1.0, "base", key=":0")}
+
+    def acks(self, asked: str) -> Sequence[Frame]:
+        """The request, repeated."""
+        return [text({"channel": "subscriptionResponse", "data": fields(asked)})]
+
+    def refusals(self, asked: str) -> Sequence[Frame]:
+        """A sentence that quotes the request."""
+        return [text({"channel": "error", "data": f"Invalid subscription {text(fields(asked)['subscription'])}"})]
+
+    def pong(self, asked: str) -> Frame | None:
+        """A channel of its own."""
+        return text({"channel": "pong"}) if fields(asked) == {"method": "ping"} else None
+
+    def _row(self, number: int, time_ms: int, **more: Any) -> dict[str, Any]:
+        row = {"coin": self.symbol, "side": "B", "px": str(price_of(number)), "sz": "0.01", "hash": "0x0",
+               "time": time_ms, "tid": number}  # fmt: skip
+        return row | more
+
+    def trade(self, number: int, time_ms: int) -> Frame:
+        """``trades``."""
+        return text({"channel": "trades", "data": [self._row(number, time_ms, users=[VAULT, DEAD])]})
+
+    def mark(self, number: int, time_ms: int) -> Frame:
+        """``activeAssetCtx``."""
+        context = {"markPx": str(price_of(number)), "oraclePx": "1000.0", "funding": "0.0000125", "openInterest": "5"}
+        return text({"channel": "activeAssetCtx", "data": {"coin": self.symbol, "ctx": context}})
+
+    def _fills(self, *rows: dict[str, Any], snapshot: bool = False) -> Frame:
+        return text({"channel": "userFills", "data": {"isSnapshot": snapshot, "user": VAULT, "fills": rows}})
+
+    def liquidation(self, number: int, time_ms: int, side: Side) -> Frame:
+        """A vault's fill: it buys what a long lost."""
+        forced = {"liquidatedUser": DEAD, "markPx": "1000.0", "method": "backstop"}
+        return self._fills(self._row(number, time_ms, side="B" if side == "long" else "A", liquidation=forced))
+
+    def backlog(self, time_ms: int) -> Frame | None:
+        """The first rows of a subscription of trades."""
+        return text({"channel": "trades", "data": [self._row(1, time_ms), self._row(2, time_ms)]})
+
+    def rate_limited(self) -> Frame | None:
+        """Too much was asked."""
+        return text({"channel": "error", "data": "Too many requests"})

@@ -1,0 +1,63 @@
+"""Kraken Futures' side of the conversation."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+from monitor.exchanges.adapter import Instrument
+from monitor.model.events import Side
+from tests.exchanges.dialects.base import Dialect, Frame, fields, price_of, text
+
+
+class Kraken(Dialect):
+    """ws/v1."""
+
+    venue: ClassVar[str] = "kraken"
+    symbols: ClassVar[tuple[str, ...]] = ("PI_XBTUSD", "PF_SOLUSD")
+    instruments: ClassVar[Mapping[str, Instrument]] = {
+        "PI_XBTUSD": Instrument("PI_XBTUSD", "BTC", 1, 1.0, "usd", product="inverse"),
+        "PF_SOLUSD": Instrument("PF_SOLUSD", "SOL", 1, 1.0, "base", product="linear"),
+    }
+
+    def greeting(self) -> Sequence[Frame]:
+        """The version."""
+        return [text({"event": "info", "version": 1})]
+
+    def acks(self, asked: str) -> Sequence[Frame]:
+        """One for each product."""
+        feed, symbols = fields(asked)["feed"], fields(asked)["product_ids"]
+        return [text({"event": "subscribed", "feed": feed, "product_ids": [symbol]}) for symbol in symbols]
+
+    def refusals(self, asked: str) -> Sequence[Frame]:
+        """An error that does not say which."""
+        return [text({"event": "error", "message": "Invalid product id"})]
+
+    def _trade(self, number: int, time_ms: int, **more: Any) -> dict[str, Any]:
+        row = {"feed": "trade", "product_id": self.symbol, "uid": f"u{number}", "side": "buy", "type": "fill",
+               "seq": number, "time": time_ms, "qty": 100, "price": price_of(number)}  # fmt: skip
+        return row | more
+
+    def trade(self, number: int, time_ms: int) -> Frame:
+        """``trade``."""
+        return text(self._trade(number, time_ms))
+
+    def mark(self, number: int, time_ms: int) -> Frame:
+        """``ticker``."""
+        return text(
+            {"feed": "ticker", "product_id": self.symbol, "time": time_ms, "markPrice": price_of(number),
+             "index": 1000.0, "openInterest": 5000.0, "tag": "perpetual"},
+        )  # fmt: skip
+
+    def liquidation(self, number: int, time_ms: int, side: Side) -> Frame:
+        """A fill of that type."""
+        return text(self._trade(number, time_ms, type="liquidation", side="sell" if side == "long" else "buy"))
+
+    def backlog(self, time_ms: int) -> Frame | None:
+        """The snapshot of a feed."""
+        rows = [self._trade(1, time_ms, type="liquidation"), self._trade(2, time_ms)]
+        return text({"feed": "trade_snapshot", "product_id": self.symbol, "trades": rows})
+
+    def rate_limited(self) -> Frame | None:
+        """Too many requests."""
+        return text({"event": "alert", "message": "Rate limit exceeded"})

@@ -1,0 +1,55 @@
+"""KuCoin's side of the conversation."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import ClassVar
+
+from monitor.exchanges.adapter import Instrument
+from tests.exchanges.dialects.base import Dialect, Frame, fields, price_of, text
+
+
+class Kucoin(Dialect):
+    """One kind of socket, dialled by token."""
+
+    venue: ClassVar[str] = "kucoin"
+    symbols: ClassVar[tuple[str, ...]] = ("XBTUSDTM",)
+    instruments: ClassVar[Mapping[str, Instrument]] = {"XBTUSDTM": Instrument("XBTUSDTM", "BTC", 1, 0.001, "base")}
+
+    def greeting(self) -> Sequence[Frame]:
+        """A welcome."""
+        return [text({"id": "hQvf8jkno", "type": "welcome"})]
+
+    def acks(self, asked: str) -> Sequence[Frame]:
+        """By the request's id."""
+        return [text({"id": fields(asked)["id"], "type": "ack"})]
+
+    def refusals(self, asked: str) -> Sequence[Frame]:
+        """By the request's id."""
+        return [text({"id": fields(asked)["id"], "type": "error", "code": 404, "data": "topic is not found"})]
+
+    def pong(self, asked: str) -> Frame | None:
+        """By the ping's id."""
+        return text({"id": "ping", "type": "pong"}) if fields(asked).get("type") == "ping" else None
+
+    def trade(self, number: int, time_ms: int) -> Frame:
+        """``match``; times in nanoseconds."""
+        row = {"symbol": self.symbol, "sequence": number, "side": "buy", "size": 1, "price": str(price_of(number)),
+               "takerOrderId": "a", "makerOrderId": "b", "tradeId": str(number), "ts": time_ms * 1_000_000}  # fmt: skip
+        topic = f"/contractMarket/execution:{self.symbol}"
+        return text({"topic": topic, "type": "message", "subject": "match", "sn": number, "data": row})
+
+    def mark(self, number: int, time_ms: int) -> Frame:
+        """``mark.index.price``."""
+        row = {"granularity": 1000, "indexPrice": 1.0, "markPrice": price_of(number), "timestamp": time_ms}
+        topic = f"/contract/instrument:{self.symbol}"
+        return text({"topic": topic, "type": "message", "subject": "mark.index.price", "data": row})
+
+    def rate_limited(self) -> Frame | None:
+        """An error without a request."""
+        return text({"id": "", "type": "error", "code": 509, "data": "exceed max subscription count limitation"})
+
+    def token(self, url: str) -> bytes:
+        """``bullet-public``."""
+        data = {"token": "2neAiuYvAU", "instanceServers": [{"endpoint": url, "pingInterval": 18000}]}
+        return text({"code": "200000", "data": data}).encode()

@@ -1,0 +1,54 @@
+"""Phemex' side of the conversation."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import ClassVar
+
+from monitor.exchanges.adapter import Instrument
+from tests.exchanges.dialects.base import Dialect, Frame, fields, price_of, text
+
+
+class Phemex(Dialect):
+    """The first socket has the tickers too."""
+
+    venue: ClassVar[str] = "phemex"
+    symbols: ClassVar[tuple[str, ...]] = ("BTCUSDT",)
+    instruments: ClassVar[Mapping[str, Instrument]] = {"BTCUSDT": Instrument("BTCUSDT", "BTC", 1, 1.0, "base")}
+
+    def acks(self, asked: str) -> Sequence[Frame]:
+        """By the request's id."""
+        return [text({"error": None, "id": fields(asked)["id"], "result": {"status": "success"}})]
+
+    def refusals(self, asked: str) -> Sequence[Frame]:
+        """By the request's id."""
+        return [
+            text({"error": {"code": 6001, "message": "invalid argument"}, "id": fields(asked)["id"], "result": None})
+        ]
+
+    def pong(self, asked: str) -> Frame | None:
+        """A result."""
+        ask = fields(asked)
+        ours = ask.get("method") == "server.ping"
+        return text({"error": None, "id": ask["id"], "result": "pong"}) if ours else None
+
+    def trade(self, number: int, time_ms: int) -> Frame:
+        """``trades_p``; times in nanoseconds."""
+        row = [time_ms * 1_000_000, "Buy", str(price_of(number)), "0.01"]
+        return text({"sequence": number, "symbol": self.symbol, "trades_p": [row], "type": "incremental"})
+
+    def mark(self, number: int, time_ms: int) -> Frame:
+        """The pack of all tickers."""
+        row = [self.symbol, "1", "1", str(price_of(number)), "0.0001"]
+        columns = ["symbol", "openInterestRv", "indexRp", "markRp", "fundingRateRr"]
+        method = "perp_market24h_pack_p.update"
+        return text({"data": [row], "fields": columns, "method": method, "timestamp": time_ms * 1_000_000})
+
+    def backlog(self, time_ms: int) -> Frame | None:
+        """The first frame of trades."""
+        row = [time_ms * 1_000_000, "Sell", "999", "0.01"]
+        return text({"sequence": 1, "symbol": self.symbol, "trades_p": [row], "type": "snapshot"})
+
+    def rate_limited(self) -> Frame | None:
+        """An error of no request."""
+        return text({"error": {"code": 10500, "message": "too many requests"}, "id": None, "result": None})

@@ -1,0 +1,88 @@
+"""Every hand-written frame gives what stands beside it, however its bytes are laid out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from monitor.exchanges.memory import Memory
+from monitor.exchanges.registry import ADAPTERS
+from monitor.model.events import SAMPLE_BYTES, Liquidation, Reject, Trade
+from tests.exchanges.cases import ALL_CASES, Case, cases_of, compact, plain, reversed_keys, spaced
+
+LAYOUTS = {
+    "compact": compact,
+    "spaced": spaced,
+    "reversed": lambda content: compact(reversed_keys(content)),
+}
+
+
+@pytest.mark.parametrize("layout", LAYOUTS.values(), ids=LAYOUTS)
+@pytest.mark.parametrize("case", ALL_CASES, ids=lambda case: f"{case.venue}-{case.file}-{case.about}")
+def test_a_frame_gives_what_stands_beside_it(case: Case, layout: Callable[[Any], bytes]) -> None:
+    """The documented shapes are read as the fact sheet says, also with blanks or keys in another order."""
+    adapter, memory = case.adapter(), Memory()
+    messages = [m for frame in case.frames for m in adapter.parse(layout(frame), case.received_us, memory)]
+    missing = list(case.expect)
+    unexpected = []
+    for message in messages:  # in any order: good rows come before bad ones
+        given = plain(message)
+        if given in missing:
+            missing.remove(given)
+        else:
+            unexpected.append(message)
+    assert (missing, unexpected) == ([], [])
+
+
+@pytest.mark.parametrize("case", ALL_CASES, ids=lambda case: f"{case.venue}-{case.file}-{case.about}")
+def test_rejects_carry_the_head_of_the_frame_and_say_why(case: Case) -> None:
+    """A reject names its venue, its time of receipt, a reason in words and the first bytes of the frame."""
+    adapter, memory = case.adapter(), Memory()
+    for content in case.frames:
+        frame = compact(content)
+        for message in adapter.parse(frame, case.received_us, memory):
+            if isinstance(message, Reject):
+                assert (message.venue, message.receive_time_us) == (case.venue, case.received_us)
+                assert message.detail
+                assert 0 < len(message.sample) <= SAMPLE_BYTES
+
+
+@pytest.mark.parametrize("venue", ADAPTERS)
+def test_every_adapter_has_frames_of_every_kind(venue: str) -> None:
+    """An adapter without hand-written liquidations (if it has any), trades, controls and faults is not finished."""
+    cases = cases_of(venue)
+    liquidates = bool(ADAPTERS[venue].eras)
+    expected = {"trades", "control", "faults"} | ({"liquidations"} if liquidates else set())
+    assert expected <= {case.file for case in cases}
+    seen = {
+        type(message)
+        for case in cases
+        for adapter, memory in [(case.adapter(), Memory())]
+        for frame in case.frames
+        for message in adapter.parse(compact(frame), case.received_us, memory)
+    }
+    assert {Trade, Reject} <= seen
+    assert (Liquidation in seen) is liquidates
+
+
+@pytest.mark.parametrize("venue", ADAPTERS)
+def test_a_second_socket_gives_the_same_ids(venue: str) -> None:
+    """The same frame read by another adapter, at another time, gives events of the same ids."""
+    for case in (case for case in cases_of(venue) if case.file == "liquidations"):
+        for content in case.frames:
+            first = case.adapter().parse(compact(content), case.received_us)
+            again = case.adapter().parse(compact(content), case.received_us and case.received_us + 1)
+            assert [m.id for m in first if isinstance(m, Liquidation | Trade)] == [
+                m.id for m in again if isinstance(m, Liquidation | Trade)
+            ]
+
+
+@pytest.mark.parametrize("venue", ADAPTERS)
+def test_ids_of_one_frame_differ(venue: str) -> None:
+    """Identical rows of one frame are separate orders, so no two events of a frame share an id."""
+    for case in cases_of(venue):
+        if case.file == "liquidations":
+            ids = [m.id for m in case.adapter().parse(compact(case.frames[0]), 0) if isinstance(m, Liquidation)]
+            assert len(ids) == len(set(ids))

@@ -1,0 +1,122 @@
+"""Venues are found by name, and no bytes whatever upset an adapter."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+
+from monitor.cli.generate.exchanges_page import DOCUMENT, document, main
+from monitor.exchanges.adapter import Ack, Notice, Ping, Pong, Refusal, Skipped
+from monitor.exchanges.facts import FACTS
+from monitor.exchanges.registry import ADAPTERS, adapter_named
+from monitor.model.events import Event, Reject
+from tests.exchanges.cases import ALL_CASES, cases_of, compact
+from tests.exchanges.dialects import PENDING, dialect_of
+
+KINDS = (Event, Reject, Ack, Refusal, Pong, Ping, Notice, Skipped)
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=6), inner, max_size=3),
+    max_leaves=12,
+)
+
+
+def test_a_venue_is_found_by_its_name() -> None:
+    """Every adapter is registered under the venue that its events name."""
+    assert all(adapter_named(venue) is adapter and adapter.venue == venue for venue, adapter in ADAPTERS.items())
+
+
+@pytest.mark.parametrize(("typed", "meant"), [("binance-usmd", "binance-usdm"), ("Bybit", "bybit"), ("okex", "okx")])
+def test_a_mistyped_venue_is_answered_with_the_nearest(typed: str, meant: str) -> None:
+    """The message says what was probably meant and what there is."""
+    with pytest.raises(ValueError, match=f"did you mean '{meant}'"):
+        adapter_named(typed)
+
+
+def test_a_venue_unlike_any_gets_the_list() -> None:
+    """Without a near name the message lists all."""
+    with pytest.raises(ValueError, match=f"unknown venue 'zzz': there are {', '.join(ADAPTERS)}$"):
+        adapter_named("zzz")
+
+
+@pytest.mark.parametrize("venue", ADAPTERS)
+@given(frame=st.binary(max_size=200))
+@hypothesis_settings(max_examples=20)  # a venue
+def test_any_bytes_give_a_list(venue: str, frame: bytes) -> None:
+    """Garbage never raises."""
+    messages = ADAPTERS[venue]().parse(frame, 0)
+    assert all(isinstance(message, KINDS) for message in messages)
+
+
+@pytest.mark.parametrize("venue", ADAPTERS)
+@given(value=json_values)
+@hypothesis_settings(max_examples=20)  # a venue
+def test_any_json_gives_a_list(venue: str, value: object) -> None:
+    """JSON of any shape, with the literals that are none, never raises."""
+    messages = ADAPTERS[venue]().parse(json.dumps(value).encode(), 0)
+    assert all(isinstance(message, KINDS) for message in messages)
+
+
+@given(
+    case=st.sampled_from(ALL_CASES),
+    at=st.floats(0, 1),
+    cut=st.integers(0, 6),
+    put=st.binary(max_size=4),
+    received=st.sampled_from([0, 1_764_000_000_000_000]),
+)
+def test_mutilated_frames_give_a_list(case: object, at: float, cut: int, put: bytes, received: int) -> None:
+    """Documented frames with a few bytes exchanged never raise."""
+    assert isinstance(case, type(ALL_CASES[0]))
+    frame = compact(case.frames[0])
+    place = int(at * len(frame))
+    for message in case.adapter().parse(frame[:place] + put + frame[place + cut :], received):
+        assert isinstance(message, KINDS)
+
+
+@pytest.mark.parametrize("venue", ADAPTERS)
+@pytest.mark.parametrize(
+    "frame",
+    [b"[" * 100_000, b'{"data":' * 50_000, b'{"topic":"x","data":' + b"9" * 1_000_000 + b"}", b"\x00" * 10_000_000],
+    ids=["deep", "deeper", "digits", "10 MB"],
+)
+def test_monstrous_frames_are_rejected(venue: str, frame: bytes) -> None:
+    """Deep nesting, endless numbers and megabytes of nothing are a counted reject with a short sample."""
+    messages = ADAPTERS[venue]().parse(frame, 0)
+    assert [type(message) for message in messages] == [Reject]
+    assert all(len(message.sample) <= 2048 for message in messages if isinstance(message, Reject))
+
+
+@pytest.mark.parametrize("venue", ADAPTERS)
+def test_an_adapter_has_frames_and_a_dialect(venue: str) -> None:
+    """An adapter without hand-written frames, or which the conformance suite cannot speak to, is not finished."""
+    assert cases_of(venue)
+    if ADAPTERS[venue].closed:
+        return  # nobody speaks there any more
+    if venue in PENDING:
+        pytest.skip("its dialect is still to be written")
+    assert dialect_of(venue).venue == venue
+    assert set(dialect_of(venue).symbols) <= set(dialect_of(venue).instruments)
+
+
+@pytest.mark.parametrize("venue", ADAPTERS)
+def test_an_adapter_is_documented(venue: str) -> None:
+    """What is known of an exchange beyond its adapter stands in the table that its documentation is made from."""
+    assert venue in FACTS, "add its row to monitor/exchanges/facts.py"
+
+
+def test_the_page_of_exchanges_is_up_to_date() -> None:
+    """``docs/exchanges.md`` is what the adapters make of it."""
+    assert DOCUMENT.read_text() == document(), "run python -m monitor.cli.generate.exchanges_page"
+
+
+def test_the_page_of_exchanges_is_written_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The command writes the page to its place."""
+    monkeypatch.chdir(tmp_path)
+    DOCUMENT.parent.mkdir()
+    main()
+    assert DOCUMENT.read_text() == document()

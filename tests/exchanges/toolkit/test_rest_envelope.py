@@ -1,0 +1,28 @@
+"""The envelope of REST answers: data, or the exchange's own words for why there are none."""
+
+from __future__ import annotations
+
+import pytest
+
+from monitor.exchanges.toolkit.rest_envelope import data_in
+
+
+def test_the_data_of_a_success_come_out_unread() -> None:
+    """Whatever they are; null where there are none."""
+    assert bytes(data_in("okx", b'{"code":"0","msg":"","data":[1, 2]}', "0")) == b"[1, 2]"
+    assert bytes(data_in("bingx", b'{"code":0}', 0)) == b"null"
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        (b'{"code":"50011","msg":"Too Many Requests","data":[]}', "okx answers 50011: Too Many Requests"),
+        (b'{"code":0,"data":[]}', "okx answers 0"),
+        (b"{}", "code"),
+        (b"<html>", "malformed"),
+    ],
+)
+def test_anything_else_is_an_error_in_words(body: bytes, words: str) -> None:
+    """Another code, a code of another kind, none, or no JSON."""
+    with pytest.raises(ValueError, match=words):
+        data_in("okx", body, "0")

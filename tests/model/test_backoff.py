@@ -1,0 +1,34 @@
+from __future__ import annotations
+
+import random
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from monitor.model.backoff import Backoff
+
+
+def test_delay_doubles_up_to_the_cap() -> None:
+    """Each failure doubles the nominal delay; the jitter takes at most half of it."""
+    backoff = Backoff(random.Random(1), 0.5, 60.0, 30.0)
+    delays = [backoff.next_delay_s(0.0, delivered=False) for _ in range(12)]
+    nominal = [min(60.0, 0.5 * 2**n) for n in range(12)]
+    assert all(want / 2 <= delay <= want for delay, want in zip(delays, nominal, strict=True))
+
+
+def test_only_a_socket_that_lived_and_delivered_resets_it() -> None:
+    """A long silent life and a short talkative one are both failures."""
+    backoff = Backoff(random.Random(1), 1.0, 60.0, 30.0)
+    for lived_s, delivered in ((0.0, False), (100.0, False), (29.0, True)):
+        backoff.next_delay_s(lived_s, delivered)
+    assert backoff.failures == 3
+    assert backoff.next_delay_s(30.0, delivered=True) <= 1.0
+    assert backoff.failures == 1
+
+
+@given(st.integers(0, 2**32), st.integers(1, 2000))
+def test_delay_is_never_above_the_cap_nor_zero(seed: int, failures: int) -> None:
+    """However often it failed, the delay stays within half the base and the cap."""
+    backoff = Backoff(random.Random(seed), 0.5, 60.0, 30.0)
+    backoff.failures = failures
+    assert 0.25 <= backoff.next_delay_s(0.0, delivered=True) <= 60.0

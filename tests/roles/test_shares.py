@@ -1,0 +1,295 @@
+"""Shares of the work against the detector that does all of it: however it is read, split and interrupted."""
+
+from __future__ import annotations
+
+import random
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+
+import msgspec
+import pytest
+from msgspec.structs import replace
+
+from monitor.bus import codec
+from monitor.bus.kafka.partitioner import Partitioner
+from monitor.bus.ports import Batch, Partition
+from monitor.bus.topics import MARKET_TOPICS, REJECTS, ROUTES, SIGNALS, SUMMARIES, WATERMARKED, Record
+from monitor.detect.detector import FORMAT, Detector
+from monitor.detect.market import Market
+from monitor.detect.quarantine import LENGTH_S
+from monitor.lab.demo.story import DETECTOR
+from monitor.lab.simulate.listings import VENUE_SHARES
+from monitor.model.events import (
+    ALL,
+    MARKET,
+    MICROS,
+    AnyEvent,
+    Closed,
+    Event,
+    Heartbeat,
+    MarkPrice,
+    Reject,
+    Signal,
+    TradeBar,
+)
+from monitor.roles.asset_shard import AssetShare
+from monitor.roles.market_shard import MarketShare
+from monitor.roles.shard import COMMON, Share, Step
+from tests.detect.poison import UNAPPLIED, UNCLOSED, poisoned
+from tests.kafka.story import CALM_S, START_US, differences, expected, story, told
+
+PARTITIONS = 3
+
+
+def logs(events: Iterable[AnyEvent]) -> dict[Partition, list[Record]]:
+    """The topics as a collector fills them."""
+    found: dict[Partition, list[Record]] = defaultdict(list)
+    partitioner = Partitioner(PARTITIONS)
+    for event in events:
+        if isinstance(event, Heartbeat):
+            topics = {*WATERMARKED, *ROUTES[Heartbeat]}
+            for where in [Partition(topic.name, number) for topic in topics for number in range(PARTITIONS)]:
+                found[where].append(event)
+        else:
+            (topic,) = ROUTES[type(event)]
+            found[Partition(topic.name, partitioner.partition(event.asset))].append(event)
+    return found
+
+
+class Owner:
+    """Runs one share and loses it now and then, as a worker does."""
+
+    def __init__(self, number: int, topics: list[str], log: Mapping[Partition, list[Record]]) -> None:
+        self.number = number
+        self.parts: dict[str, bytes] = {}
+        self.emitted = 0
+        self.restores = -1
+        self._inputs = [Partition(topic, number) for topic in topics]
+        self._log = log
+        self.restore()
+
+    def restore(self) -> None:
+        """Begin with what was kept."""
+        self.share: Share = AssetShare.restore(self.number, self.parts, DETECTOR, self.emitted)
+        self.restores += 1
+
+    def read(self, rng: random.Random) -> bool:
+        """Some records of each topic; whether there were any."""
+        some = False
+        for where in self._inputs:
+            start = self.share.fetched()[where.topic]
+            records = self._log[where][start : start + rng.randrange(400)]
+            if records:
+                self.share.put(Batch(where, start, records))
+                some = True
+        return some
+
+    def go_on(self, rng: random.Random) -> Step | None:
+        """Step, sometimes keep the state, sometimes die and come back."""
+        step = self.share.step(1)
+        if step is not None:
+            self.emitted = max(self.emitted, step.closed)
+        if rng.random() < 0.1:
+            self.parts.update(self.share.snapshot())
+        if rng.random() < 0.1:
+            self.restore()
+        return step
+
+
+class MarketOwner(Owner):
+    """The same for the market."""
+
+    def restore(self) -> None:
+        """Begin with what was kept."""
+        self.share = MarketShare.restore(self.parts, DETECTOR, PARTITIONS, 0, self.emitted)
+        self.restores += 1
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_shares_say_what_one_detector_says(seed: int) -> None:
+    """Read in any order, kept and restored at any time, the shares' signals are the detector's, each once."""
+    signals, rejects, beats = shared(logs(story()), seed)
+    assert differences(told(signals), expected()) == []
+    assert {signal.asset for signal in signals} > {MARKET, "BTC"}
+    assert beats > 0
+    assert rejects == []
+
+
+@pytest.mark.parametrize("price", [UNAPPLIED, UNCLOSED])
+def test_shares_quarantine_what_one_detector_quarantines(price: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever owns a share and whenever it changes hands, the same asset is set aside, and its record sent once."""
+    poisoned(monkeypatch)
+    events = list(story())
+    place = next(
+        at for at in range(len(events) * 6 // 10, len(events))
+        if isinstance(events[at], MarkPrice) and events[at].asset == "SOL"
+    )  # fmt: skip
+    poison = events[place]
+    second = poison.receive_time_us // MICROS
+    end = next(at for at in range(place, len(events)) if events[at].receive_time_us // MICROS > second)
+    for venue in VENUE_SHARES:  # all of them and last in their second, so that it is their median
+        events.insert(end, msgspec.structs.replace(poison, venue=venue, mark_price=price))
+    whole = Detector(DETECTOR)
+    want = told(whole.apply(events))
+    faults = [fault.reject for fault in whole.quarantine.take()]
+    assert len(faults) == 1
+    signals, rejects, _ = shared(logs(events), 3)
+    assert differences(told(signals), want) == []
+    assert rejects == faults
+
+
+def shared(log: dict[Partition, list[Record]], seed: int) -> tuple[list[Signal], list[Reject], int]:
+    """Run shares over topics as a group does; returns their signals, rejects and the number of heartbeats."""
+    rng = random.Random(seed)
+    market = MarketOwner(0, [SUMMARIES.name], log)
+    owners = [Owner(number, [topic.name for topic in MARKET_TOPICS], log) for number in range(PARTITIONS)]
+    signals: list[Signal] = []
+    rejects: list[Reject] = []
+    beats = 0
+    idle = 0
+    while idle < 20:
+        idle += 1
+        for owner in (*owners, market):
+            if owner.read(rng):
+                idle = 0
+            step = owner.go_on(rng)
+            for topic, number, _, value, headers in step.records if step else ():
+                record = codec.decode(topic.name, value, headers)
+                if topic is SUMMARIES:
+                    log[Partition(topic.name, number)].append(record)
+                elif topic is SIGNALS and isinstance(record, Signal):
+                    signals.append(record)
+                elif isinstance(record, Reject):
+                    rejects.append(record)
+                beats += isinstance(record, Heartbeat)
+    assert all(owner.restores > 0 for owner in (*owners, market))
+    return signals, rejects, beats
+
+
+def test_summaries_that_cannot_be_read_close_their_seconds() -> None:
+    """They are counted and passed over, and the market waits for nothing."""
+    share = MarketShare(DETECTOR, 1, 0)
+    where = Partition(SUMMARIES.name, 0)
+    share.put(Batch(where, 0, [Closed(0, 7, {}, msgspec.Raw(b'[["BTC",7,"nonsense"]]'), FORMAT)]))
+    assert share.step(1) == Step([], [], 7)
+    assert share.passed_over == 1
+
+
+def test_a_fault_of_the_market_is_kept_and_sent_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The market is set aside; an owner that takes over neither repeats the reject nor forgets the quarantine."""
+    share = MarketShare(DETECTOR, 1, 0)
+    where = Partition(SUMMARIES.name, 0)
+    batch = Batch(
+        where, 0, [Closed(0, 7, {}, msgspec.Raw(b'[["BTC",7,[],100.0,true,[false,false],["calm","calm"],[]]]'), FORMAT)]
+    )
+    monkeypatch.setattr(Market, "take", lambda self, summary: 1 // 0)
+    again = MarketShare.restore(share.snapshot(), DETECTOR, 1, 0, 7)
+    for each in (share, again):
+        each.put(batch)
+    step, repeated = share.step(1), again.step(1)
+    assert step is not None
+    assert repeated is not None
+    assert [record.topic for record in step.records] == [REJECTS]
+    assert repeated.records == []
+    kept = MarketShare.restore(share.snapshot(), DETECTOR, 1, 0, 7)
+    assert kept.quarantine.until == share.quarantine.until == {MARKET: 7 + LENGTH_S}
+
+
+def with_second_collector(
+    log: dict[Partition, list[Record]], ahead_s: int, from_us: int, to_us: int
+) -> dict[Partition, list[Record]]:
+    """The log with a copy of each record of a stretch of time, stamped by a clock that is ahead.
+
+    But for bars of trades: they have no id, so two collectors' count twice whatever their clocks say.
+    """
+    ahead_us = ahead_s * MICROS
+    found: dict[Partition, list[Record]] = defaultdict(list)
+    for where, records in log.items():
+        for record in records:
+            found[where].append(record)
+            assert isinstance(record, Event)
+            if from_us <= record.receive_time_us < to_us and not isinstance(record, TradeBar):
+                copy = replace(record, receive_time_us=record.receive_time_us + ahead_us)
+                if isinstance(record, Heartbeat):
+                    copy = replace(copy, event_time_us=copy.receive_time_us)
+                found[where].append(copy)
+    return found
+
+
+@pytest.mark.parametrize("ahead_s", [20 * 60, 3_600])
+def test_a_second_collector_that_is_ahead_changes_no_signal(ahead_s: int) -> None:
+    """Its clock is wrong for half a minute, before and into the cascade; the signals are those without it."""
+    begin_us = START_US + (CALM_S - 10) * MICROS
+    log = with_second_collector(logs(story()), ahead_s, begin_us, begin_us + 30 * MICROS)
+    assert differences(told(shared(log, 3)[0]), expected()) == []
+
+
+def beat_records(number: int, seconds: Iterable[int]) -> dict[Partition, list[Record]]:
+    """Every input of a share with a heartbeat in each of these seconds."""
+    return {
+        Partition(topic.name, number): [Heartbeat("okx", ALL, ALL, at * MICROS, at * MICROS, "liquidations")
+                                        for at in seconds]
+        for topic in MARKET_TOPICS
+    }  # fmt: skip
+
+
+def test_shares_step_back_from_the_future_after_a_restart() -> None:
+    """Stored state lies forty days ahead: assets and market go on with the present, and say so to each other."""
+    present = START_US // MICROS
+    future = present + 40 * 86_400
+    share, market = AssetShare.restore(0, {}, DETECTOR, 0), MarketShare(DETECTOR, 1, 0)
+    closed: list[Record] = []
+
+    def step(share: AssetShare) -> int:
+        taken = share.step(1)
+        assert taken is not None
+        closed.extend(
+            codec.decode(each.topic.name, each.value, ()) for each in taken.records if each.topic is SUMMARIES
+        )
+        return taken.closed
+
+    for where, records in beat_records(0, [future, future + 1]).items():
+        share.put(Batch(where, 0, records))
+    assert step(share) == future
+    before = len(closed)
+    parts = dict(share.snapshot())
+    again = AssetShare.restore(0, parts, DETECTOR, future)
+    for where, records in beat_records(0, range(present, present + 60)).items():
+        again.put(Batch(where, 2, records))
+    assert step(again) == present + 58
+    market.put(Batch(Partition(SUMMARIES.name, 0), 0, closed[:before]))
+    assert market.step(1) == Step([], [], future)
+    market.put(Batch(Partition(SUMMARIES.name, 0), before, closed[before:]))
+    market.step(1)
+    assert market.closed == present + 58
+    assert again.detector.steps_back == 1
+
+
+def test_a_snapshot_of_something_else_is_refused() -> None:
+    """State that is not understood decides wrongly, so there is no guessing."""
+    with pytest.raises(ValueError, match="not a snapshot"):
+        AssetShare.restore(0, {COMMON: b"\x01"}, DETECTOR, 0)
+    with pytest.raises(ValueError, match="not a snapshot"):
+        MarketShare.restore({COMMON: b"\x01"}, DETECTOR, 1, 0, 0)
+
+
+def test_the_markets_snapshot_of_another_version_is_refused() -> None:
+    """Its version is named, and that which is read."""
+    parts = MarketShare(DETECTOR, 1, 0).snapshot()
+    kept = msgspec.msgpack.decode(parts[COMMON])
+    other = {COMMON: msgspec.msgpack.encode([FORMAT - 1, *kept[1:]])}
+    with pytest.raises(ValueError, match=f"format {FORMAT - 1}, but this version reads {FORMAT}"):
+        MarketShare.restore(other, DETECTOR, 1, 0, 0)
+
+
+def test_what_another_version_told_the_market_is_passed_over() -> None:
+    """Its summaries would not be understood and are counted; the market goes on with this version's first word."""
+    share = MarketShare(DETECTOR, 1, 0)
+    older = msgspec.Raw(b'[["BTC",7,[],100.0,[false,false],[true,false],[]]]')
+    where = Partition(SUMMARIES.name, 0)
+    share.put(Batch(where, 0, [Closed(0, 7, {}, older)]))
+    assert share.step(1) is None
+    share.put(Batch(where, 1, [Closed(0, 8, {}, msgspec.Raw(b"[]"), FORMAT)]))
+    assert share.step(1) == Step([], [], 8)
+    assert share.fetched() == {SUMMARIES.name: 2}
+    assert share.passed_over == 1
