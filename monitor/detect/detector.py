@@ -25,6 +25,7 @@ from monitor.detect.scope import EpisodeSummary, Scope, episode_id
 from monitor.detect.settings import DetectorSettings
 from monitor.detect.view import NO_CONTEXT, AheadView, AssetView, DetectorView, EpisodeView, MarketView
 from monitor.model.events import (
+    ALL,
     MARKET,
     MICROS,
     SIDES,
@@ -305,7 +306,8 @@ class Detector:
         self.watermark.note(event.venue)
 
     def _gap(self, event: Gap) -> None:
-        self.holes.take(event, self.second)
+        for venue in sorted(self._heartbeats) if event.venue == ALL else (event.venue,):
+            self.holes.take(msgspec.structs.replace(event, venue=venue), self.second)
 
     # What others may read
 

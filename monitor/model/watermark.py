@@ -17,7 +17,7 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from monitor.model.events import MICROS, AnyEvent, Gap, Heartbeat
+from monitor.model.events import ALL, MICROS, AnyEvent, Gap, Heartbeat
 
 ACTIVE_US: Final = 60 * MICROS
 """A venue has a vote if its last record lies at most this far before the watermark."""
@@ -136,8 +136,8 @@ class Watermark:
             self._set_low()
 
     def note(self, venue: str) -> None:
-        """Note that a venue is active at the watermark."""
-        if self.reached_us - self.active.get(venue, 0) >= MICROS:
+        """Note that a venue is active at the watermark; a record of all of them gives none a vote."""
+        if venue != ALL and self.reached_us - self.active.get(venue, 0) >= MICROS:
             self.active = {**self.active, venue: self.reached_us}
 
     def take(self, record: AnyEvent) -> list[Placed]:

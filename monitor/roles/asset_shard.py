@@ -14,7 +14,7 @@ from monitor.bus.topics import MARKET_TOPICS, SIGNALS, SUMMARIES
 from monitor.detect.detector import FORMAT, Detector, asset_view, new_watermark
 from monitor.detect.settings import DetectorSettings
 from monitor.detect.view import AssetView
-from monitor.model.events import ALL, MICROS, MONITOR, Closed, Heartbeat, Signal
+from monitor.model.events import ALL, MICROS, MONITOR, Closed, Gap, Heartbeat, Signal
 from monitor.model.watermark import Mark, Watermark
 from monitor.roles.shard import COMMON, Step, after, outgoing, rejected
 
@@ -82,7 +82,11 @@ class AssetShare:
         return cls(partition, detector, positions, kept.closed, emitted)
 
     def put(self, batch: Batch) -> None:
-        """Take what was read of one topic."""
+        """Take what was read of one topic; a gap of removed records begins where reading had come to."""
+        first = batch.records[0]
+        if isinstance(first, Gap) and first.reason == "offsets_lost" and not first.from_us:
+            from_us = min(self._merge.lanes[batch.partition.topic].reached_us, first.to_us)
+            batch = batch._replace(records=[msgspec.structs.replace(first, from_us=from_us), *batch.records[1:]])
         self._merge.put(batch)
 
     def step(self, now_us: int) -> Step | None:

@@ -254,6 +254,8 @@ async def detecting(settings: Settings, clock: Callable[[], int] | None = None) 
             member.view(), member.counters.latency, lag=member.subscriber.lags(), loop_lag_s=pulse.lag_s,
             state_saved_us=member.kept_us(), summaries_passed_over=member.passed_over(),
             records_unreadable=member.unreadable.count,
+            records_lost=dict.fromkeys(member.subscriber.assignment(), 0) | member.subscriber.lost,
+            offset_resets=dict.fromkeys(member.subscriber.assignment(), 0) | member.subscriber.resets,
         )  # fmt: skip
 
     def time() -> Check:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
@@ -163,6 +163,8 @@ class GroupNotifier:
         self._connection = KafkaConnection.from_settings(settings.bus.kafka)
         self._group = f"{settings.notifier.group}-{channel.name}"
         self.unreadable = Unreadable(clock)
+        self.lost: dict[Partition, int] = {}
+        self.resets: dict[Partition, int] = {}
         self._subscriber = self._outside()
         self._joined = False
         assets = None if settings.notifier.assets == "all" else settings.notifier.assets
@@ -170,7 +172,7 @@ class GroupNotifier:
 
     def _outside(self) -> KafkaSubscriber:
         """Who has not joined yet."""
-        return KafkaSubscriber(
+        subscriber = KafkaSubscriber(
             self._connection,
             [SIGNALS],
             group=self._group,
@@ -179,6 +181,8 @@ class GroupNotifier:
             on_revoked=self._revoked,
             on_reject=self.unreadable,
         )
+        subscriber.lost, subscriber.resets = self.lost, self.resets  # counted on by whoever joins next
+        return subscriber
 
     async def run(self, rng: random.Random) -> None:
         """Page until cancelled. Raises ``OperatorError`` where the group cannot be joined at the start."""
@@ -261,6 +265,15 @@ async def _watch(settings: Settings) -> None:
         await asyncio.Event().wait()
 
 
+def _added(partitions: Iterable[Partition], counts: Iterable[Mapping[Partition, int]]) -> dict[Partition, int]:
+    """Sums by partition, 0 for those that no count has."""
+    sums = dict.fromkeys(partitions, 0)
+    for each in counts:
+        for partition, count in each.items():
+            sums[partition] = sums.get(partition, 0) + count
+    return sums
+
+
 @asynccontextmanager
 async def notifying(settings: Settings, clock: Callable[[], int] = wall_clock_us) -> AsyncIterator[str]:
     """Notifiers at work while the context lasts; gives the address of the metrics.
@@ -283,6 +296,8 @@ async def notifying(settings: Settings, clock: Callable[[], int] = wall_clock_us
         return Snapshot(
             lag=lag, loop_lag_s=pulse.lag_s, notifiers=[member.notifier.stats() for member in members],
             records_unreadable=sum(member.unreadable.count for member in members),
+            records_lost=_added(members[0].lags(), (member.lost for member in members)),
+            offset_resets=_added(members[0].lags(), (member.resets for member in members)),
         )  # fmt: skip
 
     metrics = MonitorMetrics(lambda: pulse.ask(snapshot))

@@ -257,3 +257,13 @@ def test_an_event_time_ahead_of_its_arrival_claims_no_more_than_that() -> None:
     watermark = new()
     take(watermark, [trade(START), trade(START + 40 * 86_400, START + 60)])
     assert watermark.reached_us == (START + 60) * MICROS
+
+
+def test_a_gap_of_all_venues_is_no_venue_with_a_vote() -> None:
+    """The majority is one of the venues that send records."""
+    watermark = new()
+    at_us = START * MICROS
+    watermark.take(trade(START))
+    watermark.take(Gap(ALL, ALL, ALL, at_us, at_us, "trades", at_us - 1, at_us, "offsets_lost"))
+    assert set(watermark.active) == {"bybit"}
+    assert seconds(take(watermark, [trade(START + HOUR)])) == [HOUR]

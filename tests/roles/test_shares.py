@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from monitor.bus import codec
 from monitor.bus.kafka.partitioner import Partitioner
 from monitor.bus.ports import Batch, Partition
-from monitor.bus.topics import MARKET_TOPICS, REJECTS, ROUTES, SIGNALS, SUMMARIES, WATERMARKED, Record
+from monitor.bus.topics import LIQUIDATIONS, MARKET_TOPICS, REJECTS, ROUTES, SIGNALS, SUMMARIES, WATERMARKED, Record
 from monitor.detect.detector import FORMAT, Detector
 from monitor.detect.market import Market
 from monitor.detect.quarantine import LENGTH_S
@@ -26,6 +26,7 @@ from monitor.model.events import (
     AnyEvent,
     Closed,
     Event,
+    Gap,
     Heartbeat,
     MarkPrice,
     Reject,
@@ -293,3 +294,28 @@ def test_what_another_version_told_the_market_is_passed_over() -> None:
     assert share.step(1) == Step([], [], 8)
     assert share.fetched() == {SUMMARIES.name: 2}
     assert share.passed_over == 1
+
+
+def test_a_gap_of_removed_records_begins_where_reading_had_come_to() -> None:
+    """Every exchange that beats is in a gap from the last record read to the first that is left, also when restored."""
+    names = [topic.name for topic in MARKET_TOPICS]
+    share = AssetShare.restore(0, {}, DETECTOR, 0)
+    start = 1_790_000_000
+
+    def beat(second: int) -> Heartbeat:
+        return Heartbeat("okx", ALL, ALL, second * MICROS, second * MICROS, "liquidations")
+
+    for name in names:
+        share.put(Batch(Partition(name, 0), 0, [beat(start), beat(start + 1)]))
+    share.step(1)
+    at_us = (start + 4) * MICROS
+    gap = Gap(ALL, ALL, ALL, at_us, at_us, "liquidations", 0, at_us, "offsets_lost")
+    for name in names:
+        lost = [Batch(Partition(name, 0), 499, [gap])] if name == LIQUIDATIONS.name else []
+        for batch in (*lost, Batch(Partition(name, 0), 500, [beat(start + 4), beat(start + 5), beat(start + 6)])):
+            share.put(batch)
+    share.step(1)
+    assert share.detector.holes.state() == {"okx": [((start + 1) * MICROS, at_us)]}
+    again = AssetShare.restore(0, share.snapshot(), DETECTOR, 0)
+    assert again.detector.holes.state() == share.detector.holes.state()
+    assert again.fetched() == {name: at.offset for name, at in share.positions().items()}

@@ -22,8 +22,8 @@ from monitor.bus import codec
 from monitor.bus.kafka.connection import KafkaConnection, explain_start, verify
 from monitor.bus.kafka.errors import BusError, explain
 from monitor.bus.ports import Batch, BusStats, Partition
-from monitor.bus.topics import Record, Topic
-from monitor.model.events import Reject
+from monitor.bus.topics import LIQUIDATIONS, STATE, TRADES, Record, Topic
+from monitor.model.events import ALL, Channel, Gap, Reject
 
 log = logging.getLogger(__name__)
 
@@ -32,6 +32,11 @@ POLL_RECORDS: Final = 2_000
 SESSION_TIMEOUT_MS: Final = 10_000
 """How soon a member that died gives up its partitions; Kafka's own default for a decade, and no shorter because the
 heartbeats share the event loop with the windows."""
+
+CHANNELS: Final[Mapping[str, Channel]] = {
+    LIQUIDATIONS.name: "liquidations", TRADES.name: "trades", STATE.name: "mark_price",
+}  # fmt: skip
+"""What is missing where records of a topic were removed before they were read."""
 
 Fetched = Mapping[TopicPartition, Sequence[ConsumerRecord[bytes, bytes]]]
 Change = Callable[[frozenset[Partition]], Awaitable[None]]
@@ -65,6 +70,8 @@ class KafkaSubscriber(ConsumerRebalanceListener):
     Attributes:
         received: records handed out.
         rejected: records that could not be decoded.
+        lost: by partition the records that were removed before they were read.
+        resets: by partition how often its offsets began anew, as those of a topic that was made anew do.
     """
 
     def __init__(
@@ -82,6 +89,9 @@ class KafkaSubscriber(ConsumerRebalanceListener):
     ) -> None:
         self.received = 0
         self.rejected = 0
+        self.lost: dict[Partition, int] = {}
+        self.resets: dict[Partition, int] = {}
+        self._unplaced: set[TopicPartition] = set()  # without a committed offset
         self._connection = connection
         self._topics = tuple(topics)
         self._names = {connection.name(topic): topic.name for topic in self._topics}
@@ -139,6 +149,7 @@ class KafkaSubscriber(ConsumerRebalanceListener):
             return []
         batches: list[Batch] = []
         for partition, messages in fetched.items():
+            batches += await self._lost_before(partition, messages[0])
             self._decode(partition, messages, batches)
             self._positions[partition] = messages[-1].offset + 1
         if len(self._positions) < len(self._consumer.assignment()):
@@ -153,6 +164,48 @@ class KafkaSubscriber(ConsumerRebalanceListener):
         with suppress(TimeoutError):
             async with asyncio.timeout(timeout_s):
                 await self._settled.wait()
+
+    async def _lost_before(self, where: TopicPartition, first: ConsumerRecord[bytes, bytes]) -> list[Batch]:
+        """Find out whether records between the last position and the first message read were removed unread.
+
+        What a detector misses comes as a gap of every venue at the offset before that message, without its beginning,
+        which the reader knows.
+        """
+        expected = self._positions.get(where)
+        try:
+            if expected is None and where not in self._unplaced:
+                expected = await self._consumer.committed(where)
+                if expected is None:
+                    self._unplaced.add(where)
+            if not expected or first.offset == expected:  # whoever begins with the topic has lost nothing
+                return []
+            begin = (await self._consumer.beginning_offsets([where]))[where]
+        except KafkaError as error:
+            raise self._explain(error) from error
+        partition = Partition(self._names[where.topic], where.partition)
+        if first.offset < expected:
+            self.resets[partition] = self.resets.get(partition, 0) + 1
+            log.error(
+                "%s/%d: reading goes on at offset %d, though it had come to %d: the topic was made anew or cut short",
+                where.topic, where.partition, first.offset, expected,
+            )  # fmt: skip
+        elif begin > expected:
+            count = first.offset - expected  # from start_at on: with latest more is passed over than was removed
+            self.lost[partition] = self.lost.get(partition, 0) + count
+            log.error(
+                "%s/%d: %d records from offset %d on were removed or passed over before they were read; keep them "
+                "for longer (retention.ms), or read sooner", where.topic, where.partition, count, expected,
+            )  # fmt: skip
+            if partition.topic in CHANNELS:
+                return [Batch(partition, first.offset - 1, [self._gap(partition.topic, first)])]
+        return []
+
+    def _gap(self, topic: str, first: ConsumerRecord[bytes, bytes]) -> Gap:
+        at_us = first.timestamp * 1000
+        if first.value is not None:
+            with suppress(msgspec.DecodeError):  # reported when its turn comes
+                at_us = getattr(codec.decode(topic, first.value, first.headers), "receive_time_us", 0) or at_us
+        return Gap(ALL, ALL, ALL, at_us, at_us, CHANNELS[topic], 0, at_us, "offsets_lost")
 
     def _decode(
         self, where: TopicPartition, messages: Sequence[ConsumerRecord[bytes, bytes]], batches: list[Batch]
@@ -209,7 +262,9 @@ class KafkaSubscriber(ConsumerRebalanceListener):
 
     def seek(self, partition: Partition, offset: int) -> None:
         """Read on from ``offset``, whatever the group committed."""
-        self._consumer.seek(self._topic_partition(partition), offset)
+        where = self._topic_partition(partition)
+        self._consumer.seek(where, offset)
+        self._positions[where] = offset
 
     async def ends(self, partitions: Iterable[Partition]) -> dict[Partition, int]:
         """The offsets behind the last record of each.

@@ -57,6 +57,8 @@ class Snapshot(NamedTuple):
         outputs: what is written beside the main work.
         summaries_passed_over: how often another version of the detector told the market something, or nothing readable.
         records_unreadable: records of Kafka that could not be decoded; None in a role that reads none.
+        records_lost: records of Kafka that were removed before they were read, by partition.
+        offset_resets: how often a partition's offsets began anew.
     """
 
     detector: DetectorView | None = None
@@ -71,6 +73,8 @@ class Snapshot(NamedTuple):
     summaries_passed_over: int = 0
     outputs: Sequence[OutputStats] = ()
     records_unreadable: int | None = None
+    records_lost: Mapping[Partition, int] = {}
+    offset_resets: Mapping[Partition, int] = {}
 
 
 class MonitorMetrics:
@@ -160,6 +164,19 @@ class MonitorMetrics:
                 "Records read from Kafka that could not be decoded and were passed over.",
                 (),
                 [((), snapshot.records_unreadable)],
+            )
+            place = ("topic", "partition")
+            yield counter(
+                "records_lost",
+                "Records that Kafka removed before they were read.",
+                place,
+                [((at.topic, str(at.partition)), lost) for at, lost in snapshot.records_lost.items()],
+            )
+            yield counter(
+                "offsets_reset",
+                "Times that a partition's offsets began anew, as those of a topic that was made anew do.",
+                place,
+                [((at.topic, str(at.partition)), times) for at, times in snapshot.offset_resets.items()],
             )
         if snapshot.detector is not None:
             yield counter(

@@ -7,15 +7,17 @@ from collections.abc import AsyncIterator
 # mypy: disable-error-code="no-untyped-call"
 import pytest
 from aiokafka import AIOKafkaProducer
+from aiokafka.admin import RecordsToDelete
+from aiokafka.structs import TopicPartition
 
 from monitor.bus import codec
-from monitor.bus.kafka.connection import KafkaConnection
+from monitor.bus.kafka.connection import KafkaConnection, administrator
 from monitor.bus.kafka.errors import BusError
 from monitor.bus.kafka.publisher import KafkaPublisher
 from monitor.bus.kafka.subscriber import KafkaSubscriber
 from monitor.bus.ports import Batch, Partition
 from monitor.bus.topics import CASCADE_STATE, TRADES
-from monitor.model.events import Reject, Trade
+from monitor.model.events import Gap, Reject, Trade
 from tests.bus import records as make
 from tests.bus.harness import KafkaHarness, by_partition, read, records_of
 
@@ -270,3 +272,68 @@ async def test_a_latest_reader_begins_at_the_end(bus: KafkaHarness) -> None:
     publisher.write([make.trade(1_000)])
     assert records_of(await read(subscriber, 1)) == [make.trade(1_000)]
     await subscriber.close()
+
+
+async def remove_before(bus: KafkaHarness, offsets: dict[Partition, int]) -> None:
+    """Have the broker remove what stands below these offsets, as retention does."""
+    async with administrator(bus.connection) as client:
+        prefix = bus.connection.topic_prefix
+        await client.delete_records(
+            {TopicPartition(prefix + at.topic, at.partition): RecordsToDelete(before) for at, before in offsets.items()}
+        )
+
+
+async def test_records_removed_before_they_were_read_are_stated(
+    bus: KafkaHarness, caplog: pytest.LogCaptureFixture
+) -> None:
+    """They are counted and logged by partition, and come as a gap of every exchange at the offset before the rest."""
+    where = Partition(TRADES.name, 0)
+    publisher = await bus.publisher()
+    publisher.write([make.trade(number, "BTC") for number in range(300)])
+    await publisher.flush()
+    first = await bus.subscriber([TRADES])
+    seen = await read(first, 300)
+    (where,) = by_partition(seen)
+    await first.commit({where: 100})
+    await first.close()
+    await remove_before(bus, {where: 250})
+    second = await bus.subscriber([TRADES])
+    batches = await read(second, 51)
+    (gap,) = batches[0].records
+    assert isinstance(gap, Gap)
+    assert (gap.venue, gap.channel, gap.reason, gap.from_us) == ("*", "trades", "offsets_lost", 0)
+    assert (batches[0].first_offset, batches[1].first_offset) == (249, 250)
+    (left,) = [batches[1].records[0]]
+    assert isinstance(left, Trade)
+    assert gap.to_us == left.receive_time_us
+    assert (second.lost, second.resets) == ({where: 150}, {})
+    assert "150 records from offset 100 on were removed" in caplog.text
+
+
+async def test_a_seek_below_what_is_left_is_stated_and_one_to_the_beginning_is_not(bus: KafkaHarness) -> None:
+    """A state's offset below the rest is a loss; whoever begins with the topic has lost nothing."""
+    publisher = await bus.publisher()
+    publisher.write([make.trade(number, "BTC") for number in range(300)])
+    await publisher.flush()
+    subscriber = await bus.subscriber([TRADES])
+    (where,) = by_partition(await read(subscriber, 300))
+    await remove_before(bus, {where: 200})
+    subscriber.seek(where, 0)
+    assert len(records_of(await read(subscriber, 100))) == 100
+    assert subscriber.lost == {}
+    subscriber.seek(where, 50)
+    assert len(records_of(await read(subscriber, 101))) == 101
+    assert subscriber.lost == {where: 150}
+
+
+async def test_a_topic_made_anew_is_stated(bus: KafkaHarness, caplog: pytest.LogCaptureFixture) -> None:
+    """An offset behind the topic's end goes on at its beginning, and says so."""
+    publisher = await bus.publisher()
+    publisher.write([make.trade(number, "BTC") for number in range(30)])
+    await publisher.flush()
+    subscriber = await bus.subscriber([TRADES])
+    (where,) = by_partition(await read(subscriber, 30))
+    subscriber.seek(where, 5_000)
+    assert len(records_of(await read(subscriber, 30))) == 30
+    assert (subscriber.lost, subscriber.resets) == ({}, {where: 1})
+    assert "reading goes on at offset 0, though it had come to 5000" in caplog.text
