@@ -93,7 +93,7 @@ def test_grafanas_own_types_allow_the_dashboards(tmp_path: Path) -> None:
             modules / ".bin" / "tsc", "--noEmit", "--strict", "--skipLibCheck", "--target", "es2022",
             "--module", "es2022", "--moduleResolution", "bundler", *tmp_path.glob("*.ts"),
         ],
-        capture_output=True, text=True, timeout=110, check=False, cwd=tmp_path,
+        capture_output=True, text=True, timeout=280, check=False, cwd=tmp_path,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout[:4000]
 
@@ -110,7 +110,7 @@ def node_modules() -> Path:
         shutil.copy(TYPES / "package.json", folder)
         (folder / "package-lock.json").write_bytes(lock)
         done = subprocess.run(
-            [npm, "ci", "--no-audit", "--no-fund"], cwd=folder, capture_output=True, text=True, timeout=90, check=False
+            [npm, "ci", "--no-audit", "--no-fund"], cwd=folder, capture_output=True, text=True, timeout=280, check=False
         )
         if done.returncode == 0:
             return folder / "node_modules"

@@ -29,6 +29,6 @@ def tool(name: str, package: str) -> str:
 
 def said(*command: str | Path) -> str:
     """Run a tool; what it said, which must have been successful."""
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=240, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout + done.stderr
