@@ -11,6 +11,7 @@ A fault of one asset stops nothing but that asset (:mod:`monitor.detect.quaranti
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
@@ -20,6 +21,7 @@ from monitor.detect.asset import Asset, Summary
 from monitor.detect.decide.visibility import Feeds
 from monitor.detect.gaps import Holes, recent
 from monitor.detect.market import Market
+from monitor.detect.plausibility import Excess, Exclusions, find_excess
 from monitor.detect.quarantine import Quarantine, QuarantinedError, ended
 from monitor.detect.scope import EpisodeSummary, Scope, episode_id
 from monitor.detect.settings import DetectorSettings
@@ -45,6 +47,8 @@ from monitor.model.events import (
 )
 from monitor.model.watermark import Mark, Watermark
 
+log = logging.getLogger(__name__)
+
 _ENCODER: Final = msgspec.msgpack.Encoder()
 
 LATE_S: Final = 2
@@ -58,6 +62,10 @@ STEPPED_BACK: Final = (
 """Note of the signal that ends an episode of what a step back dropped."""
 SILENT_S: Final = 5
 """A venue whose liquidation channel sent heartbeats and stopped for this long is in a gap."""
+
+
+class OtherFormat(ValueError):
+    """A snapshot that another version of the detector wrote; nothing is known to be wrong with it."""
 
 
 class Detector:
@@ -79,6 +87,7 @@ class Detector:
         self.duplicates: dict[str, int] = {}
         self.late: dict[str, int] = {}
         self.steps_back = 0
+        self.excluded = Exclusions()
         self.signals_by_phase: dict[str, int] = {"calm": 0, "building": 0, "cascade": 0, "relief": 0}
         self.quarantine = Quarantine()
         self.changed: dict[str, None] = {}  # assets that a snapshot since the last one would show otherwise
@@ -266,6 +275,12 @@ class Detector:
         return asset
 
     def _liquidation(self, event: Liquidation) -> None:
+        known = self.assets.get(event.asset)
+        if known is not None:
+            series = known.context.open_interest.series(event.venue, event.symbol)
+            if excess := find_excess(event, series, known.price, self.second):
+                self._exclude(event, known, excess)
+                return
         asset = self._asset(event.asset)
         venue = event.venue
         if not asset.seen.add(event.id, self.second):
@@ -275,6 +290,22 @@ class Detector:
             self.late[venue] = self.late.get(venue, 0) + 1
         asset.liquidation(event)
         self.liquidations += 1
+
+    def _exclude(self, event: Liquidation, asset: Asset, excess: Excess) -> None:
+        """Count an impossible liquidation instead of taking it; the first of a venue and reason is logged.
+
+        It leaves no trace but its id and the counts: the asset does not even count as heard in this second.
+        """
+        self.changed[asset.name] = None
+        if not asset.seen.add(event.id, self.second):
+            self.duplicates[event.venue] = self.duplicates.get(event.venue, 0) + 1
+            return
+        if (event.venue, excess) not in self.excluded.counts:
+            log.warning(
+                "%s: a liquidation of %s of %.0f USD at %s is impossible by the %s: left out, further ones are counted",
+                event.venue, event.symbol, event.notional_usd, event.price, excess,
+            )  # fmt: skip
+        self.excluded.add(event.venue, excess)
 
     def _trade(self, event: Trade) -> None:
         asset = self._asset(event.asset)
@@ -333,6 +364,7 @@ class Detector:
             self.quarantine.active(self.second), self.quarantine.faults, self.quarantine.passed_over,
             self.holes.ratios(self.second),
             ahead_view([self.watermark], self.steps_back),
+            self.excluded.view(),
         )  # fmt: skip
 
     # Restart
@@ -364,6 +396,7 @@ class Detector:
             "duplicates": self.duplicates, "late": self.late, "signals": self.signals_by_phase,
             "heartbeats": self._heartbeats, "beats": self._beats, "holes": self.holes.state(),
             "awake": list(self._awake), "summaries": self._summaries,
+            "excluded": self.excluded.state(),
             "market": self.market.state() if self.market is not None else None,
             "quarantine": self.quarantine.state(), "watermark": self.watermark.mark(),
         })  # fmt: skip
@@ -384,7 +417,7 @@ class Detector:
         except (msgspec.MsgspecError, KeyError, TypeError) as error:
             raise ValueError("not a snapshot of the detector") from error
         if found != FORMAT:
-            raise ValueError(f"snapshot of format {found}, but this version reads {FORMAT}")
+            raise OtherFormat(f"snapshot of format {found}, but this version reads {FORMAT}")
         self = cls(settings, with_market=with_market)
         try:
             self._load(state, assets)
@@ -399,6 +432,7 @@ class Detector:
         self._beats = state.get("beats", {})  # states of before restarts were gaps have neither
         self.holes.load(state.get("holes", {}))
         self.watermark = new_watermark(self.settings, msgspec.convert(state.get("watermark"), Mark | None))
+        self.excluded.load(state.get("excluded", []))  # absent from snapshots of earlier versions
         self._summaries = msgspec.convert(state["summaries"], list[Summary])
         if "quarantine" in state:  # absent from snapshots of earlier versions
             self.quarantine.load(state["quarantine"])

@@ -126,6 +126,7 @@ class DetectorView(NamedTuple):
     ``quarantined`` are the assets in quarantine, ``faults`` how often a record could not be applied or a second not be
     closed, and ``passed_over`` the records that were dropped because their asset was in quarantine. ``gap_ratios`` is
     the share of each window without liquidations of a venue because of a gap, by venue and window.
+    ``excluded`` counts impossible liquidations by venue and reason (:mod:`monitor.detect.plausibility`).
     """
 
     assets: Sequence[AssetView]
@@ -142,3 +143,4 @@ class DetectorView(NamedTuple):
     passed_over: int = 0
     gap_ratios: Mapping[tuple[str, str], float] = {}
     ahead: AheadView = AheadView()
+    excluded: Mapping[tuple[str, str], int] = {}

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from typing import Final
@@ -187,6 +188,7 @@ class Member:
             sum(each.passed_over for each in quarantines),
             self.gap_ratios(),
             self.ahead(),
+            sum((Counter(view.excluded) for view in views), Counter()),
         )  # fmt: skip
 
     def ahead(self) -> AheadView:

@@ -5,30 +5,73 @@ from __future__ import annotations
 import logging
 import os
 from pathlib import Path
+from typing import Final
 
-from monitor.detect.detector import Detector
+from monitor.detect.detector import Detector, OtherFormat
 from monitor.detect.settings import DetectorSettings
 from monitor.model.errors import OperatorError
+from monitor.model.validation import VOLUME
 
 log = logging.getLogger(__name__)
 
+SET_ASIDE: Final = ".unusable"
+"""Suffix of a state file that was set aside; a later one replaces it, so that restarts do not fill the disk."""
+TRIED_S: Final = 2
+"""Seconds that a copy of a restored state must be able to close."""
+UNUSABLE: Final = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
+"""What reading and trying a damaged state may raise, an overflow of a poisoned sum among it."""
+
 
 def load(path: Path | None, settings: DetectorSettings) -> Detector:
-    """The detector as it was saved, or a new one where there is no file.
+    """Return the detector as it was saved, or a new one where there is no file or the file is damaged.
+
+    A damaged file is set aside under another name, with the reason in the log, so that a restart is never worse than
+    a start. A file of another version is whole and is refused: starting anew would forget open episodes unasked.
 
     Raises:
-        OperatorError: the file is there but cannot be used; going on without it would forget open episodes unasked.
+        OperatorError: the file cannot be opened or set aside, or is of a format that this version does not read.
     """
     if path is None or not path.exists():
         return Detector(settings)
     try:
-        detector = Detector.restore(path.read_bytes(), settings)
-    except (OSError, ValueError) as error:
+        content = path.read_bytes()
+        detector = restore_tried(content, settings)
+    except (OSError, OtherFormat) as error:
         raise OperatorError(
             f"{path}: the detector's state cannot be read: {error}; move the file away to start anew"
         ) from None
+    except UNUSABLE as error:
+        _set_aside(path, error)
+        return Detector(settings)
     log.info("state of %d assets restored from %s", len(detector.assets), path)
     return detector
+
+
+def restore_tried(content: bytes, settings: DetectorSettings) -> Detector:
+    """Return the detector of a snapshot of which a copy was able to close seconds, show itself and be kept.
+
+    Raises:
+        ValueError: the snapshot is damaged or its sums are absurd; :class:`OtherFormat` if it is of another version.
+        ArithmeticError, AttributeError, LookupError, TypeError: the copy failed.
+    """
+    tried = Detector.restore(content, settings)
+    tried.advance(tried.second + TRIED_S)
+    for asset in tried.view().assets:
+        for window, totals in asset.windows.items():
+            if max(totals.long, totals.short) > VOLUME.high:
+                raise ValueError(f"{asset.asset}: liquidations of {window} exceed {VOLUME.high:g} USD")
+    tried.snapshot()
+    return Detector.restore(content, settings)
+
+
+def _set_aside(path: Path, reason: Exception) -> None:
+    """Rename an unusable state file. Raises :class:`OperatorError` where that fails."""
+    aside = path.with_name(path.name + SET_ASIDE)
+    try:
+        path.replace(aside)
+    except OSError as error:
+        raise OperatorError(f"{path}: the state is unusable ({reason!r}) and cannot be set aside: {error}") from None
+    log.error("%s: the state is unusable (%r): set aside as %s, the detector starts anew", path, reason, aside)
 
 
 def save(path: Path, snapshot: bytes) -> None:

@@ -157,7 +157,10 @@ class DeliverySettings(Section):
     )
     state_file: Path | None = Field(
         Path("state/detector.state"),
-        description="Detector's state with role `all`, so that a restart goes on; empty starts anew each time.",
+        description=(
+            "Detector's state with role `all`, so that a restart goes on; empty starts anew each time. A damaged file"
+            " is set aside with the suffix `.unusable` and an error in the log; that of another version is refused."
+        ),
     )
     journal_sync_s: float | None = Field(
         1.0,

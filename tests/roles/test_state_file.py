@@ -2,9 +2,11 @@ import logging
 import stat
 from pathlib import Path
 
+import msgspec
 import pytest
+from msgspec.structs import replace
 
-from monitor.detect.detector import Detector
+from monitor.detect.detector import FORMAT, Detector
 from monitor.detect.settings import DetectorSettings
 from monitor.model.errors import OperatorError
 from monitor.model.events import Liquidation
@@ -13,11 +15,14 @@ from monitor.roles import state_file
 SETTINGS = DetectorSettings()
 
 
+AT_US = 1_790_000_000_000_000
+LIQUIDATION = Liquidation("bybit", "BTCUSDT", "BTC", AT_US, AT_US, "long", 1_000.0, "complete", "a")
+
+
 def used() -> Detector:
     """A detector that has seen one liquidation."""
     detector = Detector(SETTINGS)
-    at_us = 1_790_000_000_000_000
-    detector.apply([Liquidation("bybit", "BTCUSDT", "BTC", at_us, at_us, "long", 1_000.0, "complete", "a")])
+    detector.apply([LIQUIDATION])
     return detector
 
 
@@ -41,22 +46,77 @@ def test_what_was_saved_is_loaded(tmp_path: Path, caplog: pytest.LogCaptureFixtu
     assert [kept.name for kept in path.parent.iterdir()] == ["detector.state"]
 
 
-@pytest.mark.parametrize("content", [b"", b"garbage", b"\x80", b"\x81\xa6format\x63"])
-def test_file_that_is_no_state_is_refused(tmp_path: Path, content: bytes) -> None:
-    """A file that cannot be understood is never taken for an empty one; the remedy is said."""
-    path = tmp_path / "detector.state"
+def assert_set_aside(path: Path, content: bytes, caplog: pytest.LogCaptureFixture) -> None:
+    """The content is kept under another name, the log gives both names, and the detector starts anew."""
     path.write_bytes(content)
+    caplog.clear()
+    assert state_file.load(path, SETTINGS).view().liquidations == 0
+    assert not path.exists()
+    assert path.with_name("detector.state.unusable").read_bytes() == content
+    assert "detector.state: the state is unusable" in caplog.text
+    assert "set aside as" in caplog.text
+
+
+@pytest.mark.parametrize("content", [b"", b"garbage", b"\x80", b"\x81\xa6format\x63"])
+def test_a_file_that_is_no_state_is_set_aside(tmp_path: Path, content: bytes, caplog: pytest.LogCaptureFixture) -> None:
+    """A file that cannot be understood costs its content and not the restart; a second one replaces the first."""
+    assert_set_aside(tmp_path / "detector.state", b"other garbage", caplog)
+    assert_set_aside(tmp_path / "detector.state", content, caplog)
+
+
+def test_every_cut_of_a_state_is_set_aside(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """A part of a state is none, wherever it ends."""
+    whole = used().snapshot()
+    for length in range(0, len(whole), max(1, len(whole) // 40)):
+        assert_set_aside(tmp_path / "detector.state", whole[:length], caplog)
+
+
+@pytest.mark.parametrize("usd", [2e12, 1.3e13, 1e22, 1e308])
+def test_a_state_of_absurd_sums_is_set_aside(usd: float, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """A state that was poisoned before numbers were checked never keeps the monitor from starting."""
+    path = tmp_path / "detector.state"
+    detector = used()
+    try:
+        detector.apply([replace(LIQUIDATION, id="poison", notional_usd=usd)])
+        detector.advance(detector.second + 1)
+        snapshot = detector.snapshot()
+    except OverflowError:  # such a sum cannot even be kept
+        return
+    assert_set_aside(path, snapshot, caplog)
+
+
+def test_a_state_of_another_format_is_refused(tmp_path: Path) -> None:
+    """A newer version's state is whole: it stays where it is, and the error names the remedy."""
+    path = tmp_path / "detector.state"
+    common, assets = msgspec.msgpack.decode(used().snapshot(), type=tuple[bytes, dict[str, bytes]])
+    newer = msgspec.msgpack.encode({**msgspec.msgpack.decode(common), "format": FORMAT + 1})
+    path.write_bytes(msgspec.msgpack.encode([newer, assets]))
     with pytest.raises(OperatorError, match=r"detector\.state: .* move the file away to start anew"):
         state_file.load(path, SETTINGS)
+    assert path.exists()
 
 
-def test_cut_file_is_refused(tmp_path: Path) -> None:
-    """Half a state is none."""
+def test_a_file_that_cannot_be_set_aside_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the directory is not writable, the operator is told instead of losing the file at the next save."""
     path = tmp_path / "detector.state"
-    whole = used().snapshot()
-    path.write_bytes(whole[: len(whole) // 2])
-    with pytest.raises(OperatorError, match="cannot be read"):
+    path.write_bytes(b"garbage")
+
+    def refuse(self: Path, target: Path) -> None:
+        raise OSError("read-only")
+
+    monkeypatch.setattr(Path, "replace", refuse)
+    with pytest.raises(OperatorError, match="cannot be set aside: read-only"):
         state_file.load(path, SETTINGS)
+
+
+def test_trying_a_state_changes_nothing_of_it(tmp_path: Path) -> None:
+    """The copy that is tried is thrown away: what is loaded is what was saved, in an open second too."""
+    path = tmp_path / "detector.state"
+    detector = used()
+    detector.advance(detector.second + 30)
+    detector.apply([replace(LIQUIDATION, id="b", receive_time_us=LIQUIDATION.receive_time_us + 31_000_000)])
+    state_file.save(path, detector.snapshot())
+    assert state_file.load(path, SETTINGS).snapshot() == detector.snapshot()
 
 
 def test_path_that_is_a_folder_is_refused(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, get_args
 
 from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
 
@@ -30,9 +30,13 @@ from monitor.deliver.metrics.feeds import asking_metrics, watch_metrics
 from monitor.deliver.metrics.outputs import output_metrics
 from monitor.deliver.metrics.paging import page_metrics
 from monitor.deliver.paging.notifier import NotifierStats
+from monitor.detect.plausibility import Excess
 from monitor.detect.view import AssetView, DetectorView, Histogram
 from monitor.model.events import MARKET, MICROS, Phase
 from monitor.storage.side_output import OutputStats
+
+REASONS: Final = get_args(Excess)
+"""Why a liquidation may be excluded; each venue's counters begin at zero, so that an increase is seen."""
 
 OTHER: Final = "other"
 """Label of everything beyond the assets that have series of their own."""
@@ -215,6 +219,13 @@ class MonitorMetrics:
         ):
             venues = dict.fromkeys([*self._venues, *counts])
             yield counter(name, help_text, ("venue",), [((venue,), counts.get(venue, 0)) for venue in venues])
+        venues = dict.fromkeys([*self._venues, *(venue for venue, _ in view.excluded)])
+        yield counter(
+            "liquidations_excluded",
+            "Liquidations left out of all sums, because they exceed the open interest or lie far from the price.",
+            ("venue", "reason"),
+            [((venue, reason), view.excluded.get((venue, reason), 0)) for venue in venues for reason in REASONS],
+        )
         yield gauge(
             "decided_timestamp_seconds",
             "Market time that the detector has reached; time() minus this is how far it is behind.",

@@ -267,6 +267,10 @@ class OpenInterest:
         series = self._series.get((venue, symbol))
         return series.last.micros / MICROS if series is not None else 0.0
 
+    def series(self, venue: str, symbol: str) -> Series | None:
+        """Return the samples of one symbol; None where there never was one."""
+        return self._series.get((venue, symbol))
+
     def change(self, window: str, second: int, venue: str | None = None) -> Change | None:
         """A window's change up to ``second``, of one venue or of all; None where too little is known of its far end."""
         length_s = INTEREST_WINDOWS[window]

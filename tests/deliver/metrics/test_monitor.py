@@ -57,6 +57,7 @@ def detector(*assets: AssetView) -> DetectorView:
         second=1_700_000_000,
         market=MarketView(0.4, (6.0, 0.0), "BTC", 2, 0.75),
         ahead=AheadView({"okx": 3_600.0}, {"okx": 4}, {"bybit": 5}, 6),
+        excluded={("bybit", "open_interest"): 4},
     )
 
 
@@ -101,6 +102,7 @@ def test_detector_counts_are_shown_with_known_labels_from_zero() -> None:
     assert value(samples, "source_ahead_records_total", venue="okx", outcome="placed") == 4
     assert value(samples, "source_ahead_records_total", venue="bybit", outcome="refused") == 5
     assert value(samples, "watermark_steps_back_total") == 6
+    assert value(samples, "liquidations_excluded_total", venue="bybit", reason="open_interest") == 4
     assert value(samples, "decided_timestamp_seconds") == 1_700_000_000
     assert value(samples, "symbols_stressed_ratio") == 0.4
     elsewhere = scrape(Snapshot(detector=detector()._replace(market=None)))
