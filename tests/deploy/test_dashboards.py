@@ -68,9 +68,7 @@ def test_colours_are_told_apart_by_the_colour_blind(uid: str) -> None:
 def test_panels_read_metrics_that_are_exported() -> None:
     """Each name is a family of ours; those of context and REST are known by their modules' text."""
     known = MonitorMetrics(lambda: FULL).exposition().decode()
-    sources = "".join(
-        (ROOT / "monitor" / "delivery" / f"{name}_metrics.py").read_text() for name in ("feed", "context")
-    )
+    sources = "".join((ROOT / "monitor/deliver/metrics" / f"{name}.py").read_text() for name in ("feeds", "context"))
     for expression in expressions():
         for name in re.findall(r"(?<!:)\bcascade_([a-z0-9_]+)", re.sub(r'"[^"]*"|by \([^)]*\)', "", expression)):
             bare = re.sub(r"_(bucket|total)$", "", name)
