@@ -29,13 +29,16 @@ class PagerDutySettings(Section):
     routing_key: SecretStr | None = Field(
         None,
         min_length=1,
-        description="Integration key of the service to page; meant for a secret file or the environment, never for "
-        "this file. Empty pages nobody.",
+        description="Integration key of the PagerDuty service to page. Set it in a secret file or the environment, "
+        "never in this file. Empty pages nobody.",
     )
     routing_key_file: Path | None = Field(
-        None, description="File that holds the key instead; read once at the start, its line end is dropped."
+        None, description="File that holds the key instead; it is read once at the start, and its line end is dropped."
     )
-    url: str = Field(EVENTS_API, description="Where events go; another region's address, or a stand-in for tests.")
+    url: str = Field(
+        EVENTS_API,
+        description="Address to which events are posted: PagerDuty's, another region's, or a stand-in for tests.",
+    )
 
     check_url = field_validator("url")(encrypted)
 
@@ -46,9 +49,13 @@ class HookSettings(Section):
     url: SecretStr | None = Field(
         None,
         min_length=1,
-        description="Where to POST; meant for a secret file or the environment. Empty posts nothing.",
+        description="Address to which pages are posted. Set it in a secret file or the environment, because whoever "
+        "has it can post there. Empty posts nothing.",
     )
-    url_file: Path | None = Field(None, description="File that holds the address instead.")
+    url_file: Path | None = Field(
+        None,
+        description="File that holds the address instead; it is read once at the start, and its line end is dropped.",
+    )
 
     @field_validator("url")
     @classmethod
@@ -61,31 +68,45 @@ class HookSettings(Section):
 class NotifierSettings(Section):
     """Who is paged, and about what."""
 
-    pagerduty: PagerDutySettings = Field(PagerDutySettings(), description="PagerDuty's Events API v2.")
-    webhook: HookSettings = Field(HookSettings(), description="Any program that takes JSON.")
-    slack: HookSettings = Field(HookSettings(), description="An incoming webhook of Slack, Mattermost or Rocket.Chat.")
+    pagerduty: PagerDutySettings = Field(
+        PagerDutySettings(), description="Settings of the channel to PagerDuty's Events API v2."
+    )
+    webhook: HookSettings = Field(
+        HookSettings(), description="Settings of the channel to any program that accepts JSON."
+    )
+    slack: HookSettings = Field(
+        HookSettings(),
+        description="Settings of the channel to an incoming webhook of Slack, Mattermost or Rocket.Chat.",
+    )
     assets: Annotated[Literal["all"] | tuple[str, ...], NoDecode] = Field(
-        "all", description="Whose cascades page; the market's always does. All, because the floors keep dust out."
+        "all",
+        description="Assets whose cascades are paged: `all`, or a list; cascades of the whole market always are. "
+        "All, because the dollar floors keep dust out.",
     )
     dashboard_url: str | None = Field(
         None,
-        description="Linked in each page; {asset}, {episode_id}, {from_ms} and {to_ms} are filled in. For the shipped "
-        "dashboard: https://grafana.example/d/cascade-asset?var-asset={asset}&from={from_ms}&to={to_ms}",
+        description="Address linked in each page, in which {asset}, {episode_id}, {from_ms} and {to_ms} are filled "
+        "in. For the shipped Grafana dashboard use "
+        "https://grafana.example/d/cascade-asset?var-asset={asset}&from={from_ms}&to={to_ms} with your "
+        "host.",
     )
     runbook_url: str | None = Field(
-        None, description="Linked in each page: docs/runbooks/cascade.md, where you keep it."
+        None, description="Address of the runbook linked in each page: your copy of docs/runbooks/cascade.md."
     )
     replay_command: str | None = Field(
         "cascade-monitor replay RECORDING --json",
-        description="Shown in each page: how to repeat what was decided from what was recorded.",
+        description="Command shown in each page that repeats the decision from the recording.",
     )
     state_file: Path | None = Field(
         Path("state/notifier.state"),
-        description="Open incidents with role `all`, so that a restart resolves them; empty forgets them. One file a "
-        "channel, its name appended. On Kafka they are kept with the group's offsets.",
+        description="File that keeps the open incidents with role `all`, so that they are resolved after a restart; "
+        "each channel appends its name. Empty forgets them. On Kafka they are kept with the group's "
+        "offsets.",
     )
     group: str = Field(
-        "cascade-notifier", min_length=1, description="Consumer group on Kafka; the channel's name is appended."
+        "cascade-notifier",
+        min_length=1,
+        description="Consumer group of the notifier on Kafka; each channel appends its name.",
     )
 
     split = field_validator("assets", mode="before")(split_commas)

@@ -26,30 +26,36 @@ ENV_DELIMITER: Final = "__"
 class VenueSettings(Section):
     """One exchange."""
 
-    enabled: bool = Field(True, description="Whether it is watched; a venue that is named is meant to be.")
+    enabled: bool = Field(
+        True,
+        description="Watch this exchange. True, because an exchange that is named in the file is meant to be watched.",
+    )
     symbols: Annotated[Literal["all"] | tuple[str, ...], NoDecode] = Field(
         "all",
-        description="`all`, or the venue's own instrument ids. All, because a cascade often starts in small coins.",
+        description="Instruments to watch: `all`, or a list of the exchange's own instrument ids. All, because a "
+        "cascade often starts in small coins.",
     )
     channels: Annotated[tuple[Channel, ...], NoDecode] = Field(
         ("liquidations", "trades", "mark_price", "open_interest", "volatility_index"),
-        description="What to subscribe to; a channel that the venue does not have is left out. Together they feed "
-        "every part of the score.",
+        description="Kinds of data to subscribe to; a kind that the exchange does not offer is left out. The "
+        "default feeds every part of the score.",
     )
     ws_url: str | None = Field(
         None,
         pattern=r"^wss?://[^\s@]+$",
-        description="Where to dial instead of the exchange's address: a proxy, a recorded or simulated exchange. Empty "
-        "is the address in the adapter.",
+        description="Websocket address used instead of the exchange's own: a proxy, or a recorded or simulated "
+        "exchange. Empty uses the address in the adapter.",
     )
     rest_url: str | None = Field(
-        None, pattern=r"^https?://[^\s@]+$", description="The same for the REST address of the instrument data."
+        None,
+        pattern=r"^https?://[^\s@]+$",
+        description="REST address used instead of the exchange's own. Empty uses the address in the adapter.",
     )
 
     accounts: Annotated[tuple[str, ...], NoDecode] = Field(
         (),
-        description="Accounts whose fills are read as well (hyperliquid: user addresses, at most 10): their fills show "
-        "liquidations that no public channel has. Empty reads the public channels alone.",
+        description="Accounts whose fills are read as well (hyperliquid: user addresses, at most 10), because their "
+        "fills contain liquidations that no public channel has. Empty reads the public channels only.",
     )
 
     split = field_validator("symbols", "channels", "accounts", mode="before")(split_commas)
@@ -67,39 +73,46 @@ class CollectorSettings(Section):
 
     trades: Literal["each", "bars"] = Field(
         "each",
-        description="Publish every trade, or 100 ms bars a symbol. Each, because nothing is lost; bars carry all "
-        "markets at a tenth of the records. While the bus is full, trades go out as bars in any case. Bars have no "
-        "ids: what two collectors of a venue publish as bars counts twice.",
+        description="Publish `each` trade, or `bars` of 100 ms per symbol. Each, because nothing is lost; bars "
+        "carry all markets with a tenth of the records. While the bus is full, trades are published as "
+        "bars in either case. Bars have no ids, so bars of one exchange from two collectors are counted "
+        "twice.",
     )
     instruments_cache: Path = Field(
         Path("state/instruments"),
-        description="Folder that keeps the exchanges' contract data, so that a start does not need their REST API.",
+        description="Folder that caches the exchanges' contract data, so that a start does not depend on their REST "
+        "API.",
     )
     max_frame_bytes: int = Field(
         LinkSettings().max_frame_bytes,
         ge=64 * 1024,
         le=256 * 1024 * 1024,
-        description="A larger frame is counted and costs a reconnect, bytes. Ten times the largest that is known (mark "
-        "prices of all symbols, snapshots).",
+        description="Largest websocket frame that is read, bytes; a larger one is counted and costs a reconnect. "
+        "The default is ten times the largest frame known (mark prices of all symbols, snapshots); a "
+        "larger value lets one frame take more memory.",
     )
     hold_s: float = Field(
         LinkSettings().hold_s,
         gt=0,
-        description="A socket that is not read for this long because the bus is full is closed, seconds, and what it "
-        "would have brought is a gap: exchanges cut slow readers after 20 s or more, and drop some of it before.",
+        description="Longest time for which a socket is not read because the bus is full, seconds; then it is "
+        "closed and what it would have brought is reported as a gap. Exchanges cut slow readers after "
+        "20 s or more and drop data before that, so a larger value risks losses that no gap states.",
     )
     history: bool = Field(
         True,
-        description="Load the open interest of the last thirty days at the start, where an exchange keeps it, so that "
-        "the long windows are warm on the first day; spread over minutes by the exchange's REST budget.",
+        description="Load the open interest of the last thirty days at the start from exchanges that keep it, so "
+        "that the long windows are warm on the first day. The requests are spread over minutes by the "
+        "exchange's REST budget.",
     )
     backfill: bool = Field(
         True,
-        description="Ask by REST for what a gap hid, where the exchange keeps it; the gap is then told again as "
-        "backfilled.",
+        description="Request the events that a gap hid by REST from exchanges that keep them; the gap is then "
+        "reported again as backfilled.",
     )
     record_path: Path | None = Field(
-        None, description="Write raw frames here while running (`.gz` compresses); empty records nothing."
+        None,
+        description="File to which raw frames are written while running (a name ending in `.gz` is compressed). "
+        "Empty records nothing.",
     )
 
 
@@ -109,8 +122,9 @@ class MemorySettings(Section):
     high_water: int = Field(
         HIGH_WATER,
         ge=1_000,
-        description="Records that may wait before the sockets are no longer read. A second of the worst minute known "
-        "(2025-10-10), about 25 MB.",
+        description="Records that may wait in the bus before the sockets are no longer read. The default is one "
+        "second of the busiest minute known (2025-10-10), about 25 MB; a larger value takes more memory "
+        "and lets decisions fall further behind before reading stops.",
     )
 
 
@@ -119,10 +133,15 @@ class BusSettings(Section):
 
     kind: Literal["memory", "kafka"] = Field(
         "memory",
-        description="`memory` for one process with role `all`, because it needs nothing else; `kafka` for more.",
+        description="Transport between the stages: `memory` within one process with role `all`, or `kafka` between "
+        "several. Memory, because it needs no other service.",
     )
-    memory: MemorySettings = Field(MemorySettings(), description="Read with kind `memory`.")
-    kafka: KafkaSettings = Field(KafkaSettings(), description="Read with kind `kafka`.")
+    memory: MemorySettings = Field(
+        MemorySettings(), description="Settings of the bus inside one process, used with kind `memory`."
+    )
+    kafka: KafkaSettings = Field(
+        KafkaSettings(), description="Settings of the bus between processes, used with kind `kafka`."
+    )
 
 
 class DeliverySettings(Section):
@@ -131,43 +150,43 @@ class DeliverySettings(Section):
     host: str = Field(
         "127.0.0.1",
         min_length=1,
-        description="Address that serves /metrics, /livez and /readyz. This machine only, because they are not "
-        "authenticated; 0.0.0.0 inside a container.",
+        description="Address on which /metrics, /livez, /readyz and the dashboard are served. This machine only, "
+        "because they are not authenticated; use 0.0.0.0 inside a container.",
     )
-    port: int = Field(9108, ge=0, le=65_535, description="Its port; 0 takes a free one and logs it.")
+    port: int = Field(9108, ge=0, le=65_535, description="TCP port of that address; 0 takes a free port and logs it.")
     page: bool = Field(
         True,
-        description="Serve the live page at `/` there: risk, phases, charts, episodes and feeds, without any request "
-        "to the outside.",
+        description="Serve the dashboard (the live page for users) at `/` of that address: risk, phases, charts, "
+        "episodes and feeds. It loads nothing from other hosts.",
     )
     assets: Annotated[tuple[str, ...], NoDecode] = Field(
-        (), description="Assets that always have their own metric series."
+        (), description="Assets that always have their own metric series, whatever their open interest."
     )
     max_assets: int = Field(
         200,
         ge=1,
         le=5_000,
-        description="Own series for this many assets, by open interest; the rest is folded into `other`, because a "
-        "scrape's cost and Prometheus' memory grow with the series.",
+        description="Number of assets with their own metric series, chosen by open interest; the rest is folded "
+        "into `other`. A larger value makes scrapes slower and Prometheus' memory larger, in proportion "
+        "to the series.",
     )
     signals_output: str | None = Field(
         None,
         min_length=1,
-        description="Write signals as JSON lines to this file, or to standard output with `-`; empty writes none.",
+        description="File to which signals are written as JSON lines, or `-` for standard output. Empty writes none.",
     )
     state_file: Path | None = Field(
         Path("state/detector.state"),
-        description=(
-            "Detector's state with role `all`, so that a restart goes on; empty starts anew each time. A damaged file"
-            " is set aside with the suffix `.unusable` and an error in the log; that of another version is refused."
-        ),
+        description="File that keeps the detector's state with role `all`, so that a restart continues where it "
+        "stopped. Empty starts without state each time. A damaged file is set aside with the suffix `.unusable` and "
+        "an error in the log; a file of another version is refused.",
     )
     journal_sync_s: float | None = Field(
         1.0,
         ge=0,
-        description="Seconds between two forced writes of the journal beside `state_file`: a loss of power loses as "
-        "much, and states it as a gap; 0 forces each one, empty leaves it to the operating system. "
-        "A killed process loses nothing in any case.",
+        description="Interval between two forced writes (fsync) of the journal beside `state_file`, seconds. A loss "
+        "of power loses at most this much, and it is reported as a gap; 0 forces each write, empty "
+        "leaves it to the operating system. A killed process loses nothing in any case.",
     )
 
     split = field_validator("assets", mode="before")(split_commas)
@@ -177,10 +196,11 @@ class LogSettings(Section):
     """What is said on standard error."""
 
     level: Literal["debug", "info", "warning", "error"] = Field(
-        "info", description="Least serious message that is shown; info is a few lines a minute."
+        "info", description="Lowest level of the messages that are logged. Info, which is a few lines a minute."
     )
     format: Literal["console", "json"] = Field(
-        "console", description="`console` for people, `json` for a log collector: one object a line."
+        "console",
+        description="Format of the log: `console` for people, or `json` with one object a line for a log collector.",
     )
 
 
@@ -196,18 +216,23 @@ class Settings(BaseSettings):
     )
 
     role: Role = Field(
-        "all", description="`all` in one process, because it needs nothing else; the other roles meet on Kafka."
+        "all",
+        description="Part of the monitor that this process runs. `all` in one process, because it needs no other "
+        "service; the other roles exchange records over Kafka.",
     )
     venues: dict[str, VenueSettings] = Field(
         default_factory=_every_venue,
-        description="The exchanges to watch, by name: those named here, or all that there is an adapter for.",
+        description="Exchanges to watch, by name. If the key is left out, every exchange that has an adapter is "
+        "watched.",
     )
-    collector: CollectorSettings = Field(CollectorSettings(), description="How the exchanges are read.")
-    bus: BusSettings = Field(BusSettings(), description="What carries records from stage to stage.")
-    detector: DetectorSettings = Field(DetectorSettings(), description="How a cascade is recognised.")
-    delivery: DeliverySettings = Field(DeliverySettings(), description="What goes out.")
-    notifier: NotifierSettings = Field(NotifierSettings(), description="Who is paged, and about what.")
-    log: LogSettings = Field(LogSettings(), description="What is said on standard error.")
+    collector: CollectorSettings = Field(CollectorSettings(), description="Settings of how the exchanges are read.")
+    bus: BusSettings = Field(BusSettings(), description="Settings of the bus that carries records from stage to stage.")
+    detector: DetectorSettings = Field(DetectorSettings(), description="Settings of how a cascade is recognised.")
+    delivery: DeliverySettings = Field(
+        DeliverySettings(), description="Settings of what is served and written: metrics, dashboard, signals and state."
+    )
+    notifier: NotifierSettings = Field(NotifierSettings(), description="Settings of who is paged, and about what.")
+    log: LogSettings = Field(LogSettings(), description="Settings of the log on standard error.")
 
     @classmethod
     def settings_customise_sources(

@@ -108,7 +108,7 @@ def test_unknown_key_names_file_key_and_nearest(tmp_path: Path, text: str, expec
 @pytest.mark.parametrize(
     ("text", "key", "expected"),
     [
-        ("delivery: {port: 70000}", "delivery.port", "should be less than or equal to 65535. Meaning: Its port"),
+        ("delivery: {port: 70000}", "delivery.port", "should be less than or equal to 65535. Meaning: TCP port of"),
         ("bus: {kind: hunter2-hunter2}", "bus.kind", "should be 'memory' or 'kafka'. Meaning: "),
         ("bus: {kafka: hunter2-hunter2}", "bus.kafka", "should be a valid dictionary"),
         ("bus: {kafka: {password: [hunter2-hunter2]}}", "bus.kafka.password", "should be a valid string"),

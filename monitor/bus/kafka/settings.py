@@ -16,64 +16,85 @@ class KafkaSettings(Section):
     """The bus between processes."""
 
     bootstrap_servers: str = Field(
-        "127.0.0.1:9092", min_length=1, description="Brokers to ask first, `host:port`, comma-separated."
+        "127.0.0.1:9092",
+        min_length=1,
+        description="Brokers to connect to first, as `host:port`, comma-separated. The others are found through them.",
     )
     security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = Field(
-        "PLAINTEXT", description="Plain suits a broker on this machine only; use SASL_SSL across a network."
+        "PLAINTEXT",
+        description="Security protocol of the connection. PLAINTEXT suits a broker on this machine only; use "
+        "SASL_SSL across a network.",
     )
     sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = Field(
-        "SCRAM-SHA-512", description="Read with SASL only; the strongest that Kafka has without Kerberos."
+        "SCRAM-SHA-512",
+        description="SASL mechanism, used with the SASL protocols only. The default is the strongest that Kafka has "
+        "without Kerberos.",
     )
-    username: str | None = Field(None, description="For SASL.")
+    username: str | None = Field(None, description="User name for SASL.")
     password: SecretStr | None = Field(
-        None, description="For SASL; meant for a secret file or the environment, never for this file."
+        None, description="Password for SASL. Set it in a secret file or the environment, never in this file."
     )
     password_file: Path | None = Field(
-        None, description="File that holds the password instead; read once at the start, its line end is dropped."
+        None,
+        description="File that holds the password instead; it is read once at the start, and its line end is dropped.",
     )
-    ssl_cafile: Path | None = Field(None, description="Authority's certificate; empty trusts the system's.")
-    ssl_certfile: Path | None = Field(None, description="This client's certificate, where the brokers ask for one.")
-    ssl_keyfile: Path | None = Field(None, description="Its key.")
-    client_id: str = Field("cascade-monitor", min_length=1, description="The name in the brokers' logs and quotas.")
+    ssl_cafile: Path | None = Field(
+        None, description="File with the certificate of the authority to trust. Empty trusts the system's authorities."
+    )
+    ssl_certfile: Path | None = Field(
+        None, description="File with this client's certificate, for brokers that require one."
+    )
+    ssl_keyfile: Path | None = Field(None, description="File with the key of this client's certificate.")
+    client_id: str = Field("cascade-monitor", min_length=1, description="Client name in the brokers' logs and quotas.")
     partitions: int = Field(
         PARTITIONS,
         ge=1,
-        description="Of every topic; another count is refused. 24 divides by 2, 3, 4, 6, 8 and 12; growing it later "
-        "moves keys between partitions.",
+        description="Number of partitions of every topic; a topic with another number is refused. 24, because it "
+        "divides by 2, 3, 4, 6, 8 and 12 detectors; raising it later moves keys between partitions.",
     )
     replication: int = Field(
-        3, ge=1, description="Copies of each partition, when a topic is created; 3 outlives one broker's loss."
+        3,
+        ge=1,
+        description="Copies of each partition when a topic is created. 3 survive the loss of one broker; a "
+        "development cluster of one broker needs 1.",
     )
     high_water: int = Field(
         HIGH_WATER,
         ge=1_000,
-        description="Records that a collector holds while brokers are away; then the sockets are no longer read, and "
-        "after `collector.hold_s` a gap is reported. 25 MB.",
+        description="Records that a collector holds while the brokers are away; then the sockets are no longer "
+        "read, and after `collector.hold_s` a gap is reported. The default is about 25 MB; a larger "
+        "value takes more memory and survives a longer outage without a gap.",
     )
     group: str = Field(
         "cascade-detector",
         min_length=1,
-        description="Consumer group that detectors share the work in; another one does all of it again.",
+        description="Consumer group within which detectors share the work. A second group repeats all of the work.",
     )
     instance_id: str | None = Field(
         None,
         min_length=1,
-        description="A detector's name within its group that a restart keeps, such as a StatefulSet's pod name: it "
-        "gets its partitions back at once. Empty hands them to the others at every restart.",
+        description="Name of a detector within its group that stays the same after a restart, such as a "
+        "StatefulSet's pod name, so that it gets its partitions back at once. Empty hands its "
+        "partitions to the others at every restart.",
     )
     session_timeout_s: float = Field(
         6.0,
         ge=1,
         le=300,
-        description="After this silence a detector counts as gone and the others take over, seconds: they are to be "
-        "warm within ten. No shorter, because a machine may stall for seconds.",
+        description="Time without a heartbeat after which a detector counts as lost and the others take over, "
+        "seconds. They must be warm within ten; a smaller value takes a machine that stalls for seconds "
+        "for a lost one, a larger value makes the takeover later.",
     )
     snapshot_s: float = Field(
         20.0,
         ge=0.1,
-        description="A detector's state is kept this often, seconds; whoever takes over reads again what came since.",
+        description="Interval between two snapshots of a detector's state, seconds. A detector that takes over "
+        "reads again what came since, so a larger value makes the takeover slower and the topics "
+        "smaller.",
     )
-    topic_prefix: str = Field("", description="Put before every topic's name: several monitors can share a cluster.")
+    topic_prefix: str = Field(
+        "", description="Text put before every topic's name, so that several monitors can share a cluster."
+    )
 
     @model_validator(mode="after")
     def _sasl_is_complete(self) -> Self:

@@ -16,7 +16,7 @@ class Holding(BaseModel):
 
     holder: str = Field(min_length=1, description="Name of the holder.")
     asset: str = Field(min_length=1, pattern=r"^[A-Z0-9:._-]+$", description="Canonical asset, upper case.")
-    quantity: PositiveFloat = Field(description="Held, in base units.")
+    quantity: PositiveFloat = Field(description="Quantity held, in base units.")
     average_cost_usd: PositiveFloat = Field(description="Average cost of one unit, USD.")
     equity_usd: PositiveFloat | None = Field(None, description="The holder's equity, USD, where it is known.")
     as_of: date = Field(description="Date of the figures.")
