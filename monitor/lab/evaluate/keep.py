@@ -26,21 +26,19 @@ from monitor.model.errors import OperatorError
 
 ROOT: Final = Path(monitor.__file__).parent
 DETECTS: Final = (
-    "monitor.model.symbols",
+    "monitor.model",
     "monitor.detect",
     "monitor.lab.evaluate.examine",
     "monitor.lab.evaluate.markets",
     "monitor.lab.evaluate.trials",
-    "monitor.model.events",
     "monitor.lab.onset",
     "monitor.lab.rolling",
     "monitor.lab.simulate.faults",
-    "monitor.model.validation",
 )
 """Modules and packages on which the result of every market depends."""
 SIMULATES: Final = ("monitor.lab.simulate.book", "monitor.lab.simulate.impact", "monitor.lab.simulate.world")
 """Modules and packages on which the result of a simulated market depends as well."""
-READS: Final = ("monitor.exchanges", "monitor.collect.recording", "monitor.cli.replay")
+READS: Final = ("monitor.exchanges", "monitor.collect", "monitor.cli.replay")
 """Modules and packages on which the result of recorded files depends as well."""
 
 
