@@ -7,6 +7,7 @@ import logging
 import random
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from typing import NamedTuple
 
 import uvloop
@@ -14,24 +15,22 @@ import uvloop
 from monitor.bus.memory import MemoryBus
 from monitor.bus.ports import Partition
 from monitor.bus.topics import MARKET_TOPICS, SIGNALS
-from monitor.collect.fleet_stats import FleetStats
 from monitor.collect.restart import Predecessors
-from monitor.deliver.dashboard.site import page_routes, sample
 from monitor.deliver.dashboard.state import Source
-from monitor.deliver.http import Check, HttpServer, routes
-from monitor.deliver.loop_health import Pulse
-from monitor.deliver.metrics.monitor import MonitorMetrics, Snapshot
+from monitor.deliver.http import Check
+from monitor.deliver.metrics.monitor import Snapshot
 from monitor.deliver.paging.notifier import Notifier
 from monitor.deliver.signal_lines import SignalLines
 from monitor.detect.detector import Detector, ahead_view
 from monitor.model.errors import OperatorError
 from monitor.model.events import Signal
 from monitor.roles import state_file
-from monitor.roles.clock import SteadyClock, monotonic_us
+from monitor.roles.clock import SteadyClock
 from monitor.roles.collector import Collecting, collecting
 from monitor.roles.decider import Decider
 from monitor.roles.journal import Journal
 from monitor.roles.notifier import faults, local_notifiers, run_local
+from monitor.roles.serving import serving
 from monitor.roles.time_check import time_check
 from monitor.settings import Settings
 from monitor.storage.side_output import SideOutput
@@ -99,7 +98,6 @@ async def monitoring(
         settings.delivery.journal_sync_s,
         pending,
     )
-    pulse = Pulse(monotonic_us)
     async with AsyncExitStack() as stack:
         if journal is not None:
             stack.callback(journal.close)
@@ -116,37 +114,23 @@ async def monitoring(
             *([lines.output] if lines else []),
             *([paged] if notifiers else []),
         ]
-        metrics = MonitorMetrics(
-            lambda: pulse.ask(lambda: _snapshot(bus, decider, at_work, notifiers, pulse, clock, outputs)),
-            settings.enabled_venues,
-            settings.delivery.assets,
-            settings.delivery.max_assets,
+        parts = _Parts(bus, decider, at_work, notifiers, clock, outputs)
+        url = await stack.enter_async_context(
+            serving(
+                settings.delivery,
+                snapshot=parts.snapshot,
+                checks=parts.checks,
+                work=[
+                    at_work.collector.run,
+                    decider.run,
+                    *([lines.run] if lines else []),
+                    *(partial(run_local, notifier, random.Random()) for notifier in notifiers),  # noqa: S311  # jitter
+                ],
+                venues=settings.enabled_venues,
+                page=_page(detector, at_work, clock),
+            )
         )
-        table = routes(
-            metrics.exposition, lambda: pulse.alive, lambda: _checks(decider, at_work, notifiers, pulse, clock)
-        )
-        page = Source(
-            detector.scopes,
-            lambda: detector.second,
-            lambda: _fleets(at_work),
-            clock,
-            lambda: detector.holes.ratios(detector.second),
-        )
-        if settings.delivery.page:
-            table |= page_routes(lambda: pulse.ask(page.state))
-        server = stack.enter_context(HttpServer(settings.delivery.host, settings.delivery.port, table))
-        work = [at_work.collector.run(), decider.run(), pulse.run(), *([lines.run()] if lines else [])]
-        work += [run_local(notifier, random.Random()) for notifier in notifiers]  # noqa: S311  # jitter
-        work += [sample(page)] if settings.delivery.page else []
-        async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(coroutine) for coroutine in work]
-            try:
-                yield Monitor(bus, detector, decider, at_work, server.url)
-            finally:
-                # In the data's order, so that what was collected is decided, and what was decided is written down.
-                for task in tasks:
-                    task.cancel()
-                    await asyncio.wait([task])
+        yield Monitor(bus, detector, decider, at_work, url)
 
 
 def _predecessors(detector: Detector) -> Predecessors:
@@ -159,50 +143,55 @@ def _predecessors(detector: Detector) -> Predecessors:
     return Predecessors(beats, alone=True)
 
 
-def _snapshot(
-    bus: MemoryBus,
-    decider: Decider,
-    at_work: Collecting,
-    notifiers: Sequence[Notifier],
-    pulse: Pulse,
-    clock: Callable[[], int],
-    outputs: Sequence[SideOutput],
-) -> Snapshot:
-    return Snapshot(
-        decider.detector.view(),
-        decider.latency,
-        _fleets(at_work),
-        {Partition("memory", 0): bus.waiting},
-        at_work.instruments_age_s(clock()),
-        pulse.lag_s,
-        [notifier.stats() for notifier in notifiers],
-        decider.saved_us,
-        at_work.store.failures,
-        outputs=[*at_work.outputs(), *(output.stats() for output in outputs)],
+class _Parts(NamedTuple):
+    """The parts of the process, as its metrics and its health read them."""
+
+    bus: MemoryBus
+    decider: Decider
+    at_work: Collecting
+    notifiers: Sequence[Notifier]
+    clock: Callable[[], int]
+    outputs: Sequence[SideOutput]
+
+    def snapshot(self) -> Snapshot:
+        """Take what a scrape shows."""
+        return Snapshot(
+            detector=self.decider.detector.view(),
+            decision_latency=self.decider.latency,
+            fleets=self.at_work.fleets(),
+            lag={Partition("memory", 0): self.bus.waiting},
+            instruments_age_s=self.at_work.instruments_age_s(self.clock()),
+            notifiers=[notifier.stats() for notifier in self.notifiers],
+            state_saved_us=self.decider.saved_us,
+            instruments_failures=self.at_work.store.failures,
+            outputs=[*self.at_work.outputs(), *(output.stats() for output in self.outputs)],
+        )
+
+    def checks(self) -> list[Check]:
+        """Check the state file, the feeds, the decided time and, where there are any, the notifiers."""
+        checks = [_state_check(self.decider), self.at_work.feeds(), self._time()]
+        if self.notifiers:
+            checks.append(faults([notifier.stats() for notifier in self.notifiers]))
+        return checks
+
+    def _time(self) -> Check:
+        detector = self.decider.detector
+        ahead = ahead_view([detector.watermark], detector.steps_back)
+        return time_check(detector.second, ahead, self.clock(), detector.settings.arrival.tolerance_seconds)
+
+
+def _page(detector: Detector, at_work: Collecting, clock: Callable[[], int]) -> Source:
+    return Source(
+        detector.scopes,
+        lambda: detector.second,
+        at_work.fleets,
+        clock,
+        lambda: detector.holes.ratios(detector.second),
     )
 
 
-def _fleets(at_work: Collecting) -> list[FleetStats]:
-    return [venue.fleet for venue in at_work.collector.stats() if venue.fleet is not None]
-
-
-def _checks(
-    decider: Decider, at_work: Collecting, notifiers: Sequence[Notifier], pulse: Pulse, clock: Callable[[], int]
-) -> list[Check]:
-    checks = [_state_check(decider), at_work.feeds(), pulse.ask(lambda: _time_check(decider, clock))]
-    if notifiers:
-        checks.append(pulse.ask(lambda: faults([notifier.stats() for notifier in notifiers])))
-    return checks
-
-
-def _time_check(decider: Decider, clock: Callable[[], int]) -> Check:
-    detector = decider.detector
-    ahead = ahead_view([detector.watermark], detector.steps_back)
-    return time_check(detector.second, ahead, clock(), detector.settings.arrival.tolerance_seconds)
-
-
 def _state_check(decider: Decider) -> Check:
-    """Whether the last save went well: a later one makes good what failed."""
+    """Check that the last save went well; a later one makes good an earlier failure."""
     state = decider.output.stats()
     return Check(
         "state", not state.failing, f"cannot be saved: {state.reason}" if state.failing else "saved as it should be"

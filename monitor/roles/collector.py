@@ -20,16 +20,17 @@ from monitor.collect.collector import Collector, CollectorSettings, WatchedVenue
 from monitor.collect.connection.session import SessionSettings
 from monitor.collect.connection.socket import LinkSettings
 from monitor.collect.fleet import FleetSettings
+from monitor.collect.fleet_stats import FleetStats
 from monitor.collect.recording import Recorder
 from monitor.collect.rest.client import Rest
 from monitor.collect.rest.instruments import InstrumentStore
 from monitor.collect.rest.jobs import AskingSettings
 from monitor.collect.restart import Predecessors
-from monitor.deliver.http import Check, HttpServer, feeds_check, routes
-from monitor.deliver.loop_health import Pulse
-from monitor.deliver.metrics.monitor import MonitorMetrics, Snapshot
+from monitor.deliver.http import Check, feeds_check
+from monitor.deliver.metrics.monitor import Snapshot
 from monitor.exchanges.registry import adapter_named
-from monitor.roles.clock import SteadyClock, monotonic_us
+from monitor.roles.clock import SteadyClock
+from monitor.roles.serving import serving
 from monitor.settings import Settings
 from monitor.storage.side_output import OutputStats, SideOutput
 
@@ -44,16 +45,20 @@ class Collecting(NamedTuple):
     recording: SideOutput | None = None
 
     def outputs(self) -> list[OutputStats]:
-        """How the outputs beside the feeds do."""
+        """Return the state of each output beside the feeds."""
         found = [self.store.output, *([self.recording] if self.recording else [])]
         return [output.stats() for output in found]
 
+    def fleets(self) -> list[FleetStats]:
+        """Return the connections' counts of each venue whose fleet has started."""
+        return [venue.fleet for venue in self.collector.stats() if venue.fleet is not None]
+
     def instruments_age_s(self, now_us: int) -> dict[str, float]:
-        """Age of the contract data by venue."""
+        """Return the age of the contract data by venue, seconds."""
         return {venue: table.age_s(now_us) for venue, table in self.store.tables.items()}
 
     def feeds(self) -> Check:
-        """Whether any venue is connected, and which are not."""
+        """Check that any venue is connected, and name those that are not."""
         connected = {
             venue.venue: venue.fleet is not None and bool(venue.fleet.total.connected)
             for venue in self.collector.stats()
@@ -125,27 +130,27 @@ async def _collect(settings: Settings, clock: Callable[[], int]) -> None:
     connection = KafkaConnection.from_settings(kafka)
     publisher = KafkaPublisher(connection, (*MARKET_TOPICS, REJECTS), clock=clock, high_water=kafka.high_water)
     await publisher.start()
-    pulse = Pulse(monotonic_us)
     try:
         last = LastBeats(connection, settings.enabled_venues)
         with collecting(settings, publisher, clock, Predecessors(last.of, alone=False)) as at_work:
-
-            def snapshot() -> Snapshot:
-                fleets = [venue.fleet for venue in at_work.collector.stats() if venue.fleet is not None]
-                waiting = {Partition("kafka", 0): publisher.stats().waiting}
-                ages = at_work.instruments_age_s(clock())
-                failures = at_work.store.failures
-                return Snapshot(
-                    fleets=fleets, lag=waiting, instruments_age_s=ages, loop_lag_s=pulse.lag_s,
-                    instruments_failures=failures, outputs=at_work.outputs(),
-                )  # fmt: skip
-
-            metrics = MonitorMetrics(lambda: pulse.ask(snapshot), settings.enabled_venues)
-            table = routes(metrics.exposition, lambda: pulse.alive, lambda: [at_work.feeds()])
-            with HttpServer(delivery.host, delivery.port, table) as server:
-                log.info("collecting %s; metrics at %s/metrics", ", ".join(settings.enabled_venues), server.url)
-                async with asyncio.TaskGroup() as group:
-                    group.create_task(at_work.collector.run())
-                    group.create_task(pulse.run())
+            async with serving(
+                delivery,
+                snapshot=lambda: _snapshot(at_work, publisher, clock),
+                checks=lambda: [at_work.feeds()],
+                work=[at_work.collector.run],
+                venues=settings.enabled_venues,
+            ) as url:
+                log.info("collecting %s; metrics at %s/metrics", ", ".join(settings.enabled_venues), url)
+                await asyncio.Event().wait()
     finally:
         await publisher.close()
+
+
+def _snapshot(at_work: Collecting, publisher: KafkaPublisher, clock: Callable[[], int]) -> Snapshot:
+    return Snapshot(
+        fleets=at_work.fleets(),
+        lag={Partition("kafka", 0): publisher.stats().waiting},
+        instruments_age_s=at_work.instruments_age_s(clock()),
+        instruments_failures=at_work.store.failures,
+        outputs=at_work.outputs(),
+    )

@@ -109,7 +109,14 @@ class Worker:
     """
 
     def __init__(
-        self, name: str, inputs: frozenset[Partition], home: int, restore: Restore, place: Place, counters: Counters
+        self,
+        name: str,
+        inputs: frozenset[Partition],
+        *,
+        home: int,
+        restore: Restore,
+        place: Place,
+        counters: Counters,
     ) -> None:
         self.name = name
         self.inputs = inputs

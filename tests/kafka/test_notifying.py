@@ -27,6 +27,7 @@ from monitor.deliver.paging.text import Links, Render, webhook
 from monitor.model.errors import OperatorError
 from monitor.model.events import Signal
 from monitor.roles import notifier as role
+from monitor.roles import notifier_progress
 from monitor.roles.clock import wall_clock_us
 from monitor.settings import Settings
 from tests.deliver.paging.events_api import Answer, EventsApi
@@ -260,7 +261,7 @@ async def test_a_group_whose_place_is_not_told_is_asked_again(
             raise BusError("Kafka: no answer")
         return await tell(connection, group, partitions)
 
-    monkeypatch.setattr(role, "committed", fails)
+    monkeypatch.setattr(notifier_progress, "committed", fails)
     with EventsApi() as pager, EventsApi() as hook:
         async with two_channels(kafka_connection, pager, hook, monkeypatch) as url:
             await publish(kafka_connection, EPISODE[1:])

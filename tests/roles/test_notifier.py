@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import random
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,13 +22,13 @@ from monitor.detect.detector import Detector
 from monitor.lab.demo.story import DETECTOR
 from monitor.model.errors import OperatorError
 from monitor.model.events import MICROS, AnyEvent, Liquidation, MarkPrice
-from monitor.roles.notifier import NOTE_BYTES, FileProgress, _note, channels, faults, local_notifiers, run_local
+from monitor.roles.notifier import channels, faults, local_notifiers, run_local
 from monitor.settings.notifier import NotifierSettings
 from monitor.storage.side_output import SideOutput
 from tests.deliver.paging.events_api import EventsApi
 from tests.deliver.paging.signals import T0
 from tests.deliver.paging.test_incidents import EPISODE
-from tests.deliver.paging.test_notifier import HERE, accepted, running, until
+from tests.deliver.paging.test_notifier import accepted, running, until
 
 OPEN = msgspec.json.encode([["BTC-long-20251124T160000Z", 2, content_mark(EPISODE[1]), 0]])
 
@@ -91,30 +91,6 @@ async def test_a_damaged_file_stops_the_start_in_words(api: EventsApi, tmp_path:
     (tmp_path / "state.pagerduty").write_bytes(OPEN[:9])
     with pytest.raises(OperatorError, match=r"state\.pagerduty: what was paged cannot be read.*move the file away"):
         local_notifiers(settings(api, tmp_path), MemoryBus(), Detector(), lambda: T0, SideOutput("notifier_state"))
-
-
-def test_a_file_that_cannot_be_read_stops_the_start_in_words(tmp_path: Path) -> None:
-    """A folder in its place, say."""
-    with pytest.raises(OperatorError, match="move the file away"):
-        FileProgress(tmp_path, SideOutput("notifier_state")).load()
-
-
-async def test_without_a_file_nothing_is_kept() -> None:
-    """An empty setting forgets."""
-    progress = FileProgress(None, SideOutput("notifier_state"))
-    await progress.save({HERE: 1}, {HERE: OPEN})
-    assert progress.load() == b""
-
-
-def test_more_incidents_than_an_offset_holds_lose_the_oldest(caplog: pytest.LogCaptureFixture) -> None:
-    """The newest stay, and the log says what was lost."""
-    pages = [[f"ASSET{number}-long-20251124T160000Z", number, "0a1b2c3d", 1] for number in range(200)]
-    kept = json.loads(_note(json.dumps(pages, separators=(",", ":")).encode()))
-    assert kept[-1] == pages[-1]
-    assert len(json.dumps(kept, separators=(",", ":"))) <= NOTE_BYTES
-    assert len(kept) > 60
-    assert "will not be resolved" in caplog.text
-    assert _note(OPEN) == OPEN.decode()
 
 
 @asynccontextmanager
@@ -188,6 +164,11 @@ def whipsaw(second: int) -> list[AnyEvent]:
     return [MarkPrice("bybit", "BTCUSDT", "BTC", at_us, at_us, price), *forced]
 
 
+def settled(work: Notifier) -> bool:
+    """The notifier has every answer: what it is stopped before, it has to send again."""
+    return work.stats().pending == 0
+
+
 async def test_restarts_amid_episodes_of_both_sides_page_nothing_more(api: EventsApi, tmp_path: Path) -> None:
     """An asset and the market with a long and a short episode each, restarted every five seconds: one incident each."""
     detector, bus, expected = Detector(DETECTOR), MemoryBus(), 0
@@ -200,6 +181,7 @@ async def test_restarts_amid_episodes_of_both_sides_page_nothing_more(api: Event
             expected += sum(undisturbed.take(each) is not None for each in signals)
             bus.write(signals)
             await accepted(api, expected)
+            await until(partial(settled, work))
         both.update(len(view.episodes) for view in detector.view().assets)
         detector, bus = Detector.restore(detector.snapshot(), DETECTOR), MemoryBus()
         (work,) = local_notifiers(settings(api, tmp_path), bus, detector, lambda: T0, SideOutput("notifier_state"))

@@ -1,0 +1,237 @@
+"""A detector process as a member of the consumer group: its shards of the work, and the records on their way to them.
+
+Partition N of all market topics is one shard; whoever holds the summaries' only partition judges the market. A
+rebalance leaves alone the shards that stay where they were.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable, Mapping
+from typing import Final, TypeVar
+
+from monitor.bus.kafka.connection import KafkaConnection, verify
+from monitor.bus.kafka.partitioner import Partitioner
+from monitor.bus.kafka.subscriber import KafkaSubscriber
+from monitor.bus.ports import Partition
+from monitor.bus.topics import CASCADE_STATE, LIQUIDATIONS, MARKET_TOPICS, REJECTS, SIGNALS, SNAPSHOTS, SUMMARIES
+from monitor.deliver.http import Check
+from monitor.detect.detector import ahead_view, market_view
+from monitor.detect.scope import Scope
+from monitor.detect.view import AheadView, DetectorView
+from monitor.model.events import MARKET
+from monitor.roles.asset_shard import AssetShare
+from monitor.roles.market_shard import MarketShare
+from monitor.roles.shard_owner import RECLAIM_BEATS, Counters, Place, Worker
+from monitor.roles.unreadable import Unreadable
+from monitor.settings import Settings
+
+log = logging.getLogger(__name__)
+
+Key = TypeVar("Key")
+
+POLL_S: Final = 0.25
+"""Longest wait for records before the reader looks again, seconds; records themselves wake it at once."""
+STOP_S: Final = 15.0
+"""Longest time for the last transactions at the end, seconds: orchestrators kill after 30 s or more."""
+
+
+class Member:
+    """This process in the group: its shares, and the records on their way to them."""
+
+    def __init__(self, settings: Settings, clock: Callable[[], int]) -> None:
+        kafka = settings.bus.kafka
+        self.counters = Counters()
+        self.workers: dict[str, Worker] = {}
+        self._settings = settings.detector
+        self.unreadable = Unreadable(clock)
+        self._connection = KafkaConnection.from_settings(kafka)
+        self._group: asyncio.TaskGroup | None = None
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._by_input: dict[Partition, Worker] = {}
+        self.subscriber = KafkaSubscriber(
+            self._connection,
+            (*MARKET_TOPICS, SUMMARIES),
+            group=kafka.group,
+            instance=kafka.instance_id,
+            session_timeout_ms=round(kafka.session_timeout_s * 1000),
+            on_assigned=self._assigned,
+            on_reject=self.unreadable,
+        )
+        self._place = Place(
+            connection=self._connection,
+            group=kafka.group,
+            subscriber=self.subscriber,
+            clock=clock,
+            snapshot_s=kafka.snapshot_s,
+            reclaim_s=RECLAIM_BEATS * kafka.session_timeout_s / 4,
+        )
+
+    async def run(self) -> None:
+        """Work until cancelled; then every share is kept and given back.
+
+        Raises:
+            OperatorError: Kafka cannot be used as it is, or a share cannot be restored.
+        """
+        try:
+            await verify(self._connection, (SIGNALS, CASCADE_STATE, SNAPSHOTS, SUMMARIES, REJECTS), "Write")
+            async with asyncio.TaskGroup() as group:
+                self._group = group
+                try:
+                    await self.subscriber.start()
+                    await self._read()
+                finally:
+                    self._group = None
+                    await self._give_back()
+        finally:
+            await self.subscriber.close()
+
+    async def _read(self) -> None:
+        while True:
+            for batch in await self.subscriber.poll(POLL_S):
+                worker = self._by_input.get(batch.partition)
+                if worker is not None:
+                    worker.put(batch)
+
+    async def _give_back(self) -> None:
+        for worker in self.workers.values():
+            worker.stop()
+        if self._tasks:
+            await asyncio.wait(self._tasks.values(), timeout=STOP_S)
+        for task in self._tasks.values():
+            task.cancel()
+
+    async def _assigned(self, partitions: frozenset[Partition]) -> None:
+        """Leave shares that are another's now, go on with those that stay, and take up new ones."""
+        if self._group is None:
+            return
+        wanted = self._shares(partitions)
+        for name in self.workers.keys() - wanted.keys():
+            del self.workers[name]
+            self._tasks.pop(name).cancel()
+        for name, inputs in wanted.items():
+            worker = self.workers.get(name)
+            if worker is None:
+                worker = self.workers[name] = self._worker(name, inputs)
+                self._tasks[name] = self._group.create_task(worker.run(), name=name)
+            worker.attach()
+        self._by_input = {each: worker for worker in self.workers.values() for each in worker.inputs}
+        log.info("shares of this member: %s", ", ".join(sorted(wanted)) or "none, the others do it all")
+
+    def _shares(self, partitions: Iterable[Partition]) -> dict[str, frozenset[Partition]]:
+        shares = {}
+        for topic, number in partitions:
+            if topic == LIQUIDATIONS.name:
+                shares[f"assets-{number}"] = frozenset(Partition(each.name, number) for each in MARKET_TOPICS)
+            elif topic == SUMMARIES.name:
+                shares["market"] = frozenset([Partition(topic, number)])
+        return shares
+
+    def _worker(self, name: str, inputs: frozenset[Partition]) -> Worker:
+        number = min(each.partition for each in inputs)
+        settings, count = self._settings, self._connection.partitions
+        if name == "market":
+            home = Partitioner(count).partition(MARKET)
+            return Worker(
+                name,
+                inputs,
+                home=home,
+                restore=lambda parts, emitted: MarketShare.restore(parts, settings, count, home, emitted),
+                place=self._place,
+                counters=self.counters,
+            )
+        return Worker(
+            name,
+            inputs,
+            home=number,
+            restore=lambda parts, emitted: AssetShare.restore(number, parts, settings, emitted),
+            place=self._place,
+            counters=self.counters,
+        )
+
+    def view(self) -> DetectorView:
+        """The shares of this member, as a detector's view."""
+        shares = [worker.share for worker in self.workers.values() if worker.share is not None]
+        detectors = [share.detector for share in shares if isinstance(share, AssetShare)]
+        views = [detector.view() for detector in detectors]
+        markets = [share for share in shares if isinstance(share, MarketShare)]
+        quarantines = [*(each.quarantine for each in detectors), *(each.quarantine for each in markets)]
+        return DetectorView(
+            assets=[each for share in shares for each in share.views()],
+            signals_by_phase=dict(self.counters.signals_by_phase),
+            liquidations=sum(view.liquidations for view in views),
+            liquidated_usd=(
+                sum(view.liquidated_usd[0] for view in views),
+                sum(view.liquidated_usd[1] for view in views),
+            ),
+            duplicates_by_venue=_added(view.duplicates_by_venue for view in views),
+            late_by_venue=_added(view.late_by_venue for view in views),
+            venues_in_gap=sorted({venue for view in views for venue in view.venues_in_gap}),
+            second=min((view.second for view in views), default=0),
+            market=next((market_view(each.market, each.closed) for each in markets), None),
+            quarantined=sorted(
+                [name for view in views for name in view.quarantined]
+                + [name for each in markets for name in each.quarantine.active(each.closed)]
+            ),
+            faults=sum(each.faults for each in quarantines),
+            passed_over=sum(each.passed_over for each in quarantines),
+            gap_ratios=self.gap_ratios(),
+            ahead=self.ahead(),
+            excluded=_added(view.excluded for view in views),
+        )
+
+    def ahead(self) -> AheadView:
+        """Return what the shares of this member did not believe."""
+        shares = [worker.share for worker in self.workers.values()]
+        assets = [share for share in shares if isinstance(share, AssetShare)]
+        watermarks = [watermark for share in assets for watermark in share.watermarks()]
+        return ahead_view(watermarks, sum(share.detector.steps_back for share in assets))
+
+    def scopes(self) -> list[Scope]:
+        """The assets of the shares of this member, and the market if it judges it."""
+        found: list[Scope] = []
+        for worker in self.workers.values():
+            if isinstance(worker.share, AssetShare):
+                found += worker.share.detector.scopes()
+            elif isinstance(worker.share, MarketShare):
+                found.append(worker.share.market)
+        return found
+
+    def second(self) -> int:
+        """The last second that every share of assets reached; 0 without shares."""
+        shares = [worker.share for worker in self.workers.values()]
+        return min((share.detector.second for share in shares if isinstance(share, AssetShare)), default=0)
+
+    def gap_ratios(self) -> dict[tuple[str, str], float]:
+        """By venue and window the share that is missing because of a gap; every share sees the same gaps."""
+        found: dict[tuple[str, str], float] = {}
+        for worker in self.workers.values():
+            if isinstance(worker.share, AssetShare):
+                detector = worker.share.detector
+                for key, ratio in detector.holes.ratios(detector.second).items():
+                    found[key] = max(ratio, found.get(key, 0.0))
+        return found
+
+    def kept_us(self) -> int:
+        """When the share that waited longest was last kept; 0 without shares."""
+        return min((worker.kept_us for worker in self.workers.values() if worker.share is not None), default=0)
+
+    def passed_over(self) -> int:
+        """How often another version told the market something, where this member judges it."""
+        shares = [worker.share for worker in self.workers.values()]
+        return sum(share.passed_over for share in shares if isinstance(share, MarketShare))
+
+    def ready(self) -> Check:
+        """Whether every share is restored."""
+        restored = sum(worker.share is not None for worker in self.workers.values())
+        return Check("shares", restored == len(self.workers), f"{restored} of {len(self.workers)} shares restored")
+
+
+def _added(counts: Iterable[Mapping[Key, int]]) -> dict[Key, int]:
+    """Return the sums by key; a count of zero stays, so that its metric does."""
+    sums: dict[Key, int] = {}
+    for each in counts:
+        for key, count in each.items():
+            sums[key] = sums.get(key, 0) + count
+    return sums

@@ -1,0 +1,182 @@
+"""How far a notifier's channel has paged: kept in a local file, or with the offsets of a consumer group of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from monitor.bus.kafka.connection import KafkaConnection
+from monitor.bus.kafka.errors import BusError
+from monitor.bus.kafka.subscriber import KafkaSubscriber
+from monitor.bus.kafka.transactions import committed
+from monitor.bus.ports import Batch, Partition
+from monitor.bus.topics import SIGNALS
+from monitor.deliver.paging.channel import Channel
+from monitor.deliver.paging.notifier import Notifier
+from monitor.model.errors import OperatorError
+from monitor.roles import state_file
+from monitor.roles.unreadable import Unreadable
+from monitor.settings import Settings
+from monitor.storage.side_output import SideOutput
+
+log = logging.getLogger(__name__)
+
+SAVE_S: Final = 1.0
+"""Longest wait of the next page for a slow disk, seconds."""
+NOTE_BYTES: Final = 4000
+"""Longest note that is kept with an offset, bytes: Kafka refuses above 4096 (``offset.metadata.max.bytes``)."""
+
+
+class FileProgress:
+    """Open incidents in a local file, for one process without Kafka; there is nothing to read again there.
+
+    Args:
+        path: the file, None for none.
+        output: writes it.
+    """
+
+    def __init__(self, path: Path | None, output: SideOutput) -> None:
+        self._output = output
+        self._path = path
+        self._kept = b""
+
+    def load(self) -> bytes:
+        """The incidents that were open; empty where there is no file. Raises ``OperatorError`` if it cannot be read."""
+        if self._path is None or not self._path.exists():
+            return b""
+        try:
+            self._kept = self._path.read_bytes()
+        except OSError as error:
+            raise OperatorError(f"{self._path}: what was paged cannot be read: {error}; move the file away") from None
+        return self._kept
+
+    async def save(self, offsets: Mapping[Partition, int], states: Mapping[Partition, bytes]) -> None:
+        """Have the file replaced where anything changed. Raises ``OSError`` where that is not done soon."""
+        state = next(iter(states.values()))
+        if self._path is not None and state != self._kept:
+            self._output.put(partial(state_file.save, self._path, state), size=len(state), key=str(self._path))
+            self._kept = state
+            if not await asyncio.to_thread(self._output.settled, SAVE_S):
+                raise OSError(self._output.stats().reason or "the disk is slow")
+
+
+class GroupNotifier:
+    """One channel of role ``notifier``: a group of its own, so that a channel that is down holds up no other.
+
+    It is its notifier's reader and progress. Where reading fails it leaves the group and joins anew with the next
+    :meth:`poll`: what was read and not kept is read again. The open incidents of a partition are its offset's metadata.
+
+    Raises:
+        OperatorError: Kafka cannot be used as it is.
+    """
+
+    def __init__(self, channel: Channel, settings: Settings, clock: Callable[[], int]) -> None:
+        self._connection = KafkaConnection.from_settings(settings.bus.kafka)
+        self._group = f"{settings.notifier.group}-{channel.name}"
+        self.unreadable = Unreadable(clock)
+        self.lost: dict[Partition, int] = {}
+        self.resets: dict[Partition, int] = {}
+        self._subscriber = self._outside()
+        self._joined = False
+        assets = None if settings.notifier.assets == "all" else settings.notifier.assets
+        self.notifier = Notifier(channel, self, self, clock, assets)
+
+    def _outside(self) -> KafkaSubscriber:
+        """Who has not joined yet."""
+        subscriber = KafkaSubscriber(
+            self._connection,
+            [SIGNALS],
+            group=self._group,
+            start_at="latest",  # a new channel pages what happens, not what did
+            on_assigned=self._assigned,
+            on_revoked=self._revoked,
+            on_reject=self.unreadable,
+        )
+        subscriber.lost, subscriber.resets = self.lost, self.resets  # counted on by whoever joins next
+        return subscriber
+
+    async def run(self, rng: random.Random) -> None:
+        """Page until cancelled. Raises ``OperatorError`` where the group cannot be joined at the start."""
+        try:
+            await self._join()
+            await self.notifier.run(rng)
+        finally:
+            await self.notifier.close()
+
+    async def _join(self) -> None:
+        await self._subscriber.start()
+        self._joined = True
+
+    async def poll(self, timeout_s: float) -> list[Batch]:
+        """What the member reads. Raises what made it leave."""
+        try:
+            if not self._joined:
+                await self._join()
+            return await self._subscriber.poll(timeout_s)
+        except Exception:
+            await self._leave()
+            raise
+
+    async def _leave(self) -> None:
+        left, self._subscriber, self._joined = self._subscriber, self._outside(), False
+        self.notifier.forget()
+        await left.close()
+
+    async def _assigned(self, partitions: frozenset[Partition]) -> None:
+        found = await committed(self._connection, self._group, partitions)
+        for partition, (offset, note) in found.items():
+            try:
+                self.notifier.restore(partition, (note or "").encode())
+            except ValueError as error:
+                self._forget(partition, offset, note, error)
+        # Kept at once, so that what comes now is read again if this process dies before it could page.
+        for partition, end in (await self._subscriber.ends(partitions - found.keys())).items():
+            self._subscriber.seek(partition, end)
+            self.notifier.begin(partition, end)
+        log.info("%s reads %d partitions of the signals", self._group, len(partitions))
+
+    def _forget(self, partition: Partition, offset: int, note: str, error: ValueError) -> None:
+        """Without its open incidents the channel pages what comes; without reading on it would page nobody."""
+        self.notifier.begin_anew(partition, offset)
+        log.error(
+            "the open incidents that group %s keeps with its offset of %s/%d cannot be read (%s): %r. They are "
+            "forgotten and reading goes on at %d: close by hand those whose episode is over "
+            "(docs/runbooks/notifier-forgot.md)",
+            self._group, self._connection.name(SIGNALS), partition.partition, error, note, offset,
+        )  # fmt: skip
+
+    async def _revoked(self, partitions: frozenset[Partition]) -> None:
+        self.notifier.forget(partitions)
+
+    async def save(self, offsets: Mapping[Partition, int], states: Mapping[Partition, bytes]) -> None:
+        """Commit. Raises ``OSError`` where the brokers refuse."""
+        try:
+            await self._subscriber.commit(offsets, {where: _note(state) for where, state in states.items()})
+        except BusError as error:
+            raise OSError(str(error)) from error
+
+    async def close(self) -> None:
+        """Leave the group."""
+        await self._subscriber.close()
+
+    def lags(self) -> Mapping[Partition, int]:
+        """Signals still to be read, by partition."""
+        return self._subscriber.lags()
+
+
+def _note(state: bytes) -> str:
+    """The newest incidents that fit; sixty a partition do."""
+    if len(state) <= NOTE_BYTES:
+        return state.decode()
+    pages = msgspec.json.decode(state, type=list[msgspec.Raw])
+    while len(msgspec.json.encode(pages)) > NOTE_BYTES:
+        del pages[0]
+    log.error("more incidents are open in a partition than its offset can hold; the oldest will not be resolved")
+    return msgspec.json.encode(pages).decode()

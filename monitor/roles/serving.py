@@ -1,0 +1,79 @@
+"""Runs a role's tasks beside its HTTP server: metrics, health and, where asked for, the live page."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+from monitor.deliver.dashboard.site import page_routes, sample
+from monitor.deliver.dashboard.state import Source
+from monitor.deliver.http import Check, HttpServer, Route, routes
+from monitor.deliver.loop_health import Pulse
+from monitor.deliver.metrics.monitor import MonitorMetrics, Snapshot
+from monitor.roles.clock import monotonic_us
+from monitor.settings.tree import DeliverySettings
+
+Work = Callable[[], Coroutine[Any, Any, None]]
+"""Starts a task that runs until it is cancelled."""
+
+
+@asynccontextmanager
+async def serving(
+    delivery: DeliverySettings,
+    *,
+    snapshot: Callable[[], Snapshot],
+    checks: Callable[[], Sequence[Check]],
+    work: Sequence[Work],
+    venues: Iterable[str] = (),
+    page: Source | None = None,
+) -> AsyncIterator[str]:
+    """Serve and work while the context lasts; yield the server's address.
+
+    Args:
+        delivery: where to listen, and which assets have metrics of their own.
+        snapshot: takes the state that a scrape shows; the event loop's lag is added to it.
+        checks: the conditions of readiness.
+        work: the tasks, in the order of the data: each is cancelled and awaited before the next, so that what was
+            collected is decided, and what was decided is written.
+        venues: their counters start at zero instead of being absent.
+        page: what the live page shows; None in a role without one.
+
+    ``snapshot``, ``checks`` and ``page`` are called on the event loop, whatever thread a request is answered from.
+
+    Raises:
+        OSError: the port is taken.
+        ExceptionGroup: a task failed.
+    """
+    pulse = Pulse(monotonic_us)
+    shown = page if delivery.page else None
+
+    def take() -> Snapshot:
+        return pulse.ask(snapshot)._replace(loop_lag_s=pulse.lag_s)
+
+    metrics = MonitorMetrics(take, venues, delivery.assets, delivery.max_assets)
+    table = routes(metrics.exposition, lambda: pulse.alive, lambda: pulse.ask(checks))
+    tasks: list[Work] = [*work, pulse.run]
+    if shown is not None:
+        table |= _page(shown, pulse)
+        tasks.append(lambda: sample(shown))
+    with HttpServer(delivery.host, delivery.port, table) as server:
+        async with _running(tasks):
+            yield server.url
+
+
+def _page(shown: Source, pulse: Pulse) -> dict[str, Route]:
+    return page_routes(lambda: pulse.ask(shown.state))
+
+
+@asynccontextmanager
+async def _running(work: Iterable[Work]) -> AsyncIterator[None]:
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(start()) for start in work]
+        try:
+            yield
+        finally:
+            for task in tasks:
+                task.cancel()
+                await asyncio.wait([task])
