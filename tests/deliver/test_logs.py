@@ -40,7 +40,7 @@ def test_console_line_has_time_level_short_name_and_text() -> None:
     logging.getLogger("monitor.deliver.http").warning("port %d", 1)
     logging.getLogger("monitor").debug("not shown")
     line = stream.getvalue()
-    assert line.endswith(" warning delivery.http: port 1\n")
+    assert line.endswith(" warning deliver.http: port 1\n")
     assert line.count("\n") == 1
     assert "\x1b" not in line
 
@@ -50,7 +50,7 @@ def test_console_line_keeps_the_traceback() -> None:
     stream = io.StringIO()
     logs.configure("info", "console", stream)
     fail()
-    assert "error adapters.session: failed on okx\nTraceback" in stream.getvalue()
+    assert "error collect.connection.session: failed on okx\nTraceback" in stream.getvalue()
     assert stream.getvalue().endswith("base 10: 'inner'\n")
 
 

@@ -51,6 +51,8 @@ QUICK: Final = DETECTOR.model_copy(
 """The demo's detector, which calls the storm over though a minute and five minutes still remember it."""
 BACKUP: Final = "CascadeNotPaged"
 EMPTY: Final = {
+    "cascade_asset_quarantined": "only while an asset is quarantined, and none is",
+    "cascade_bus_records_unreadable_total": "only of roles that read Kafka",
     "cascade_feed_down_since_timestamp_seconds": "only while a connection is down, and none is",
     "cascade_fragility_ratio": "needs a week",
     "cascade_funding_deviations": "needs days of funding",
@@ -85,8 +87,8 @@ def expressions() -> list[str]:
         for rule in rules("alert")
         for found in re.findall(r"\bcascade_[a-z0-9_]+(?:\{[^}]*\})?", re.sub(r"[a-z]+:cascade\S+", "", rule["expr"]))
     }
-    shown = [asked for asked in dashboards.expressions() if not any(name in asked for name in EMPTY)]
-    return recorded + sorted(selectors) + shown
+    asked = [*sorted(selectors), *dashboards.expressions()]
+    return recorded + [one for one in asked if not any(name in one for name in EMPTY)]
 
 
 async def sample(stack: Stack, results: dict[str, list[dict[str, Any]]]) -> None:

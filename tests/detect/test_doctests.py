@@ -10,7 +10,7 @@ import pytest
 
 import monitor.detect
 
-MODULES = [module.name for module in pkgutil.iter_modules(monitor.detect.__path__, "monitor.detect.")]
+MODULES = [module.name for module in pkgutil.walk_packages(monitor.detect.__path__, "monitor.detect.")]
 
 
 @pytest.mark.parametrize("name", MODULES)

@@ -182,6 +182,7 @@ async def test_restarts_amid_episodes_of_both_sides_page_nothing_more(api: Event
             bus.write(signals)
             await accepted(api, expected)
             await until(partial(settled, work))
+        await work.close()  # what is settled is on disk before the next one reads it
         both.update(len(view.episodes) for view in detector.view().assets)
         detector, bus = Detector.restore(detector.snapshot(), DETECTOR), MemoryBus()
         (work,) = local_notifiers(settings(api, tmp_path), bus, detector, lambda: T0, SideOutput("notifier_state"))

