@@ -20,7 +20,7 @@ from monitor.model.events import Event, Reject
 Write = Callable[[bytes], object]
 
 GZIP_BASE64: Final = b"H4sI"
-"""How base64 of any gzip begins, and no JSON."""
+"""First characters of every gzip in base64, and of no JSON."""
 
 
 def run(venue: str, instruments: Path | None, frames: BinaryIO, out: BinaryIO, err: TextIO) -> int:
@@ -74,7 +74,7 @@ def decode(lines: Iterable[bytes], adapter: Adapter, out: Write, err: Write) -> 
 
 
 def plain_frame(line: bytes) -> bytes:
-    """The bytes of a frame that was written as base64 because it is compressed; any other line is the frame itself."""
+    """Return a frame's bytes; a compressed frame is written as base64, any other line is the frame itself."""
     if not line.startswith(GZIP_BASE64):
         return line
     try:

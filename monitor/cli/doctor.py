@@ -1,4 +1,4 @@
-"""Looks at everything that a run would need, and says in words what is wrong: ``cascade-monitor doctor``."""
+"""Check everything that a run needs, and report what is wrong: ``cascade-monitor doctor``."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ from monitor.settings.tree import VenueSettings
 
 TIMEOUT_S: Final = 10.0
 SKEW_S: Final = 2.0
-"""HTTP dates have whole seconds and a request takes some; more than this is a clock and no rounding."""
+"""Largest difference of two clocks, seconds, that whole seconds in HTTP dates and a request's duration explain."""
 PAGE_S: Final = 20.0
-"""How long a test page may take; a real one is tried for ever."""
+"""Timeout of a test page, seconds; a real page is retried without end."""
 ROUTING_KEY: Final = re.compile(r"[0-9a-zA-Z]{32}")
 
 
 class Finding(NamedTuple):
-    """One thing that was looked at; ``remedy`` says what to do where it is not well."""
+    """The result of one check; ``remedy`` is what to do if it failed."""
 
     what: str
     ok: bool
@@ -47,30 +47,28 @@ class Finding(NamedTuple):
 
 
 def run(settings: Settings, source: str, *, page: bool) -> int:
-    """Look, print, and give the exit status: 0 if all is well, else 1.
+    """Run all checks, print the results, and return the exit status: 0 if all passed, else 1.
 
     Args:
         settings: as loaded.
-        source: where from, in words.
+        source: name of the settings' file, or ``defaults``.
         page: also send a test page, and resolve it.
     """
     console = plain_console()
-    found = asyncio.run(_examine(settings, source, page=page, show=lambda finding: _say(console, finding)))
+    found = asyncio.run(_examine(settings, source, page=page, show=lambda finding: _print(console, finding)))
     wrong = [finding for finding in found if not finding.ok]
-    console.print(
-        f"{len(found)} things looked at, {len(wrong)} wrong" if wrong else f"{len(found)} things looked at: all is well"
-    )
+    console.print(f"{len(found)} checks, {len(wrong)} failed" if wrong else f"{len(found)} checks, all passed")
     return 1 if wrong else 0
 
 
-def _say(console: Console, finding: Finding) -> None:
+def _print(console: Console, finding: Finding) -> None:
     mark = "[green]ok   [/]" if finding.ok else "[red]WRONG[/]"
     remedy = "" if finding.ok or not finding.remedy else f"; {finding.remedy}"
     console.print(f"{mark} {finding.what}: {finding.detail}{remedy}", highlight=False, soft_wrap=True)
 
 
 async def _examine(settings: Settings, source: str, *, page: bool, show: Callable[[Finding], None]) -> list[Finding]:
-    """All findings, each shown as soon as it is there."""
+    """Return all findings; each is shown as soon as its check ends."""
     found: list[Finding] = []
 
     def note(findings: Sequence[Finding]) -> None:
@@ -93,7 +91,7 @@ async def _examine(settings: Settings, source: str, *, page: bool, show: Callabl
 
 
 def _settings(settings: Settings, source: str) -> list[Finding]:
-    """What can be seen from here: the settings and the folders that are written to."""
+    """Check the settings and the folders that are written to."""
     found = [Finding("settings", True, f"{source}: role {settings.role}, {len(settings.enabled_venues)} exchanges")]
     paths = {
         "collector.instruments_cache": settings.collector.instruments_cache,
@@ -104,7 +102,7 @@ def _settings(settings: Settings, source: str) -> list[Finding]:
 
 
 def writable(key: str, folder: Path) -> Finding:
-    """Whether a folder can be written to, or made."""
+    """Check that a folder is writable or can be created."""
     nearest = folder.absolute()
     while not nearest.exists() and nearest != nearest.parent:
         nearest = nearest.parent
@@ -114,7 +112,7 @@ def writable(key: str, folder: Path) -> Finding:
 
 
 async def feed(client: httpx.AsyncClient, kind: type[Adapter], venue: VenueSettings) -> list[Finding]:
-    """Whether an exchange can be read: its REST, and where that is well each kind of its sockets."""
+    """Check an exchange's REST, and if that works each kind of its sockets."""
     found = await exchange(client, kind, venue)
     if found[0].ok:
         tried = await check_feed(kind, venue.channels, wall_clock_us, ws_url=venue.ws_url, rest_url=venue.rest_url)
@@ -123,7 +121,7 @@ async def feed(client: httpx.AsyncClient, kind: type[Adapter], venue: VenueSetti
 
 
 async def exchange(client: httpx.AsyncClient, kind: type[Adapter], venue: VenueSettings) -> list[Finding]:
-    """Whether an exchange's REST answers with instruments, and agrees on the time."""
+    """Check that an exchange's REST returns instruments, and that its clock agrees."""
     adapter = kind()
     request = kind.instruments_requests[0]
     url = (venue.rest_url or kind.rest_url).rstrip("/") + request.path
@@ -139,14 +137,16 @@ async def exchange(client: httpx.AsyncClient, kind: type[Adapter], venue: VenueS
         return [Finding(what, False, f"{url} cannot be reached ({type(error).__name__} {error})", remedy)]
     except ValueError as error:
         return [
-            Finding(what, False, f"{url} gives no instruments ({error})", "the exchange changed its answer: report it")
+            Finding(
+                what, False, f"{url} returns no instruments ({error})", "the exchange changed its answer: report it"
+            )
         ]
-    found = [Finding(what, True, f"{url} gives {len(page.instruments)} instruments")]
+    found = [Finding(what, True, f"{url} returns {len(page.instruments)} instruments")]
     return found + clock(kind.venue, answer.headers.get("Date"), wall_clock_us() / 1e6)
 
 
 def _refused(error: httpx.HTTPStatusError) -> str:
-    """What a status of refusal means, where it is known."""
+    """Return the remedy for a status of refusal, empty for an unknown one."""
     return {
         403: "this address or country is refused: use another way out",
         418: "this address is banned: wait, and stop other clients on it",
@@ -156,7 +156,7 @@ def _refused(error: httpx.HTTPStatusError) -> str:
 
 
 def clock(venue: str, date: str | None, now_s: float) -> list[Finding]:
-    """Whether the exchange's clock and this machine's agree, where its answer had a date."""
+    """Compare the exchange's clock with this machine's, if its answer had a date."""
     if not date:
         return []
     try:
@@ -170,7 +170,7 @@ def clock(venue: str, date: str | None, now_s: float) -> list[Finding]:
 
 
 async def kafka(settings: Settings) -> list[Finding]:
-    """Whether the brokers answer and the topics are as they must be."""
+    """Check that the brokers answer and the topics match the table."""
     section = settings.bus.kafka
     try:
         differences = await topics_admin.check(KafkaConnection.from_settings(section), section.replication)
@@ -179,13 +179,13 @@ async def kafka(settings: Settings) -> list[Finding]:
     if not differences:
         return [Finding("kafka", True, f"{section.bootstrap_servers}: the topics are as the monitor needs them")]
     return [
-        Finding(f"kafka {topic}", False, f"{what} is {have}, wanted {want}", remedy)
+        Finding(f"kafka {topic}", False, f"{what} is {have}, needed {want}", remedy)
         for topic, what, have, want, remedy in differences
     ]
 
 
 async def pagers(settings: Settings, *, page: bool) -> list[Finding]:
-    """Whether anybody would be paged; with ``page`` also whether a page gets there."""
+    """Check that a channel is configured; with ``page`` also that each accepts a test page."""
     configured = channels(settings.notifier)
     found = []
     key = settings.notifier.pagerduty.routing_key
@@ -203,7 +203,7 @@ async def pagers(settings: Settings, *, page: bool) -> list[Finding]:
 
 
 async def _test(channel: Channel) -> Finding:
-    """Open an incident that says that it is a test, and resolve it."""
+    """Open an incident that is marked as a test, and resolve it."""
     name = f"{TEST}long-{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
     try:
         async with asyncio.timeout(PAGE_S):
@@ -211,7 +211,12 @@ async def _test(channel: Channel) -> Finding:
             taken = opened and await channel.deliver(Page("resolve", name, "info"))
     except TimeoutError:
         tries = ", ".join(f"{count} x {reason}" for reason, count in channel.failures.items() if count)
-        return Finding(channel.name, False, f"no page was taken within {PAGE_S:.0f} s ({tries})", "check the way there")
+        return Finding(
+            channel.name,
+            False,
+            f"no page was accepted within {PAGE_S:.0f} s ({tries})",
+            "check network, proxy and address",
+        )
     if not taken:
-        return Finding(channel.name, False, "refuses pages (the log has its words)", "check its key and address")
-    return Finding(channel.name, True, f"took the test page {name} and its resolution")
+        return Finding(channel.name, False, "refuses pages (the log has its answer)", "check its key and address")
+    return Finding(channel.name, True, f"accepted the test page {name} and its resolution")

@@ -86,7 +86,7 @@ config_option = click.option(
 @click.version_option(__version__, prog_name="cascade-monitor")
 @click.pass_context
 def cli(ctx: click.Context) -> None:
-    """Watches derivatives exchanges for forced liquidations and says when a cascade builds, runs and ends."""
+    """Watch derivatives exchanges for forced liquidations, and signal cascades."""
     if os.environ.get("NO_COLOR"):
         ctx.color = False
 
@@ -108,7 +108,10 @@ def run(ctx: click.Context, config: Path | None, role: str | None, signals: str 
 @cli.command()
 @config_option
 @click.option(
-    "--output", required=True, type=click.Path(path_type=Path), help="Where to; a name that ends in .gz compresses."
+    "--output",
+    required=True,
+    type=click.Path(path_type=Path),
+    help="File to write; a name that ends in .gz is compressed.",
 )
 @click.pass_context
 def record(ctx: click.Context, config: Path | None, output: Path) -> None:
@@ -162,7 +165,7 @@ def replay(ctx: click.Context, files: tuple[Path, ...], config: Path | None, as_
     default=1.0,
     show_default=True,
     type=click.FloatRange(min=0),
-    help="As in simulate.",
+    help="Factor of the number of outside shocks, as in simulate.",
 )
 @click.option(
     "--jobs", default=2, show_default=True, type=click.IntRange(min=1), help="Markets examined at once, a process each."
@@ -210,7 +213,7 @@ def replay(ctx: click.Context, files: tuple[Path, ...], config: Path | None, as_
 @config_option
 @click.pass_context
 def evaluate(ctx: click.Context, /, config: Path | None, seeds: str | None, train: str | None, **asked: Any) -> None:
-    """Measure the detector against what really happened.
+    """Measure the detector against the episodes that really happened.
 
     All FILES together are one market; each seed and each recording of a folder is one as well. Where the truth is not
     known, a rule that is independent of the detector labels the episodes after the fact.
@@ -230,7 +233,7 @@ def evaluate(ctx: click.Context, /, config: Path | None, seeds: str | None, trai
 
 
 @cli.command()
-@click.option("--venue", required=True, help="Whose frames they are, such as okx.")
+@click.option("--venue", required=True, help="Exchange that sent the frames, such as okx.")
 @click.option(
     "--instruments",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
@@ -240,7 +243,7 @@ def evaluate(ctx: click.Context, /, config: Path | None, seeds: str | None, trai
 def decode(ctx: click.Context, venue: str, instruments: Path | None) -> None:
     """Print the events in raw frames.
 
-    Reads one frame a line from standard input; what it cannot read is reported on standard error.
+    Reads one frame a line from standard input; lines that cannot be read are reported on standard error.
     """
     from monitor.cli.decode import run as decode_frames
 
@@ -344,11 +347,11 @@ def schema(name: str | None, asyncapi: bool) -> None:
 
 
 @cli.command()
-@click.option("--url", default=DEFAULT_HEALTH_URL, show_default=True, help="Health endpoint to ask.")
+@click.option("--url", default=DEFAULT_HEALTH_URL, show_default=True, help="Health endpoint to request.")
 @click.option("--timeout", default=5.0, show_default=True, type=click.FloatRange(min=0.1), help="Seconds to wait.")
 @click.pass_context
 def health(ctx: click.Context, url: str, timeout: float) -> None:
-    """Ask a running monitor whether it is well."""
+    """Check whether a running monitor is healthy."""
     from monitor.deliver.http import health as ask
 
     answer = ask(url, timeout)
@@ -361,9 +364,10 @@ def health(ctx: click.Context, url: str, timeout: float) -> None:
 @click.option("--page", is_flag=True, help="Also send a test page to every channel, and resolve it.")
 @click.pass_context
 def doctor(ctx: click.Context, config: Path | None, page: bool) -> None:
-    """Say what is wrong before a run does.
+    """Check everything that a run needs, and report what is wrong.
 
-    Looks at the settings, the folders, each exchange, the clock, Kafka and the pagers; exit status 1 if any is wrong.
+    Checks the settings, the folders, each exchange, the clock, Kafka and the pager channels; exit status 1 if one
+    fails.
     """
     settings = _settings(config, {})
     ctx.exit(import_module("monitor.cli.doctor").run(settings, str(config or "defaults"), page=page))
@@ -400,7 +404,7 @@ cli.add_command(topics)
 
 
 def _settings(config: Path | None, overrides: dict[str, Any]) -> Settings:
-    """Load the settings and set logging up as they say."""
+    """Load the settings and set logging up by them."""
     from monitor.deliver import logs
     from monitor.settings import load
 

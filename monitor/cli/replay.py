@@ -28,7 +28,7 @@ from monitor.model.validation import UNREADABLE
 from monitor.settings import Settings
 
 BATCH: Final = 1_000
-"""Events handed to the detector at once; only progress is shown between two batches."""
+"""Events given to the detector at once; progress is shown between two batches."""
 EXAMPLES: Final = 5
 """Rejects that are shown after a replay, the first ones; all of them are counted."""
 
@@ -37,7 +37,7 @@ _JSON: Final = msgspec.json.Encoder()
 
 
 class Rejected(NamedTuple):
-    """Something that could not be read, and where."""
+    """A line that could not be read, and its place."""
 
     where: str
     reason: str
@@ -53,7 +53,7 @@ class FrameReader:
         self._sockets: dict[tuple[str, str], Memory] = {}
 
     def events(self, raw: RawFrame) -> list[AnyEvent | Reject]:
-        """The events of one frame. Raises ``OperatorError`` for a venue that there is no adapter for."""
+        """Return the events of one frame. Raises ``OperatorError`` for a venue that there is no adapter for."""
         adapter = self._adapters.get(raw.venue)
         if adapter is None:
             adapter = self._adapters[raw.venue] = _adapter(raw.venue)()
@@ -125,7 +125,7 @@ class Playback:
                 yield item
 
     def note(self, faults: Iterable[Unapplied]) -> None:
-        """Take what could not be applied among the examples; the summary counts it by itself."""
+        """Add a record that could not be applied to the examples; the summary counts it by itself."""
         room = max(0, EXAMPLES - len(self.examples))
         self.examples += [Rejected(f"a record of {each.reject.venue}", each.reject.detail) for each in faults][:room]
 
@@ -167,7 +167,7 @@ def play(
 
 
 def run(files: tuple[Path, ...], settings: Settings, *, as_json: bool) -> int:
-    """What ``cascade-monitor replay`` does; returns the exit status: 0, also where lines were rejected and counted.
+    """Run ``cascade-monitor replay`` and return its exit status: 0, even if lines were rejected and counted.
 
     Raises:
         OperatorError: a recording is of a venue that is not known, or holds no event at all.

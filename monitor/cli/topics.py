@@ -1,4 +1,4 @@
-"""``cascade-monitor topics``: makes the topics on Kafka, or says where they differ from the table."""
+"""Create the topics on Kafka, or report where they differ from the table: ``cascade-monitor topics``."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _config = click.option(
     "--config",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     envvar="CASCADE_CONFIG",
-    help="YAML settings file; its bus.kafka section says where the brokers are.",
+    help="YAML settings file; its bus.kafka section names the brokers.",
 )
 
 
@@ -30,7 +30,7 @@ def topics() -> None:
 @_config
 @click.pass_context
 def create(ctx: click.Context, config: Path | None) -> None:
-    """Make the topics that are missing; never change one that is there."""
+    """Create the topics that are missing; existing ones are never changed."""
     from monitor.bus.kafka import topics_admin
 
     connection, replication = _settings(config)
@@ -45,7 +45,7 @@ def create(ctx: click.Context, config: Path | None) -> None:
 @_config
 @click.pass_context
 def check(ctx: click.Context, config: Path | None) -> None:
-    """Say exactly where the topics differ from what the monitor needs; exit 1 if they do."""
+    """Report where the topics differ from what the monitor needs; exit 1 if they do."""
     from monitor.bus.kafka import topics_admin
 
     connection, replication = _settings(config)
@@ -65,6 +65,6 @@ def _settings(config: Path | None) -> tuple[KafkaConnection, int]:
 def _report(differences: Sequence[Difference]) -> None:
     for difference in differences:
         topic, what, have, want, remedy = difference
-        click.echo(f"{topic}: {what} is {have}, wanted {want}; {remedy}", err=True)
+        click.echo(f"{topic}: {what} is {have}, needed {want}; {remedy}", err=True)
     if not differences:
         click.echo("the topics are as the monitor needs them")

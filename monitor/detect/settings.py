@@ -1,6 +1,6 @@
-"""The detector's settings: every threshold with its unit and where it comes from.
+"""The detector's settings: every threshold with its unit and its reason.
 
-Section numbers are those of the project's detection notes, summed up in ``docs/detection.md``.
+The rules that use them are in ``docs/detection-rules.md``.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ class _Frozen(BaseModel):
 
 
 class BaselineSettings(_Frozen):
-    """What normal is, and how it is learned without learning from a cascade."""
+    """The baseline of what is normal, learned without learning from a cascade."""
 
     half_life_hours: PositiveFloat = Field(
         24,
@@ -140,7 +140,7 @@ class FloorSettings(_Frozen):
 
 
 class JudgedSettings(_Frozen):
-    """Which windows a decision looks at; the most surprising one of each family counts."""
+    """Windows that a decision looks at; the most surprising one of each family counts."""
 
     flow_windows: tuple[WindowName, ...] = Field(
         ("10s", "1m", "5m", "1h"),
@@ -175,7 +175,7 @@ class JudgedSettings(_Frozen):
 
 
 class PhaseSettings(_Frozen):
-    """When an asset goes from one phase to the next (section 3.6); all times are market time."""
+    """Thresholds from one phase to the next; all times are market time."""
 
     building_score: float = Field(
         35,
@@ -293,7 +293,7 @@ class PhaseSettings(_Frozen):
 
 
 class ArrivalSettings(_Frozen):
-    """Which arrival times are believed; see "A clock that runs ahead" in ``docs/detection.md``."""
+    """Arrival times that are believed; see "A clock that runs ahead" in ``docs/detection.md``."""
 
     tolerance_seconds: PositiveInt = Field(
         10,
@@ -342,7 +342,7 @@ class MarketSettings(_Frozen):
 
 
 class DetectorSettings(_Frozen):
-    """How a cascade is recognised."""
+    """Everything that decides whether a cascade is recognised."""
 
     baseline: BaselineSettings = Field(
         BaselineSettings(), description="Settings of what is normal and how it is learned."

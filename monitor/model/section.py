@@ -1,4 +1,4 @@
-"""What every group of settings is."""
+"""The base of every group of settings."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ class Section(BaseModel):
 
 
 def split_commas(value: object) -> object:
-    """``a,b`` as it stands in an environment variable is the list of both."""
+    """Split ``a,b``, as in an environment variable, into the list of both."""
     if isinstance(value, str) and value != "all":
         return [part.strip() for part in value.split(",") if part.strip()]
     return value

@@ -1,4 +1,4 @@
-"""Walks the settings tree: which keys there are, and which key a path means."""
+"""Walks the settings tree: its keys, and the key that a path means."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ class Key(NamedTuple):
 
     @property
     def secret(self) -> bool:
-        """Whether its value must never be shown."""
+        """True if the value must never be shown."""
         return self.field.annotation is SecretStr or SecretStr in get_args(self.field.annotation)
 
 
 def section_of(annotation: Any) -> tuple[type[BaseModel] | None, bool]:
-    """The section that an annotation holds, if any, and whether it holds several of them by name."""
+    """Return the section that an annotation holds, if any, and True if it holds several of them by name."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation, False
     if get_origin(annotation) is dict:
@@ -41,7 +41,7 @@ def section_of(annotation: Any) -> tuple[type[BaseModel] | None, bool]:
 
 
 def keys(model: type[BaseModel], prefix: tuple[str, ...] = ()) -> Iterator[Key]:
-    """All keys in the order of the tree; a section comes before what is in it."""
+    """Yield all keys in the order of the tree; a section comes before what is in it."""
     for name, field in model.model_fields.items():
         section, by_name = section_of(field.annotation)
         path = (*prefix, name)
@@ -51,7 +51,7 @@ def keys(model: type[BaseModel], prefix: tuple[str, ...] = ()) -> Iterator[Key]:
 
 
 def resolve(model: type[BaseModel], location: Sequence[object]) -> tuple[Key | None, type[BaseModel] | None]:
-    """The key that the longest readable part of ``location`` means, and the section that its rest was looked up in.
+    """Return the key of the longest valid part of ``location``, and the section in which its rest was looked up.
 
     The key is None where not even the first part is one.
     """

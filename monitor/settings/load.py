@@ -1,4 +1,4 @@
-"""Reads the settings and says what is wrong with them in words.
+"""Reads the settings and reports every fault in them in words.
 
 Precedence, first wins: command line, environment (``CASCADE_BUS__KIND``), secret files
 (``cascade_bus__kafka__password`` in the folder that ``CASCADE_SECRETS_DIR`` names), the YAML file, the defaults.
@@ -33,7 +33,7 @@ _ENVIRONMENT: Final = "environment"
 
 
 class SettingsError(OperatorError):
-    """The settings cannot be used; each of ``problems`` names source, key, what is wrong and the remedy."""
+    """Settings that cannot be used; each of ``problems`` names source, key, fault and remedy."""
 
     exit_status = 2
 
@@ -150,7 +150,7 @@ def _merge(under: Tree, over: Tree) -> Tree:
 
 
 def _read_secret_files(tree: Tree, sources: Sequence[_Source]) -> list[str]:
-    """Fill secrets in ``tree`` from the files that their ``*_file`` keys name; return what went wrong."""
+    """Fill secrets in ``tree`` from the files that their ``*_file`` keys name; return the problems."""
     problems = []
     for key in keys(Settings):
         *sections, name = key.path
@@ -167,7 +167,7 @@ def _read_secret_files(tree: Tree, sources: Sequence[_Source]) -> list[str]:
 
 
 def _read_holders(tree: Tree, sources: Sequence[_Source]) -> list[str]:
-    """Add the holdings of the file that ``detector.holders_file`` names; return what went wrong."""
+    """Add the holdings of the file that ``detector.holders_file`` names; return the problems."""
     path = ("detector", "holders_file")
     detector = tree.get("detector")
     named = _at(tree, path)
@@ -184,7 +184,7 @@ def _read_holders(tree: Tree, sources: Sequence[_Source]) -> list[str]:
 
 
 def _problem(detail: ErrorDetails, sources: Sequence[_Source]) -> str:
-    """One validation error in words: source, key, problem, remedy."""
+    """Return one validation error in words: source, key, problem, remedy."""
     location = tuple(str(part) for part in detail["loc"])
     key, section = resolve(Settings, location)
     path = key.path if key else ()
@@ -197,7 +197,7 @@ def _problem(detail: ErrorDetails, sources: Sequence[_Source]) -> str:
 
 
 def _unknown(location: Sequence[str], path: Sequence[str] | None, section: type[BaseModel]) -> str:
-    """What to say of a key that does not exist: the nearest that does, here or elsewhere."""
+    """Return the remedy for an unknown key: the nearest known key, here or elsewhere."""
     here = tuple(path or ())
     wrong = location[len(here)]
     if near := get_close_matches(wrong, section.model_fields, 1):
@@ -209,7 +209,7 @@ def _unknown(location: Sequence[str], path: Sequence[str] | None, section: type[
 
 
 def _origin(path: Sequence[str], sources: Sequence[_Source]) -> str:
-    """Which source said it, and the key: ``live.yaml: bus.kind``, ``environment: CASCADE_BUS__KIND``."""
+    """Return the source and the key: ``live.yaml: bus.kind``, ``environment: CASCADE_BUS__KIND``."""
     for source in sources:
         if path and _at(source.tree, path) is not _MISSING:
             if source.name == _ENVIRONMENT:
@@ -222,14 +222,14 @@ _MISSING: Final = object()
 
 
 def _at(tree: Any, path: Sequence[str]) -> Any:
-    """What ``tree`` holds at ``path``, ``_MISSING`` where it holds nothing."""
+    """Return the value at ``path`` of ``tree``, ``_MISSING`` if there is none."""
     for part in path:
         tree = tree.get(part, _MISSING) if isinstance(tree, dict) else _MISSING
     return tree
 
 
 def _words(error: Exception) -> str:
-    """An error's text without Python's decoration."""
+    """Return an error's text without Python's decoration."""
     if isinstance(error, OSError) and error.strerror:
         return f"{error.filename}: {error.strerror}"
     if isinstance(error, UnicodeDecodeError):

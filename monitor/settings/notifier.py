@@ -1,4 +1,4 @@
-"""Settings of who is paged and how."""
+"""Settings of the pager channels and of what is paged."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 def encrypted(url: str) -> str:
-    """The address, if what is sent there is encrypted or stays on this machine."""
+    """Return the address if what is sent there is encrypted or stays on this machine. Raises ``ValueError``."""
     parts = urlsplit(url.strip())
     if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in LOOPBACK):
         raise ValueError("the address must begin with https:// (http:// only for this machine)")
@@ -44,7 +44,7 @@ class PagerDutySettings(Section):
 
 
 class HookSettings(Section):
-    """A webhook. Its address is a secret: whoever has it can write there."""
+    """A webhook. Its address is a secret, because whoever has it can post there."""
 
     url: SecretStr | None = Field(
         None,
@@ -66,7 +66,7 @@ class HookSettings(Section):
 
 
 class NotifierSettings(Section):
-    """Who is paged, and about what."""
+    """Pager channels, the assets that are paged, and the links in a page."""
 
     pagerduty: PagerDutySettings = Field(
         PagerDutySettings(), description="Settings of the channel to PagerDuty's Events API v2."

@@ -69,7 +69,7 @@ class VenueSettings(Section):
 
 
 class CollectorSettings(Section):
-    """How the exchanges are read."""
+    """Reading of the exchanges."""
 
     trades: Literal["each", "bars"] = Field(
         "each",
@@ -129,7 +129,7 @@ class MemorySettings(Section):
 
 
 class BusSettings(Section):
-    """What carries records from stage to stage."""
+    """Transport of records from stage to stage."""
 
     kind: Literal["memory", "kafka"] = Field(
         "memory",
@@ -145,7 +145,7 @@ class BusSettings(Section):
 
 
 class DeliverySettings(Section):
-    """What goes out."""
+    """Outputs: metrics, dashboard, signals and state."""
 
     host: str = Field(
         "127.0.0.1",
@@ -193,7 +193,7 @@ class DeliverySettings(Section):
 
 
 class LogSettings(Section):
-    """What is said on standard error."""
+    """The log on standard error."""
 
     level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="Lowest level of the messages that are logged. Info, which is a few lines a minute."
@@ -243,14 +243,14 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Only what is passed: ``load`` reads the sources itself, so that an error can name the one to blame."""
+        """Read only what is passed: ``load`` reads the sources itself, so that an error can name the source."""
         return (init_settings,)
 
     @field_validator("venues")
     @classmethod
     def _venues_have_adapters(cls, venues: dict[str, VenueSettings]) -> dict[str, VenueSettings]:
         for name in venues:
-            closed = adapter_named(name).closed  # says which there are
+            closed = adapter_named(name).closed  # its error names the known ones
             if closed:
                 raise ValueError(f"{name} closed on {closed}: replay and decode read its recordings; remove it here")
         return venues

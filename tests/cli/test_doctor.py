@@ -70,7 +70,7 @@ async def test_a_feed_is_tried_by_its_sockets_too() -> None:
     [
         (RestAnswer(403, b""), "answers HTTP 403; this address or country is refused"),
         (RestAnswer(500, b""), "answers HTTP 500; check network, proxy and venues.bybit.rest_url"),
-        (RestAnswer(200, b"{}"), "gives no instruments"),
+        (RestAnswer(200, b"{}"), "returns no instruments"),
     ],
 )
 async def test_an_exchange_that_refuses_is_named(rest_server: RestServer, answer: RestAnswer, words: str) -> None:
@@ -114,7 +114,7 @@ def test_brokers_that_are_away_and_a_key_that_is_none_are_said(tmp_path: Path) -
     assert "WRONG kafka:" in result.output
     assert "WRONG pagerduty: the routing key is not 32 letters and digits; copy the integration key" in result.output
     assert "short-secret" not in result.output
-    assert "things looked at, 2 wrong" in result.output
+    assert "checks, 2 failed" in result.output
 
 
 def test_a_test_page_is_opened_and_resolved(tmp_path: Path) -> None:
@@ -122,7 +122,7 @@ def test_a_test_page_is_opened_and_resolved(tmp_path: Path) -> None:
     with EventsApi() as api:
         result = doctor(tmp_path, nobody(tmp_path, pagerduty={"routing_key": KEY, "url": api.url}), "--page")
         opened, resolved = api.accepted
-    assert "took the test page TEST-long-" in result.output
+    assert "accepted the test page TEST-long-" in result.output
     assert (opened["event_action"], resolved["event_action"]) == ("trigger", "resolve")
     assert opened["dedup_key"] == resolved["dedup_key"]
     assert "a test of the way to people, and no cascade" in opened["payload"]["summary"]
@@ -144,7 +144,7 @@ def test_a_test_page_that_nobody_takes_is_given_up(tmp_path: Path, monkeypatch: 
     with EventsApi() as api:
         api.answers = [Answer(503)] * 100
         result = doctor(tmp_path, nobody(tmp_path, pagerduty={"routing_key": KEY, "url": api.url}), "--page")
-    assert "WRONG pagerduty: no page was taken within 0 s (1 x server)" in result.output
+    assert "WRONG pagerduty: no page was accepted within 0 s (1 x server)" in result.output
 
 
 def test_with_nobody_to_page_a_test_page_is_wrong(tmp_path: Path) -> None:

@@ -23,7 +23,8 @@ def test_summary_is_the_contracts() -> None:
     read = schema.Summary.model_validate_json(msgspec.json.encode(made))
     assert read.model_dump(exclude={"episodes"}) == {
         "type": "summary", "events": 3, "liquidations": 2, "liquidated_usd": {"long": 0.3, "short": 0.0}, "rejected": 4,
-        "unapplied": 0, "duplicates": 1, "first_event_us": T0, "last_event_us": T0 + 2_000_000, "elapsed_s": 0.5, "events_per_s": 6.0,
+        "unapplied": 0, "duplicates": 1, "first_event_us": T0, "last_event_us": T0 + 2_000_000, "elapsed_s": 0.5,
+        "events_per_s": 6.0,
         "notes": [],
     }  # fmt: skip
 

@@ -109,9 +109,14 @@ def _liquidated() -> list[Builder]:
         for side in SIDES
     ]  # fmt: skip
     pace = About(
-        "Pace", "Liquidated a day in the shorter window over that in the longer; below 1 it slows.", PLAIN, "cascade"
+        "Pace",
+        "Liquidated per day in the shorter window over that in the longer; below 1 the pace slows.",
+        PLAIN,
+        "cascade",
     )
-    heard = About("Heard", "Share of the window's hours in which anything of the asset was heard.", SHARE, "cascade")
+    coverage = About(
+        "Coverage", "Share of the window's hours in which any event of the asset was received.", SHARE, "cascade"
+    )
     corrected = About(
         "A minute with what is hidden", "Low, middle and high with what throttled feeds hide; a high without a bound "
         "is missing.", USD, "cascade",
@@ -124,7 +129,7 @@ def _liquidated() -> list[Builder]:
             colours=SIDES,
         ),
         lines(pace, Query(_metric("pace_ratio", "side, windows"), "{{side}} {{windows}}"), colours=SIDES),
-        lines(heard, Query(_metric("pace_covered_ratio", "window"), "{{window}}"), axis=TO_ONE, colours=LONG),
+        lines(coverage, Query(_metric("pace_covered_ratio", "window"), "{{window}}"), axis=TO_ONE, colours=LONG),
     ]
 
 

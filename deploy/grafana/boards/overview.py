@@ -154,16 +154,17 @@ def _hidden() -> list[Builder]:
         ),
         lines(
             About("Throttled feeds", "Share of the last minute's seconds with a report, of feeds of one a second: at 1 "
-                  "nobody knows how much more there was.", SHARE, "cascade"),
+                  "the hidden rest has no upper bound.", SHARE, "cascade"),
             Query("max by (venue) (cascade_feed_saturation_ratio)", "{{venue}}"), axis=TO_ONE,
         ),
         lines(
-            About("Not seen", "Seconds within the last 5 minutes that each exchange's connections could not see.",
+            About("Gaps", "Seconds of gaps within the last 5 minutes, summed over each exchange's connections.",
                   "s", "feed-down"),
             Query("sum by (venue) (increase(cascade_feed_gap_seconds_total[5m]))", "{{venue}}"),
         ),
         number(
-            About("Exchanges up", "Share of the configured exchanges that are wholly seen.", SHARE, "feed-degraded"),
+            About("Exchanges up",
+                  "Share of the configured exchanges with every connection up.", SHARE, "feed-degraded"),
             Query("avg(max by (venue) (cascade_feed_up))", "up"), axis=TO_ONE, width=12,
         ),
     ]  # fmt: skip

@@ -79,7 +79,7 @@ class Axis(NamedTuple):
 
 
 class About(NamedTuple):
-    """What a panel says of itself: title, what is seen, its unit, and which runbook reads on."""
+    """A panel's title, description, unit and runbook."""
 
     title: str
     description: str

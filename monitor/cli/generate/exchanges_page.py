@@ -66,7 +66,7 @@ _SOURCES: Final = """
 
 
 def document() -> str:
-    """The whole page."""
+    """Return the whole page."""
     tables: list[tuple[str, Row]] = [(_HEAD, liquidations), (_FEEDS, sockets), (_REST, rest), (_SOURCES, source)]
     return "".join(line for head, row in tables for line in (head, *_rows(row)))
 
@@ -79,20 +79,20 @@ def _rows(row: Row) -> Iterator[str]:
 
 
 def liquidations(facts: Facts, adapter: Adapter) -> list[str]:
-    """How its liquidations are read."""
+    """Return the row that describes how an exchange's liquidations are read."""
     if not adapter.eras:
         return ["shows none", "", facts.unit, "none: trades, marks and open interest only"]
     return [facts.long_died, facts.price, facts.unit, "; ".join(map(era_words, adapter.eras))]
 
 
 def era_words(era: CoverageEra) -> str:
-    """One era: coverage, since when, and the rule."""
+    """Return one era: coverage, its beginning, and the rule."""
     since = f" since {datetime.fromtimestamp(era.from_us / MICROS, UTC):%Y-%m-%d}" if era.from_us else ""
     return f"`{era.coverage}`{since}: {era.rule}"
 
 
 def sockets(facts: Facts, adapter: Adapter) -> list[str]:
-    """What its sockets carry and how they are kept."""
+    """Return the row of an exchange's sockets: channels, limits and keep-alive."""
     plans = adapter.connections([instrument.symbol for instrument in facts.examples], get_args(Channel))
     return [
         words({", ".join(sorted(plan.channels)) for plan in plans}),
@@ -104,14 +104,14 @@ def sockets(facts: Facts, adapter: Adapter) -> list[str]:
 
 
 def heartbeat_words(plan: Connection) -> str:
-    """Its own ping, or the protocol's."""
+    """Return an exchange's own ping, or the protocol's."""
     keepalive = plan.keepalive or PROTOCOL_PING
     kind = "its own ping" if keepalive.frame else "protocol ping"
     return f"{kind} each {keepalive.interval_s:g} s, {keepalive.timeout_s:g} s to answer"
 
 
 def rest(facts: Facts, adapter: Adapter) -> list[str]:
-    """What it is asked for."""
+    """Return the row of an exchange's REST requests."""
     symbols = [instrument.symbol for instrument in facts.examples]
     polled = {poll.channel for poll in adapter.polls(symbols, get_args(Channel))}
     filled = {
@@ -130,12 +130,12 @@ def rest(facts: Facts, adapter: Adapter) -> list[str]:
 
 
 def source(facts: Facts, adapter: Adapter) -> list[str]:
-    """Where it was read."""
+    """Return the row of an exchange's sources."""
     return [f"`{adapter.venue}`", facts.source, facts.checked]
 
 
 def words(items: Iterable[str]) -> str:
-    """Sorted and joined; ``no`` for none."""
+    """Return names sorted and joined; ``no`` for none."""
     return "; ".join(sorted(items)) or "no"
 
 

@@ -1,4 +1,4 @@
-"""Metric families of what surrounds the liquidations, as plain rows: unknown values have none.
+"""Metric families of the context of liquidations, as plain rows: unknown values have none.
 
 Only assets with series of their own are shown: a sum of changes or of distances over the rest would mean nothing.
 """
@@ -122,7 +122,7 @@ def _tradfi(view: AssetView) -> Iterator[Row]:
 _KINDS: Final = (
     _Kind(
         "open_interest_age_seconds",
-        "Age of the oldest sample in the open interest.",
+        "Age of the oldest sample in the open interest, seconds.",
         ("asset",),
         _interest_age,
     ),
@@ -140,7 +140,7 @@ _KINDS: Final = (
     ),
     _Kind(
         "open_interest_implied_forced_ratio",
-        "Closed within 5 minutes by open interest over liquidated as reported; grows where feeds hide.",
+        "Fall of open interest within 5 minutes over the liquidations reported; it grows if feeds hide some.",
         ("asset",),
         _implied_forced,
     ),
@@ -152,13 +152,13 @@ _KINDS: Final = (
     ),
     _Kind(
         "level_state",
-        "1 for the level's state, else 0; stale is broken and long left.",
+        "1 for the level's current state, else 0; a broken level that the price left long ago is stale.",
         ("asset", "level", "state"),
         _level_state,
     ),
     _Kind(
         "holding_pnl_usd",
-        "Unrealised profit of a configured large holder.",
+        "Unrealised profit of a configured large holder, USD.",
         ("holder", "asset"),
         _holding_pnl,
     ),
@@ -170,61 +170,61 @@ _KINDS: Final = (
     ),
     _Kind(
         "funding_rate_8h_ratio",
-        "Funding per 8 h, mean over venues by open interest.",
+        "Funding rate per 8 h, mean over venues weighted by open interest.",
         ("asset",),
         _number("funding_8h"),
     ),
     _Kind(
         "funding_deviations",
-        "Funding's robust standard deviations from its median of 30 days.",
+        "Distance of funding from its median of 30 days, in robust standard deviations.",
         ("asset",),
         _number("funding_z"),
     ),
     _Kind(
         "basis_ratio",
-        "Mark less index over index, median over venues.",
+        "Basis: mark price minus index price over index price, median over venues.",
         ("asset",),
         _number("basis_bp", 1e4),
     ),
     _Kind(
         "basis_dispersion_ratio",
-        "Highest less lowest basis over venues.",
+        "Highest minus lowest basis over venues.",
         ("asset",),
         _number("basis_dispersion_bp", 1e4),
     ),
     _Kind(
         "volatility_index_ratio",
-        "Implied volatility, annualised; 0.44 is 44 percent.",
+        "Implied volatility per year; 0.44 is 44 percent.",
         ("asset",),
         _dvol,
     ),
     _Kind(
         "pace_ratio",
-        "Liquidated a day within the first window over that within the second; below 1 the pace slows.",
+        "Liquidated USD per day in the first window over that in the second; below 1 the pace slows.",
         ("asset", "side", "windows"),
         _pace,
     ),
     _Kind(
         "pace_covered_ratio",
-        "Share of the window's hours in which anything of the asset was heard.",
+        "Share of the window's hours in which any event of the asset was received.",
         ("asset", "window"),
         _pace_covered,
     ),
     _Kind(
         "taker_variance_ratio",
-        "Variance of the takers' balance by the minute, 6 h over 7 d.",
+        "Variance of the takers' balance per minute, over 6 h divided by that over 7 d.",
         ("asset",),
         _number("taker_variance_ratio"),
     ),
     _Kind(
         "fragility_ratio",
-        "Mean rank within 30 days of open interest in coins, funding and takers' compression; no forecast.",
+        "Mean rank within 30 days of open interest in coins, funding and the takers' variance; it is no forecast.",
         ("asset", "side"),
         _fragility,
     ),
     _Kind(
         "tradfi_stress_decades",
-        "Surprise of the worst move of a traditional market's index perpetual.",
+        "Surprise of the worst move of a traditional market's index perpetual, decades.",
         (),
         _tradfi,
     ),
@@ -232,7 +232,7 @@ _KINDS: Final = (
 
 
 def context_rows(own: Sequence[AssetView]) -> Iterator[Family]:
-    """All families for the assets that have series of their own."""
+    """Yield all families for the assets that have series of their own."""
     for kind in _KINDS:
         rows = [row for view in own for row in kind.rows(view)]
         yield Family(kind.name, kind.help, kind.labels, rows)

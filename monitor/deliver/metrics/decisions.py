@@ -1,4 +1,4 @@
-"""Metrics of what decisions are made of: evidence, what throttled feeds hide, and how far the market moves as one."""
+"""Metrics behind the decisions: evidence, estimates for throttled feeds, and how far the market moves as one."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ MOST_QUARANTINED: Final = 20
 
 
 def market_metrics(view: MarketView) -> Iterator[Family]:
-    """Breadth, spread over assets, and the leader's lead."""
+    """Yield the market's breadth, its spread over assets, and the leader's lead."""
     yield gauge(
         "symbols_stressed_ratio",
-        "Share of the top assets in stress within the last minute; 0 while too few are active to say.",
+        "Share of the top assets in stress within the last minute, 0 to 1; 0 while too few are active.",
         (),
         [((), view.stressed_ratio)],
     )
     yield gauge(
         "effective_assets",
-        "Assets of equal size that would spread the last 5 minutes' liquidations as widely; 0 for none.",
+        "Number of equal assets over which the last 5 minutes' liquidations would be spread as widely; 0 for none.",
         ("side",),
         [((side,), value) for side, value in zip(SIDES, view.effective_assets, strict=True)],
     )
     leader = (view.leader,)
     yield gauge(
         "leader_lead_seconds",
-        "By how much the leader's returns come before the others' mean, over ten minutes; negative where they follow.",
+        "Lead of the leader's returns over the others' mean within ten minutes, seconds; negative if they follow.",
         ("leader",),
         [(leader, view.lead_s)] if view.leader else (),
     )
@@ -47,7 +47,7 @@ def market_metrics(view: MarketView) -> Iterator[Family]:
 
 
 def quarantine_metrics(view: DetectorView) -> Iterator[Family]:
-    """Yield what could not be applied, and the assets that are set aside for it."""
+    """Yield the records that could not be applied, and the assets in quarantine because of them."""
     yield gauge(
         "asset_quarantined",
         "1 while an asset (or MARKET) is in quarantine because a record of it could not be applied, absent otherwise.",
@@ -63,7 +63,7 @@ def quarantine_metrics(view: DetectorView) -> Iterator[Family]:
 
 
 def ahead_metrics(view: AheadView, venues: Iterable[str]) -> Iterator[Family]:
-    """Arrival times that were not believed."""
+    """Yield the arrival times that were not believed."""
     known = dict.fromkeys([*venues, *view.seconds, *view.refused])
     yield gauge(
         "source_ahead_seconds",
@@ -83,14 +83,14 @@ def ahead_metrics(view: AheadView, venues: Iterable[str]) -> Iterator[Family]:
     )
     yield counter(
         "watermark_steps_back",
-        "Times that the watermark lay in the future and stepped back; state judged since was dropped.",
+        "Steps back of a watermark that lay in the future; state judged since then was dropped.",
         (),
         [((), view.steps_back)],
     )
 
 
 def throttle_metrics(own: Iterable[AssetView], everything: Iterable[AssetView]) -> Iterator[Family]:
-    """What feeds of one report a second hide.
+    """Yield the estimates of what feeds with one report a second hide.
 
     Args:
         own: assets with series of their own.
@@ -106,8 +106,8 @@ def throttle_metrics(own: Iterable[AssetView], everything: Iterable[AssetView]) 
     ]
     yield gauge(
         "liquidated_usd_corrected",
-        "Liquidated within a minute with what throttled feeds hide; no `high` where that has no bound, nothing where "
-        "none of them showed a report.",
+        "Estimated USD liquidated within a minute including what throttled feeds hide; `high` is absent if it has "
+        "no bound, all are absent if no throttled feed reported.",
         ("asset", "side", "estimate"),
         rows,
     )
@@ -117,14 +117,14 @@ def throttle_metrics(own: Iterable[AssetView], everything: Iterable[AssetView]) 
             saturation[venue] = max(share, saturation.get(venue, 0.0))
     yield gauge(
         "feed_saturation_ratio",
-        "Share of the last minute's seconds with a report, of a feed of one a second, the venue's fullest symbol.",
+        "Share of the last minute's seconds with a report, for the busiest symbol of a feed of one report a second.",
         ("venue",),
         [((venue,), share) for venue, share in sorted(saturation.items())],
     )
 
 
 def gap_metrics(ratios: Mapping[tuple[str, str], float]) -> Iterator[Family]:
-    """Yield what the windows miss because a feed had a gap that was not backfilled."""
+    """Yield the share of each window that is missing because a gap was not backfilled."""
     yield gauge(
         "window_gap_ratio",
         "Share of a window without the venue's liquidations because of a gap that was not backfilled, 0 to 1.",
@@ -134,15 +134,15 @@ def gap_metrics(ratios: Mapping[tuple[str, str], float]) -> Iterator[Family]:
 
 
 def evidence_metrics(own: Sequence[AssetView]) -> Iterator[Family]:
-    """The points that make up the scores of the leading side."""
-    stirred = sorted((view for view in own if view.phase != "calm"), key=lambda view: (-view.risk_score, view.asset))
+    """Yield the points that make up the scores of the leading side."""
+    active = sorted((view for view in own if view.phase != "calm"), key=lambda view: (-view.risk_score, view.asset))
     yield gauge(
         "evidence_points",
-        f"Points of the score by what gave them; of the {MOST_EXPLAINED} highest scores that are not calm.",
+        f"Points of the score by feature, for the {MOST_EXPLAINED} highest scores that are not calm.",
         ("asset", "direction", "feature"),
         [
             ((view.asset, view.direction, item.feature), item.contribution)
-            for view in stirred[:MOST_EXPLAINED]
+            for view in active[:MOST_EXPLAINED]
             for item in view.evidence
             if item.contribution
         ],

@@ -59,7 +59,7 @@ class Snapshot(NamedTuple):
         state_saved_us: when the detector's state was last kept, of several the oldest; 0 where none is.
         instruments_failures: how often the contract data of a market could not be fetched, by venue.
         outputs: what is written beside the main work.
-        summaries_passed_over: how often another version of the detector told the market something, or nothing readable.
+        summaries_passed_over: summaries for the market that another detector version wrote, or that are unreadable.
         records_unreadable: records of Kafka that could not be decoded; None in a role that reads none.
         records_lost: records of Kafka that were removed before they were read, by partition.
         offset_resets: how often a partition's offsets began anew.
@@ -115,31 +115,31 @@ class MonitorMetrics:
         snapshot = self._take()
         yield gauge(
             "build_info",
-            "Version of the monitor that runs.",
+            "Always 1; the labels hold the versions of the monitor and of Python.",
             ("version", "python"),
             [((__version__, platform.python_version()), 1.0)],
         )
         yield gauge(
             "event_loop_lag_seconds",
-            "How late the event loop was at worst in the last 30 s.",
+            "Largest delay of the event loop in the last 30 s, seconds.",
             (),
             [((), snapshot.loop_lag_s)],
         )
         yield gauge(
             "instruments_age_seconds",
-            "Age of the venue's contract data.",
+            "Age of the venue's contract data, seconds.",
             ("venue",),
             [((venue,), age) for venue, age in snapshot.instruments_age_s.items()],
         )
         yield counter(
             "instruments_failures",
-            "Times that a market's contract data could not be fetched; the cache stands in where there is one.",
+            "Failed requests for a market's contract data; the cache is used instead if there is one.",
             ("venue",),
             [((venue,), count) for venue, count in snapshot.instruments_failures.items()],
         )
         yield gauge(
             "consumer_lag_records",
-            "Records that wait to be read.",
+            "Records of the topic's partition that are not read yet.",
             ("topic", "partition"),
             [((key.topic, str(key.partition)), lag) for key, lag in snapshot.lag.items()],
         )
@@ -149,7 +149,7 @@ class MonitorMetrics:
         yield from asking_metrics(snapshot.fleets)
         yield gauge(
             "trade_bars_active",
-            "1 while the venue's trades are folded into bars.",
+            "1 while the venue's trades are aggregated into bars.",
             ("venue",),
             [((fleet.venue,), float(fleet.folding)) for fleet in snapshot.fleets],
         )
@@ -158,7 +158,7 @@ class MonitorMetrics:
         if snapshot.state_saved_us:
             yield gauge(
                 "state_saved_timestamp_seconds",
-                "When the detector's state was last kept; of several shares the oldest.",
+                "Unix time at which the detector's state was last saved, seconds; of several shards the oldest.",
                 (),
                 [((), snapshot.state_saved_us / MICROS)],
             )
@@ -178,14 +178,14 @@ class MonitorMetrics:
             )
             yield counter(
                 "offsets_reset",
-                "Times that a partition's offsets began anew, as those of a topic that was made anew do.",
+                "Restarts of a partition's offsets, as when a topic is deleted and created again.",
                 place,
                 [((at.topic, str(at.partition)), times) for at, times in snapshot.offset_resets.items()],
             )
         if snapshot.detector is not None:
             yield counter(
                 "summaries_passed_over",
-                "What another version of the detector told the market, or nobody can read, which was left out.",
+                "Summaries for the market skipped because they are of another detector version or unreadable.",
                 (),
                 [((), snapshot.summaries_passed_over)],
             )
@@ -193,7 +193,7 @@ class MonitorMetrics:
         if snapshot.decision_latency is not None:
             yield histogram(
                 "decision_latency_seconds",
-                "End of the market second that a signal decides on to its sending.",
+                "Time from the end of the market second that a signal judges to its sending, seconds.",
                 (),
                 [((), snapshot.decision_latency)],
             )
@@ -205,15 +205,15 @@ class MonitorMetrics:
     def _detector(self, view: DetectorView) -> Iterator[Family]:
         yield counter(
             "signals",
-            "Signals sent, by the phase they say.",
+            "Signals sent, by the phase that they report.",
             ("phase",),
             [((phase,), view.signals_by_phase.get(phase, 0)) for phase in PHASES],
         )
         for name, help_text, counts in (
-            ("events_duplicate", "Events seen before and dropped.", view.duplicates_by_venue),
+            ("events_duplicate", "Duplicate events that were dropped.", view.duplicates_by_venue),
             (
                 "events_late",
-                "Liquidations that came more than 2 s after their event time; counted all the same.",
+                "Late liquidations, received more than 2 s after their event time; they are counted all the same.",
                 view.late_by_venue,
             ),
         ):
@@ -228,7 +228,7 @@ class MonitorMetrics:
         )
         yield gauge(
             "decided_timestamp_seconds",
-            "Market time that the detector has reached; time() minus this is how far it is behind.",
+            "Market time that the detector has reached, Unix seconds; time() minus this is how far it is behind.",
             (),
             [((), view.second)],
         )
@@ -262,7 +262,7 @@ def _connections(sessions: Sequence[SessionStats]) -> Iterator[Family]:
     )
     yield gauge(
         "feed_last_message_timestamp_seconds",
-        "When the connection last brought events; 0 for never.",
+        "Unix time at which the connection last delivered events, seconds; 0 for never.",
         labels,
         [((stats.venue, stats.connection), stats.last_message_us / MICROS) for stats in sessions],
     )
@@ -270,34 +270,34 @@ def _connections(sessions: Sequence[SessionStats]) -> Iterator[Family]:
 
 def _venues(venues: Sequence[SessionStats]) -> Iterator[Family]:
     one, by_reason = ("venue",), ("venue", "reason")
-    yield counter("frames_received", "Frames received.", one, [((v.venue,), v.frames) for v in venues])
+    yield counter("frames_received", "Frames received from the venue.", one, [((v.venue,), v.frames) for v in venues])
     yield counter(
         "frames_rejected",
-        "Frames, or rows of them, that could not be read.",
+        "Frames, or rows of frames, that could not be read, by reason.",
         by_reason,
         [((v.venue, reason), count) for v in venues for reason, count in v.rejects.items()],
     )
     yield counter(
         "events_received",
-        "Market events read, before trades are folded.",
+        "Market events read, before trades are aggregated into bars, by type.",
         ("venue", "type"),
         [((v.venue, kind), count) for v in venues for kind, count in v.events.items()],
     )
     yield counter(
         "rows_skipped",
-        "Rows that were read and rightly make no event.",
+        "Rows that were read and rightly make no event, by reason.",
         by_reason,
         [((v.venue, reason), count) for v in venues for reason, count in v.skipped.items()],
     )
     yield counter(
         "feed_reconnects",
-        "Connections that ended or were replaced.",
+        "Connections that ended or were replaced, by reason.",
         by_reason,
         [((v.venue, reason), count) for v in venues for reason, count in v.reconnects.items()],
     )
     yield counter(
         "feed_gap_seconds",
-        "Time that could not be seen, summed over connections.",
+        "Length of the gaps in the feed, seconds, summed over connections.",
         one,
         [((v.venue,), v.gap_us / MICROS) for v in venues],
     )
@@ -309,7 +309,7 @@ def _venues(venues: Sequence[SessionStats]) -> Iterator[Family]:
     )
     yield counter(
         "feed_crashes",
-        "Sessions that failed by a fault of the monitor and were restarted.",
+        "Sessions that were restarted after a fault in the monitor.",
         one,
         [((v.venue,), v.crashes) for v in venues],
     )
@@ -321,11 +321,16 @@ def _venues(venues: Sequence[SessionStats]) -> Iterator[Family]:
             ((v.venue, "short"), v.liquidated_short_micro_usd / MICROS),
         )
     ]
-    yield counter("liquidated_usd", "Liquidated as the venue shows it.", ("venue", "side"), liquidated)
+    yield counter(
+        "liquidated_usd",
+        "USD liquidated, as reported by the venue, by the position's side.",
+        ("venue", "side"),
+        liquidated,
+    )
     bounds_s = [bound / MICROS for bound in AGE_BOUNDS_US]
     yield histogram(
         "event_age_seconds",
-        "Exchange time to receipt of a frame's first event.",
+        "Time from the exchange's timestamp of a frame's first event to its receipt, seconds.",
         one,
         [((v.venue,), Histogram(bounds_s, v.ages, v.age_sum_us / MICROS)) for v in venues],
     )
@@ -335,7 +340,7 @@ def _assets(own: Sequence[AssetView], rest: Sequence[AssetView]) -> Iterator[Fam
     yield from _decisions(own, rest)
     yield gauge(
         "liquidated_usd",
-        "Liquidated within the window; `other` is the sum of the rest.",
+        "USD liquidated within the window, by the position's side; `other` is the sum of the rest.",
         ("asset", "side", "window"),
         _liquidated(own, rest),
     )
@@ -344,7 +349,7 @@ def _assets(own: Sequence[AssetView], rest: Sequence[AssetView]) -> Iterator[Fam
         interest.append(((OTHER,), sum(view.open_interest_usd or 0.0 for view in rest)))
     yield gauge(
         "open_interest_usd",
-        "Open interest, one side.",
+        "Open interest of one side, USD.",
         ("asset",),
         [(labels, value) for labels, value in interest if value is not None],
     )
@@ -352,19 +357,19 @@ def _assets(own: Sequence[AssetView], rest: Sequence[AssetView]) -> Iterator[Fam
         yield gauge(name, help_text, names, rows)
     yield gauge(
         "mark_price_usd",
-        "Last mark price.",
+        "Last mark price, USD.",
         ("asset",),
         [((view.asset,), view.price) for view in own if view.price is not None],
     )
     yield gauge(
         "drawdown_ratio",
-        "Fall from the window's high, as a share of it.",
+        "Fall of the price from the window's high, as a share of the high.",
         ("asset", "window"),
         [((view.asset, window), value) for view in own for window, value in view.drawdown_by_window.items()],
     )
     yield gauge(
         "feed_coverage_ratio",
-        "Share of the liquidated USD that complete feeds show.",
+        "Share of the liquidated USD that feeds without throttling report.",
         ("asset",),
         [((view.asset,), view.coverage_ratio) for view in own if view.coverage_ratio is not None],
     )
@@ -377,10 +382,10 @@ def _decisions(own: Sequence[AssetView], rest: Sequence[AssetView]) -> Iterator[
     if rest:
         risks.append(((OTHER,), max(view.risk_score for view in rest)))
         phases.append((OTHER, max((view.phase for view in rest), key=PHASES.index)))
-    yield gauge("risk_score", "How near a cascade is, 0 to 100; `other` is the worst of the rest.", ("asset",), risks)
+    yield gauge("risk_score", "Risk of a cascade, 0 to 100; `other` is the worst of the rest.", ("asset",), risks)
     yield gauge(
         "phase",
-        "1 for the phase in force, else 0; `other` is the worst of the rest.",
+        "1 for the current phase, else 0; `other` is the worst of the rest.",
         ("asset", "phase"),
         [((asset, phase), float(phase == current)) for asset, current in phases for phase in PHASES],
     )
