@@ -56,7 +56,9 @@ EMPTY: Final = {
     "cascade_feed_down_since_timestamp_seconds": "only while a connection is down, and none is",
     "cascade_fragility_ratio": "needs a week",
     "cascade_funding_deviations": "needs days of funding",
+    "cascade_offsets_reset_total": "only of roles that read Kafka",
     "cascade_pace_ratio": "needs a week",
+    "cascade_records_lost_total": "only of roles that read Kafka",
     "cascade_taker_variance_ratio": "needs days of trades",
     "cascade_volatility_index_ratio": "no simulated exchange has an index of volatility",
 }
