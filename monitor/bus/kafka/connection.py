@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, TypeVar
 
 from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.conn import collect_hosts, create_conn
 from aiokafka.errors import (
     KafkaConnectionError,
     KafkaError,
@@ -23,6 +22,7 @@ from aiokafka.errors import (
     for_code,
 )
 
+from monitor.bus.kafka.aiokafka_internals import dial_each
 from monitor.bus.kafka.errors import BusError, explain, forbidden, missing, unreachable, wrong_partitions
 from monitor.bus.topics import PARTITIONS, Topic
 
@@ -154,25 +154,21 @@ async def administrator(connection: KafkaConnection) -> AsyncIterator[AIOKafkaAd
 
 
 async def diagnose(connection: KafkaConnection) -> BusError:
-    """Why no client could start: aiokafka says only that no broker answered, so ask each of them once more."""
-    for host, port, _ in collect_hosts(connection.bootstrap_servers, randomize=False):
-        try:
-            conn = await create_conn(host, port, request_timeout_ms=PROBE_TIMEOUT_MS, **connection.security())
-        except (OSError, KafkaError, TimeoutError) as error:
-            found = unreachable(f"{host}:{port}", error, connection.username, connection.security_protocol)
-        else:
-            conn.close()
-            found = unreachable(f"{host}:{port}", KafkaError(), None, connection.security_protocol)
-    return found
+    """Return why no client could start, with the remedy, by dialling each broker once more."""
+    address, error = await dial_each(connection.bootstrap_servers, PROBE_TIMEOUT_MS, connection.security())
+    if error is None:
+        return unreachable(address, KafkaError(), None, connection.security_protocol)
+    return unreachable(address, error, connection.username, connection.security_protocol)
 
 
 async def patiently(request: Callable[[], Awaitable[Answer]], connection: KafkaConnection, operation: str) -> Answer:
-    """What the brokers answer to an administrator's request.
+    """Return the answer to an administrator's request, repeating it while brokers fail over.
 
-    aiokafka asks one broker and sticks to it; one that died a moment ago is passed over by asking again.
+    aiokafka's admin client sends to one broker at random and does not retry
+    (https://github.com/aio-libs/aiokafka/issues/939), so a request to one that has just failed is sent again.
 
     Raises:
-        BusError: they refuse, or none answers.
+        BusError: the request was refused, or no broker answered.
     """
     attempts = ATTEMPTS
     while True:
@@ -213,7 +209,9 @@ async def verify(connection: KafkaConnection, topics: Iterable[Topic], operation
     """
     counts = {connection.name(topic): (topic, connection.count(topic)) for topic in topics}
     async with administrator(connection) as client:
-        for name, found in (await describe(client, connection, [topic for topic, _ in counts.values()])).items():
+        described = await describe(client, connection, [topic for topic, _ in counts.values()])
+        for name in counts:  # in the order that was given: the brokers answer in their own
+            found = described[name]
             if found.error is UnknownTopicOrPartitionError:
                 raise missing(name)
             if found.error is TopicAuthorizationFailedError:

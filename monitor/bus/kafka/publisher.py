@@ -7,63 +7,36 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import math
-import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
-from typing import Final, Literal, Self
+from typing import Final, Self
 
 from aiokafka import AIOKafkaProducer
-from aiokafka.codec import zstd_encode
 from aiokafka.errors import KafkaError
-from aiokafka.producer.message_accumulator import BatchBuilder
-from aiokafka.record.default_records import DefaultRecordBatch, DefaultRecordBatchBuilder
 from aiokafka.structs import RecordMetadata
 
+from monitor.bus.kafka.aiokafka_internals import (
+    BATCH_BYTES,
+    Compression,
+    RecordBatch,
+    discard_unsent,
+    keep_batches_until_sent,
+)
 from monitor.bus.kafka.connection import REQUEST_TIMEOUT_MS, KafkaConnection, explain_start, verify
 from monitor.bus.kafka.errors import BusError, explain
-from monitor.bus.kafka.outbox import Add, Lane, Outbox
+from monitor.bus.kafka.outbox import Lane, Outbox
 from monitor.bus.memory import HIGH_WATER
 from monitor.bus.ports import BusStats
 from monitor.bus.topics import Record, Topic
 
 log = logging.getLogger(__name__)
 
-Compression = Literal["zstd", "lz4"]
-CODECS: Final = {"zstd": DefaultRecordBatch.CODEC_ZSTD, "lz4": DefaultRecordBatch.CODEC_LZ4}
-
-BATCH_BYTES: Final = 128 * 1024
-"""A full batch: eight times the client's default halves the CPU of a record (measured); brokers take 1 MiB."""
-ZSTD_LEVEL: Final = 1
 LINGER_S: Final = 0.05
 """How long a batch that is neither full nor holds a heartbeat waits for company. Seconds are judged when a beat closes
 them, and beats wait for nothing, so this delays no signal; 5,000 records/s cost 2.4 times as much CPU with 5 ms."""
 CLOSE_TIMEOUT_S: Final = 10.0
 """What a closing publisher waits for its last records: orchestrators kill after 30 s or more."""
-
-
-# aiokafka has no setting for it and packs at level 3; on these records level 1 is a quarter cheaper and no larger.
-_packer = sys.modules[DefaultRecordBatchBuilder.__module__]
-setattr(_packer, "zstd_encode", partial(zstd_encode, level=ZSTD_LEVEL))  # noqa: B010 - unknown to the module's types
-
-
-class RecordBatch(BatchBuilder):
-    """aiokafka's batch, to be filled without the two Python calls a record that its own ``append`` takes.
-
-    Attributes:
-        count: its records.
-        add: see :class:`monitor.bus.kafka.outbox.Batch`.
-    """
-
-    def __init__(self, compression: Compression) -> None:
-        super().__init__(BATCH_BYTES, CODECS[compression])
-        self.count = 0
-        self.add: Add = self._builder.append
-
-    def record_count(self) -> int:
-        """As aiokafka asks for it."""
-        return self.count
 
 
 class KafkaPublisher:
@@ -104,9 +77,7 @@ class KafkaPublisher:
             max_batch_size=BATCH_BYTES,
             request_timeout_ms=REQUEST_TIMEOUT_MS,
         )
-        # aiokafka 0.14 gives up a batch whose partition has had no leader for the request timeout, and with it breaks
-        # the sequence of all that follow. Ours wait as long as it takes.
-        self._producer._message_accumulator._batch_ttl = math.inf
+        keep_batches_until_sent(self._producer)
         self._outbox = Outbox(self._topics, connection.name, connection.partitions, lambda: RecordBatch(compression))
         self._work = asyncio.Event()
         self._linger: asyncio.TimerHandle | None = None
@@ -266,6 +237,5 @@ class KafkaPublisher:
             self._drainer.cancel()
             await asyncio.wait([self._drainer])
         if self._outbox.waiting:
-            # stop() waits for every batch; without the sender there is nothing to wait for.
-            await self._producer._sender.close()
+            await discard_unsent(self._producer)
         await self._producer.stop()

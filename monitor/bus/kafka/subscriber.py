@@ -19,6 +19,7 @@ from aiokafka.errors import KafkaError
 from aiokafka.structs import ConsumerRecord, OffsetAndMetadata, TopicPartition
 
 from monitor.bus import codec
+from monitor.bus.kafka.aiokafka_internals import Fetched, rewind
 from monitor.bus.kafka.connection import KafkaConnection, explain_start, verify
 from monitor.bus.kafka.errors import BusError, explain
 from monitor.bus.ports import Batch, BusStats, Partition
@@ -34,11 +35,12 @@ SESSION_TIMEOUT_MS: Final = 10_000
 heartbeats share the event loop with the windows."""
 
 CHANNELS: Final[Mapping[str, Channel]] = {
-    LIQUIDATIONS.name: "liquidations", TRADES.name: "trades", STATE.name: "mark_price",
-}  # fmt: skip
+    LIQUIDATIONS.name: "liquidations",
+    TRADES.name: "trades",
+    STATE.name: "mark_price",
+}
 """What is missing where records of a topic were removed before they were read."""
 
-Fetched = Mapping[TopicPartition, Sequence[ConsumerRecord[bytes, bytes]]]
 Change = Callable[[frozenset[Partition]], Awaitable[None]]
 """Called with the partitions that came or are about to go; reading waits for it."""
 
@@ -157,10 +159,8 @@ class KafkaSubscriber(ConsumerRebalanceListener):
         return batches
 
     async def _give_back(self, fetched: Fetched, timeout_s: float) -> None:
-        """Aiokafka reads on while the hooks run; what it brought is read again once they have said where from."""
-        for partition, messages in fetched.items():
-            if partition in self._consumer.assignment():
-                self._consumer.seek(partition, messages[0].offset)
+        """Wait for the hooks, which may seek; records that were fetched meanwhile are fetched again."""
+        rewind(self._consumer, fetched)
         with suppress(TimeoutError):
             async with asyncio.timeout(timeout_s):
                 await self._settled.wait()
@@ -187,15 +187,22 @@ class KafkaSubscriber(ConsumerRebalanceListener):
             self.resets[partition] = self.resets.get(partition, 0) + 1
             log.error(
                 "%s/%d: reading goes on at offset %d, though it had come to %d: the topic was made anew or cut short",
-                where.topic, where.partition, first.offset, expected,
-            )  # fmt: skip
+                where.topic,
+                where.partition,
+                first.offset,
+                expected,
+            )
         elif begin > expected:
             count = first.offset - expected  # from start_at on: with latest more is passed over than was removed
             self.lost[partition] = self.lost.get(partition, 0) + count
             log.error(
                 "%s/%d: %d records from offset %d on were removed or passed over before they were read; keep them "
-                "for longer (retention.ms), or read sooner", where.topic, where.partition, count, expected,
-            )  # fmt: skip
+                "for longer (retention.ms), or read sooner",
+                where.topic,
+                where.partition,
+                count,
+                expected,
+            )
             if partition.topic in CHANNELS:
                 return [Batch(partition, first.offset - 1, [self._gap(partition.topic, first)])]
         return []
@@ -314,7 +321,10 @@ class KafkaSubscriber(ConsumerRebalanceListener):
         return BusStats(self.received, sum(self.lags().values()), 0, 0, 0)
 
     async def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
-        """From aiokafka, which logs what a listener raises and goes on: so it is kept for the poll."""
+        """Run the hook and keep its error for the poll: aiokafka logs what a listener raises and goes on.
+
+        ``aiokafka/consumer/group_coordinator.py``, ``GroupCoordinator._on_join_complete``.
+        """
         await self._tell(self._on_assigned, assigned)
         self._settled.set()
 

@@ -1,6 +1,7 @@
 """All or nothing on Kafka: records, and how far the input was read, in transactions of one owner.
 
-aiokafka has no fencing by the group's generation (KIP-447), so a member that lost its partitions could still commit.
+aiokafka has no fencing by the group's generation (KIP-447; https://github.com/aio-libs/aiokafka/issues/844), so a
+member that lost its partitions could still commit.
 Each owner of a piece of work therefore has a transactional id of that piece: the next owner's start fences the one
 before, whose transaction is undone and who can write nothing any more. aiokafka reports that with various errors;
 whatever goes wrong in a transaction, the work is lost to this owner, who starts anew or leaves it.
@@ -12,7 +13,6 @@ whatever goes wrong in a transaction, the work is lost to this owner, who starts
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Iterable, Mapping
 from typing import Any, Final, Self
 
@@ -21,12 +21,11 @@ from aiokafka.errors import KafkaError
 from aiokafka.structs import OffsetAndMetadata, TopicPartition
 
 from monitor.bus import codec
+from monitor.bus.kafka.aiokafka_internals import retrieve_error, stop_producer, transaction_end
 from monitor.bus.kafka.connection import REQUEST_TIMEOUT_MS, KafkaConnection, administrator
 from monitor.bus.kafka.errors import explain
 from monitor.bus.ports import Outgoing, Partition
 from monitor.bus.topics import SNAPSHOTS
-
-log = logging.getLogger(__name__)
 
 TRANSACTION_S: Final = 10.0
 """The brokers undo what has not ended after this long; readers of committed records wait no longer for a dead owner.
@@ -36,8 +35,6 @@ RETRY_MS: Final = 10
 own pause of 100 ms would then be most of a signal's latency."""
 START_S: Final = 15.0
 """A start waits for the brokers to undo what the owner before left open."""
-STOP_S: Final = 3.0
-"""A producer that lost its work has nothing to flush."""
 MAX_RECORD_BYTES: Final = 8 * 1024 * 1024
 """An asset's state takes 50 to 500 kB; the snapshots' topic allows as much."""
 READ_S: Final = 30.0
@@ -108,7 +105,7 @@ class TransactionalWriter:
         try:
             async with asyncio.timeout(TRANSACTION_S):
                 await producer.begin_transaction()
-                sent.append(producer._txn_manager.wait_for_transaction_end())
+                sent.append(transaction_end(producer))
                 for topic, partition, key, value, own in records:
                     headers = list(own) or codec.headers(topic)
                     name = connection.name(topic)
@@ -121,7 +118,7 @@ class TransactionalWriter:
             raise OwnershipLostError(f"{self._owner}: {error!r}") from error
         finally:
             for future in sent:
-                future.add_done_callback(_heed)
+                future.add_done_callback(retrieve_error)
 
     def _positions(self, offsets: Mapping[Partition, int], metadata: str) -> dict[TopicPartition, OffsetAndMetadata]:
         prefix = self._connection.topic_prefix
@@ -132,30 +129,7 @@ class TransactionalWriter:
 
     async def close(self) -> None:
         """Disconnect; what is not committed is undone by the brokers."""
-        producer = self._producer
-        # In this order nothing is sent any more, nobody waits for it, and the connections go.
-        for release in (self._end_sender, producer.stop, producer.client.close):
-            try:
-                async with asyncio.timeout(STOP_S):
-                    await release()
-            except Exception as error:  # noqa: BLE001 - whatever broke the producer comes out again here
-                log.debug("%s: on closing: %r", self._owner, error)
-
-    async def _end_sender(self) -> None:
-        sender = self._producer._sender.sender_task
-        if sender is not None:
-            sender.add_done_callback(_heed)  # being fenced amid its end is no news
-            # Once more for a request that waits for batches which nobody sends any more.
-            for _ in range(2):
-                sender.cancel()
-                await asyncio.wait([sender], timeout=STOP_S / 4)
-        self._producer._message_accumulator.fail_all(KafkaError("the producer is closed"))
-
-
-def _heed(future: asyncio.Future[Any]) -> None:
-    """Look at an error that was reported already."""
-    if not future.cancelled():
-        future.exception()
+        await stop_producer(self._producer, self._owner)
 
 
 async def committed(

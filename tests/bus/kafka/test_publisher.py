@@ -10,26 +10,23 @@ from dataclasses import replace
 # mypy: disable-error-code="no-untyped-call"
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
-from aiokafka.codec import zstd_encode
 from aiokafka.errors import MessageSizeTooLargeError
-from aiokafka.producer.message_accumulator import BatchBuilder
 
 from monitor import __version__
 from monitor.bus import codec
 from monitor.bus.kafka import publisher as kafka_publisher
 from monitor.bus.kafka import topics_admin
+from monitor.bus.kafka.aiokafka_internals import Compression
 from monitor.bus.kafka.connection import KafkaConnection
 from monitor.bus.kafka.errors import BusError
 from monitor.bus.kafka.partitioner import Partitioner
-from monitor.bus.kafka.publisher import BATCH_BYTES, KafkaPublisher, RecordBatch
+from monitor.bus.kafka.publisher import KafkaPublisher
 from monitor.bus.memory import HIGH_WATER
 from monitor.bus.topics import LIQUIDATIONS, REJECTS, TRADES
 from tests.bus import records as make
 
 pytestmark = pytest.mark.kafka
 CLOCK_US = 1_760_130_000_123_456
-HEAD_BYTES = 61
-"""What stands before the records of a batch, version 2."""
 
 
 @pytest.fixture
@@ -75,20 +72,6 @@ async def test_java_and_we_choose_the_same_partition(connection: KafkaConnection
             assert sent.partition == Partitioner(3).partition(key)
     finally:
         await producer.stop()
-
-
-def test_batches_are_packed_at_the_level_that_was_chosen() -> None:
-    """Aiokafka looks its packer up where the level was set: what it builds holds that level's bytes after its head."""
-    packed, plain = RecordBatch("zstd"), BatchBuilder(BATCH_BYTES, 0)
-    for number in range(50):
-        value = codec.encode(make.trade(number * number))
-        packed.add(number, 1_000, b"BTC", value, codec.headers(TRADES))
-        packed.count += 1
-        plain.append(timestamp=1_000, key=b"BTC", value=value, headers=codec.headers(TRADES))
-    assert packed.record_count() == plain.record_count() == 50
-    records = bytes(plain._build())[HEAD_BYTES:]
-    assert zstd_encode(records, level=1) != zstd_encode(records, level=3)
-    assert bytes(packed._build())[HEAD_BYTES:] == zstd_encode(records, level=1)
 
 
 async def test_one_record_leaves_within_the_linger(publisher: KafkaPublisher) -> None:
@@ -175,9 +158,7 @@ async def test_opening_needs_the_topics(connection: KafkaConnection) -> None:
 
 
 @pytest.mark.parametrize("compression", ["zstd", "lz4"])
-async def test_both_compressions_can_be_read(
-    connection: KafkaConnection, compression: kafka_publisher.Compression
-) -> None:
+async def test_both_compressions_can_be_read(connection: KafkaConnection, compression: Compression) -> None:
     """What is packed either way is confirmed."""
     publisher = await KafkaPublisher(connection, [TRADES], compression=compression).start()
     publisher.write([make.trade(number) for number in range(500)])
