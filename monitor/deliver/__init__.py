@@ -1,1 +1,1 @@
-"""What leaves the process: metrics, pages, the live page, signals as lines, logs."""
+"""Outputs of the process: metrics, pages, the dashboard, signals as lines, logs."""

@@ -20,7 +20,7 @@ _TEXT: Final = "text/plain; charset=utf-8"
 
 
 class Response(NamedTuple):
-    """What a route answers."""
+    """The answer of a route."""
 
     status: HTTPStatus
     content_type: str
@@ -29,7 +29,7 @@ class Response(NamedTuple):
 
 
 class Check(NamedTuple):
-    """One condition of readiness, and in words how it stands."""
+    """One condition of readiness, with its state in words."""
 
     name: str
     ok: bool
@@ -42,7 +42,7 @@ Route = Callable[[], Response]
 def routes(
     metrics: Callable[[], bytes], alive: Callable[[], bool], checks: Callable[[], Sequence[Check]]
 ) -> dict[str, Route]:
-    """The monitor's routes.
+    """Return the routes of the monitor.
 
     Args:
         metrics: makes the scrape's text.
@@ -69,7 +69,7 @@ def routes(
 
 
 def feeds_check(connected: Mapping[str, bool]) -> Check:
-    """Readiness of the feeds by venue: at least one, and which ones are missing."""
+    """Return the readiness of the feeds: at least one venue is up, and which are missing."""
     missing = [venue for venue, up in connected.items() if not up]
     words = f"{len(connected) - len(missing)} of {len(connected)} venues connected"
     return Check("feeds", len(missing) < len(connected), words + (f"; not {', '.join(missing)}" if missing else ""))
@@ -121,7 +121,7 @@ class _Server(ThreadingHTTPServer):
             return Response(HTTPStatus.SERVICE_UNAVAILABLE, _TEXT, f"{error}\n".encode())
         except Exception:
             log.exception("%s failed", path)
-            return Response(HTTPStatus.INTERNAL_SERVER_ERROR, _TEXT, b"failed; the log says why\n")
+            return Response(HTTPStatus.INTERNAL_SERVER_ERROR, _TEXT, b"failed; the log has the traceback\n")
 
     def handle_error(self, request: object, client_address: object) -> None:
         log.debug("http peer %s went away: %s", client_address, sys.exception())
@@ -132,10 +132,10 @@ class HttpServer:
 
     Args:
         host, port: where to listen; port 0 takes a free one.
-        table: what to answer by path.
+        table: routes by path.
 
     Raises:
-        OSError: on entering, when the address cannot be had.
+        OSError: on entering, if the address is in use or not allowed.
     """
 
     def __init__(self, host: str, port: int, table: Mapping[str, Route]) -> None:
@@ -146,7 +146,7 @@ class HttpServer:
 
     @property
     def address(self) -> tuple[str, int]:
-        """Host and port that it listens on."""
+        """Return the host and port of the server."""
         if self._server is None:
             raise RuntimeError("the server is not entered")
         host, port = self._server.server_address[:2]
@@ -154,7 +154,7 @@ class HttpServer:
 
     @property
     def url(self) -> str:
-        """``http://127.0.0.1:9108``."""
+        """Return the server's address, such as ``http://127.0.0.1:9108``."""
         host, port = self.address
         return f"http://{host}:{port}"
 
@@ -180,7 +180,7 @@ class HttpServer:
 
 
 def health(url: str, timeout_s: float = 5.0) -> Check:
-    """Ask a health endpoint, as a container's health check does; ``detail`` is its answer or why there is none."""
+    """Request a health endpoint, as a container's health check does; ``detail`` is the answer or the error."""
     try:
         answer = httpx.get(url, timeout=timeout_s, trust_env=False)
     except (httpx.HTTPError, httpx.InvalidURL) as error:

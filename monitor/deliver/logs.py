@@ -15,11 +15,11 @@ _COLOURS: Final = {"DEBUG": "2", "WARNING": "33", "ERROR": "31", "CRITICAL": "1;
 """ANSI codes by level; info has none, so that what has one stands out."""
 
 _CHATTY: Final = ("websockets", "httpx", "httpcore", "aiokafka", "asyncio")
-"""Libraries that say at info what a running monitor counts anyway."""
+"""Libraries that log at info what a running monitor counts anyway."""
 
 
 def wants_colour(stream: TextIO, environment: Mapping[str, str] = os.environ) -> bool:
-    """Whether ``stream`` is a terminal and the user has not set ``NO_COLOR`` (https://no-color.org)."""
+    """Return True if ``stream`` is a terminal and ``NO_COLOR`` is not set (https://no-color.org)."""
     return stream.isatty() and not environment.get("NO_COLOR")
 
 
@@ -31,7 +31,7 @@ class ConsoleFormatter(logging.Formatter):
         self._colour = colour
 
     def format(self, record: logging.LogRecord) -> str:
-        """One line, and the traceback after it where there is one."""
+        """Return one line, followed by the traceback if there is one."""
         at = datetime.fromtimestamp(record.created, UTC)
         name = record.name.removeprefix("monitor.")
         text = f"{at:%H:%M:%S}.{int(record.msecs):03d} {record.levelname.lower()} {name}: {record.getMessage()}"
@@ -44,7 +44,7 @@ class JsonFormatter(logging.Formatter):
     """One object a line: ``time``, ``level``, ``logger``, ``message``, and ``error`` with a traceback."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """One line, whatever the message holds."""
+        """Return one line, whatever the message contains."""
         line = {
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname.lower(),
@@ -57,7 +57,7 @@ class JsonFormatter(logging.Formatter):
 
 
 def configure(level: str, format: Literal["console", "json"], stream: TextIO | None = None) -> None:  # noqa: A002
-    """Send all logging to ``stream`` (standard error); replaces what was set before."""
+    """Send all logging to ``stream`` (standard error), in place of earlier handlers."""
     target = stream or sys.stderr
     handler = logging.StreamHandler(target)
     handler.setFormatter(JsonFormatter() if format == "json" else ConsoleFormatter(colour=wants_colour(target)))

@@ -1,4 +1,4 @@
-"""The event loop's pulse: proof that it turns, how late it is, and a way to ask it from another thread."""
+"""Measures the event loop: that it runs, how late it is, and calls on it from another thread."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from typing import Final, TypeVar
 T = TypeVar("T")
 
 BEAT_S: Final = 0.5
-"""Short against the 10 s after which the loop counts as stuck, and costs nothing."""
+"""Interval of the beats, seconds: short against the 10 s after which the loop counts as stuck, and cheap."""
 
 ALIVE_WITHIN_US: Final = 10_000_000
-"""A loop that has not turned for this long is stuck: no callback of ours may take a hundredth of it."""
+"""Seconds without a beat after which the loop counts as stuck; no callback may take a hundredth of it."""
 
 LAGS_KEPT: Final = 60
 """Beats whose worst lag is reported: 30 s, two scrapes of 15 s, so that none is missed."""
@@ -45,12 +45,12 @@ class Pulse:
 
     @property
     def alive(self) -> bool:
-        """Whether the loop turned lately."""
+        """Return True if the loop ran within the last ten seconds."""
         return self._clock() - self._beat_us < ALIVE_WITHIN_US
 
     @property
     def lag_s(self) -> float:
-        """By how much the worst of the last beats came late, seconds."""
+        """Return the largest delay of the last beats, seconds."""
         return max(self._lags_us.copy()) / 1e6
 
     def ask(self, question: Callable[[], T], timeout_s: float = 5.0) -> T:

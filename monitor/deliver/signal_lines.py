@@ -15,9 +15,9 @@ from monitor.storage.append_file import AppendFile
 from monitor.storage.side_output import SideOutput
 
 POLL_S: Final = 1.0
-"""How long to wait for signals before looking again; signals themselves wake the reader at once."""
+"""Longest wait for signals in one poll, seconds; a signal ends it at once."""
 MOST_BYTES: Final = 4 * 1024 * 1024
-"""May wait for who reads slowly: two thousand signals."""
+"""Bytes that may wait for a slow reader: two thousand signals."""
 
 _ENCODER: Final = msgspec.json.Encoder()
 

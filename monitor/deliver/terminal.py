@@ -23,7 +23,7 @@ def plain_console() -> Console:
 
 
 def usd(amount: float) -> str:
-    """US dollars, short: 950, 12.3k, 4.56M, 1.23B."""
+    """Return US dollars in short: 950, 12.3k, 4.56M, 1.23B."""
     for limit, unit, digits in ((1e9, "B", 2), (1e6, "M", 2), (1e3, "k", 1)):
         if abs(amount) >= limit:
             return f"{amount / limit:,.{digits}f}{unit}"
@@ -31,14 +31,14 @@ def usd(amount: float) -> str:
 
 
 def moment(us: int | None, with_day: bool = True) -> str:
-    """UTC to the second, or a dash."""
+    """Return UTC to the second, or a dash."""
     if us is None:
         return "-"
     return f"{datetime.fromtimestamp(us // MICROS, UTC):{'%Y-%m-%d %H:%M:%S' if with_day else '%H:%M:%S'}}"
 
 
 def episode_table(episodes: Sequence[EpisodeSummary], title: str = "Episodes (UTC)") -> Table:
-    """All episodes, one a row."""
+    """Return a table of all episodes, one a row."""
     table = Table(title=title, title_justify="left", header_style="bold")
     for name in ("asset", "side", "building", "cascade", "worst minute", "relief", "calm again"):
         table.add_column(name, no_wrap=True)

@@ -127,7 +127,7 @@ async def monitoring(
                     *(partial(run_local, notifier, random.Random()) for notifier in notifiers),  # noqa: S311  # jitter
                 ],
                 venues=settings.enabled_venues,
-                page=_page(detector, at_work, clock),
+                dashboard=_dashboard(detector, at_work, clock),
             )
         )
         yield Monitor(bus, detector, decider, at_work, url)
@@ -180,7 +180,7 @@ class _Parts(NamedTuple):
         return time_check(detector.second, ahead, self.clock(), detector.settings.arrival.tolerance_seconds)
 
 
-def _page(detector: Detector, at_work: Collecting, clock: Callable[[], int]) -> Source:
+def _dashboard(detector: Detector, at_work: Collecting, clock: Callable[[], int]) -> Source:
     return Source(
         detector.scopes,
         lambda: detector.second,

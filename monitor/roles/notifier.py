@@ -16,9 +16,10 @@ from monitor.bus.ports import Partition
 from monitor.bus.topics import SIGNALS
 from monitor.deliver.http import Check
 from monitor.deliver.metrics.monitor import Snapshot
+from monitor.deliver.paging import pagerduty, slack, webhook
 from monitor.deliver.paging.channel import Channel
 from monitor.deliver.paging.notifier import Notifier, NotifierStats
-from monitor.deliver.paging.text import Links, pagerduty, slack, webhook
+from monitor.deliver.paging.text import Links
 from monitor.detect.detector import Detector
 from monitor.model.errors import OperatorError
 from monitor.roles.clock import wall_clock_us
@@ -32,16 +33,16 @@ log = logging.getLogger(__name__)
 
 
 def channels(settings: NotifierSettings) -> list[Channel]:
-    """The channels that are configured."""
+    """Return the channels that are configured."""
     links = Links(settings.dashboard_url, settings.runbook_url, settings.replay_command)
     found = []
     if settings.pagerduty.routing_key is not None:
         key = settings.pagerduty.routing_key.get_secret_value().strip()
-        found.append(Channel("pagerduty", settings.pagerduty.url, pagerduty(key, links), key))
+        found.append(pagerduty.channel(settings.pagerduty.url, key, links))
     if settings.webhook.url is not None:
-        found.append(Channel("webhook", settings.webhook.url.get_secret_value().strip(), webhook(links)))
+        found.append(webhook.channel(settings.webhook.url.get_secret_value().strip(), links))
     if settings.slack.url is not None:
-        found.append(Channel("slack", settings.slack.url.get_secret_value().strip(), slack(links)))
+        found.append(slack.channel(settings.slack.url.get_secret_value().strip(), links))
     return found
 
 

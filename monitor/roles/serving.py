@@ -1,4 +1,4 @@
-"""Runs a role's tasks beside its HTTP server: metrics, health and, where asked for, the live page."""
+"""Runs a role's tasks beside its HTTP server: metrics, health and, where asked for, the dashboard."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Sequen
 from contextlib import asynccontextmanager
 from typing import Any
 
-from monitor.deliver.dashboard.site import page_routes, sample
+from monitor.deliver.dashboard.site import dashboard_routes, sample
 from monitor.deliver.dashboard.state import Source
 from monitor.deliver.http import Check, HttpServer, Route, routes
 from monitor.deliver.loop_health import Pulse
@@ -27,7 +27,7 @@ async def serving(
     checks: Callable[[], Sequence[Check]],
     work: Sequence[Work],
     venues: Iterable[str] = (),
-    page: Source | None = None,
+    dashboard: Source | None = None,
 ) -> AsyncIterator[str]:
     """Serve and work while the context lasts; yield the server's address.
 
@@ -38,16 +38,16 @@ async def serving(
         work: the tasks, in the order of the data: each is cancelled and awaited before the next, so that what was
             collected is decided, and what was decided is written.
         venues: their counters start at zero instead of being absent.
-        page: what the live page shows; None in a role without one.
+        dashboard: source of the dashboard's state; None in a role without one.
 
-    ``snapshot``, ``checks`` and ``page`` are called on the event loop, whatever thread a request is answered from.
+    ``snapshot``, ``checks`` and ``dashboard`` are called on the event loop, whatever thread a request is answered from.
 
     Raises:
         OSError: the port is taken.
         ExceptionGroup: a task failed.
     """
     pulse = Pulse(monotonic_us)
-    shown = page if delivery.page else None
+    shown = dashboard if delivery.page else None
 
     def take() -> Snapshot:
         return pulse.ask(snapshot)._replace(loop_lag_s=pulse.lag_s)
@@ -56,15 +56,15 @@ async def serving(
     table = routes(metrics.exposition, lambda: pulse.alive, lambda: pulse.ask(checks))
     tasks: list[Work] = [*work, pulse.run]
     if shown is not None:
-        table |= _page(shown, pulse)
+        table |= _dashboard(shown, pulse)
         tasks.append(lambda: sample(shown))
     with HttpServer(delivery.host, delivery.port, table) as server:
         async with _running(tasks):
             yield server.url
 
 
-def _page(shown: Source, pulse: Pulse) -> dict[str, Route]:
-    return page_routes(lambda: pulse.ask(shown.state))
+def _dashboard(shown: Source, pulse: Pulse) -> dict[str, Route]:
+    return dashboard_routes(lambda: pulse.ask(shown.state))
 
 
 @asynccontextmanager

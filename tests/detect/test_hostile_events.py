@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from monitor.deliver.dashboard.state import Source
 from monitor.deliver.metrics.monitor import MonitorMetrics, Snapshot
-from monitor.deliver.paging import text
+from monitor.deliver.paging import pagerduty, slack, webhook
 from monitor.deliver.paging.incidents import Page
+from monitor.deliver.paging.text import Links
 from monitor.detect.asset import Summary
 from monitor.detect.context.holders import Holding
 from monitor.detect.detector import Detector
@@ -48,8 +49,8 @@ def worded(signals: list[Signal]) -> None:
     for signal in signals[-20:]:
         for action in ("trigger", "update", "resolve"):
             page = Page(action, signal.episode_id, "error", signal)
-            links = text.Links("http://x/{asset}", "http://x/{episode_id}", "replay {from_ms}")
-            for render in (text.pagerduty("key", links), text.webhook(links), text.slack(links)):
+            links = Links("http://x/{asset}", "http://x/{episode_id}", "replay {from_ms}")
+            for render in (pagerduty.renderer("key", links), webhook.renderer(links), slack.renderer(links)):
                 assert msgspec.json.encode(render(page))
 
 

@@ -22,8 +22,9 @@ from monitor.bus.ports import Batch, Partition
 from monitor.bus.topics import CASCADE_STATE, SIGNALS
 from monitor.deliver.paging import notifier as paging
 from monitor.deliver.paging import queue as page_queue
+from monitor.deliver.paging import webhook
 from monitor.deliver.paging.incidents import Page, content_mark
-from monitor.deliver.paging.text import Links, Render, webhook
+from monitor.deliver.paging.text import Links, Render
 from monitor.model.errors import OperatorError
 from monitor.model.events import Signal
 from monitor.roles import notifier as role
@@ -184,9 +185,10 @@ async def test_a_channel_that_fails_stops_no_other(
 ) -> None:
     """While one channel's pages cannot be worded the other's are sent, and readiness names it; then it catches up."""
     broken = True
+    healthy = webhook.renderer
 
     def faulty(links: Links) -> Render:
-        render = webhook(links)
+        render = healthy(links)
 
         def fails(page: Page) -> dict[str, Any]:
             if broken:
@@ -195,7 +197,7 @@ async def test_a_channel_that_fails_stops_no_other(
 
         return fails
 
-    monkeypatch.setattr(role, "webhook", faulty)
+    monkeypatch.setattr(webhook, "renderer", faulty)
     monkeypatch.setattr(page_queue, "MOST_FAULTS", 1_000_000)
     with EventsApi() as pager, EventsApi() as hook:
         async with two_channels(kafka_connection, pager, hook, monkeypatch) as url:

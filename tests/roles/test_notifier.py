@@ -149,7 +149,7 @@ async def test_a_page_that_always_fails_does_not_hold_up_the_others(
     assert work.stats().crashes == MOST_FAULTS
     assert work.stats().accepted == {"trigger": 0, "update": 1, "resolve": 1}
     assert work.stats().given_up == {"trigger": 1, "update": 0, "resolve": 0, "unknown": 0}
-    assert "pagerduty: gives up to trigger BTC-long-" in caplog.text
+    assert "pagerduty: trigger of BTC-long-" in caplog.text
 
 
 def whipsaw(second: int) -> list[AnyEvent]:

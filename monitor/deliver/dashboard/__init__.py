@@ -1,1 +1,1 @@
-"""The live page: what happens now, for whoever has no Grafana; static files in the package, nothing from outside."""
+"""The dashboard, a live web page for users without Grafana; its files are in the package, it loads nothing else."""

@@ -1,4 +1,4 @@
-"""The last minutes of the most interesting assets, second by second, for the page's charts."""
+"""The last minutes of the most interesting assets, second by second, for the dashboard's charts."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class History:
         self._totals: dict[str, tuple[int, int]] = {}
 
     def sample(self, second: int, scopes: Iterable[Scope]) -> None:
-        """Take a point of each asset that matters at ``second``; once a second."""
+        """Take a point of each charted asset at ``second``; once a second."""
         chosen = self.chosen(scopes)
         for name in self._points.keys() - {scope.name for scope in chosen}:
             del self._points[name], self._totals[name]
@@ -53,12 +53,12 @@ class History:
             )
 
     def chosen(self, scopes: Iterable[Scope]) -> list[Scope]:
-        """The market, then by phase, risk and what was liquidated since the start."""
+        """Return the market, then assets by phase, risk and USD liquidated since the start."""
         ranked = sorted(scopes, key=_rank)
         return ranked[: self._charted]
 
     def points(self, name: str) -> Sequence[Point]:
-        """An asset's points, oldest first."""
+        """Return an asset's points, oldest first."""
         return tuple(self._points.get(name, ()))
 
 

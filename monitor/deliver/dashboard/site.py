@@ -1,4 +1,4 @@
-"""The page's routes and its clock."""
+"""Serves the dashboard's files and its state, and samples its charts once a second."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ SAMPLE_S: Final = 1.0
 POLICY: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; connect-src 'self'; img-src data:"
 )
-"""Nothing from outside, whatever a page is made to hold; charts place themselves by inline styles."""
+"""Nothing from outside, whatever the state contains; charts place themselves by inline styles."""
 
 TYPES: Final = {"html": "text/html", "js": "text/javascript", "css": "text/css"}
 FILES: Final = {
     "/": "index.html",
-    "/page.js": "page.js",
-    "/page.css": "page.css",
+    "/dashboard.js": "dashboard.js",
+    "/dashboard.css": "dashboard.css",
     "/uplot.min.js": "uplot.min.js",
     "/uplot.min.css": "uplot.min.css",
 }
 
 
-def page_routes(state: Callable[[], bytes]) -> dict[str, Route]:
-    """The page's files and its data; ``state`` is called from the server's threads."""
+def dashboard_routes(state: Callable[[], bytes]) -> dict[str, Route]:
+    """Return the routes of the dashboard's files and its state; ``state`` is called from the server's threads."""
     table: dict[str, Route] = {path: _file(name) for path, name in FILES.items()}
     table["/state.json"] = lambda: Response(HTTPStatus.OK, "application/json", state())
     return table
@@ -42,7 +42,7 @@ def _file(name: str) -> Route:
 
 
 async def sample(source: Source) -> None:
-    """Take the charts' points until cancelled."""
+    """Take the charts' points once a second until cancelled."""
     while True:
         source.sample()
         await asyncio.sleep(SAMPLE_S)

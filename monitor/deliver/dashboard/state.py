@@ -1,4 +1,4 @@
-"""What the page shows, as JSON: made when it is asked for."""
+"""The dashboard's state as JSON, made on request."""
 
 from __future__ import annotations
 
@@ -63,8 +63,8 @@ class GapState(msgspec.Struct):
     windows: dict[str, float]
 
 
-class PageState(msgspec.Struct):
-    """Everything that the page shows."""
+class DashboardState(msgspec.Struct):
+    """Everything that the dashboard shows."""
 
     version: str
     now_us: int
@@ -76,7 +76,7 @@ class PageState(msgspec.Struct):
 
 
 class Source:
-    """Where the page's numbers come from.
+    """Source of the dashboard's state.
 
     Args:
         scopes: the assets and, where it is judged here, the market.
@@ -106,13 +106,13 @@ class Source:
         self._history.sample(self._clock() // MICROS, self._scopes())
 
     def state(self) -> bytes:
-        """The page's JSON; on the event loop."""
+        """Return the dashboard's state as JSON; on the event loop."""
         scopes = list(self._scopes())
         shown = self._history.chosen(scopes)
         episodes = sorted(
             (episode for scope in scopes for episode in scope.episodes()), key=lambda episode: -episode.started_us
         )
-        state = PageState(
+        state = DashboardState(
             __version__,
             self._clock(),
             self._second(),
@@ -125,7 +125,7 @@ class Source:
 
 
 def asset_state(scope: Scope, points: Sequence[Point]) -> AssetState:
-    """One asset with its chart."""
+    """Return one asset with its chart."""
     view = asset_view(scope)
     columns = [list(column) for column in zip(*points, strict=True)] or [[], [], [], [], []]
     second, risk, price, long, short = columns
@@ -146,7 +146,7 @@ def gap_states(ratios: Mapping[tuple[str, str], float]) -> list[GapState]:
 
 
 def feed_state(fleet: FleetStats) -> FeedState:
-    """One exchange."""
+    """Return one exchange's feed."""
     total = fleet.total
     return FeedState(
         fleet.venue, sum(each.connected for each in fleet.connections), len(fleet.connections), total.last_message_us,

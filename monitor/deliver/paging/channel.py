@@ -1,4 +1,4 @@
-"""One way to reach people over HTTP: a POST that is repeated until it is accepted, or refused for good."""
+"""Sends pages over HTTP: a POST that is retried until it is accepted or refused for good."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ from monitor.deliver.paging.text import Render
 log = logging.getLogger(__name__)
 
 TIMEOUT_S: Final = 10.0
-"""PagerDuty answers within a second; a proxy that hangs must not hold a page for longer."""
+"""Timeout of one attempt, seconds; PagerDuty answers within one, and a hanging proxy must not delay a page longer."""
 LONGEST_WAIT_S: Final = 60.0
-"""Between two tries: an outage is noticed to be over within a minute."""
+"""Longest pause between two attempts, seconds: the end of an outage is noticed within a minute."""
 THROTTLED_WAIT_S: Final = 30.0
-"""After a 429 without Retry-After; PagerDuty's limit is by the minute."""
+"""Pause after a 429 without Retry-After, seconds; PagerDuty's rate limit is per minute."""
 
 Failure = Literal["network", "throttled", "server", "refused"]
-"""What went wrong: all but ``refused`` is tried again."""
+"""Reason of a failed attempt: all but ``refused`` are retried."""
 
 _BACKOFF: Final = wait_exponential_jitter(multiplier=0.5, max=LONGEST_WAIT_S, jitter=1.0)
 
 
-class NotAccepted(Exception):
-    """A try that is worth repeating; ``pause_s`` is how long the other side asks to be left alone."""
+class NotAcceptedError(Exception):
+    """A failed attempt to be retried, after at least ``pause_s`` seconds of the service's rate limit."""
 
     def __init__(self, failure: Failure, detail: str, pause_s: float = 0.0) -> None:
         super().__init__(detail)
@@ -41,18 +41,18 @@ class NotAccepted(Exception):
 
 
 class Channel:
-    """PagerDuty, a webhook, or a chat.
+    """Sends pages to one service: PagerDuty, a webhook, or a chat.
 
     Args:
-        name: in metrics and messages.
-        url: where to; a secret of its own for chats, so it is never shown.
-        render: words the page.
-        secret: never to be repeated, whatever the other side says.
-        sleep: waits between tries.
+        name: name in metrics and messages.
+        url: address to post to; a secret itself for chats, so it is never shown.
+        render: makes the body of a page.
+        secret: text removed from every message, even if the service repeats it.
+        sleep: waits between attempts.
 
     Attributes:
         accepted: pages accepted, by action.
-        failures: tries that failed, by reason.
+        failures: failed attempts, by reason.
     """
 
     def __init__(
@@ -75,7 +75,7 @@ class Channel:
     async def deliver(self, page: Page) -> bool:
         """Send until accepted (True) or refused for good (False), however long it takes; pages keep their order."""
         retrying = AsyncRetrying(
-            sleep=self._sleep, wait=self._pause, retry=retry_if_exception_type(NotAccepted), reraise=True
+            sleep=self._sleep, wait=self._pause, retry=retry_if_exception_type(NotAcceptedError), reraise=True
         )
         accepted: bool = await retrying(self._post, page.action, orjson.dumps(self._render(page)))
         return accepted
@@ -84,38 +84,38 @@ class Channel:
         try:
             answer = await self._client.post(self._url, content=body, headers={"Content-Type": "application/json"})
         except httpx.HTTPError as error:
-            raise NotAccepted("network", type(error).__name__) from None  # its text holds the address
+            raise NotAcceptedError("network", type(error).__name__) from None  # its text holds the address
         if answer.is_success:
             self.accepted[action] += 1
             return True
         if answer.status_code == httpx.codes.TOO_MANY_REQUESTS:
-            asked = answer.headers.get("Retry-After", "")
-            raise NotAccepted("throttled", "HTTP 429", float(asked) if asked.isdecimal() else THROTTLED_WAIT_S)
+            pause = answer.headers.get("Retry-After", "")
+            raise NotAcceptedError("throttled", "HTTP 429", float(pause) if pause.isdecimal() else THROTTLED_WAIT_S)
         if answer.is_server_error or answer.status_code == httpx.codes.REQUEST_TIMEOUT:
-            raise NotAccepted("server", f"HTTP {answer.status_code}")
+            raise NotAcceptedError("server", f"HTTP {answer.status_code}")
         self.failures["refused"] += 1
         log.error(
-            "%s refuses a page (%s) for good: HTTP %d; check its key, its address and what it says: %s",
+            "%s refuses a page (%s) for good: HTTP %d, %s; check its key and address",
             self.name, action, answer.status_code, self._reason(answer),
         )  # fmt: skip
         return False
 
     def _pause(self, state: RetryCallState) -> float:
         error = state.outcome.exception() if state.outcome else None
-        assert isinstance(error, NotAccepted)  # noqa: S101  # nothing else is retried
+        assert isinstance(error, NotAcceptedError)  # noqa: S101  # nothing else is retried
         self.failures[error.failure] += 1
         pause_s = max(error.pause_s, _BACKOFF(state))
-        log.warning("%s does not take a page (%s); trying again in %.1f s", self.name, error, pause_s)
+        log.warning("%s did not accept a page (%s); retrying in %.1f s", self.name, error, pause_s)
         return pause_s
 
     def _reason(self, answer: httpx.Response) -> str:
-        """What a refusal says: PagerDuty's ``message`` and ``errors``, a chat's line of text."""
+        """Return the reason in a refusal: PagerDuty's ``message`` and ``errors``, a chat's line of text."""
         try:
             content: Any = orjson.loads(answer.content)
         except orjson.JSONDecodeError:
             content = answer.text
-        said = [content.get("message"), *(content.get("errors") or ())] if isinstance(content, dict) else [content]
-        text = "; ".join(str(part) for part in said if part)[:500] or "nothing"
+        parts = [content.get("message"), *(content.get("errors") or ())] if isinstance(content, dict) else [content]
+        text = "; ".join(str(part) for part in parts if part)[:500] or "no reason given"
         for secret in self._secrets:
             text = text.replace(secret, "***")
         return text

@@ -1,4 +1,4 @@
-"""Which signals are worth a page: one incident per episode, opened, updated wave by wave, and resolved."""
+"""Turns signals into pages: one incident per episode, opened, updated wave by wave, and resolved."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ import msgspec
 from monitor.model.events import MARKET, Signal
 
 GRAVE_SCORE: Final = 80.0
-"""From this score on one asset's cascade is an error and no warning; the market's is critical in any case."""
+"""Score (0 to 100) from which one asset's cascade is an error instead of a warning; the market's is always critical."""
 
 Action = Literal["trigger", "update", "resolve"]
 Severity = Literal["critical", "error", "warning", "info"]
-"""PagerDuty's, worst first."""
+"""PagerDuty's severities, worst first."""
 
 
 class Page(NamedTuple):
-    """Something to tell people.
+    """One message to a pager.
 
     Attributes:
-        action: ``trigger`` opens the incident, ``update`` says that another wave runs, ``resolve`` ends it.
+        action: ``trigger`` opens the incident, ``update`` reports another wave, ``resolve`` ends it.
         episode_id: the incident's key.
-        severity: how bad it is.
-        signal: the signal that leads to it; None where the episode ended unseen.
+        severity: severity of the incident.
+        signal: the signal that leads to it; None if the end was not observed.
         opened: content mark of the signal that opened the incident which a resolve ends; empty where unknown.
     """
 
@@ -37,9 +37,9 @@ class Page(NamedTuple):
 
     @property
     def id(self) -> str:
-        """The same whenever the page is sent, by whichever process, and no other page's.
+        """Return an id that is the same whenever the page is sent, by any process, and that no other page has.
 
-        Revisions alone would not do: a detector that goes on from an older state gives them out again. So a mark of the
+        Revisions alone would not do: a detector that continues from an older state repeats them. So a mark of the
         signal's content is in it. A resolve is named after what opened its incident: it has one id whether the last
         signal is read or not, and another one where the episode's incident is opened again.
         """
@@ -67,12 +67,12 @@ class OpenPage(msgspec.Struct, array_like=True):
 
     @property
     def scope(self) -> tuple[str, str]:
-        """Asset and direction, which the episode's id begins with."""
+        """Return asset and direction, with which the episode's id begins."""
         asset, direction, _ = self.episode_id.rsplit("-", 2)
         return asset, direction
 
     def take(self, signal: Signal) -> bool:
-        """Whether a signal in ``cascade`` is of a wave that was not paged yet."""
+        """Return True if a signal in ``cascade`` is of a wave that was not paged yet."""
         if self.wave and signal.wave:  # revisions begin again where a detector goes on from an older state
             another = signal.wave > self.wave
         else:
@@ -90,7 +90,7 @@ class Pages:
     """Turns signals into pages. Reading a signal again makes no second page.
 
     Args:
-        assets: whose cascades page, or None for every asset's; the market's always does.
+        assets: assets whose cascades are paged, None for all; the market's always are.
     """
 
     def __init__(self, assets: Collection[str] | None = None) -> None:
@@ -99,11 +99,11 @@ class Pages:
 
     @property
     def open(self) -> list[OpenPage]:
-        """The incidents that are open, oldest first."""
+        """Return the incidents that are open, oldest first."""
         return list(self._open.values())
 
     def take(self, signal: Signal) -> Page | None:
-        """The page that a signal makes, if any.
+        """Return the page that a signal makes, if any.
 
         A cascade opens an incident, also when its beginning was missed; coming back to ``cascade`` is a new wave, also
         when the signal of the change was missed; ``calm`` is the end.
@@ -128,13 +128,13 @@ class Pages:
         return self._assets is None or asset in self._assets
 
     def end_all_but(self, running: Iterable[str]) -> list[Page]:
-        """Resolve incidents whose episodes do not run any more: their end was never seen."""
+        """Resolve incidents whose episodes do not run any more: their end was not observed."""
         ended = self._open.keys() - frozenset(running)
         pages = [self._open.pop(episode) for episode in sorted(ended)]
         return [Page("resolve", page.episode_id, "info", opened=page.opened) for page in pages]
 
     def state(self, accepted: Container[str]) -> bytes:
-        """What a restart needs: JSON, small enough for an offset's metadata.
+        """Return the state for a restart: JSON, small enough for an offset's metadata.
 
         Args:
             accepted: episodes whose incident the channel has; a restart opens the others, if they still run.
@@ -142,18 +142,18 @@ class Pages:
         return msgspec.json.encode([page for page in self.open if page.episode_id in accepted])
 
     def load(self, state: bytes) -> None:
-        """Become what :meth:`state` described. Raises ``ValueError`` where it describes nothing."""
+        """Restore what :meth:`state` returned. Raises ``ValueError`` if it is unreadable."""
         self._open = {page.episode_id: page for page in msgspec.json.decode(state, type=_STATE)}
 
 
 def content_mark(signal: Signal) -> str:
-    """Eight hexadecimal digits that another signal of the same episode hardly shares; whenever it was sent."""
+    """Return eight hexadecimal digits of a signal's content, whenever it was sent; another signal's differ."""
     content = msgspec.json.encode(msgspec.structs.replace(signal, emitted_time_us=0))
     return blake2b(content, digest_size=4).hexdigest()
 
 
 def severity(signal: Signal) -> Severity:
-    """How bad a signal is, by scope, phase and score."""
+    """Return the severity of a signal, by scope, phase and score."""
     if signal.phase != "cascade":
         return "info"
     if signal.asset == MARKET:

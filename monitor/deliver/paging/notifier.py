@@ -1,8 +1,8 @@
 """Reads signals, decides what to page, and sends it on one channel: at least once, in order, across restarts.
 
 Reading never waits for sending, so that a channel that is down holds nothing up. What was read is remembered only when
-everything that it led to was sent: whoever goes on from there may send a page again, which its key makes harmless. A
-fault of one costs the other nothing: whichever fails is started again, and goes on where it stopped.
+everything that it led to was sent: a restart may send a page again, which its key makes harmless. Reading and sending
+fail and restart independently, and continue where they stopped.
 """
 
 from __future__ import annotations
@@ -26,46 +26,46 @@ from monitor.model.events import MICROS, Signal
 log = logging.getLogger(__name__)
 
 POLL_S: Final = 0.5
-"""How long to wait for signals before looking again; signals themselves wake the reader at once."""
+"""Longest wait for signals in one poll, seconds; a signal ends it at once."""
 KEEP_S: Final = 5.0
-"""How often to remember what was read while nothing is paged: so much is read again after a restart."""
+"""Interval of saving progress while nothing is paged, seconds; at most this much is read again after a restart."""
 RESTART_S: Final = 0.5
 LONGEST_RESTART_S: Final = 10.0
-"""Nobody else is to be spared by a longer wait, and a page is late by it."""
+"""Longest pause before a restart, seconds; a page is late by it, and a longer one would spare nobody."""
 HEALTHY_S: Final = 30.0
-"""What ran for so long waits the least when it fails again; a reader that did is well again."""
+"""Time after which a part that ran without failing counts as healthy again, seconds."""
 BOUNDS_S: Final = (0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 3.0, 5.0, 10.0, 30.0, 60.0, 300.0)
-"""Buckets of a page's latency, around the objective of three seconds."""
+"""Bounds of the page latency's buckets, seconds, around the objective of three."""
 
 Part = Literal["reading", "sending"]
 UNKNOWN: Final = "unknown"
-"""What a signal would have led to that could not be judged."""
+"""Action of a signal that could not be judged."""
 
 
 class Reader(Protocol):
-    """Where signals come from: as much of a :class:`monitor.bus.ports.Subscriber` as is needed here."""
+    """Source of signals: the part of :class:`monitor.bus.ports.Subscriber` that is needed here."""
 
     async def poll(self, timeout_s: float) -> list[Batch]:
-        """The batches that are there, or those that come within ``timeout_s``. After a failure it goes on."""
+        """Return the batches that are there or arrive within ``timeout_s``. It can be called again after a failure."""
 
     async def close(self) -> None:
         """Release what is held."""
 
 
 class Progress(Protocol):
-    """Where a notifier keeps how far it is."""
+    """Storage of a notifier's progress."""
 
     async def save(self, offsets: Mapping[Partition, int], states: Mapping[Partition, bytes]) -> None:
-        """Keep by partition where to go on, and the incidents that are open there. Raises ``OSError``."""
+        """Save the next offset and the open incidents of each partition. Raises ``OSError``."""
 
 
 class NotifierStats(NamedTuple):
-    """One channel now.
+    """The state of one channel.
 
     Attributes:
         channel: its name.
         accepted: pages accepted, by action.
-        failures: tries that failed, by reason.
+        failures: failed attempts, by reason.
         pending: pages that are not accepted yet.
         open: asset and direction of the incidents that are open.
         read_us: when signals (or the heartbeats among them) were last read, 0 for never.
@@ -93,14 +93,14 @@ class NotifierStats(NamedTuple):
 
 
 class Notifier:
-    """One channel at work.
+    """Reads signals and pages them on one channel.
 
     Args:
         channel: where pages go.
         reader: signals; closed by :meth:`close`.
-        progress: remembers.
+        progress: storage of the progress.
         clock: the machine's time in microseconds.
-        assets: whose cascades page, None for all.
+        assets: assets whose cascades are paged, None for all.
     """
 
     def __init__(
@@ -133,10 +133,10 @@ class Notifier:
         self._given_up = dict.fromkeys((*get_args(Action), UNKNOWN), 0)
         self._forgot_us = 0
 
-    # What whoever owns the partitions says
+    # Ownership of partitions
 
     def restore(self, partition: Partition, state: bytes) -> None:
-        """Go on with the incidents that were open in a partition. Raises ``ValueError`` where ``state`` is none."""
+        """Restore the incidents that were open in a partition. Raises ``ValueError`` if ``state`` is unreadable."""
         pages = Pages(self._assets)
         if state:
             pages.load(state)
@@ -144,18 +144,18 @@ class Notifier:
         self._accepted.update(page.episode_id for page in pages.open)
 
     def begin(self, partition: Partition, offset: int) -> None:
-        """Nothing was ever kept of a partition: reading begins at ``offset``, which is kept next."""
+        """Begin a partition without saved progress at ``offset``, which is saved next."""
         self.restore(partition, b"")
         self._read[partition] = offset
         self._dirty, self._kept_us = True, 0
 
     def begin_anew(self, partition: Partition, offset: int) -> None:
-        """What was kept of a partition cannot be read: go on at ``offset`` as if no incident were open there."""
+        """Begin a partition with unreadable progress at ``offset``, as if no incident were open there."""
         self._forgot_us = self._clock()
         self.begin(partition, offset)
 
     def forget(self, partitions: Iterable[Partition] | None = None) -> None:
-        """Partitions, or all, are another's now: what waits to be sent of them is his."""
+        """Discard the unsent pages of revoked partitions (None for all); their new owner sends them."""
         gone = frozenset(self._pages if partitions is None else partitions)
         for partition in gone:
             self._pages.pop(partition, None)
@@ -163,7 +163,7 @@ class Notifier:
         self._pending.drop(gone)
 
     def end_all_but(self, running: Collection[str]) -> None:
-        """Resolve what is open though its episode does not run any more."""
+        """Resolve the open incidents whose episodes no longer run."""
         for partition, pages in self._pages.items():
             self._pending.add(partition, pages.end_all_but(running))
         self._work.set()
@@ -171,7 +171,7 @@ class Notifier:
     # Work
 
     async def run(self, rng: random.Random) -> None:
-        """Read and send until cancelled, whatever fails of it. ``rng`` is the jitter of the waits in between."""
+        """Read and send until cancelled, restarting either after a fault. ``rng`` gives the jitter of the pauses."""
         parts: tuple[tuple[Part, Callable[[], Awaitable[None]]], ...] = (
             ("reading", self._follow),
             ("sending", self._send),
@@ -182,7 +182,7 @@ class Notifier:
                 group.create_task(kept_going(work, backoff, partial(self._failed, part)))
 
     async def close(self) -> None:
-        """Remember what was read, if all of it was sent, and let go of the bus and the channel."""
+        """Save the progress, if all pages were sent, and close reader and channel."""
         await self._keep()
         await self._reader.close()
         await self.channel.close()
@@ -221,7 +221,9 @@ class Notifier:
                 page = pages.take(record)
             except Exception:  # judged again it would fail again
                 self._given_up[UNKNOWN] += 1
-                log.exception("%s: gives up a signal of %s that it cannot judge", self.channel.name, record.episode_id)
+                log.exception(
+                    "%s: a signal of %s cannot be judged and is given up", self.channel.name, record.episode_id
+                )
                 continue
             if page is not None:
                 self._pending.add(partition, [page])
@@ -244,7 +246,12 @@ class Notifier:
     def _fault(self, sending: Waiting) -> None:
         if self._pending.fault(sending):
             self._given_up[sending.page.action] += 1
-            log.error("%s: gives up to %s %s", self.channel.name, sending.page.action, sending.page.episode_id)
+            log.error(
+                "%s: %s of %s is given up after repeated faults of the monitor",
+                self.channel.name,
+                sending.page.action,
+                sending.page.episode_id,
+            )
 
     async def _deliver(self, page: Page) -> None:
         if not await self.channel.deliver(page):
@@ -260,7 +267,7 @@ class Notifier:
         log.info("%s: %s %s", self.channel.name, page.action, page.episode_id)
 
     async def _keep(self) -> None:
-        """Remember what was read, if all that it led to is sent."""
+        """Save the progress, if every page that it led to was sent."""
         async with self._saving:
             if self._pending or not self._read:
                 return
@@ -271,10 +278,14 @@ class Notifier:
                 await self._progress.save(offsets, states)
             except OSError as error:
                 self._save_failures += 1
-                log.warning("%s: what was paged cannot be kept (%s); it may be paged again", self.channel.name, error)
+                log.warning(
+                    "%s: the progress cannot be saved (%s); pages may be repeated after a restart",
+                    self.channel.name,
+                    error,
+                )
 
     def stats(self) -> NotifierStats:
-        """How the channel does."""
+        """Return the channel's state."""
         shown = {
             page.scope for pages in self._pages.values() for page in pages.open if page.episode_id in self._accepted
         }

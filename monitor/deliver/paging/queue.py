@@ -1,4 +1,4 @@
-"""Pages that wait for their channel, in order; one that faults of ours keep from being sent is given up."""
+"""Queue of the pages that wait for their channel, in order; a page is given up after repeated faults of the monitor."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from monitor.bus.ports import Partition
 from monitor.deliver.paging.incidents import Page
 
 MOST_FAULTS: Final = 5
-"""Tries of a page that end by a fault of ours, about ten seconds: then it is given up, or it would hold up the rest."""
+"""Failures of a page by a fault of the monitor, within about ten seconds, after which it is given up for the others."""
 
 
 class Waiting(NamedTuple):
@@ -21,7 +21,7 @@ class Waiting(NamedTuple):
 
 
 class Backlog:
-    """What waits, oldest first. Its partition may go while a page is being sent, and come back with the same page."""
+    """Waiting pages, oldest first. A partition may be revoked while its page is sent, and return with the same page."""
 
     def __init__(self) -> None:
         self._waiting: deque[Waiting] = deque()
@@ -32,20 +32,20 @@ class Backlog:
 
     @property
     def first(self) -> Waiting:
-        """What is to be sent next. Raises ``IndexError`` where nothing waits."""
+        """Return the page to send next. Raises ``IndexError`` if none waits."""
         return self._waiting[0]
 
     def add(self, partition: Partition, pages: Iterable[Page]) -> None:
-        """Put pages behind those that wait."""
+        """Append pages."""
         self._waiting.extend(Waiting(partition, page) for page in pages)
 
     def drop(self, partitions: Container[Partition]) -> None:
-        """Forget what waits of partitions that went to another."""
+        """Discard the pages of partitions that were revoked."""
         self._waiting = deque(each for each in self._waiting if each.partition not in partitions)
         self._faults = 0
 
     def done(self, sent: Waiting) -> None:
-        """It was accepted, or refused for good: neither it nor the same page, read again meanwhile, is the first now.
+        """Remove a page that was accepted or refused for good, also where it was read again meanwhile.
 
         One behind others stays: if they too are read again, they must not come after it.
         """
@@ -54,7 +54,7 @@ class Backlog:
             self._waiting.popleft()
 
     def fault(self, sent: Waiting) -> bool:
-        """A fault of ours kept it from being sent. Whether it is given up."""
+        """Count a fault of the monitor that kept a page from being sent; return True if the page is given up."""
         if not self._waiting or self._waiting[0] != sent:
             return False
         self._faults += 1

@@ -132,6 +132,6 @@ def _episodes(monitor: Monitor) -> Table:
 def _footer(monitor: Monitor, view: DetectorView) -> Text:
     return Text(
         f"{view.liquidations:,} liquidations, {sum(view.signals_by_phase.values()):,} signals; "
-        f"live page at {monitor.url}/; Ctrl+C ends",
+        f"dashboard at {monitor.url}/; Ctrl+C ends",
         style="dim",
     )

@@ -18,7 +18,7 @@ from monitor.model.events import MICROS
 from tests.deliver.metrics.test_monitor import fleet
 
 T0 = 1_764_000_000 * MICROS
-ROUTES = site.page_routes(lambda: b"{}")
+ROUTES = site.dashboard_routes(lambda: b"{}")
 
 
 def source(*assets: Asset, fleets: list[FleetStats] | None = None) -> Source:
@@ -37,7 +37,7 @@ def test_files_are_served_with_a_policy_that_keeps_them_in(path: str) -> None:
 
 def test_nothing_on_the_page_points_outside() -> None:
     """No address with a scheme stands in the page's own files."""
-    for path in ("/", "/page.js", "/page.css"):
+    for path in ("/", "/dashboard.js", "/dashboard.css"):
         assert not re.search(rb"https?://|//[a-z]+\.", ROUTES[path]().body)
 
 

@@ -1,9 +1,11 @@
-"""Signals of an episode, as the detector sends them."""
+"""Signals of an episode, as the detector sends them, and pages of them."""
 
 from __future__ import annotations
 
 from typing import Any, Final
 
+from monitor.deliver.paging.incidents import Page
+from monitor.deliver.paging.text import Links
 from monitor.model.events import MICROS, Evidence, Phase, SideTotals, Signal, SignalCoverage, WindowTotals
 
 T0: Final = 1_764_000_000 * MICROS
@@ -35,3 +37,14 @@ def signal(revision: int, phase: Phase, previous: Phase, **changes: Any) -> Sign
 def market(revision: int, phase: Phase, previous: Phase, **changes: Any) -> Signal:
     """The same of the market."""
     return signal(revision, phase, previous, asset="MARKET", episode_id="MARKET-long-20251124T160000Z", **changes)
+
+
+KEY = "BTC-long-20251124T160000Z"
+LINKS = Links(
+    "https://grafana.example/d/cascade-asset?var-asset={asset}&from={from_ms}&to={to_ms}",
+    "https://docs.example/cascade.md",
+    "cascade-monitor replay RECORDING --json # {episode_id}",
+)
+TRIGGER = Page("trigger", KEY, "error", signal(95, "cascade", "building", notes=["degraded"]))
+RESOLVE = Page("resolve", KEY, "info", signal(900, "calm", "relief"))
+UNSEEN = Page("resolve", KEY, "info")

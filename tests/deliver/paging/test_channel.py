@@ -10,7 +10,8 @@ import pytest
 
 from monitor.deliver.paging.channel import THROTTLED_WAIT_S, Channel
 from monitor.deliver.paging.incidents import Page
-from monitor.deliver.paging.text import Links, pagerduty
+from monitor.deliver.paging.pagerduty import renderer
+from monitor.deliver.paging.text import Links
 from tests.deliver.paging.events_api import Answer, EventsApi
 from tests.deliver.paging.signals import signal
 
@@ -38,7 +39,7 @@ def api() -> Iterator[EventsApi]:
 
 async def deliver(url: str, naps: Naps) -> tuple[bool, Channel]:
     """Deliver the page once."""
-    channel = Channel("pagerduty", url, pagerduty(SECRET, Links()), SECRET, naps)
+    channel = Channel("pagerduty", url, renderer(SECRET, Links()), SECRET, naps)
     try:
         return await channel.deliver(PAGE), channel
     finally:
@@ -104,5 +105,5 @@ async def test_a_chat_s_refusal_is_text(api: EventsApi, caplog: pytest.LogCaptur
     api.answers = [Answer(404, b"no_service"), Answer(410, b"")]
     for _ in range(2):
         await deliver(api.url, Naps())
-    assert "what it says: no_service" in caplog.text
-    assert "what it says: nothing" in caplog.text
+    assert "HTTP 404, no_service; check its key and address" in caplog.text
+    assert "no reason given; check" in caplog.text

@@ -17,7 +17,8 @@ from monitor.deliver.paging import notifier as notifier_module
 from monitor.deliver.paging.channel import Channel
 from monitor.deliver.paging.incidents import Page, Pages, content_mark
 from monitor.deliver.paging.notifier import Notifier
-from monitor.deliver.paging.text import Links, pagerduty
+from monitor.deliver.paging.pagerduty import renderer
+from monitor.deliver.paging.text import Links
 from monitor.model.events import Signal
 from tests.deliver.paging.events_api import Answer, EventsApi
 from tests.deliver.paging.signals import T0, market, signal
@@ -53,7 +54,7 @@ def api() -> Iterator[EventsApi]:
 
 def notifier(api: EventsApi, bus: MemoryBus, kept: Kept, sleep: Naps | None = None) -> Notifier:
     """A notifier of the stand-in."""
-    channel = Channel("pagerduty", api.url, pagerduty("K", Links()), "K", sleep or Naps())
+    channel = Channel("pagerduty", api.url, renderer("K", Links()), "K", sleep or Naps())
     return Notifier(channel, bus.subscriber([SIGNALS]), kept, lambda: NOW_US)
 
 
@@ -188,7 +189,7 @@ async def test_a_signal_that_cannot_be_judged_costs_itself_alone(
         await until(lambda: kept.offsets == {HERE: 8})
     assert work.stats().given_up == {"trigger": 0, "update": 0, "resolve": 0, "unknown": 1}
     assert work.stats().crashes == 0
-    assert "gives up a signal of BTC-long-20251124T160000Z" in caplog.text
+    assert "a signal of BTC-long-20251124T160000Z cannot be judged and is given up" in caplog.text
     assert "a fault of ours" in caplog.text
 
 

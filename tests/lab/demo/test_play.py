@@ -115,7 +115,7 @@ def test_terminal_gets_the_screen(tmp_path: Path) -> None:
     assert b"\x1b[?1049h" in output
     assert b"\x1b[?1049l" in output
     assert b"monitor: " in output
-    assert b"live page at http://" in output
+    assert b"dashboard at http://" in output
     assert output.rfind(b"equal to the micro-dollar") > output.rfind(b"\x1b[?1049l")
 
 

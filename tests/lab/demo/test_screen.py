@@ -94,7 +94,7 @@ def test_cascade_is_shown_with_its_reasons(side: Side, words: str, move: str) ->
         assert title in text
     (okx,) = [line for line in text.splitlines() if re.match(r"\W*okx\b", line)]
     assert ("440.00M" if side == "long" else "440.01M") in okx
-    assert "live page at http://127.0.0.1:1234/" in text
+    assert "dashboard at http://127.0.0.1:1234/" in text
     assert "252 liquidations" in text
 
 
