@@ -12,7 +12,7 @@ EXACT := monitor/exchanges/binance/dialect.py,monitor/exchanges/binance/usdm.py,
   monitor/exchanges/toolkit/decoding.py,monitor/detect/flow/windows.py,monitor/detect/decide/phases.py
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check format bench lock clean
+.PHONY: help setup demo test check format generate pictures bench lock clean
 
 # Lists the targets with what they do.
 help:
@@ -50,6 +50,14 @@ check: setup
 # Applies the format and the lint's safe fixes.
 format: setup
 	@$(BIN)/ruff check --fix-only --quiet . && $(BIN)/ruff format .
+
+# Writes what is generated from the code: reference pages, example settings, the topics' document, dashboards.
+generate: setup
+	@$(BIN)/python -m monitor.cli.generate.everything && $(BIN)/python -m deploy.grafana.boards
+
+# Draws the README's picture anew, from a seeded simulated market.
+pictures: setup
+	@$(BIN)/python -m monitor.lab.pictures
 
 # Measures the hot paths beside orjson, cryptofeed, river and (given Java and Maven) aiokafka, in .venv-bench alone.
 bench: .venv-bench/.ready

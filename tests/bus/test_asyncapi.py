@@ -24,8 +24,8 @@ def references(node: Any) -> list[str]:
 
 
 def test_the_committed_document_is_what_the_program_makes() -> None:
-    """After a change: ``cascade-monitor schema --asyncapi > docs/asyncapi.json``."""
-    assert orjson.loads(DOCUMENT.read_bytes()) == document()
+    """The topics' document in ``docs`` is made from the topics table and the models."""
+    assert orjson.loads(DOCUMENT.read_bytes()) == document(), "run make generate"
 
 
 def test_every_reference_leads_somewhere() -> None:

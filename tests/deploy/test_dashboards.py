@@ -26,8 +26,8 @@ PANELS: Final = [
 
 
 def test_the_committed_json_is_what_the_source_makes() -> None:
-    """After a change: `python -m deploy.grafana.boards`."""
-    assert {path.name: path.read_text() for path in FOLDER.glob("*.json")} == texts()
+    """The committed dashboards are made from their source in Python."""
+    assert {path.name: path.read_text() for path in FOLDER.glob("*.json")} == texts(), "run make generate"
 
 
 @pytest.mark.parametrize("panel", PANELS)

@@ -111,7 +111,7 @@ def test_an_adapter_is_documented(venue: str) -> None:
 
 def test_the_page_of_exchanges_is_up_to_date() -> None:
     """``docs/exchanges.md`` is what the adapters make of it."""
-    assert DOCUMENT.read_text() == document(), "run python -m monitor.cli.generate.exchanges_page"
+    assert DOCUMENT.read_text() == document(), "run make generate"
 
 
 def test_the_page_of_exchanges_is_written_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,6 +1,6 @@
 """Makes ``configs/example.yaml`` and ``docs/configuration.md`` from the settings tree.
 
-``python -m monitor.cli.generate.configuration_page`` writes both anew; a test compares them with what this makes.
+``make generate`` writes both anew; a test compares them with what this makes.
 """
 
 from __future__ import annotations
@@ -24,15 +24,15 @@ REFERENCE: Final = Path("docs/configuration.md")
 _WIDTH: Final = 110
 
 _EXAMPLE_HEAD: Final = """\
-# Every setting with its default, generated from monitor/settings/tree.py
-# by `python -m monitor.cli.generate.configuration_page`.
+# Every setting with its default, generated from monitor/settings/tree.py by `make generate`.
 # Copy what you change; leave out the rest. docs/configuration.md has the same as a table.
 """
 
 _REFERENCE_HEAD: Final = """\
 # Configuration
 
-Made from `monitor/settings/tree.py` by `python -m monitor.cli.generate.configuration_page`; change it there.
+Every setting, its default and the reason for it. Generated from `monitor/settings/tree.py` by
+`make generate`; change it there.
 
 `cascade-monitor run --config FILE` reads settings from several places. The first that has a key wins:
 

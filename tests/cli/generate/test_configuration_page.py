@@ -8,7 +8,7 @@ from monitor.settings import Settings, load
 from monitor.settings.keys import keys, resolve, section_of
 from tests.paths import ROOT
 
-REMEDY = "run python -m monitor.cli.generate.configuration_page"
+REMEDY = "run make generate"
 
 
 def test_example_file_is_the_generators() -> None:
