@@ -46,7 +46,7 @@ def consume(bootstrap: str, group: str, topic: str) -> None:
             messages = consumer.consume(num_messages=500, timeout=0.2)
             for message in messages:
                 if message.error() is not None:
-                    if message.error().code() == KafkaError._PARTITION_EOF:
+                    if message.error().code() == KafkaError._PARTITION_EOF:  # noqa: SLF001  # the documented name
                         continue
                     raise KafkaException(message.error())
                 record = json.loads(message.value())

@@ -385,7 +385,7 @@ def doctor(ctx: click.Context, config: Path | None, page: bool) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of tables.")
 @click.pass_context
 def bench(
-    ctx: click.Context, parts: tuple[str, ...], frames: int, rounds: int, bootstrap: str | None, as_json: bool
+    ctx: click.Context, /, parts: tuple[str, ...], *, frames: int, rounds: int, bootstrap: str | None, as_json: bool
 ) -> None:
     """Measure the hot paths beside well-known libraries: compare the ratios, not the rates.
 
@@ -421,7 +421,7 @@ def _until_interrupted(ctx: click.Context, module: str, settings: Settings) -> N
         ctx.exit(0)
 
 
-def _terminate(signum: int, frame: FrameType | None) -> None:
+def _terminate(_signum: int, _frame: FrameType | None) -> None:
     """Treat SIGTERM as SIGINT: asyncio cancels the main task, so that everything that opened closes."""
     signal.raise_signal(signal.SIGINT)
 

@@ -190,7 +190,7 @@ def run(files: tuple[Path, ...], settings: Settings, *, as_json: bool) -> int:
                 open_episodes = sum(episode.ended_us is None for episode in detector.episodes())
                 progress.update(task, completed=playback.intake.events, description=f"{open_episodes} open episodes")
 
-            summary = play(playback, detector, lambda signals: None, tick)
+            summary = play(playback, detector, lambda _signals: None, tick)
         console = plain_console()
         console.print(episode_table(summary.episodes))
         console.print(_in_words(summary), markup=False, soft_wrap=True)

@@ -123,7 +123,7 @@ class _Server(ThreadingHTTPServer):
             log.exception("%s failed", path)
             return Response(HTTPStatus.INTERNAL_SERVER_ERROR, _TEXT, b"failed; the log has the traceback\n")
 
-    def handle_error(self, request: object, client_address: object) -> None:
+    def handle_error(self, request: object, client_address: object) -> None:  # noqa: ARG002  # the base's signature
         log.debug("http peer %s went away: %s", client_address, sys.exception())
 
 

@@ -105,7 +105,7 @@ async def test_a_reader_that_leaves_stops_nothing(tmp_path: Path, caplog: pytest
         bus.publisher().write([signal(revision)])
         await eventually(lambda: not bus.waiting)
     await eventually(lambda: lines.output.stats().failing)
-    lines.output._closing = True  # another try to open it would wait for a reader
+    lines.output._closing = True  # noqa: SLF001  # another try to open it would wait for a reader
     await stop(task)
     assert [record.getMessage() for record in caplog.records if "cannot be written" in record.getMessage()] == [
         "signals_output: cannot be written: [Errno 32] Broken pipe; going on without, and trying again"

@@ -111,7 +111,7 @@ def lines(
         steps: lines that matter, by value and colour.
         width: of 24 columns.
     """
-    panel = _dressed(timeseries.Panel(), about, queries, axis, width, 8)
+    panel = _dressed(timeseries.Panel(), about, queries, axis, (width, 8))
     panel.line_width(2).fill_opacity(0).show_points(look.VisibilityMode.AUTO).axis_centered_zero(axis.signed)
     panel.legend(
         common.VizLegendOptions()
@@ -145,7 +145,7 @@ def number(
     width: int = 6,
 ) -> stat.Panel:
     """The last value, large; a state by name and colour, or a number coloured by what it reaches."""
-    panel = _dressed(stat.Panel(), about, queries, axis, width, 5)
+    panel = _dressed(stat.Panel(), about, queries, axis, (width, 5))
     panel.reduce_options(common.ReduceDataOptions().calcs(["lastNotNull"]))
     panel.color_mode(look.BigValueColorMode.VALUE).graph_mode(look.BigValueGraphMode.AREA)
     if states:
@@ -161,7 +161,7 @@ def ranking(
     about: About, *queries: Query, axis: Axis = FROM_ZERO, steps: Sequence[tuple[float, str]] = ()
 ) -> bargauge.Panel:
     """The present values as bars, coloured by what they reach."""
-    panel = _dressed(bargauge.Panel(), about, queries, axis, 12, 9, instant=True)
+    panel = _dressed(bargauge.Panel(), about, queries, axis, (12, 9), instant=True)
     panel.reduce_options(common.ReduceDataOptions().calcs(["lastNotNull"]))
     panel.orientation(look.VizOrientation.HORIZONTAL).display_mode(look.BarGaugeDisplayMode.BASIC)
     panel.thresholds(_steps(steps)).color_scheme(build.FieldColor().mode(model.FieldColorModeId.THRESHOLDS))
@@ -170,7 +170,7 @@ def ranking(
 
 def states(about: About, *queries: Query, names: Sequence[State], width: int = 12) -> statetimeline.Panel:
     """States over time, by name and colour."""
-    panel = _dressed(statetimeline.Panel(), about, queries, Axis(high=names[-1][0]), width, 8)
+    panel = _dressed(statetimeline.Panel(), about, queries, Axis(high=names[-1][0]), (width, 8))
     panel.mappings([_names(names)]).show_value(look.VisibilityMode.NEVER).merge_values(True).row_height(0.8)
     panel.thresholds(_steps([(value, colour) for value, _, colour in names[1:]], names[0][2]))
     panel.color_scheme(build.FieldColor().mode(model.FieldColorModeId.THRESHOLDS))
@@ -185,7 +185,7 @@ def states(about: About, *queries: Query, names: Sequence[State], width: int = 1
 
 def rows(about: About, query: Query, value: str, width: int = 12) -> table.Panel:
     """The present series as a table of their labels and their value, whose column is called ``value``."""
-    panel = _dressed(table.Panel(), about, (query,), FROM_ZERO, width, 8, instant=True)
+    panel = _dressed(table.Panel(), about, (query,), FROM_ZERO, (width, 8), instant=True)
     panel.no_value("none")
     panel.with_transformation(
         model.DataTransformerConfig(
@@ -197,10 +197,11 @@ def rows(about: About, query: Query, value: str, width: int = 12) -> table.Panel
 
 
 def _dressed(
-    panel: B, about: About, queries: Sequence[Query], axis: Axis, width: int, height: int, *, instant: bool = False
+    panel: B, about: About, queries: Sequence[Query], axis: Axis, size: tuple[int, int], *, instant: bool = False
 ) -> B:
-    """What every kind of panel has."""
+    """Give a panel what every kind has; ``size`` is its width and height on the grid."""
     panel.title(about.title).description(about.description).unit(about.unit).datasource(SOURCE)
+    width, height = size
     panel.span(width).height(height)
     panel.links(
         [

@@ -16,7 +16,7 @@ from monitor.bus.topics import SIGNALS
 from monitor.deliver.paging import notifier as notifier_module
 from monitor.deliver.paging.channel import Channel
 from monitor.deliver.paging.incidents import Page, Pages, content_mark
-from monitor.deliver.paging.notifier import Notifier
+from monitor.deliver.paging.notifier import Notifier, Reader
 from monitor.deliver.paging.pagerduty import renderer
 from monitor.deliver.paging.text import Links
 from monitor.model.events import Signal
@@ -52,10 +52,12 @@ def api() -> Iterator[EventsApi]:
         yield running
 
 
-def notifier(api: EventsApi, bus: MemoryBus, kept: Kept, sleep: Naps | None = None) -> Notifier:
+def notifier(
+    api: EventsApi, bus: MemoryBus, kept: Kept, sleep: Naps | None = None, *, reader: Reader | None = None
+) -> Notifier:
     """A notifier of the stand-in."""
     channel = Channel("pagerduty", api.url, renderer("K", Links()), "K", sleep or Naps())
-    return Notifier(channel, bus.subscriber([SIGNALS]), kept, lambda: NOW_US)
+    return Notifier(channel, reader or bus.subscriber([SIGNALS]), kept, lambda: NOW_US)
 
 
 @asynccontextmanager
@@ -198,8 +200,9 @@ async def test_a_fault_in_reading_leaves_sending_alone(api: EventsApi, monkeypat
     monkeypatch.setattr(notifier_module, "RESTART_S", 0.001)
     monkeypatch.setattr(notifier_module, "HEALTHY_S", 0.05)
     bus, kept = MemoryBus(), Kept()
-    work = notifier(api, bus, kept)
-    poll, failures = work._reader.poll, 3
+    reader = bus.subscriber([SIGNALS])
+    work = notifier(api, bus, kept, reader=reader)
+    poll, failures = reader.poll, 3
 
     async def fails(timeout_s: float) -> list[Batch]:
         nonlocal failures
@@ -208,7 +211,7 @@ async def test_a_fault_in_reading_leaves_sending_alone(api: EventsApi, monkeypat
             raise RuntimeError("a fault of ours")
         return await poll(timeout_s)
 
-    monkeypatch.setattr(work._reader, "poll", fails)
+    monkeypatch.setattr(reader, "poll", fails)
     api.answers = [Answer(503)]
     async with running(work):
         bus.write(EPISODE[:2])
@@ -229,8 +232,9 @@ async def test_a_reader_that_failed_once_is_well_again_without_a_signal(
     monkeypatch.setattr(notifier_module, "RESTART_S", 0.001)
     monkeypatch.setattr(notifier_module, "HEALTHY_S", 0.2)
     monkeypatch.setattr(notifier_module, "POLL_S", 0.01)
-    work = notifier(api, MemoryBus(), Kept())
-    poll, failed = work._reader.poll, False
+    reader = MemoryBus().subscriber([SIGNALS])
+    work = notifier(api, MemoryBus(), Kept(), reader=reader)
+    poll, failed = reader.poll, False
 
     async def fails(timeout_s: float) -> list[Batch]:
         nonlocal failed
@@ -239,7 +243,7 @@ async def test_a_reader_that_failed_once_is_well_again_without_a_signal(
             raise RuntimeError("a fault of ours")
         return await poll(timeout_s)
 
-    monkeypatch.setattr(work._reader, "poll", fails)
+    monkeypatch.setattr(reader, "poll", fails)
     async with running(work):
         await until(lambda: work.stats().crashes)
         assert work.stats().failing
@@ -254,8 +258,9 @@ async def test_a_reader_that_fails_again_and_again_never_looks_well(
     monkeypatch.setattr(notifier_module, "RESTART_S", 0.001)
     monkeypatch.setattr(notifier_module, "LONGEST_RESTART_S", 0.001)
     bus = MemoryBus()
-    work = notifier(api, bus, Kept())
-    poll, polls, failing = work._reader.poll, 0, []
+    reader = bus.subscriber([SIGNALS])
+    work = notifier(api, bus, Kept(), reader=reader)
+    poll, polls, failing = reader.poll, 0, []
 
     async def fails(timeout_s: float) -> list[Batch]:
         nonlocal polls
@@ -267,7 +272,7 @@ async def test_a_reader_that_fails_again_and_again_never_looks_well(
         bus.write(EPISODE[:1])
         return await poll(timeout_s)
 
-    monkeypatch.setattr(work._reader, "poll", fails)
+    monkeypatch.setattr(reader, "poll", fails)
     async with running(work):
         await until(lambda: work.stats().crashes >= 5)
     assert work.stats().read_us == NOW_US

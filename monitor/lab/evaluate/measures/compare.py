@@ -45,7 +45,7 @@ class MatrixRow(msgspec.Struct, frozen=True):
 
 def compare(name: str, mine: Sequence[Outcome], others: Sequence[Outcome], blocks: Blocks) -> Comparison:
     """Return the paired differences of the detector and a baseline."""
-    recalls = [found_and_sought(outcomes, blocks, lambda result: True) for outcomes in (mine, others)]
+    recalls = [found_and_sought(outcomes, blocks, lambda _result: True) for outcomes in (mine, others)]
     wrong = [alarms_by_block(outcomes, blocks, ("false", "decoy")) for outcomes in (mine, others)]
     rates = [intervals.ratios(blocks.weights, one, blocks.exposure) for one in wrong]
     drawn_recalls = [intervals.ratios(blocks.weights, *shares) for shares in recalls]
@@ -92,7 +92,7 @@ def matrix_row(name: str, plain: Sequence[Outcome], degraded: Sequence[Outcome],
     shares = {
         (which, kind): found_and_sought(outcomes, blocks, is_wanted)
         for which, outcomes in (("plain", plain), ("bent", degraded))
-        for kind, is_wanted in (("all", lambda result: True), ("severe", severe))
+        for kind, is_wanted in (("all", lambda _result: True), ("severe", severe))
     }
     wrong = sum(one.verdict in ("false", "decoy") for outcome in degraded for one in outcome.alarms)
     delays = [seconds for outcome in degraded for result in outcome.results if (seconds := delay(result)) is not None]

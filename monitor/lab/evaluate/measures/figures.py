@@ -200,7 +200,7 @@ def compute_figures(name: str, outcomes: Sequence[Outcome], blocks: Blocks, thre
         months=months,
         events=len(events),
         alerts=len(verdicts),
-        recall=share(lambda result: True),
+        recall=share(lambda _result: True),
         severe=share(lambda result: result.label.severity >= SEVERE),
         by_severity={str(level): of_severity(level) for level in (1, 2, 3)},
         carried=sum(one.result.carried for one in events),
