@@ -1,4 +1,4 @@
-"""How long to wait before dialling again, also after "connected, then dropped at once", and work that is kept going."""
+"""How long to wait before a retry: one rule for sockets, REST requests, pages, files and restarted tasks."""
 
 from __future__ import annotations
 
@@ -6,62 +6,81 @@ import asyncio
 import math
 import random
 from collections.abc import Awaitable, Callable
-from typing import Final, NoReturn
+from typing import Final, NamedTuple, NoReturn
 
 MAX_DOUBLINGS: Final = 16
-"""Beyond this any base has reached any sensible cap; it only keeps the power small."""
+"""Doublings after which every first wait has reached every sensible cap; it keeps the power small."""
+
+
+class Waits(NamedTuple):
+    """Exponential waits with jitter, up to a cap.
+
+    Attributes:
+        first_s: nominal wait after the first failure, seconds; it doubles with each further failure in a row.
+        longest_s: the longest wait, seconds.
+    """
+
+    first_s: float
+    longest_s: float
+
+    def after(self, failures: int, jitter: float) -> float:
+        """Return the wait, seconds, after a failure that followed ``failures`` others in a row.
+
+        Args:
+            failures: earlier failures in a row, 0 for the first.
+            jitter: random number from 0 to 1. The wait lies between half of the nominal one (0) and all of it (1), so
+                that clients that were cut off together do not return together. Use 1 where there is one client.
+        """
+        nominal = min(self.longest_s, math.ldexp(self.first_s, min(failures, MAX_DOUBLINGS)))
+        return nominal * (0.5 + 0.5 * jitter)
 
 
 class Backoff:
-    """Exponential delays with jitter that a mere handshake does not reset.
+    """Counts failures in a row and gives their waits; a mere handshake does not reset the count.
 
     The iterator of ``websockets`` starts afresh after every handshake, so an exchange that accepts and drops at once
     would be dialled in a hot loop. Here a socket counts as good only if it lived for ``healthy_s`` and delivered data.
 
     Args:
         rng: source of the jitter; seeded in tests.
-        base_s: the first delay.
-        cap_s: the longest delay.
-        healthy_s: how long a socket must have lived to forgive what went before.
+        base_s: the first wait, seconds.
+        cap_s: the longest wait, seconds.
+        healthy_s: how long a socket must have lived, seconds, for earlier failures to be forgotten.
     """
 
-    __slots__ = ("_rng", "base_s", "cap_s", "failures", "healthy_s")
+    __slots__ = ("_rng", "failures", "healthy_s", "waits")
 
     def __init__(self, rng: random.Random, base_s: float, cap_s: float, healthy_s: float) -> None:
         self._rng = rng
-        self.base_s = base_s
-        self.cap_s = cap_s
+        self.waits = Waits(base_s, cap_s)
         self.healthy_s = healthy_s
         self.failures = 0
 
     def next_delay_s(self, lived_s: float, delivered: bool) -> float:
-        """The delay after a socket that lived for ``lived_s`` (0 when it never opened) and delivered data or not.
-
-        Between a half and the whole of the nominal delay, so that sockets cut together do not come back together.
-        """
+        """Return the wait, seconds, after a socket that lived for ``lived_s`` (0 if it never opened)."""
         if delivered and lived_s >= self.healthy_s:
             self.failures = 0
-        nominal = min(self.cap_s, math.ldexp(self.base_s, min(self.failures, MAX_DOUBLINGS)))
+        wait_s = self.waits.after(self.failures, self._rng.random())
         self.failures += 1
-        return nominal * (0.5 + 0.5 * self._rng.random())
+        return wait_s
 
 
 async def kept_going(
     run: Callable[[], Awaitable[None]], backoff: Backoff, failed: Callable[[Exception], None]
 ) -> NoReturn:
-    """Run again what fails by a fault of its own, until cancelled.
+    """Run work again whenever it fails, until cancelled.
 
     Args:
-        run: the work; called again, it goes on where it stopped.
+        run: the work; called again, it continues where it stopped.
         backoff: how long to wait in between.
-        failed: counts and logs the fault.
+        failed: counts and logs the failure.
     """
     loop = asyncio.get_running_loop()
     while True:
         started_s = loop.time()
         try:
             await run()
-        except Exception as error:  # told to whoever asked for it
+        except Exception as error:  # reported through ``failed``
             task = asyncio.current_task()
             if task is not None and task.cancelling():
                 raise

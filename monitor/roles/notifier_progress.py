@@ -21,9 +21,9 @@ from monitor.bus.topics import SIGNALS
 from monitor.deliver.paging.channel import Channel
 from monitor.deliver.paging.notifier import Notifier
 from monitor.model.errors import OperatorError
-from monitor.roles import state_file
 from monitor.roles.unreadable import Unreadable
 from monitor.settings import Settings
+from monitor.storage.atomic_file import replace_file
 from monitor.storage.side_output import SideOutput
 
 log = logging.getLogger(__name__)
@@ -61,7 +61,7 @@ class FileProgress:
         """Have the file replaced where anything changed. Raises ``OSError`` where that is not done soon."""
         state = next(iter(states.values()))
         if self._path is not None and state != self._kept:
-            self._output.put(partial(state_file.save, self._path, state), size=len(state), key=str(self._path))
+            self._output.put(partial(replace_file, self._path, state), size=len(state), key=str(self._path))
             self._kept = state
             if not await asyncio.to_thread(self._output.settled, SAVE_S):
                 raise OSError(self._output.stats().reason or "the disk is slow")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 from pathlib import Path
 from typing import Final
 
@@ -11,6 +10,7 @@ from monitor.detect.detector import Detector, OtherFormat
 from monitor.detect.settings import DetectorSettings
 from monitor.model.errors import OperatorError
 from monitor.model.validation import VOLUME
+from monitor.storage.atomic_file import replace_file
 
 log = logging.getLogger(__name__)
 
@@ -76,14 +76,4 @@ def _set_aside(path: Path, reason: Exception) -> None:
 
 def save(path: Path, snapshot: bytes) -> None:
     """Replace the file by the snapshot, so that a crash leaves the old one or the new one. Raises ``OSError``."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    fresh = path.with_name(f"{path.name}.new")
-    try:
-        with fresh.open("wb") as file:
-            file.write(snapshot)
-            file.flush()
-            os.fsync(file.fileno())
-        fresh.replace(path)
-    except OSError:
-        fresh.unlink(missing_ok=True)  # what is half written takes the room that another try needs
-        raise
+    replace_file(path, snapshot)

@@ -14,6 +14,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
+from monitor.model.backoff import Waits
+
 log = logging.getLogger(__name__)
 
 MOST_BYTES: Final = 32 * 1024 * 1024
@@ -148,19 +150,19 @@ class SideOutput:
     # In the thread
 
     def _run(self) -> None:
-        pause_s = RETRY_S
+        failures = 0
         while (job := self._next()) is not None:
             try:
                 job.work()
             except OSError as error:
-                if not self._failed(str(error), pause_s):
+                if not self._failed(str(error), Waits(RETRY_S, LONGEST_RETRY_S).after(failures, jitter=1.0)):
                     return
-                pause_s = min(2 * pause_s, LONGEST_RETRY_S)
+                failures += 1
             except Exception:  # tried again it would fail again
                 log.exception("%s: a fault of the monitor kept something from being written", self.name)
                 self._over(job, written=False)
             else:
-                pause_s = RETRY_S
+                failures = 0
                 self._over(job, written=True)
 
     def _next(self) -> _Job | None:

@@ -2,10 +2,23 @@ from __future__ import annotations
 
 import random
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.model.backoff import Backoff
+from monitor.model.backoff import Backoff, Waits
+
+
+@given(st.floats(0.001, 100.0), st.floats(1.0, 1000.0), st.integers(0, 40), st.floats(0.0, 1.0))
+def test_waits_follow_the_rule_written_out(first_s: float, times: float, failures: int, jitter: float) -> None:
+    """Doubling one failure after the other, capped, then halved in part by the jitter."""
+    longest_s = first_s * times
+    nominal = first_s
+    for _ in range(failures):
+        nominal = min(longest_s, 2 * nominal)
+    wait_s = Waits(first_s, longest_s).after(failures, jitter)
+    assert nominal / 2 <= wait_s <= nominal
+    assert wait_s == pytest.approx(nominal / 2 + jitter * nominal / 2)
 
 
 def test_delay_doubles_up_to_the_cap() -> None:

@@ -7,6 +7,7 @@ queue, in the order of asking; a request to slow down stops all of them.
 from __future__ import annotations
 
 import asyncio
+import random
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -15,9 +16,9 @@ from typing import Final, Protocol, Self, TypeVar
 
 import httpx
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_after_attempt
-from tenacity.wait import wait_exponential_jitter
 
 from monitor.exchanges.adapter import Adapter, RestRequest
+from monitor.model.backoff import Waits
 from monitor.model.validation import UNREADABLE
 
 TIMEOUT_S: Final = 10.0
@@ -26,6 +27,8 @@ TIMEOUT_S: Final = 10.0
 ATTEMPTS: Final = 4
 """With the waits between them, half a minute at most."""
 
+WAITS: Final = Waits(first_s=1.0, longest_s=10.0)
+"""Waits between the attempts of one request, seconds."""
 LONGEST_WAIT_S: Final = 60.0
 """An exchange that asks for a longer pause has banned this address: until it is over every request fails at once."""
 
@@ -260,12 +263,9 @@ class Rest:
             await http.aclose()
 
 
-_BACKOFF: Final = wait_exponential_jitter(multiplier=0.5, max=10.0)
-
-
 def pause_before_retry(state: RetryCallState) -> float:
-    """Exponential backoff with jitter; a longer pause that the exchange asks for is the pool's to keep."""
-    return _BACKOFF(state)
+    """Return the wait before the next attempt, seconds; a longer pause that the exchange asks for is the pool's."""
+    return WAITS.after(state.attempt_number - 1, random.random())  # noqa: S311  # jitter
 
 
 def worth_retrying(error: BaseException) -> bool:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 from collections import Counter
 from collections.abc import Callable, Mapping, Set
 from functools import partial
@@ -19,6 +18,7 @@ from monitor.exchanges.adapter import Adapter, Instrument, InstrumentPage, RestR
 from monitor.model.errors import OperatorError
 from monitor.model.symbols import split_symbol
 from monitor.model.validation import LONGEST_SYMBOL, UNREADABLE, asset_fault, id_fault, symbol_name_fault
+from monitor.storage.atomic_file import replace_file
 from monitor.storage.side_output import SideOutput
 
 log = logging.getLogger(__name__)
@@ -135,16 +135,8 @@ class InstrumentStore:
         return self._cache / f"instruments-{venue}.json"
 
     def _keep(self, table: InstrumentTable) -> None:
-        """Put the table, written whole, in the place of the old one: a crash leaves one of them. Raises ``OSError``."""
-        path = self._path(table.venue)
-        fresh = path.with_suffix(f".{os.getpid()}.new")
-        self._cache.mkdir(parents=True, exist_ok=True)
-        try:
-            fresh.write_bytes(msgspec.json.encode(table))
-            fresh.replace(path)
-        except OSError:
-            fresh.unlink(missing_ok=True)  # what is half written takes the room that another try needs
-            raise
+        """Replace the table in the cache, which other processes may share. Raises ``OSError``."""
+        replace_file(self._path(table.venue), msgspec.json.encode(table), several_writers=True)
 
     def _cached(self, venue: str, why: str) -> InstrumentTable:
         """The table on disk."""

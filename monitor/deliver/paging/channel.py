@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import random
 import ssl
 from collections.abc import Awaitable, Callable
 from typing import Any, Final, Literal, get_args
@@ -11,10 +12,10 @@ from typing import Any, Final, Literal, get_args
 import httpx
 import orjson
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type
-from tenacity.wait import wait_exponential_jitter
 
 from monitor.deliver.paging.incidents import Action, Page
 from monitor.deliver.paging.text import Render
+from monitor.model.backoff import Waits
 
 log = logging.getLogger(__name__)
 
@@ -28,7 +29,7 @@ THROTTLED_WAIT_S: Final = 30.0
 Failure = Literal["network", "throttled", "server", "refused"]
 """Reason of a failed attempt: all but ``refused`` are retried."""
 
-_BACKOFF: Final = wait_exponential_jitter(multiplier=0.5, max=LONGEST_WAIT_S, jitter=1.0)
+_WAITS: Final = Waits(first_s=1.0, longest_s=LONGEST_WAIT_S)
 
 
 class NotAcceptedError(Exception):
@@ -104,7 +105,7 @@ class Channel:
         error = state.outcome.exception() if state.outcome else None
         assert isinstance(error, NotAcceptedError)  # noqa: S101  # nothing else is retried
         self.failures[error.failure] += 1
-        pause_s = max(error.pause_s, _BACKOFF(state))
+        pause_s = max(error.pause_s, _WAITS.after(state.attempt_number - 1, random.random()))  # noqa: S311  # jitter
         log.warning("%s did not accept a page (%s); retrying in %.1f s", self.name, error, pause_s)
         return pause_s
 

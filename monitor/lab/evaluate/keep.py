@@ -8,7 +8,6 @@ changes, so a stale result is never read.
 from __future__ import annotations
 
 import hashlib
-import os
 import platform
 from collections.abc import Iterable
 from functools import cache
@@ -23,6 +22,7 @@ import monitor
 from monitor.lab.evaluate.examine import Examination, Plan, examine
 from monitor.lab.evaluate.markets.cases import Simulated, Source
 from monitor.model.errors import OperatorError
+from monitor.storage.atomic_file import replace_file
 
 ROOT: Final = Path(monitor.__file__).parent
 DETECTS: Final = (
@@ -70,10 +70,8 @@ class ResultFile(msgspec.Struct, frozen=True):
 
     def put(self, examined: Examination) -> None:
         """Store the result; a reader finds all of it or nothing."""
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = self.path.with_suffix(f".{os.getpid()}.tmp")
-        unfinished.write_bytes(msgspec.json.encode(StoredResult(self.key, examined.exposure.world, examined)))
-        unfinished.replace(self.path)
+        stored = StoredResult(self.key, examined.exposure.world, examined)
+        replace_file(self.path, msgspec.json.encode(stored), several_writers=True)
 
 
 def result_file(folder: Path, source: Source, plan: Plan) -> ResultFile:
