@@ -35,8 +35,8 @@ class Kept(msgspec.Struct, array_like=True):
     detector: bytes
 
 
-class AssetShare:
-    """The assets of one input partition; see :class:`monitor.roles.shard.Share`.
+class AssetShard:
+    """The assets of one input partition; see :class:`monitor.roles.shard.Shard`.
 
     Args:
         partition: which.
@@ -60,8 +60,8 @@ class AssetShare:
     @classmethod
     def restore(
         cls, partition: int, parts: Mapping[str, bytes], settings: DetectorSettings, emitted: int
-    ) -> AssetShare:
-        """The share that :meth:`snapshot` described, or a new one where there are no parts.
+    ) -> AssetShard:
+        """The shard that :meth:`snapshot` described, or a new one where there are no parts.
 
         Raises:
             ValueError: the parts are of another format.

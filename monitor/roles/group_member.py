@@ -21,9 +21,9 @@ from monitor.detect.detector import ahead_view, market_view
 from monitor.detect.scope import Scope
 from monitor.detect.view import AheadView, DetectorView
 from monitor.model.events import MARKET
-from monitor.roles.asset_shard import AssetShare
-from monitor.roles.market_shard import MarketShare
-from monitor.roles.shard_owner import RECLAIM_BEATS, Counters, Place, Worker
+from monitor.roles.asset_shard import AssetShard
+from monitor.roles.market_shard import MarketShard
+from monitor.roles.shard_owner import RECLAIM_BEATS, Counters, Place, ShardOwner
 from monitor.roles.unreadable import Unreadable
 from monitor.settings import Settings
 
@@ -38,18 +38,18 @@ STOP_S: Final = 15.0
 
 
 class Member:
-    """This process in the group: its shares, and the records on their way to them."""
+    """This process in the group: its shards, and the records on their way to them."""
 
     def __init__(self, settings: Settings, clock: Callable[[], int]) -> None:
         kafka = settings.bus.kafka
         self.counters = Counters()
-        self.workers: dict[str, Worker] = {}
+        self.owners: dict[str, ShardOwner] = {}
         self._settings = settings.detector
         self.unreadable = Unreadable(clock)
         self._connection = KafkaConnection.from_settings(kafka)
         self._group: asyncio.TaskGroup | None = None
         self._tasks: dict[str, asyncio.Task[None]] = {}
-        self._by_input: dict[Partition, Worker] = {}
+        self._by_input: dict[Partition, ShardOwner] = {}
         self.subscriber = KafkaSubscriber(
             self._connection,
             (*MARKET_TOPICS, SUMMARIES),
@@ -69,10 +69,10 @@ class Member:
         )
 
     async def run(self) -> None:
-        """Work until cancelled; then every share is kept and given back.
+        """Work until cancelled; then every shard is kept and given back.
 
         Raises:
-            OperatorError: Kafka cannot be used as it is, or a share cannot be restored.
+            OperatorError: Kafka cannot be used as it is, or a shard cannot be restored.
         """
         try:
             await verify(self._connection, (SIGNALS, CASCADE_STATE, SNAPSHOTS, SUMMARIES, REJECTS), "Write")
@@ -90,75 +90,75 @@ class Member:
     async def _read(self) -> None:
         while True:
             for batch in await self.subscriber.poll(POLL_S):
-                worker = self._by_input.get(batch.partition)
-                if worker is not None:
-                    worker.put(batch)
+                owner = self._by_input.get(batch.partition)
+                if owner is not None:
+                    owner.put(batch)
 
     async def _give_back(self) -> None:
-        for worker in self.workers.values():
-            worker.stop()
+        for owner in self.owners.values():
+            owner.stop()
         if self._tasks:
             await asyncio.wait(self._tasks.values(), timeout=STOP_S)
         for task in self._tasks.values():
             task.cancel()
 
     async def _assigned(self, partitions: frozenset[Partition]) -> None:
-        """Leave shares that are another's now, go on with those that stay, and take up new ones."""
+        """Leave shards that are another's now, go on with those that stay, and take up new ones."""
         if self._group is None:
             return
-        wanted = self._shares(partitions)
-        for name in self.workers.keys() - wanted.keys():
-            del self.workers[name]
+        wanted = self._shards(partitions)
+        for name in self.owners.keys() - wanted.keys():
+            del self.owners[name]
             self._tasks.pop(name).cancel()
         for name, inputs in wanted.items():
-            worker = self.workers.get(name)
-            if worker is None:
-                worker = self.workers[name] = self._worker(name, inputs)
-                self._tasks[name] = self._group.create_task(worker.run(), name=name)
-            worker.attach()
-        self._by_input = {each: worker for worker in self.workers.values() for each in worker.inputs}
-        log.info("shares of this member: %s", ", ".join(sorted(wanted)) or "none, the others do it all")
+            owner = self.owners.get(name)
+            if owner is None:
+                owner = self.owners[name] = self._owner(name, inputs)
+                self._tasks[name] = self._group.create_task(owner.run(), name=name)
+            owner.attach()
+        self._by_input = {each: owner for owner in self.owners.values() for each in owner.inputs}
+        log.info("shards of this member: %s", ", ".join(sorted(wanted)) or "none, the others do it all")
 
-    def _shares(self, partitions: Iterable[Partition]) -> dict[str, frozenset[Partition]]:
-        shares = {}
+    def _shards(self, partitions: Iterable[Partition]) -> dict[str, frozenset[Partition]]:
+        shards = {}
         for topic, number in partitions:
             if topic == LIQUIDATIONS.name:
-                shares[f"assets-{number}"] = frozenset(Partition(each.name, number) for each in MARKET_TOPICS)
+                shards[f"assets-{number}"] = frozenset(Partition(each.name, number) for each in MARKET_TOPICS)
             elif topic == SUMMARIES.name:
-                shares["market"] = frozenset([Partition(topic, number)])
-        return shares
+                shards["market"] = frozenset([Partition(topic, number)])
+        return shards
 
-    def _worker(self, name: str, inputs: frozenset[Partition]) -> Worker:
+    def _owner(self, name: str, inputs: frozenset[Partition]) -> ShardOwner:
         number = min(each.partition for each in inputs)
         settings, count = self._settings, self._connection.partitions
         if name == "market":
             home = Partitioner(count).partition(MARKET)
-            return Worker(
+            return ShardOwner(
                 name,
                 inputs,
                 home=home,
-                restore=lambda parts, emitted: MarketShare.restore(parts, settings, count, home, emitted),
+                restore=lambda parts, emitted: MarketShard.restore(parts, settings, count, home, emitted),
                 place=self._place,
                 counters=self.counters,
             )
-        return Worker(
+        return ShardOwner(
             name,
             inputs,
             home=number,
-            restore=lambda parts, emitted: AssetShare.restore(number, parts, settings, emitted),
+            restore=lambda parts, emitted: AssetShard.restore(number, parts, settings, emitted),
             place=self._place,
             counters=self.counters,
         )
 
     def view(self) -> DetectorView:
-        """The shares of this member, as a detector's view."""
-        shares = [worker.share for worker in self.workers.values() if worker.share is not None]
-        detectors = [share.detector for share in shares if isinstance(share, AssetShare)]
+        """The shards of this member, as a detector's view."""
+        shards = [owner.shard for owner in self.owners.values() if owner.shard is not None]
+        detectors = [shard.detector for shard in shards if isinstance(shard, AssetShard)]
         views = [detector.view() for detector in detectors]
-        markets = [share for share in shares if isinstance(share, MarketShare)]
+        markets = [shard for shard in shards if isinstance(shard, MarketShard)]
         quarantines = [*(each.quarantine for each in detectors), *(each.quarantine for each in markets)]
         return DetectorView(
-            assets=[each for share in shares for each in share.views()],
+            assets=[each for shard in shards for each in shard.views()],
             signals_by_phase=dict(self.counters.signals_by_phase),
             liquidations=sum(view.liquidations for view in views),
             liquidated_usd=(
@@ -182,50 +182,50 @@ class Member:
         )
 
     def ahead(self) -> AheadView:
-        """Return what the shares of this member did not believe."""
-        shares = [worker.share for worker in self.workers.values()]
-        assets = [share for share in shares if isinstance(share, AssetShare)]
-        watermarks = [watermark for share in assets for watermark in share.watermarks()]
-        return ahead_view(watermarks, sum(share.detector.steps_back for share in assets))
+        """Return what the shards of this member did not believe."""
+        shards = [owner.shard for owner in self.owners.values()]
+        assets = [shard for shard in shards if isinstance(shard, AssetShard)]
+        watermarks = [watermark for shard in assets for watermark in shard.watermarks()]
+        return ahead_view(watermarks, sum(shard.detector.steps_back for shard in assets))
 
     def scopes(self) -> list[Scope]:
-        """The assets of the shares of this member, and the market if it judges it."""
+        """The assets of the shards of this member, and the market if it judges it."""
         found: list[Scope] = []
-        for worker in self.workers.values():
-            if isinstance(worker.share, AssetShare):
-                found += worker.share.detector.scopes()
-            elif isinstance(worker.share, MarketShare):
-                found.append(worker.share.market)
+        for owner in self.owners.values():
+            if isinstance(owner.shard, AssetShard):
+                found += owner.shard.detector.scopes()
+            elif isinstance(owner.shard, MarketShard):
+                found.append(owner.shard.market)
         return found
 
     def second(self) -> int:
-        """The last second that every share of assets reached; 0 without shares."""
-        shares = [worker.share for worker in self.workers.values()]
-        return min((share.detector.second for share in shares if isinstance(share, AssetShare)), default=0)
+        """The last second that every shard of assets reached; 0 without shards."""
+        shards = [owner.shard for owner in self.owners.values()]
+        return min((shard.detector.second for shard in shards if isinstance(shard, AssetShard)), default=0)
 
     def gap_ratios(self) -> dict[tuple[str, str], float]:
-        """By venue and window the share that is missing because of a gap; every share sees the same gaps."""
+        """By venue and window the fraction that is missing because of a gap; every shard sees the same gaps."""
         found: dict[tuple[str, str], float] = {}
-        for worker in self.workers.values():
-            if isinstance(worker.share, AssetShare):
-                detector = worker.share.detector
+        for owner in self.owners.values():
+            if isinstance(owner.shard, AssetShard):
+                detector = owner.shard.detector
                 for key, ratio in detector.holes.ratios(detector.second).items():
                     found[key] = max(ratio, found.get(key, 0.0))
         return found
 
     def kept_us(self) -> int:
-        """When the share that waited longest was last kept; 0 without shares."""
-        return min((worker.kept_us for worker in self.workers.values() if worker.share is not None), default=0)
+        """When the shard that waited longest was last kept; 0 without shards."""
+        return min((owner.kept_us for owner in self.owners.values() if owner.shard is not None), default=0)
 
     def passed_over(self) -> int:
         """How often another version told the market something, where this member judges it."""
-        shares = [worker.share for worker in self.workers.values()]
-        return sum(share.passed_over for share in shares if isinstance(share, MarketShare))
+        shards = [owner.shard for owner in self.owners.values()]
+        return sum(shard.passed_over for shard in shards if isinstance(shard, MarketShard))
 
     def ready(self) -> Check:
-        """Whether every share is restored."""
-        restored = sum(worker.share is not None for worker in self.workers.values())
-        return Check("shares", restored == len(self.workers), f"{restored} of {len(self.workers)} shares restored")
+        """Whether every shard is restored."""
+        restored = sum(owner.shard is not None for owner in self.owners.values())
+        return Check("shards", restored == len(self.owners), f"{restored} of {len(self.owners)} shards restored")
 
 
 def _added(counts: Iterable[Mapping[Key, int]]) -> dict[Key, int]:

@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 
 
 class Kept(msgspec.Struct, array_like=True):
-    """A snapshot: its version, and the attributes of :class:`MarketShare`."""
+    """A snapshot: its version, and the attributes of :class:`MarketShard`."""
 
     format: int
     offset: int
@@ -39,8 +39,8 @@ class Kept(msgspec.Struct, array_like=True):
     gaps: dict[int, dict[str, int]] = {}
 
 
-class MarketShare:
-    """The market; see :class:`monitor.roles.shard.Share`.
+class MarketShard:
+    """The market; see :class:`monitor.roles.shard.Shard`.
 
     Args:
         settings: thresholds.
@@ -73,8 +73,8 @@ class MarketShare:
     @classmethod
     def restore(
         cls, parts: Mapping[str, bytes], settings: DetectorSettings, partitions: int, home: int, emitted: int
-    ) -> MarketShare:
-        """The share that :meth:`snapshot` described, or a new one where there are no parts.
+    ) -> MarketShard:
+        """The shard that :meth:`snapshot` described, or a new one where there are no parts.
 
         Raises:
             ValueError: the parts are of another format.

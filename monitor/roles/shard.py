@@ -1,4 +1,4 @@
-"""What the parts of the work that detectors share out have in common: records in, records out, state to keep."""
+"""What the parts of the work that detectors divide have in common: records in, records out, state to keep."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ COMMON: Final = "*"
 
 
 class Step(NamedTuple):
-    """What a share has to say: all of it is written in one transaction.
+    """What a shard has to say: all of it is written in one transaction.
 
     Attributes:
         signals: those among ``records``, for the counters.
@@ -31,7 +31,7 @@ class Step(NamedTuple):
     closed: int
 
 
-class Share(Protocol):
+class Shard(Protocol):
     """A part of the work that one member does at a time: a partition's assets, or the market.
 
     Pure: what it says is a function of what it was given, so another member that is given the same goes on alike.

@@ -1,4 +1,4 @@
-"""Owns one share of the work on Kafka: becomes its owner, restores it, goes on with it, and keeps it."""
+"""Owns one shard of the work on Kafka: becomes its owner, restores it, goes on with it, and keeps it."""
 
 from __future__ import annotations
 
@@ -18,24 +18,24 @@ from monitor.detect.view import Histogram
 from monitor.model.errors import OperatorError
 from monitor.model.events import MICROS, Signal
 from monitor.roles.decider import BOUNDS_S
-from monitor.roles.shard import COMMON, Share, Step
+from monitor.roles.shard import COMMON, Shard, Step
 
 log = logging.getLogger(__name__)
 
 COMMIT_S: Final = 0.05
-"""At most so often a share commits: a transaction costs the brokers 20 ms, and a second is closed once a second."""
+"""At most so often a shard commits: a transaction costs the brokers 20 ms, and a second is closed once a second."""
 RECLAIM_BEATS: Final = 2
-"""Beats of the group that whoever lost a share waits before taking it up again: by then one that was cut off knows
-that the share is another's, and does not take it away from there."""
+"""Beats of the group that whoever lost a shard waits before taking it up again: by then one that was cut off knows
+that the shard is another's, and does not take it away from there."""
 
-Restore = Callable[[Mapping[str, bytes], int], Share]
-"""``restore(parts, emitted)``: the share of a snapshot's parts, silent up to the second ``emitted``."""
+Restore = Callable[[Mapping[str, bytes], int], Shard]
+"""``restore(parts, emitted)``: the shard of a snapshot's parts, silent up to the second ``emitted``."""
 
 
 def snapshot_period(now_s: float, every_s: float, phase: float) -> int:
     """Number of the period that ``now_s`` lies in, of periods of ``every_s`` that begin ``phase`` periods early.
 
-    Each share has another phase, 0 to 1: all of them at once are 5 to 20 MB, and held up a second's signals for up to
+    Each shard has another phase, 0 to 1: all of them at once are 5 to 20 MB, and held up a second's signals for up to
     1.4 s (measured).
     """
     return int(now_s / every_s + phase)
@@ -43,7 +43,7 @@ def snapshot_period(now_s: float, every_s: float, phase: float) -> int:
 
 @dataclass
 class Counters:
-    """What all workers of a process count."""
+    """What all owners of a process count."""
 
     latencies: list[int] = field(default_factory=lambda: [0] * (len(BOUNDS_S) + 1))
     latency_sum: float = 0.0
@@ -73,7 +73,7 @@ class Counters:
 
 @dataclass(frozen=True)
 class Place:
-    """Where workers work.
+    """Where owners work.
 
     Attributes:
         connection: the brokers.
@@ -81,7 +81,7 @@ class Place:
         subscriber: this member of it.
         clock: the machine's time in microseconds.
         snapshot_s: how often state is kept.
-        reclaim_s: how long to wait after a share was lost.
+        reclaim_s: how long to wait after a shard was lost.
     """
 
     connection: KafkaConnection
@@ -92,19 +92,19 @@ class Place:
     reclaim_s: float
 
 
-class Worker:
-    """The owner of a share, as long as its input is assigned to this member.
+class ShardOwner:
+    """The owner of a shard, as long as its input is assigned to this member.
 
     Args:
-        name: of the share, unique in the group and the same for every owner.
+        name: of the shard, unique in the group and the same for every owner.
         inputs: the partitions that it reads.
         home: the partition of the snapshots' topic that it keeps its state in.
-        restore: makes the share.
+        restore: makes the shard.
         place: where.
-        counters: shared with the other workers.
+        counters: common to all owners of the process.
 
     Attributes:
-        share: the share while it is owned and restored, else None.
+        shard: the shard while it is owned and restored, else None.
         kept_us: when its state was last kept, or taken up; 0 before.
     """
 
@@ -120,7 +120,7 @@ class Worker:
     ) -> None:
         self.name = name
         self.inputs = inputs
-        self.share: Share | None = None
+        self.shard: Shard | None = None
         self._home = home
         self._restore = restore
         self._place = place
@@ -133,15 +133,15 @@ class Worker:
         self._prefix = f"{place.group}/{name}/".encode()
 
     def put(self, batch: Batch) -> None:
-        """Take what was read; while the share is not restored it is passed over, to be read again."""
-        if self.share is not None:
-            self.share.put(batch)
+        """Take what was read; while the shard is not restored it is passed over, to be read again."""
+        if self.shard is not None:
+            self.shard.put(batch)
             self._arrived.set()
-            self._hold_back(self.share)
+            self._hold_back(self.shard)
 
-    def _hold_back(self, share: Share) -> None:
+    def _hold_back(self, shard: Shard) -> None:
         """Stop reading topics that are far ahead of the others."""
-        held = share.ahead()
+        held = shard.ahead()
         if held != self._held:
             subscriber = self._place.subscriber
             subscriber.pause(each for each in self.inputs if each.topic in held - self._held)
@@ -151,21 +151,21 @@ class Worker:
     def attach(self) -> None:
         """The group (again) assigned the inputs to this member: go on reading where reading stopped."""
         self._held = set()
-        if self.share is None:
+        if self.shard is None:
             self._place.subscriber.pause(self.inputs)
         else:
-            self._read_on(self.share)
+            self._read_on(self.shard)
 
-    def _read_on(self, share: Share) -> None:
+    def _read_on(self, shard: Shard) -> None:
         subscriber = self._place.subscriber
         if not self.inputs <= subscriber.assignment():
             raise OwnershipLostError(f"{self.name}: assigned to another member")
         for partition in self.inputs:
-            subscriber.seek(partition, share.fetched()[partition.topic])
+            subscriber.seek(partition, shard.fetched()[partition.topic])
         subscriber.resume(self.inputs)
 
     async def run(self) -> None:
-        """Own the share until cancelled or stopped; whenever it is lost, start anew.
+        """Own the shard until cancelled or stopped; whenever it is lost, start anew.
 
         Raises:
             OperatorError: Kafka refuses, or the state that is kept cannot be read.
@@ -176,15 +176,15 @@ class Worker:
             try:
                 self._taken_up_us = place.clock()
                 await writer.start()
-                self.share = await self._restored()
+                self.shard = await self._restored()
                 self.kept_us = place.clock()
-                self._read_on(self.share)
-                await self._work(writer, self.share)
+                self._read_on(self.shard)
+                await self._work(writer, self.shard)
             except OwnershipLostError as error:
                 self._counters.lost += 1
                 log.warning("%s; its state is dropped, and taken up again if the group says so", error)
             finally:
-                self.share = None
+                self.shard = None
                 place.subscriber.pause(self.inputs)
                 await writer.close()
             if not self._stopping:
@@ -195,7 +195,7 @@ class Worker:
         self._stopping = True
         self._arrived.set()
 
-    async def _restored(self) -> Share:
+    async def _restored(self) -> Shard:
         place, cut = self._place, len(self._prefix)
         found = await committed(place.connection, place.group, self.inputs)
         emitted = max((int(metadata or 0) for _, metadata in found.values()), default=0)
@@ -210,12 +210,12 @@ class Worker:
                 "anew under another bus.kafka.group"
             ) from error
 
-    async def _work(self, writer: TransactionalWriter, share: Share) -> None:
+    async def _work(self, writer: TransactionalWriter, shard: Shard) -> None:
         loop = asyncio.get_running_loop()
         kept, closed, warm = self._period(loop.time()), 0, False
         while not self._stopping:
             self._arrived.clear()
-            step = share.step(self._place.clock())
+            step = shard.step(self._place.clock())
             if step is None:
                 await self._arrived.wait()
                 continue
@@ -224,35 +224,35 @@ class Worker:
                 await asyncio.sleep(0)
                 continue
             began = loop.time()
-            await self._commit(writer, share, step)
+            await self._commit(writer, shard, step)
             if not warm:
                 warm = True
                 log.info("%s: warm in %.2f s", self.name, (self._place.clock() - self._taken_up_us) / MICROS)
             await asyncio.sleep(max(0.0, COMMIT_S - (loop.time() - began)))
             period = self._period(began)
             if period != kept:  # in a transaction of its own: the second's signals do not wait for it
-                await self._keep(writer, share, closed)
+                await self._keep(writer, shard, closed)
                 kept = period
         if warm:
-            await self._keep(writer, share, closed)
+            await self._keep(writer, shard, closed)
 
     def _period(self, now_s: float) -> int:
         """Number of the snapshot period that ``now_s`` lies in."""
         return snapshot_period(now_s, self._place.snapshot_s, self._home / self._place.connection.partitions)
 
-    async def _commit(self, writer: TransactionalWriter, share: Share, step: Step) -> None:
+    async def _commit(self, writer: TransactionalWriter, shard: Shard, step: Step) -> None:
         # Taken before anything is awaited: what is put in meanwhile belongs to the next transaction.
-        offsets = {each: share.positions()[each.topic].offset for each in self.inputs}
+        offsets = {each: shard.positions()[each.topic].offset for each in self.inputs}
         await writer.commit(step.records, offsets, str(step.closed))
         self._counters.committed(step, self._place.clock())
 
-    async def _keep(self, writer: TransactionalWriter, share: Share, closed: int) -> None:
+    async def _keep(self, writer: TransactionalWriter, shard: Shard, closed: int) -> None:
         records = [
             Outgoing(SNAPSHOTS, self._home, self._prefix + name.encode(), value)
-            for name, value in share.snapshot().items()
+            for name, value in shard.snapshot().items()
         ]
-        await self._commit(writer, share, Step([], records, closed))
+        await self._commit(writer, shard, Step([], records, closed))
         self.kept_us = self._place.clock()
 
 
-__all__ = ["COMMON", "Counters", "Place", "Worker"]
+__all__ = ["COMMON", "Counters", "Place", "ShardOwner"]

@@ -56,7 +56,7 @@ async def test_a_detector_that_is_stopped_goes_on_where_it_was(kafka_connection:
         async with detecting(settings) as url:
             await publish(kafka_connection, events[: len(events) // 2])
             assert await desk.read_until(lambda: judged(desk, events[len(events) // 2]), 20)
-            async with asyncio.timeout(20):  # shares without events are warm when they are
+            async with asyncio.timeout(20):  # shards without events are warm when they are
                 while (await get(f"{url}/readyz")).status_code != HTTPStatus.OK:  # noqa: ASYNC110  # nothing tells
                     await asyncio.sleep(0.05)
             await reached(url, events[0].receive_time_us / MICROS, "decided_timestamp_seconds")

@@ -44,7 +44,7 @@ SEVERAL: Final = frozenset({
     "tests/detect/test_hostile_events.py",
     "tests/detect/test_time_ahead.py",
     "tests/exchanges/test_absurd.py",
-    "tests/roles/test_shares.py",
+    "tests/roles/test_shards.py",
     "tests/exchanges/test_context_venues.py",
     "tests/exchanges/test_frames.py",
     "tests/exchanges/test_usual_trades.py",

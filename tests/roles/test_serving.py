@@ -22,8 +22,8 @@ def delivery(**more: Any) -> DeliverySettings:
     return DeliverySettings.model_validate({"port": 0} | more)
 
 
-def empty_page() -> Source:
-    """A page that knows no asset."""
+def empty_dashboard() -> Source:
+    """A dashboard that knows no asset."""
     return Source(list, lambda: 0, list, lambda: 0, dict)
 
 
@@ -55,12 +55,12 @@ async def test_metrics_and_checks_are_taken_on_the_event_loop() -> None:
 
 
 @pytest.mark.parametrize(("wanted", "has", "status"), [(True, True, 200), (True, False, 404), (False, True, 404)])
-async def test_the_live_page_is_there_where_the_role_has_one_and_it_is_wanted(
+async def test_the_dashboard_is_there_where_the_role_has_one_and_it_is_wanted(
     wanted: bool, has: bool, status: int
 ) -> None:
     """`delivery.page` turns it off; a role without assets has none."""
-    page = empty_page() if has else None
-    async with serving(delivery(page=wanted), snapshot=Snapshot, checks=list, work=[], page=page) as url:
+    shown = empty_dashboard() if has else None
+    async with serving(delivery(page=wanted), snapshot=Snapshot, checks=list, work=[], dashboard=shown) as url:
         assert (await get(f"{url}/state.json")).status_code == status
 
 

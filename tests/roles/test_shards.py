@@ -33,9 +33,9 @@ from monitor.model.events import (
     Signal,
     TradeBar,
 )
-from monitor.roles.asset_shard import AssetShare
-from monitor.roles.market_shard import MarketShare
-from monitor.roles.shard import COMMON, Share, Step
+from monitor.roles.asset_shard import AssetShard
+from monitor.roles.market_shard import MarketShard
+from monitor.roles.shard import COMMON, Shard, Step
 from tests.detect.poison import UNAPPLIED, UNCLOSED, poisoned
 from tests.kafka.story import CALM_S, START_US, differences, expected, story, told
 
@@ -71,7 +71,7 @@ class Owner:
 
     def restore(self) -> None:
         """Begin with what was kept."""
-        self.share: Share = AssetShare.restore(self.number, self.parts, DETECTOR, self.emitted)
+        self.share: Shard = AssetShard.restore(self.number, self.parts, DETECTOR, self.emitted)
         self.restores += 1
 
     def read(self, rng: random.Random) -> bool:
@@ -102,13 +102,13 @@ class MarketOwner(Owner):
 
     def restore(self) -> None:
         """Begin with what was kept."""
-        self.share = MarketShare.restore(self.parts, DETECTOR, PARTITIONS, 0, self.emitted)
+        self.share = MarketShard.restore(self.parts, DETECTOR, PARTITIONS, 0, self.emitted)
         self.restores += 1
 
 
 @pytest.mark.parametrize("seed", [1, 2])
-def test_shares_say_what_one_detector_says(seed: int) -> None:
-    """Read in any order, kept and restored at any time, the shares' signals are the detector's, each once."""
+def test_shards_say_what_one_detector_says(seed: int) -> None:
+    """Read in any order, kept and restored at any time, the shards' signals are the detector's, each once."""
     signals, rejects, beats = shared(logs(story()), seed)
     assert differences(told(signals), expected()) == []
     assert {signal.asset for signal in signals} > {MARKET, "BTC"}
@@ -117,7 +117,7 @@ def test_shares_say_what_one_detector_says(seed: int) -> None:
 
 
 @pytest.mark.parametrize("price", [UNAPPLIED, UNCLOSED])
-def test_shares_quarantine_what_one_detector_quarantines(price: float, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_shards_quarantine_what_one_detector_quarantines(price: float, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever owns a share and whenever it changes hands, the same asset is set aside, and its record sent once."""
     poisoned(monkeypatch)
     events = list(story())
@@ -140,7 +140,7 @@ def test_shares_quarantine_what_one_detector_quarantines(price: float, monkeypat
 
 
 def shared(log: dict[Partition, list[Record]], seed: int) -> tuple[list[Signal], list[Reject], int]:
-    """Run shares over topics as a group does; returns their signals, rejects and the number of heartbeats."""
+    """Run shards over topics as a group does; returns their signals, rejects and the number of heartbeats."""
     rng = random.Random(seed)
     market = MarketOwner(0, [SUMMARIES.name], log)
     owners = [Owner(number, [topic.name for topic in MARKET_TOPICS], log) for number in range(PARTITIONS)]
@@ -169,7 +169,7 @@ def shared(log: dict[Partition, list[Record]], seed: int) -> tuple[list[Signal],
 
 def test_summaries_that_cannot_be_read_close_their_seconds() -> None:
     """They are counted and passed over, and the market waits for nothing."""
-    share = MarketShare(DETECTOR, 1, 0)
+    share = MarketShard(DETECTOR, 1, 0)
     where = Partition(SUMMARIES.name, 0)
     share.put(Batch(where, 0, [Closed(0, 7, {}, msgspec.Raw(b'[["BTC",7,"nonsense"]]'), FORMAT)]))
     assert share.step(1) == Step([], [], 7)
@@ -178,13 +178,13 @@ def test_summaries_that_cannot_be_read_close_their_seconds() -> None:
 
 def test_a_fault_of_the_market_is_kept_and_sent_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """The market is set aside; an owner that takes over neither repeats the reject nor forgets the quarantine."""
-    share = MarketShare(DETECTOR, 1, 0)
+    share = MarketShard(DETECTOR, 1, 0)
     where = Partition(SUMMARIES.name, 0)
     batch = Batch(
         where, 0, [Closed(0, 7, {}, msgspec.Raw(b'[["BTC",7,[],100.0,true,[false,false],["calm","calm"],[]]]'), FORMAT)]
     )
     monkeypatch.setattr(Market, "take", lambda self, summary: 1 // 0)
-    again = MarketShare.restore(share.snapshot(), DETECTOR, 1, 0, 7)
+    again = MarketShard.restore(share.snapshot(), DETECTOR, 1, 0, 7)
     for each in (share, again):
         each.put(batch)
     step, repeated = share.step(1), again.step(1)
@@ -192,7 +192,7 @@ def test_a_fault_of_the_market_is_kept_and_sent_once(monkeypatch: pytest.MonkeyP
     assert repeated is not None
     assert [record.topic for record in step.records] == [REJECTS]
     assert repeated.records == []
-    kept = MarketShare.restore(share.snapshot(), DETECTOR, 1, 0, 7)
+    kept = MarketShard.restore(share.snapshot(), DETECTOR, 1, 0, 7)
     assert kept.quarantine.until == share.quarantine.until == {MARKET: 7 + LENGTH_S}
 
 
@@ -234,14 +234,14 @@ def beat_records(number: int, seconds: Iterable[int]) -> dict[Partition, list[Re
     }  # fmt: skip
 
 
-def test_shares_step_back_from_the_future_after_a_restart() -> None:
+def test_shards_step_back_from_the_future_after_a_restart() -> None:
     """Stored state lies forty days ahead: assets and market go on with the present, and say so to each other."""
     present = START_US // MICROS
     future = present + 40 * 86_400
-    share, market = AssetShare.restore(0, {}, DETECTOR, 0), MarketShare(DETECTOR, 1, 0)
+    share, market = AssetShard.restore(0, {}, DETECTOR, 0), MarketShard(DETECTOR, 1, 0)
     closed: list[Record] = []
 
-    def step(share: AssetShare) -> int:
+    def step(share: AssetShard) -> int:
         taken = share.step(1)
         assert taken is not None
         closed.extend(
@@ -254,7 +254,7 @@ def test_shares_step_back_from_the_future_after_a_restart() -> None:
     assert step(share) == future
     before = len(closed)
     parts = dict(share.snapshot())
-    again = AssetShare.restore(0, parts, DETECTOR, future)
+    again = AssetShard.restore(0, parts, DETECTOR, future)
     for where, records in beat_records(0, range(present, present + 60)).items():
         again.put(Batch(where, 2, records))
     assert step(again) == present + 58
@@ -269,23 +269,23 @@ def test_shares_step_back_from_the_future_after_a_restart() -> None:
 def test_a_snapshot_of_something_else_is_refused() -> None:
     """State that is not understood decides wrongly, so there is no guessing."""
     with pytest.raises(ValueError, match="not a snapshot"):
-        AssetShare.restore(0, {COMMON: b"\x01"}, DETECTOR, 0)
+        AssetShard.restore(0, {COMMON: b"\x01"}, DETECTOR, 0)
     with pytest.raises(ValueError, match="not a snapshot"):
-        MarketShare.restore({COMMON: b"\x01"}, DETECTOR, 1, 0, 0)
+        MarketShard.restore({COMMON: b"\x01"}, DETECTOR, 1, 0, 0)
 
 
 def test_the_markets_snapshot_of_another_version_is_refused() -> None:
     """Its version is named, and that which is read."""
-    parts = MarketShare(DETECTOR, 1, 0).snapshot()
+    parts = MarketShard(DETECTOR, 1, 0).snapshot()
     kept = msgspec.msgpack.decode(parts[COMMON])
     other = {COMMON: msgspec.msgpack.encode([FORMAT - 1, *kept[1:]])}
     with pytest.raises(ValueError, match=f"format {FORMAT - 1}, but this version reads {FORMAT}"):
-        MarketShare.restore(other, DETECTOR, 1, 0, 0)
+        MarketShard.restore(other, DETECTOR, 1, 0, 0)
 
 
 def test_what_another_version_told_the_market_is_passed_over() -> None:
     """Its summaries would not be understood and are counted; the market goes on with this version's first word."""
-    share = MarketShare(DETECTOR, 1, 0)
+    share = MarketShard(DETECTOR, 1, 0)
     older = msgspec.Raw(b'[["BTC",7,[],100.0,[false,false],[true,false],[]]]')
     where = Partition(SUMMARIES.name, 0)
     share.put(Batch(where, 0, [Closed(0, 7, {}, older)]))
@@ -299,7 +299,7 @@ def test_what_another_version_told_the_market_is_passed_over() -> None:
 def test_a_gap_of_removed_records_begins_where_reading_had_come_to() -> None:
     """Every exchange that beats is in a gap from the last record read to the first that is left, also when restored."""
     names = [topic.name for topic in MARKET_TOPICS]
-    share = AssetShare.restore(0, {}, DETECTOR, 0)
+    share = AssetShard.restore(0, {}, DETECTOR, 0)
     start = 1_790_000_000
 
     def beat(second: int) -> Heartbeat:
@@ -316,6 +316,6 @@ def test_a_gap_of_removed_records_begins_where_reading_had_come_to() -> None:
             share.put(batch)
     share.step(1)
     assert share.detector.holes.state() == {"okx": [((start + 1) * MICROS, at_us)]}
-    again = AssetShare.restore(0, share.snapshot(), DETECTOR, 0)
+    again = AssetShard.restore(0, share.snapshot(), DETECTOR, 0)
     assert again.detector.holes.state() == share.detector.holes.state()
     assert again.fetched() == {name: at.offset for name, at in share.positions().items()}
