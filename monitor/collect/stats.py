@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections.abc import Iterable
 from typing import Final, Literal, get_args
 
@@ -18,6 +17,7 @@ from monitor.model.events import (
     VolatilityIndex,
     micro_usd,
 )
+from monitor.model.histogram import BucketCounter
 
 EndReason = Literal[
     "dial_failed",  # no socket: DNS, TCP, TLS or the handshake
@@ -71,14 +71,12 @@ class SessionStats:
         crashes: how often the session itself failed (a bug) and was restarted.
         last_message_us: when a frame with market events was last received.
         connected: 1 while a socket is open and subscribed, else 0.
-        ages: events by age bucket (exchange time to receipt; first event of each frame), one more than the bounds.
-        age_sum_us: sum of those ages; a clock behind the exchange's counts as 0.
+        ages: ages of the first event of each frame at its receipt, microseconds.
     """
 
     __slots__ = (
         "acks_missing",
         "acks_pending",
-        "age_sum_us",
         "ages",
         "bytes",
         "connected",
@@ -108,18 +106,12 @@ class SessionStats:
         self.liquidated_long_micro_usd = self.liquidated_short_micro_usd = 0
         self.refusals = self.acks_missing = self.acks_pending = 0
         self.gaps = self.gap_us = self.overlap_duplicates = 0
-        self.last_message_us = self.age_sum_us = 0
+        self.last_message_us = 0
         self.events: dict[str, int] = dict.fromkeys(KIND_NAMES.values(), 0)
         self.rejects: dict[str, int] = dict.fromkeys(get_args(RejectReason), 0)
         self.skipped: dict[str, int] = dict.fromkeys(get_args(SkipReason), 0)
         self.reconnects: dict[str, int] = dict.fromkeys(get_args(EndReason), 0)
-        self.ages: list[int] = [0] * (len(AGE_BOUNDS_US) + 1)
-
-    def count_age(self, age_us: int) -> None:
-        """Put one event's age into its bucket."""
-        self.ages[bisect_left(AGE_BOUNDS_US, age_us)] += 1
-        if age_us > 0:
-            self.age_sum_us += age_us
+        self.ages = BucketCounter(AGE_BOUNDS_US)
 
     def count_event(self, event: AnyEvent) -> None:
         """Count one market event."""
@@ -139,7 +131,7 @@ class SessionStats:
             mine: dict[str, int] = getattr(self, name)
             for key, count in getattr(other, name).items():
                 mine[key] += count
-        self.ages = [mine + theirs for mine, theirs in zip(self.ages, other.ages, strict=True)]
+        self.ages.add(other.ages)
 
 
 _SUMS: Final = (
@@ -157,7 +149,6 @@ _SUMS: Final = (
     "overlap_duplicates",
     "crashes",
     "connected",
-    "age_sum_us",
 )
 
 

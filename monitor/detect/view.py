@@ -78,14 +78,6 @@ class AssetView(NamedTuple):
     episodes: Sequence[EpisodeView] = ()
 
 
-class Histogram(NamedTuple):
-    """Plain bucket counts: ``counts[i]`` is up to ``bounds[i]`` (seconds), the last one is above them all."""
-
-    bounds: Sequence[float]
-    counts: Sequence[int]
-    sum: float
-
-
 class MarketView(NamedTuple):
     """How far the market moves as one.
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -12,8 +11,8 @@ from typing import Final
 from monitor.bus.ports import Batch, Publisher, Subscriber
 from monitor.bus.topics import Record
 from monitor.detect.detector import Detector
-from monitor.detect.view import Histogram
 from monitor.model.events import MICROS, Signal
+from monitor.model.histogram import BucketCounter, Histogram
 from monitor.roles import state_file
 from monitor.roles.journal import Journal, lines_of, mark_of
 from monitor.storage.side_output import SideOutput
@@ -73,8 +72,7 @@ class Decider:
         self._sync_s = sync_s
         self._sync_due_us = clock()
         self._pending = list(pending)
-        self._latencies = [0] * (len(BOUNDS_S) + 1)
-        self._latency_sum = 0.0
+        self._latency_s = BucketCounter(BOUNDS_S)
 
     async def run(self) -> None:
         """Decide until cancelled; then what is on the bus is still decided, and the state saved."""
@@ -141,14 +139,12 @@ class Decider:
         now_us = self._clock()
         for signal in signals:
             signal.emitted_time_us = now_us
-            latency_s = (now_us - signal.event_time_us) / MICROS
-            self._latencies[bisect_left(BOUNDS_S, latency_s)] += 1
-            self._latency_sum += max(0.0, latency_s)
+            self._latency_s.observe((now_us - signal.event_time_us) / MICROS)
 
     @property
     def latency(self) -> Histogram:
         """From the end of the market second that a signal decides on to its sending, seconds."""
-        return Histogram(BOUNDS_S, list(self._latencies), self._latency_sum)
+        return self._latency_s.histogram()
 
     def _save(self) -> None:
         """Have the state written. One that waits for an earlier write is replaced by the next."""

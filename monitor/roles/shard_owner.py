@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from bisect import bisect_left
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
@@ -14,9 +13,9 @@ from monitor.bus.kafka.subscriber import KafkaSubscriber
 from monitor.bus.kafka.transactions import OwnershipLostError, TransactionalWriter, committed, read_snapshots
 from monitor.bus.ports import Batch, Outgoing, Partition
 from monitor.bus.topics import SNAPSHOTS
-from monitor.detect.view import Histogram
 from monitor.model.errors import OperatorError
 from monitor.model.events import MICROS, Signal
+from monitor.model.histogram import BucketCounter, Histogram
 from monitor.roles.decider import BOUNDS_S
 from monitor.roles.shard import COMMON, Shard, Step
 
@@ -45,8 +44,7 @@ def snapshot_period(now_s: float, every_s: float, phase: float) -> int:
 class Counters:
     """What all owners of a process count."""
 
-    latencies: list[int] = field(default_factory=lambda: [0] * (len(BOUNDS_S) + 1))
-    latency_sum: float = 0.0
+    latency_s: BucketCounter = field(default_factory=lambda: BucketCounter(BOUNDS_S))
     signals_by_phase: dict[str, int] = field(
         default_factory=lambda: {"calm": 0, "building": 0, "cascade": 0, "relief": 0}
     )
@@ -60,15 +58,13 @@ class Counters:
             self._signal(signal, now_us)
 
     def _signal(self, signal: Signal, now_us: int) -> None:
-        latency_s = max(0.0, (now_us - signal.event_time_us) / MICROS)
-        self.latencies[bisect_left(BOUNDS_S, latency_s)] += 1
-        self.latency_sum += latency_s
+        self.latency_s.observe((now_us - signal.event_time_us) / MICROS)
         self.signals_by_phase[signal.phase] += 1
 
     @property
     def latency(self) -> Histogram:
         """From the end of the market second that a signal decides on to its commit, seconds."""
-        return Histogram(BOUNDS_S, list(self.latencies), self.latency_sum)
+        return self.latency_s.histogram()
 
 
 @dataclass(frozen=True)

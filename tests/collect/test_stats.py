@@ -8,12 +8,12 @@ def test_ages_fall_into_inclusive_buckets() -> None:
     """An age equal to a bound counts below it; a negative one (our clock is behind) counts as nothing old."""
     stats = SessionStats("v", "c")
     for age_us in (-5, 0, 1_000, 1_001, 30_000_000, 30_000_001):
-        stats.count_age(age_us)
-    assert stats.ages[0] == 3
-    assert stats.ages[1] == 1
-    assert stats.ages[-2:] == [1, 1]
-    assert len(stats.ages) == len(AGE_BOUNDS_US) + 1
-    assert stats.age_sum_us == 1_000 + 1_001 + 30_000_000 + 30_000_001
+        stats.ages.observe(age_us)
+    assert stats.ages.counts[0] == 3
+    assert stats.ages.counts[1] == 1
+    assert stats.ages.counts[-2:] == [1, 1]
+    assert len(stats.ages.counts) == len(AGE_BOUNDS_US) + 1
+    assert stats.ages.sum == 1_000 + 1_001 + 30_000_000 + 30_000_001
 
 
 def test_liquidations_sum_exactly() -> None:
@@ -38,13 +38,13 @@ def test_total_adds_every_counter() -> None:
         stats.rejects["malformed"] = stats.skipped["backlog"] = number
         stats.reconnects["stale"] = number
         stats.count_event(Trade("v", "S", "A", 1, 1, "buy", 1.0, 1.0, 1.0, 1, "x"))
-        stats.count_age(7)
+        stats.ages.observe(7)
     whole = total("v", [first, second])
     assert (whole.venue, whole.connection) == ("v", "*")
     assert (whole.frames, whole.connected, whole.gap_us, whole.last_message_us) == (3, 2, 30, 99)
     assert (whole.rejects["malformed"], whole.reconnects["stale"], whole.events["trade"]) == (3, 3, 2)
     assert whole.skipped["backlog"] == 3
-    assert (whole.ages[0], whole.age_sum_us) == (2, 14)
+    assert (whole.ages.counts[0], whole.ages.sum) == (2, 14)
 
 
 def test_every_numeric_field_is_summed() -> None:

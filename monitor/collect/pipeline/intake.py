@@ -98,7 +98,7 @@ class Intake:
     def _publish(self, events: list[AnyEvent], received_us: int) -> None:
         stats = self.stats
         stats.last_message_us = received_us
-        stats.count_age(received_us - events[0].event_time_us)
+        stats.ages.observe(received_us - events[0].event_time_us)
         self._outlet.publish(events if self._overlap is None else self._overlap.fresh(events))
 
     def reject(self, reject: Reject) -> None:

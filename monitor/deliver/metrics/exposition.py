@@ -15,7 +15,7 @@ from typing import Final, Literal, NamedTuple
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.utils import floatToGoString
 
-from monitor.detect.view import Histogram
+from monitor.model.histogram import Histogram
 
 PREFIX: Final = "cascade_"
 """Of every name."""

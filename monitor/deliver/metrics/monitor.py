@@ -15,7 +15,7 @@ from prometheus_client import CollectorRegistry, ProcessCollector, generate_late
 from monitor import __version__
 from monitor.bus.ports import Partition
 from monitor.collect.fleet_stats import FleetStats
-from monitor.collect.stats import AGE_BOUNDS_US, SessionStats, total
+from monitor.collect.stats import SessionStats, total
 from monitor.deliver.metrics.context import context_rows
 from monitor.deliver.metrics.decisions import (
     ahead_metrics,
@@ -31,8 +31,9 @@ from monitor.deliver.metrics.outputs import output_metrics
 from monitor.deliver.metrics.paging import page_metrics
 from monitor.deliver.paging.notifier import NotifierStats
 from monitor.detect.plausibility import Excess
-from monitor.detect.view import AssetView, DetectorView, Histogram
+from monitor.detect.view import AssetView, DetectorView
 from monitor.model.events import MARKET, MICROS, Phase
+from monitor.model.histogram import Histogram
 from monitor.storage.side_output import OutputStats
 
 REASONS: Final = get_args(Excess)
@@ -327,12 +328,11 @@ def _venues(venues: Sequence[SessionStats]) -> Iterator[Family]:
         ("venue", "side"),
         liquidated,
     )
-    bounds_s = [bound / MICROS for bound in AGE_BOUNDS_US]
     yield histogram(
         "event_age_seconds",
         "Time from the exchange's timestamp of a frame's first event to its receipt, seconds.",
         one,
-        [((v.venue,), Histogram(bounds_s, v.ages, v.age_sum_us / MICROS)) for v in venues],
+        [((v.venue,), v.ages.histogram(unit=MICROS)) for v in venues],
     )
 
 

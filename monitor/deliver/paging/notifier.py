@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from bisect import bisect_left
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from functools import partial
 from typing import Final, Literal, NamedTuple, Protocol, get_args
@@ -19,9 +18,9 @@ from monitor.bus.ports import Batch, Partition
 from monitor.deliver.paging.channel import Channel
 from monitor.deliver.paging.incidents import Action, Page, Pages
 from monitor.deliver.paging.queue import Backlog, Waiting
-from monitor.detect.view import Histogram
 from monitor.model.backoff import Backoff, kept_going
 from monitor.model.events import MICROS, Signal
+from monitor.model.histogram import BucketCounter, Histogram
 
 log = logging.getLogger(__name__)
 
@@ -125,8 +124,7 @@ class Notifier:
         self._dirty = False
         self._saving = asyncio.Lock()
         self._read_us = 0
-        self._latencies = [0] * (len(BOUNDS_S) + 1)
-        self._latency_sum = 0.0
+        self._latency_s = BucketCounter(BOUNDS_S)
         self._save_failures = 0
         self._crashes = 0
         self._failing: set[Part] = set()
@@ -261,9 +259,7 @@ class Notifier:
         else:
             self._accepted.add(page.episode_id)
         if page.signal is not None:
-            latency_s = max(0.0, (self._clock() - page.signal.emitted_time_us) / MICROS)
-            self._latencies[bisect_left(BOUNDS_S, latency_s)] += 1
-            self._latency_sum += latency_s
+            self._latency_s.observe((self._clock() - page.signal.emitted_time_us) / MICROS)
         log.info("%s: %s %s", self.channel.name, page.action, page.episode_id)
 
     async def _keep(self) -> None:
@@ -291,6 +287,6 @@ class Notifier:
         }
         return NotifierStats(
             self.channel.name, dict(self.channel.accepted), dict(self.channel.failures), len(self._pending), shown,
-            self._read_us, Histogram(BOUNDS_S, list(self._latencies), self._latency_sum), self._save_failures,
+            self._read_us, self._latency_s.histogram(), self._save_failures,
             self._crashes, bool(self._failing), dict(self._given_up), self._forgot_us,
         )  # fmt: skip

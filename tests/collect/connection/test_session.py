@@ -81,7 +81,7 @@ async def test_publishes_what_it_receives_and_counts_it() -> None:
     assert rig.stats.liquidated_short_micro_usd == 200_000
     assert rig.stats.frames == 8
     assert rig.stats.skipped == dict.fromkeys(get_args(SkipReason), 0) | {"backlog": 3}
-    assert sum(rig.stats.ages) == 5
+    assert sum(rig.stats.ages.counts) == 5
     assert rig.stats.connected == 0
     assert not rig.reader.of(Gap)
     assert exchange.peers[0].requests == ['{"subscribe":"x"}', '{"subscribe":"y"}']

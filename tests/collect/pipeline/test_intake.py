@@ -39,7 +39,7 @@ async def test_only_frames_with_events_are_messages() -> None:
     assert pulse.heard == {Trade: 300, MarkPrice: 400}
     await reader.read()
     assert [trade.id for trade in reader.of(Trade)] == ["1", "2"]
-    assert sum(intake.stats.ages) == 2, "one age a frame"
+    assert sum(intake.stats.ages.counts) == 2, "one age a frame"
 
 
 async def test_overlap_that_is_no_longer_in_force_ends_nothing() -> None:

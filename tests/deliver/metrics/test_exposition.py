@@ -14,7 +14,7 @@ from prometheus_client.registry import Collector
 
 from monitor.deliver.metrics import exposition
 from monitor.deliver.metrics.exposition import Family, Text, counter, gauge, histogram
-from monitor.detect.view import Histogram
+from monitor.model.histogram import Histogram
 
 values = st.floats(allow_nan=True) | st.integers(-(2**60), 2**60)
 labels = st.tuples(st.text(max_size=6), st.text(max_size=6))

@@ -18,8 +18,9 @@ from monitor.deliver.http import HttpServer, routes
 from monitor.deliver.loop_health import Pulse
 from monitor.deliver.metrics.monitor import MonitorMetrics, Snapshot
 from monitor.deliver.paging.notifier import NotifierStats
-from monitor.detect.view import AheadView, AssetView, DetectorView, EpisodeView, Histogram, MarketView
+from monitor.detect.view import AheadView, AssetView, DetectorView, EpisodeView, MarketView
 from monitor.model.events import WindowTotals
+from monitor.model.histogram import Histogram
 from monitor.storage.side_output import OutputStats
 
 Samples = dict[tuple[str, tuple[tuple[str, str], ...]], float]
@@ -71,7 +72,7 @@ def fleet(venue: str = "bybit") -> FleetStats:
     stats.events["trade"] = 9
     stats.liquidated_long_micro_usd, stats.liquidated_short_micro_usd = 12_345_678, 1
     for age_us in (900, 1_000, 3_000, 99_000_000):
-        stats.count_age(age_us)
+        stats.ages.observe(age_us)
     idle = SessionStats(venue, "linear-1")
     return FleetStats(venue, [stats, idle], total(venue, [stats, idle]), True, 1, 0, 0)
 
