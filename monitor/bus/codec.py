@@ -52,7 +52,7 @@ encode_into: Final = _encoder.encode_into
 
 
 def headers(topic: Topic) -> list[tuple[str, bytes]]:
-    """What every record of a topic carries: the contract's name and who wrote it."""
+    """Return the headers of every record of a topic: the contract's name and the program that wrote it."""
     return [("schema", topic.schema.encode()), ("producer", PRODUCER)]
 
 

@@ -11,7 +11,7 @@ from monitor.bus.ports import Batch, BusStats, Partition
 from monitor.bus.topics import ROUTES, Record, Topic
 
 HIGH_WATER: Final = 50_000
-"""Records that may wait before writers are asked to pause: about a second of the worst minute of 2025-10-10, 25 MB."""
+"""Number of waiting records at which writers must pause: about a second of the worst minute of 2025-10-10, 25 MB."""
 
 
 class MemoryBus:
@@ -33,23 +33,23 @@ class MemoryBus:
         self.drains_blocked = 0
 
     def publisher(self) -> MemoryPublisher:
-        """A new publisher."""
+        """Return a new publisher."""
         return MemoryPublisher(self)
 
     def subscriber(self, topics: Iterable[Topic]) -> MemorySubscriber:
-        """A new subscriber that reads ``topics`` from now on."""
+        """Return a new subscriber that reads ``topics`` from now on."""
         subscriber = MemorySubscriber(self, frozenset(topic.name for topic in topics))
         self._subscribers.append(subscriber)
         return subscriber
 
     @property
     def waiting(self) -> int:
-        """Records that the slowest subscriber has still to read."""
+        """Number of records that the slowest subscriber has still to read."""
         return max((subscriber.waiting for subscriber in self._subscribers), default=0)
 
     @property
     def full(self) -> bool:
-        """Whether the slowest subscriber is at the high-water mark."""
+        """True if the slowest subscriber is at the high-water mark."""
         return not self._room.is_set()
 
     def write(self, records: Sequence[Record]) -> None:
@@ -84,7 +84,7 @@ class MemoryBus:
             await self._room.wait()
 
     def room_made(self) -> None:
-        """A subscriber took records or left: let writers go on where that made room."""
+        """Let writers continue if a subscriber took records or left and that made room."""
         if self.waiting < self.high_water:
             self._room.set()
 
@@ -95,7 +95,7 @@ class MemoryBus:
             self.room_made()
 
     def stats(self) -> BusStats:
-        """How full the slowest subscriber's queue is."""
+        """Return the counts of the bus and the length of the slowest subscriber's queue."""
         return BusStats(self.published, self.waiting, self.high_water, self.drains_blocked, 0)
 
 
@@ -111,7 +111,7 @@ class MemoryPublisher:
 
     @property
     def full(self) -> bool:
-        """Whether writers should drain first."""
+        """True if a writer must await :meth:`drain` first."""
         return self._bus.full
 
     async def drain(self) -> None:
@@ -119,13 +119,13 @@ class MemoryPublisher:
         await self._bus.drain()
 
     async def flush(self) -> None:
-        """Nothing to wait for: a written record can be read at once."""
+        """Return at once: a written record can be read immediately."""
 
     async def close(self) -> None:
-        """Nothing is held."""
+        """Do nothing: a publisher holds no resource."""
 
     def stats(self) -> BusStats:
-        """How full the bus is."""
+        """Return the counts of the bus."""
         return self._bus.stats()
 
 
@@ -147,7 +147,7 @@ class MemorySubscriber:
         self._arrived.set()
 
     async def poll(self, timeout_s: float) -> list[Batch]:
-        """All batches that wait, or those that come within ``timeout_s``."""
+        """Return all batches that wait, or those that arrive within ``timeout_s``."""
         if not self._batches and timeout_s > 0:
             self._arrived.clear()
             try:
@@ -162,7 +162,7 @@ class MemorySubscriber:
         return batches
 
     async def commit(self, offsets: Mapping[Partition, int]) -> None:
-        """Remember the offsets; a restart of the process starts anew all the same."""
+        """Keep the offsets in memory; they do not survive the process."""
         self.committed.update(offsets)
 
     async def close(self) -> None:
@@ -170,5 +170,5 @@ class MemorySubscriber:
         self._bus.remove(self)
 
     def stats(self) -> BusStats:
-        """How many records wait for this subscriber."""
+        """Return the counts of the bus and the length of this subscriber's queue."""
         return BusStats(self._bus.published, self.waiting, self._bus.high_water, self._bus.drains_blocked, 0)

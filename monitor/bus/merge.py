@@ -19,14 +19,14 @@ from monitor.model.events import MICROS, AnyEvent, Heartbeat
 from monitor.model.watermark import Mark, Placed, Watermark
 
 AHEAD: Final = 20_000
-"""Records that a topic may be ahead of the others before it should not be read on: half a second of decoding."""
+"""Number of records by which a topic may be ahead of the others before it is paused: half a second of decoding."""
 
 
 NewWatermark = Callable[[Mark], Watermark]
 
 
 class Position(NamedTuple):
-    """How far a topic was taken: the offset to go on from, and the watermark of what stands before it."""
+    """Position in a topic: the offset to continue from, and the watermark of the records before it."""
 
     offset: int
     mark: Mark = Mark()
@@ -49,7 +49,7 @@ class Chunk:
 
 
 class Lane:
-    """One topic: what was read and not taken yet.
+    """Queue of one topic's records that were read and not taken yet.
 
     Args:
         start: where reading begins.
@@ -78,7 +78,7 @@ class Lane:
         return self.watermark.reached_us
 
     def put(self, batch: Batch) -> None:
-        """Append what was read; what was read before is passed over."""
+        """Append records that were read; those that were read before are skipped."""
         skip = max(0, self.fetched - batch.first_offset)
         watermark = self.watermark
         chunk = self._chunks[-1] if self._chunks else None
@@ -120,7 +120,7 @@ class Lane:
         return self._chunks[0].second if self._chunks else None
 
     def take(self, second: int) -> Iterable[Sequence[AnyEvent]]:
-        """What waits of the seconds up to and with ``second``."""
+        """Yield the waiting records of the seconds up to and including ``second``, in chunks of one second."""
         chunks = self._chunks
         while chunks and chunks[0].second <= second:
             chunk = chunks.popleft()
@@ -141,31 +141,31 @@ class Merge:
         self.lanes = {topic: Lane(start, new_watermark) for topic, start in starts.items()}
 
     def put(self, batch: Batch) -> None:
-        """Take what was read of one topic."""
+        """Take a batch that was read of one topic."""
         self.lanes[batch.partition.topic].put(batch)
 
     @property
     def complete(self) -> int:
-        """Every second before this one is known in every topic; 0 while a topic has said nothing yet."""
+        """The second up to which every topic is read; 0 while a topic has no record."""
         return min(lane.reached_us for lane in self.lanes.values()) // MICROS
 
     def next_second(self) -> int:
-        """The second to make the current one: all before it are complete and none that waits lies before it."""
-        return min(second for second in (self.complete, *(lane.second for lane in self.lanes.values()))
-                   if second is not None)  # fmt: skip
+        """Return the second to make current: all before it are complete and no waiting record lies before it."""
+        waiting = (lane.second for lane in self.lanes.values() if lane.second is not None)
+        return min((self.complete, *waiting))
 
     def take(self, second: int) -> Iterable[Sequence[AnyEvent]]:
-        """The records up to and with ``second``, which may still be going on; in order within each topic."""
+        """Yield the records up to and including ``second``, which may be incomplete; in order within each topic."""
         for lane in self.lanes.values():
             yield from lane.take(second)
 
     def positions(self) -> dict[str, Position]:
-        """By topic how far it was taken."""
+        """Return by topic the position up to which records were taken."""
         return {topic: lane.taken for topic, lane in self.lanes.items()}
 
     @property
     def steps_back(self) -> int:
-        """How often the watermark of a topic stepped back."""
+        """Number of times that the watermark of a topic stepped back."""
         return sum(lane.watermark.steps_back for lane in self.lanes.values())
 
     def watermarks(self) -> list[Watermark]:
@@ -173,7 +173,7 @@ class Merge:
         return [lane.watermark for lane in self.lanes.values()]
 
     def ahead(self) -> set[str]:
-        """Topics that should wait for the others: what is read of them would only lie about."""
+        """Return the topics to pause until the others catch up, because their records would only fill memory."""
         complete = self.complete
         return {
             topic for topic, lane in self.lanes.items() if lane.waiting > AHEAD and lane.reached_us // MICROS > complete

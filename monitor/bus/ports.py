@@ -1,4 +1,4 @@
-"""The bus as the rest of the program sees it: a publisher and a subscriber, with asyncio's write/drain manners."""
+"""Interfaces of the bus: a publisher with asyncio's write and drain, and a subscriber."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Batch(NamedTuple):
 
     @property
     def next_offset(self) -> int:
-        """The offset to go on from after this batch."""
+        """The offset to continue from after this batch."""
         return self.first_offset + len(self.records)
 
 
@@ -39,7 +39,7 @@ class Outgoing(NamedTuple):
 
 
 class BusStats(NamedTuple):
-    """How full the bus is. Counts are since the start; ``waiting`` and ``high_water`` are records."""
+    """Counts of a bus since the start; ``waiting`` and ``high_water`` are numbers of records now."""
 
     published: int
     waiting: int
@@ -56,7 +56,7 @@ class Publisher(Protocol):
 
     @property
     def full(self) -> bool:
-        """Whether the high-water mark is reached: a writer should await :meth:`drain` before it reads on."""
+        """True at the high-water mark, when a writer must await :meth:`drain` before it reads on."""
 
     async def drain(self) -> None:
         """Wait until there is room: the back-pressure that stops the sockets being read."""
@@ -65,23 +65,23 @@ class Publisher(Protocol):
         """Wait until everything written is where a subscriber can read it."""
 
     async def close(self) -> None:
-        """Flush, then release what is held."""
+        """Flush, then release all resources."""
 
     def stats(self) -> BusStats:
-        """How full it is now."""
+        """Return the current counts."""
 
 
 class Subscriber(Protocol):
     """Hands out records in order within a partition."""
 
     async def poll(self, timeout_s: float) -> list[Batch]:
-        """The batches that are there, or those that come within ``timeout_s``; an empty list where none do."""
+        """Return the waiting batches, or those that arrive within ``timeout_s``; an empty list if none do."""
 
     async def commit(self, offsets: Mapping[Partition, int]) -> None:
-        """Remember that everything below these offsets is dealt with."""
+        """Commit offsets: everything below them is processed."""
 
     async def close(self) -> None:
-        """Release what is held."""
+        """Release all resources."""
 
     def stats(self) -> BusStats:
-        """How far behind it is now."""
+        """Return the current counts; ``waiting`` is the lag."""

@@ -36,7 +36,7 @@ DAY_MS: Final = 86_400_000
 
 
 class Topic(NamedTuple):
-    """One topic; ``retention_ms`` of None means compacted, ``partitions`` of None as many as the settings say."""
+    """One topic; ``retention_ms`` of None means compacted, ``partitions`` of None as many as the settings define."""
 
     name: str
     schema: str
@@ -53,11 +53,11 @@ SIGNALS: Final = Topic("cascade.signals.v1", "signal.v1", 90 * DAY_MS)
 CASCADE_STATE: Final = Topic("cascade.state.v1", "signal.v1", None)
 SNAPSHOTS: Final = Topic("cascade.snapshots.v1", "snapshot.v1", None)
 SUMMARIES: Final = Topic("cascade.summaries.v1", "closed.v1", 1 * DAY_MS, partitions=1)
-"""What each partition's detector tells the one that judges the market."""
+"""Summaries that each partition's detector sends to the one that judges the market."""
 
 TOPICS: Final = (LIQUIDATIONS, TRADES, STATE, FEEDS, REJECTS, SIGNALS, CASCADE_STATE, SNAPSHOTS, SUMMARIES)
 MARKET_TOPICS: Final = (LIQUIDATIONS, TRADES, STATE, FEEDS)
-"""What a detector reads."""
+"""The topics that a detector reads."""
 
 PARTITIONS: Final = 24
 """Divisible by 2, 3, 4, 6, 8 and 12; chosen once, because growing it moves keys between partitions."""

@@ -1,4 +1,4 @@
-"""How long to wait before a retry: one rule for sockets, REST requests, pages, files and restarted tasks."""
+"""Computes the wait before a retry: one rule for sockets, REST requests, pages, files and restarted tasks."""
 
 from __future__ import annotations
 

@@ -19,14 +19,15 @@ from monitor.model.backoff import Waits
 log = logging.getLogger(__name__)
 
 MOST_BYTES: Final = 32 * 1024 * 1024
-"""May wait for a disk: several seconds of the frames of the worst minute of 2025-10-10."""
+"""Most bytes that may wait for a disk: several seconds of the frames of the worst minute of 2025-10-10."""
 RETRY_S: Final = 1.0
+"""Wait before the first retry, seconds."""
 LONGEST_RETRY_S: Final = 30.0
-"""Between two tries: a disk that has room again is noticed within half a minute."""
+"""Longest wait between two retries, seconds: a disk that has room again is noticed within half a minute."""
 STUCK_S: Final = 10.0
-"""A write that takes longer counts as failing: disks answer within a second, also busy ones."""
+"""Duration of a write after which it counts as failing, seconds: disks, also busy ones, answer within one."""
 CLOSE_S: Final = 5.0
-"""How long the last writes may take when the process ends."""
+"""Longest duration of the last writes when the process ends, seconds."""
 
 Work = Callable[[], None]
 """Writes something; raises ``OSError`` where it cannot, and may then be called again."""
@@ -141,7 +142,7 @@ class SideOutput:
             log.error("%s: %d could not be written at the end (%s)", self.name, lost, self._reason or "no answer")
 
     def stats(self) -> OutputStats:
-        """How it does."""
+        """Return the state of the output: failing or not, and the number of dropped writes."""
         with self._changed:
             stuck = self._began_s is not None and self._clock() - self._began_s >= STUCK_S
             reason = self._reason or ("a write does not end" if stuck else "")

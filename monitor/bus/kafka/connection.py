@@ -1,4 +1,4 @@
-"""Where the Kafka brokers are, who asks, and whether the topics are as the topics table says."""
+"""Connects to the Kafka brokers, and checks that the topics are as the topics table defines them."""
 
 # aiokafka is not annotated.
 # mypy: disable-error-code="no-untyped-call"
@@ -30,13 +30,14 @@ if TYPE_CHECKING:
     from monitor.bus.kafka.settings import KafkaSettings
 
 REQUEST_TIMEOUT_MS: Final = 15_000
-"""When a silent broker counts as gone: longer than its worst pauses, shorter than the collectors can hold back."""
+"""Timeout of a request, ms: longer than a broker's worst pauses, shorter than the collectors can hold back."""
 PROBE_TIMEOUT_MS: Final = 3_000
-"""How long a start waits for one broker's answer before it says that there is none."""
+"""Timeout of one broker's answer at the start, ms; after it the start fails."""
 
 ATTEMPTS: Final = 20
 PAUSE_S: Final = 0.5
-"""Ten seconds for the brokers to find themselves again: a dead one is noticed after nine (Kafka's default)."""
+"""Attempts of a request and the pause between them, seconds: ten seconds in all, because the brokers notice after nine
+that one of them has failed (Kafka's default)."""
 
 Answer = TypeVar("Answer")
 SecurityProtocol = Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"]
@@ -45,16 +46,16 @@ Mechanism = Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"]
 
 @dataclass(frozen=True, slots=True)
 class KafkaConnection:
-    """Where the brokers are and who asks.
+    """The brokers' addresses and this client's identity.
 
     Attributes:
         bootstrap_servers: ``host:port``, separated by commas.
-        security_protocol: as Kafka names them; SASL_SSL across a network.
+        security_protocol: by its name in Kafka; SASL_SSL across a network.
         sasl_mechanism: read with SASL only.
         username: for SASL.
         password: for SASL; never printed.
         ssl_cafile: the authority's certificate; None trusts the system's.
-        ssl_certfile: this client's certificate, where the brokers ask for one.
+        ssl_certfile: this client's certificate, where the brokers require one.
         ssl_keyfile: its key.
         client_id: the name in the brokers' logs and quotas.
         partitions: of every topic; another count is refused.
@@ -95,11 +96,11 @@ class KafkaConnection:
         return self.topic_prefix + topic.name
 
     def count(self, topic: Topic) -> int:
-        """How many partitions the topic must have."""
+        """Return the number of partitions that the topic must have."""
         return topic.partitions or self.partitions
 
     def arguments(self) -> dict[str, Any]:
-        """What every aiokafka client takes.
+        """Return the arguments that every aiokafka client takes.
 
         Raises:
             BusError: a TLS file cannot be read.
@@ -185,7 +186,7 @@ async def patiently(request: Callable[[], Awaitable[Answer]], connection: KafkaC
 async def describe(
     client: AIOKafkaAdminClient, connection: KafkaConnection, topics: Iterable[Topic]
 ) -> dict[str, TopicFound]:
-    """What the brokers know of these topics, by their names there."""
+    """Return the topics as the brokers describe them, by their names there."""
     names = [connection.name(topic) for topic in topics]
     found = {}
     for topic in await patiently(lambda: client.describe_topics(names), connection, "Describe"):
@@ -200,9 +201,9 @@ async def verify(connection: KafkaConnection, topics: Iterable[Topic], operation
     """Make sure, before anything runs, that the topics are there, visible and have the configured partitions.
 
     Args:
-        connection: who asks.
-        topics: what it is going to use.
-        operation: what it wants to do with them, ``Read`` or ``Write``: the right to grant if it may not see them.
+        connection: the brokers, and the user whose rights are checked.
+        topics: the topics that will be used.
+        operation: ``Read`` or ``Write``, the right that the error names where the user may not see a topic.
 
     Raises:
         BusError: the first thing that is wrong.
@@ -225,7 +226,7 @@ async def verify(connection: KafkaConnection, topics: Iterable[Topic], operation
 async def explain_start(
     error: KafkaError, connection: KafkaConnection, operation: str, topics: Iterable[Topic]
 ) -> BusError:
-    """Why a producer or consumer could not start."""
+    """Return why a producer or consumer could not start, with the remedy."""
     if isinstance(error, KafkaConnectionError):
         return await diagnose(connection)
     return explain(error, connection.username, operation, ", ".join(map(connection.name, topics)))

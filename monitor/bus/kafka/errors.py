@@ -1,4 +1,4 @@
-"""What went wrong with Kafka, in one line that names the remedy."""
+"""Explains errors of Kafka, each in one line that names the remedy."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class BusError(OperatorError):
 
 
 def unreachable(address: str, error: BaseException, user: str | None, protocol: str) -> BusError:
-    """Why a connection to ``address`` failed."""
+    """Return why a connection to ``address`` failed."""
     if isinstance(error, _WRONG_LOGIN):
         why = f"refused user {user!r}: wrong name or password; check username and password_file"
     elif isinstance(error, errors.UnsupportedSaslMechanismError):
@@ -29,7 +29,7 @@ def unreachable(address: str, error: BaseException, user: str | None, protocol: 
             "and use a host name that the certificate names"
         )
     elif isinstance(error, ssl.SSLError):
-        why = f"does not speak TLS on this port; set security_protocol to the listener's, not {protocol}"
+        why = f"does not use TLS on this port; set security_protocol to the listener's, not {protocol}"
     elif isinstance(error, OSError | TimeoutError) and not isinstance(error, _CLOSED):
         why = f"cannot be reached ({str(error) or 'no answer'}); start it, or correct bootstrap_servers"
     else:
@@ -52,16 +52,16 @@ def missing(topic: str) -> BusError:
 
 
 def wrong_partitions(topic: str, have: int, want: int) -> BusError:
-    """A topic has another partition count than the configuration says."""
+    """Return the error of a topic whose partition count differs from the configured one."""
     return BusError(
-        f"Kafka topic {topic} has {have} partitions and the configuration says {want}; its keys would move: "
+        f"Kafka topic {topic} has {have} partitions and the configuration requires {want}; its keys would move: "
         f"move its records to a topic made with {want} by `cascade-monitor topics create`, or, if every producer and "
         f"consumer agrees on {have}, set partitions: {have}"
     )
 
 
 def explain(error: BaseException, user: str | None, operation: str, topic: str = "") -> BusError:
-    """What a failed request to ``operation`` (Read, Write) means, in words."""
+    """Return what the failure of a request to ``operation`` (Read, Write) means, with the remedy."""
     if isinstance(error, BusError):
         return error
     if isinstance(error, errors.TopicAuthorizationFailedError):
@@ -73,7 +73,9 @@ def explain(error: BaseException, user: str | None, operation: str, topic: str =
     if isinstance(error, errors.UnknownTopicOrPartitionError):
         return missing(topic)
     if isinstance(error, errors.CommitFailedError | errors.IllegalStateError):
-        return BusError("Kafka: another member of the group has the partitions by now; what it reads again is repeated")
+        return BusError(
+            "Kafka: another member of the group has been assigned the partitions and reads on from the last commit"
+        )
     if isinstance(error, errors.MessageSizeTooLargeError | errors.RecordTooLargeError):
         return BusError(f"Kafka refused a batch for {topic}: larger than the topic's max.message.bytes; raise it there")
     where = f" (topic {topic})" if topic else ""

@@ -1,4 +1,4 @@
-"""What waits on its way to Kafka: batches under construction, one partition each. No I/O."""
+"""Queue of records for Kafka: batches under construction, one partition each. No I/O."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Lane:
         self.urgent = False
 
     def take(self) -> Batch:
-        """The oldest batch; it is under way from now on."""
+        """Return the oldest batch, which is under way from now on."""
         self.in_flight = True
         if self.sealed:
             return self.sealed.popleft()
@@ -75,7 +75,7 @@ class Route(dict[str, tuple[bytes, tuple[Lane, ...]]]):
 
 
 def runs(records: Sequence[Record]) -> Iterable[tuple[type, Sequence[Any]]]:
-    """Consecutive records of one type; most often they all are."""
+    """Split records into runs of one type; most often there is one run."""
     kinds = set(map(type, records))
     if len(kinds) == 1:
         return ((kinds.pop(), records),)
@@ -129,7 +129,9 @@ class Outbox:
                 self._append_watermarks(same, now_ms)
 
     def _append_watermarks(self, beats: Sequence[Heartbeat], now_ms: int) -> None:
-        """One of each venue, whatever its channel: it says how far the topic goes, as everything before it is in.
+        """Append one heartbeat of each venue to every other topic, where it is the topic's watermark.
+
+        Everything that the venue published before it stands before it.
 
         Beats close a second and leave at once, with what waits before them.
         """
@@ -166,14 +168,14 @@ class Outbox:
             self.waiting += 1
 
     def _hasten(self, lanes: Iterable[Lane]) -> None:
-        """What these hold leaves at once, or with the confirmation of what is under way."""
+        """Send these lanes' records at once, or as soon as the batch under way is confirmed."""
         for lane in lanes:
             lane.urgent = True
             if not lane.in_flight:
                 self._promote(lane)
 
     def _begin(self, lane: Lane) -> Batch:
-        """A new batch; a full one is put aside."""
+        """Return a new batch; a full one is sealed."""
         if lane.builder is not None:
             lane.sealed.append(lane.builder)
             if not lane.in_flight:
@@ -188,19 +190,19 @@ class Outbox:
         self.ready[lane] = None
 
     def take_ready(self) -> list[Lane]:
-        """The lanes that are ready; each is ready or due again after :meth:`confirmed`."""
+        """Return the lanes that are ready; each is ready or due again after :meth:`confirmed`."""
         ready = list(self.ready)
         self.ready.clear()
         return ready
 
     def take_due(self) -> list[Lane]:
-        """All lanes that have something to send, the ready ones first."""
+        """Return all lanes that have something to send, the ready ones first."""
         taken = [*self.take_ready(), *self.due]
         self.due.clear()
         return taken
 
     def confirmed(self, lane: Lane, records: int) -> None:
-        """The lane's batch has arrived."""
+        """Note that the brokers confirmed the lane's batch."""
         lane.in_flight = False
         self.waiting -= records
         if lane.sealed or lane.urgent:

@@ -1,4 +1,4 @@
-"""Which partition an asset's records go to: Kafka's murmur2, worked out once an asset."""
+"""Maps an asset to its partition by Kafka's murmur2 hash, computed once for each asset."""
 
 # aiokafka is not annotated.
 # mypy: disable-error-code="no-untyped-call"

@@ -33,26 +33,26 @@ from monitor.bus.topics import Record, Topic
 log = logging.getLogger(__name__)
 
 LINGER_S: Final = 0.05
-"""How long a batch that is neither full nor holds a heartbeat waits for company. Seconds are judged when a beat closes
-them, and beats wait for nothing, so this delays no signal; 5,000 records/s cost 2.4 times as much CPU with 5 ms."""
+"""Longest wait of a batch that is not full and holds no heartbeat, seconds. A second is judged when a heartbeat closes
+it, and heartbeats are sent at once, so this delays no signal; 5,000 records/s cost 2.4 times as much CPU with 5 ms."""
 CLOSE_TIMEOUT_S: Final = 10.0
-"""What a closing publisher waits for its last records: orchestrators kill after 30 s or more."""
+"""Longest wait of a closing publisher for its last records, seconds: orchestrators kill after 30 s or more."""
 
 
 class KafkaPublisher:
     """Writes to Kafka; see :class:`monitor.bus.ports.Publisher`. Opened with ``await KafkaPublisher(...).start()``.
 
     Idempotent, acknowledged by all in-sync replicas, retried until it succeeds: while brokers are away records wait
-    here, :attr:`full` tells the writers to stop, and everything goes out in order when they are back. An error that
+    here, :attr:`full` makes the writers pause, and everything goes out in order when they are back. An error that
     no retry can mend stops the publisher: every further call raises it.
 
     An event with asset ``*`` (a venue's gap or heartbeat) is written to every partition of its topic.
 
     Args:
         connection: where to.
-        topics: what is going to be written; a record of another topic is refused.
+        topics: the topics to be written; a record of another topic is refused.
         clock: microseconds since the epoch, stamped on the records: retention counts from it.
-        high_water: records that may wait before writers are asked to pause.
+        high_water: number of waiting records at which writers must pause.
         compression: how batches are packed.
     """
 
@@ -145,7 +145,7 @@ class KafkaPublisher:
 
     @property
     def full(self) -> bool:
-        """Whether as many records wait as may."""
+        """True at the high-water mark, when a writer must await :meth:`drain`."""
         return not self._room.is_set()
 
     async def drain(self) -> None:

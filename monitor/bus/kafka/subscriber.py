@@ -31,7 +31,7 @@ log = logging.getLogger(__name__)
 POLL_RECORDS: Final = 2_000
 """Records of one poll: about 4 ms of decoding, so that heartbeats and timers on the same loop stay in time."""
 SESSION_TIMEOUT_MS: Final = 10_000
-"""How soon a member that died gives up its partitions; Kafka's own default for a decade, and no shorter because the
+"""Silence after which a member loses its partitions, ms; Kafka's own default for a decade, and no shorter because the
 heartbeats share the event loop with the windows."""
 
 CHANNELS: Final[Mapping[str, Channel]] = {
@@ -39,10 +39,10 @@ CHANNELS: Final[Mapping[str, Channel]] = {
     TRADES.name: "trades",
     STATE.name: "mark_price",
 }
-"""What is missing where records of a topic were removed before they were read."""
+"""Channel of the gap that is stated where records of a topic were removed before they were read."""
 
 Change = Callable[[frozenset[Partition]], Awaitable[None]]
-"""Called with the partitions that came or are about to go; reading waits for it."""
+"""Called with the partitions that were assigned or are about to be revoked; reading waits for it."""
 
 
 async def _nothing(_: frozenset[Partition]) -> None:
@@ -62,9 +62,9 @@ class KafkaSubscriber(ConsumerRebalanceListener):
         connection: where from.
         topics: what to read.
         group: the members of one group share the partitions; where it committed is where a restart goes on.
-        instance: a name that a restart keeps (static membership), so that it comes back to the same partitions.
+        instance: a name that stays the same over restarts (static membership), so that the partitions do too.
         start_at: where to begin with a partition that the group never committed, or whose records there are gone.
-        session_timeout_ms: how soon a silent member counts as gone.
+        session_timeout_ms: silence after which a member counts as gone.
         on_assigned: awaited with the new partitions before anything of them is read; may :meth:`seek`.
         on_revoked: awaited with the partitions before another member reads them.
         on_reject: called with every record that could not be decoded.
@@ -248,13 +248,13 @@ class KafkaSubscriber(ConsumerRebalanceListener):
             self._on_reject(codec.unreadable(where, value, error, message.timestamp * 1000))
 
     async def _note_positions(self) -> None:
-        """Where reading began in partitions that have given nothing yet; known once they were asked."""
+        """Note the position of partitions without records so far, which is known after the first fetch."""
         for partition in self._consumer.assignment():
             if partition not in self._positions and self._consumer.highwater(partition) is not None:
                 self._positions[partition] = await self._consumer.position(partition)
 
     def lags(self) -> dict[Partition, int]:
-        """Records of each assigned partition that are written and not yet handed out."""
+        """Return, by assigned partition, the number of records that are written and not yet handed out."""
         return {
             Partition(self._names[partition.topic], partition.partition): max(
                 0, self._consumer.highwater(partition) - position
@@ -264,7 +264,7 @@ class KafkaSubscriber(ConsumerRebalanceListener):
         }
 
     def assignment(self) -> frozenset[Partition]:
-        """The partitions that this member reads now."""
+        """Return the partitions that are assigned to this member."""
         return self._partitions(self._consumer.assignment())
 
     def seek(self, partition: Partition, offset: int) -> None:
@@ -274,10 +274,10 @@ class KafkaSubscriber(ConsumerRebalanceListener):
         self._positions[where] = offset
 
     async def ends(self, partitions: Iterable[Partition]) -> dict[Partition, int]:
-        """The offsets behind the last record of each.
+        """Return the offset after the last record of each partition.
 
         Raises:
-            BusError: the brokers do not tell.
+            BusError: the brokers refuse.
         """
         wanted = {self._topic_partition(each): each for each in partitions}
         try:
@@ -297,10 +297,10 @@ class KafkaSubscriber(ConsumerRebalanceListener):
         self._consumer.resume(*(mine & {self._topic_partition(each) for each in partitions}))
 
     async def commit(self, offsets: Mapping[Partition, int], notes: Mapping[Partition, str] | None = None) -> None:
-        """Remember in the group that everything below these offsets is dealt with, with a note for each partition.
+        """Commit offsets: everything below them is processed. A note may be kept with each.
 
         Raises:
-            BusError: the partitions belong to another member by now, or Kafka refuses.
+            BusError: the partitions were assigned to another member, or Kafka refuses.
         """
         try:
             await self._consumer.commit(
@@ -325,16 +325,16 @@ class KafkaSubscriber(ConsumerRebalanceListener):
 
         ``aiokafka/consumer/group_coordinator.py``, ``GroupCoordinator._on_join_complete``.
         """
-        await self._tell(self._on_assigned, assigned)
+        await self._run_hook(self._on_assigned, assigned)
         self._settled.set()
 
     async def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:
         """From aiokafka, before it joins the group and whenever the members change."""
         self._settled.clear()
         self._positions.clear()
-        await self._tell(self._on_revoked, revoked)
+        await self._run_hook(self._on_revoked, revoked)
 
-    async def _tell(self, hook: Change, partitions: Iterable[TopicPartition]) -> None:
+    async def _run_hook(self, hook: Change, partitions: Iterable[TopicPartition]) -> None:
         try:
             await hook(self._partitions(partitions))
         except Exception as error:  # noqa: BLE001 - raised by the poll

@@ -29,25 +29,25 @@ VISIBLE_PAUSE_S: Final = 0.1
 
 
 class Difference(NamedTuple):
-    """Where a topic is not as the table says.
+    """A difference between a topic on the brokers and the topics table.
 
     Attributes:
         topic: its name on the brokers.
         what: ``topic``, ``partitions``, ``replication`` or the name of a topic configuration.
-        have: what the brokers say.
-        want: what the table and the settings say.
+        have: the value on the brokers.
+        required: the value of the table and the settings.
         remedy: what to do about it.
     """
 
     topic: str
     what: str
     have: str
-    want: str
+    required: str
     remedy: str
 
 
 class Created(NamedTuple):
-    """What :func:`create` did, and what it found different among the topics that were there before."""
+    """The topics that :func:`create` made, and the differences of those that were there before."""
 
     topics: list[str]
     differences: list[Difference]
@@ -73,10 +73,10 @@ def configuration(topic: Topic, replication: int) -> dict[str, str]:
 
 
 async def check(connection: KafkaConnection, replication: int, topics: Iterable[Topic] = TOPICS) -> list[Difference]:
-    """Every difference between the brokers' topics and the table; an empty list where there is none.
+    """Return every difference between the brokers' topics and the table.
 
     Raises:
-        BusError: the brokers cannot be asked.
+        BusError: the brokers cannot be reached or refuse.
     """
     async with administrator(connection) as client:
         return await _differences(client, connection, replication, list(topics))
@@ -190,19 +190,19 @@ async def _configurations(
 ) -> dict[str, dict[str, str]]:
     resources = [ConfigResource(ConfigResourceType.TOPIC, name) for name in names]
 
-    async def ask() -> list[Any]:
+    async def request() -> list[Any]:
         responses: list[Any] = await client.describe_configs(resources)
         for error in [for_code(each[0]) for response in responses for each in response.resources]:
-            if error.retriable:  # this broker has not heard of a new topic yet
+            if error.retriable:  # this broker does not know a new topic yet
                 raise error()
         return responses
 
     found = {}
-    for response in await patiently(ask, connection, "DescribeConfigs"):
+    for response in await patiently(request, connection, "DescribeConfigs"):
         for code, message, _, name, entries in response.resources:
             if for_code(code) is TopicAuthorizationFailedError:
                 raise forbidden(connection.username, "DescribeConfigs", "topic", name)
             if code:
-                raise BusError(f"Kafka does not tell the configuration of {name}: {message}; see the brokers' log")
+                raise BusError(f"Kafka refuses to show the configuration of {name}: {message}; see the brokers' log")
             found[name] = {entry[0]: entry[1] for entry in entries}
     return found

@@ -28,17 +28,17 @@ from monitor.bus.ports import Outgoing, Partition
 from monitor.bus.topics import SNAPSHOTS
 
 TRANSACTION_S: Final = 10.0
-"""The brokers undo what has not ended after this long; readers of committed records wait no longer for a dead owner.
-A transaction takes some 20 ms, and a broker's fail-over a few seconds."""
+"""Timeout of a transaction, seconds: the brokers abort it then, and readers of committed records wait no longer for an
+owner that failed. A transaction takes some 20 ms, and a broker's fail-over a few seconds."""
 RETRY_MS: Final = 10
 """Brokers refuse a transaction's first record while they still end the one before, for some milliseconds; aiokafka's
 own pause of 100 ms would then be most of a signal's latency."""
 START_S: Final = 15.0
-"""A start waits for the brokers to undo what the owner before left open."""
+"""Timeout of a start, seconds: it waits for the brokers to abort the previous owner's transaction."""
 MAX_RECORD_BYTES: Final = 8 * 1024 * 1024
 """An asset's state takes 50 to 500 kB; the snapshots' topic allows as much."""
 READ_S: Final = 30.0
-"""Reading a partition's snapshots takes one second."""
+"""Timeout of reading a partition's snapshots, seconds; it takes one."""
 
 
 class OwnershipLostError(Exception):
@@ -95,7 +95,7 @@ class TransactionalWriter:
         Args:
             records: what to write.
             offsets: where the next owner reads on.
-            metadata: a word to that owner, kept with the offsets.
+            metadata: a note to that owner, kept with the offsets.
 
         Raises:
             OwnershipLostError: nothing was written; this writer is of no use any more.
@@ -135,10 +135,10 @@ class TransactionalWriter:
 async def committed(
     connection: KafkaConnection, group: str, partitions: Iterable[Partition]
 ) -> dict[Partition, tuple[int, str]]:
-    """What a group committed for partitions: offset and metadata; those without are left out.
+    """Return the offset and metadata that a group committed, by partition; those without are left out.
 
     Raises:
-        BusError: the brokers do not tell.
+        BusError: the brokers refuse.
     """
     names = {TopicPartition(connection.topic_prefix + each.topic, each.partition): each for each in partitions}
     async with administrator(connection) as client:
@@ -156,7 +156,7 @@ async def read_snapshots(connection: KafkaConnection, partition: int) -> dict[by
     To be called by an owner that has started, so that nobody else adds to what it looks for.
 
     Raises:
-        BusError: the brokers do not give them.
+        BusError: the brokers refuse.
     """
     where = TopicPartition(connection.name(SNAPSHOTS), partition)
     latest: dict[bytes, bytes | None] = {}

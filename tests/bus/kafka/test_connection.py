@@ -155,7 +155,7 @@ async def test_another_partition_count_is_refused(kafka_connection: KafkaConnect
     """Keys would move, so nothing starts; with the right count nothing is raised."""
     await topics_admin.create(kafka_connection, 1, [TRADES, LIQUIDATIONS])
     await verify(kafka_connection, [TRADES, LIQUIDATIONS], "Write")
-    with pytest.raises(BusError, match="has 3 partitions and the configuration says 24"):
+    with pytest.raises(BusError, match="has 3 partitions and the configuration requires 24"):
         await verify(replace(kafka_connection, partitions=24), [TRADES], "Write")
 
 

@@ -23,7 +23,7 @@ def certificate_error() -> ssl.SSLCertVerificationError:
         (errors.AuthenticationFailedError(), "refused user 'desk': wrong name or password"),
         (errors.UnsupportedSaslMechanismError(), "set sasl_mechanism to one that its listener enables"),
         (certificate_error(), "not trusted (self-signed certificate in certificate chain); set ssl_cafile"),
-        (ssl.SSLError("wrong version number"), "does not speak TLS on this port; set security_protocol"),
+        (ssl.SSLError("wrong version number"), "does not use TLS on this port; set security_protocol"),
         (ConnectionRefusedError(111, "refused"), "cannot be reached ([Errno 111] refused); start it, or correct"),
         (TimeoutError(), "cannot be reached (no answer); start it, or correct bootstrap_servers"),
         (ConnectionResetError(), "closed the connection; set security_protocol to the listener's, not SASL_SSL"),
@@ -46,7 +46,7 @@ def test_why_a_broker_cannot_be_used_is_said_with_the_remedy(error: Exception, w
         (errors.GroupAuthorizationFailedError("readers"), "--operation Read --group readers"),
         (errors.ClusterAuthorizationFailedError(), "--operation Read --topic"),
         (errors.UnknownTopicOrPartitionError(), "does not exist; create it: cascade-monitor topics create"),
-        (errors.CommitFailedError(), "another member of the group has the partitions by now"),
+        (errors.CommitFailedError(), "another member of the group has been assigned the partitions"),
         (errors.MessageSizeTooLargeError(), "larger than the topic's max.message.bytes; raise it there"),
         (errors.OutOfOrderSequenceNumber(), "OutOfOrderSequenceNumber (topic market.trades.v1)"),
     ],
@@ -76,4 +76,4 @@ def test_all_of_them_are_meant_for_the_operator() -> None:
     """The command line prints such an error without a traceback; an unknown user is Kafka's ANONYMOUS."""
     assert issubclass(BusError, OperatorError)
     assert "User:ANONYMOUS" in str(forbidden(None, "Write", "topic", "x"))
-    assert "has 25 partitions and the configuration says 24" in str(wrong_partitions("x", 25, 24))
+    assert "has 25 partitions and the configuration requires 24" in str(wrong_partitions("x", 25, 24))

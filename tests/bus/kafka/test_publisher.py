@@ -153,7 +153,7 @@ async def test_closing_says_what_is_not_confirmed(publisher: KafkaPublisher, mon
 
 async def test_opening_needs_the_topics(connection: KafkaConnection) -> None:
     """A missing topic or another count of partitions is refused at the start."""
-    with pytest.raises(BusError, match="the configuration says 4"):
+    with pytest.raises(BusError, match="the configuration requires 4"):
         await KafkaPublisher(replace(connection, partitions=4), [TRADES]).start()
 
 

@@ -164,7 +164,7 @@ async def test_a_second_member_takes_its_share(bus: KafkaHarness) -> None:
     assert not first.assignment() & second.assignment()
     assert calls[-2:] == [("revoked", frozenset(ALL_TRADES)), ("assigned", first.assignment())]
     lost = next(iter(second.assignment()))
-    with pytest.raises(BusError, match="another member of the group has the partitions by now"):
+    with pytest.raises(BusError, match="another member of the group has been assigned the partitions"):
         await first.commit({lost: 1})
     await first.close()
     await second.close()
