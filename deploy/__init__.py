@@ -1,1 +1,1 @@
-"""What runs beside the monitor: rules, routes, dashboards, the compose file. Nothing here is in the package."""
+"""Files that run beside the monitor: rules, routes, dashboards, the compose file. Nothing here is in the package."""

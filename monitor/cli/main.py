@@ -212,7 +212,7 @@ def replay(ctx: click.Context, files: tuple[Path, ...], config: Path | None, as_
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of tables.")
 @config_option
 @click.pass_context
-def evaluate(ctx: click.Context, /, config: Path | None, seeds: str | None, train: str | None, **asked: Any) -> None:
+def evaluate(ctx: click.Context, /, config: Path | None, seeds: str | None, train: str | None, **options: Any) -> None:
     """Measure the detector against the episodes that really happened.
 
     All FILES together are one market; each seed and each recording of a folder is one as well. Where the truth is not
@@ -222,14 +222,18 @@ def evaluate(ctx: click.Context, /, config: Path | None, seeds: str | None, trai
     from monitor.lab.evaluate.command import run as evaluate_markets
 
     settings = _settings(config, {})
-    asked["paths"], asked["folder"], asked["trigger"] = asked.pop("files"), asked.pop("recordings"), asked.pop("alert")
+    options["paths"], options["folder"], options["trigger"] = (
+        options.pop("files"),
+        options.pop("recordings"),
+        options.pop("alert"),
+    )
     for name, text in (("seeds", seeds), ("train", train)):
         if text is not None:
             try:
-                asked[name] = parse_seeds(text)
+                options[name] = parse_seeds(text)
             except ValueError as error:
                 raise click.BadParameter(f"{text}: {error}", param_hint=f"--{name}") from None
-    ctx.exit(evaluate_markets(Request(**asked), settings.detector))
+    ctx.exit(evaluate_markets(Request(**options), settings.detector))
 
 
 @cli.command()
@@ -352,9 +356,9 @@ def schema(name: str | None, asyncapi: bool) -> None:
 @click.pass_context
 def health(ctx: click.Context, url: str, timeout: float) -> None:
     """Check whether a running monitor is healthy."""
-    from monitor.deliver.http import health as ask
+    from monitor.deliver.http import health as request_health
 
-    answer = ask(url, timeout)
+    answer = request_health(url, timeout)
     click.echo(answer.detail, err=not answer.ok)
     ctx.exit(0 if answer.ok else 1)
 

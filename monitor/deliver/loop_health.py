@@ -53,8 +53,8 @@ class Pulse:
         """Return the largest delay of the last beats, seconds."""
         return max(self._lags_us.copy()) / 1e6
 
-    def ask(self, question: Callable[[], T], timeout_s: float = 5.0) -> T:
-        """From another thread: call ``question`` on the loop, where its answer is consistent, and wait for it.
+    def call(self, function: Callable[[], T], timeout_s: float = 5.0) -> T:
+        """From another thread: call ``function`` on the loop, where its answer is consistent, and wait for it.
 
         Raises:
             TimeoutError: the loop does not run, or did not get to it within ``timeout_s``.
@@ -64,7 +64,7 @@ class Pulse:
             raise TimeoutError("the event loop does not run")
 
         async def answer() -> T:
-            return question()
+            return function()
 
         future = asyncio.run_coroutine_threadsafe(answer(), loop)
         try:

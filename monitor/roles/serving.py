@@ -50,10 +50,10 @@ async def serving(
     shown = dashboard if delivery.page else None
 
     def take() -> Snapshot:
-        return pulse.ask(snapshot)._replace(loop_lag_s=pulse.lag_s)
+        return pulse.call(snapshot)._replace(loop_lag_s=pulse.lag_s)
 
     metrics = MonitorMetrics(take, venues, delivery.assets, delivery.max_assets)
-    table = routes(metrics.exposition, lambda: pulse.alive, lambda: pulse.ask(checks))
+    table = routes(metrics.exposition, lambda: pulse.alive, lambda: pulse.call(checks))
     tasks: list[Work] = [*work, pulse.run]
     if shown is not None:
         table |= _dashboard(shown, pulse)
@@ -64,7 +64,7 @@ async def serving(
 
 
 def _dashboard(shown: Source, pulse: Pulse) -> dict[str, Route]:
-    return dashboard_routes(lambda: pulse.ask(shown.state))
+    return dashboard_routes(lambda: pulse.call(shown.state))
 
 
 @asynccontextmanager

@@ -20,7 +20,7 @@ class _HoldersFile(BaseModel):
 
 
 def read_holders(path: Path) -> tuple[Holding, ...]:
-    """The holdings of a file.
+    """Return the holdings of a file.
 
     Raises:
         ValueError: it cannot be read or a value is wrong; a line for each problem names file and key.

@@ -4,7 +4,7 @@ Precedence, first wins: command line, environment (``CASCADE_BUS__KIND``), secre
 (``cascade_bus__kafka__password`` in the folder that ``CASCADE_SECRETS_DIR`` names), the YAML file, the defaults.
 A ``*_file`` key fills the secret of the same name, unless that is given.
 
-No message holds a value, because a mistaken key may hold a secret: source and key say where to look.
+No message holds a value, because a mistaken key may hold a secret: source and key name the place.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def load(file: Path | None = None, overrides: Mapping[str, Any] | None = None) -
 
     Args:
         file: YAML file, None for none.
-        overrides: what the command line says, as a tree like the file's.
+        overrides: settings of the command line, as a tree like the file's.
 
     Raises:
         SettingsError: a source cannot be read, a key is unknown or a value is wrong.
@@ -115,12 +115,12 @@ def _file(path: Path) -> _Source:
     if tree is None:
         tree = {}
     if not isinstance(tree, dict):
-        raise SettingsError([f"{path}: holds a {type(tree).__name__} and no mapping; write `key: value` lines"])
+        raise SettingsError([f"{path}: holds a {type(tree).__name__} instead of a mapping; write `key: value` lines"])
     return _Source(str(path), _canonical(tree, Settings), path)
 
 
 def _canonical(tree: Mapping[Any, Any], model: type[BaseModel]) -> Tree:
-    """Keys as strings, an empty section as one without keys, names (of venues) with their dashes."""
+    """Return the tree with keys as strings, empty sections as mappings, and names of venues with dashes."""
     result: Tree = {}
     for key, value in tree.items():
         name = str(key)
@@ -141,7 +141,7 @@ def _section(value: object, section: type[BaseModel]) -> object:
 
 
 def _merge(under: Tree, over: Tree) -> Tree:
-    """Mappings are merged, everything else is replaced."""
+    """Return both trees in one: mappings are merged, everything else is replaced."""
     result = dict(under)
     for key, value in over.items():
         below = result.get(key)
@@ -173,8 +173,8 @@ def _read_holders(tree: Tree, sources: Sequence[_Source]) -> list[str]:
     named = _at(tree, path)
     if not isinstance(detector, dict) or not isinstance(named, str):
         return []
-    said_by = next(source for source in sources if _at(source.tree, path) is not _MISSING)
-    base = said_by.path.parent if said_by.path else Path()
+    named_by = next(source for source in sources if _at(source.tree, path) is not _MISSING)
+    base = named_by.path.parent if named_by.path else Path()
     try:
         found = read_holders(base / named)
     except ValueError as error:

@@ -61,7 +61,7 @@ async def test_question_is_answered_on_the_loops_thread() -> None:
     """What another thread asks is called by the loop's thread."""
     pulse = Pulse(Clock())
     task = await beat(pulse)
-    name = await asyncio.to_thread(pulse.ask, lambda: threading.current_thread().name)
+    name = await asyncio.to_thread(pulse.call, lambda: threading.current_thread().name)
     assert name == threading.current_thread().name
     await stop(task)
 
@@ -75,7 +75,7 @@ async def test_question_that_fails_fails_for_the_asker() -> None:
     pulse = Pulse(Clock())
     task = await beat(pulse)
     with pytest.raises(ZeroDivisionError):
-        await asyncio.to_thread(pulse.ask, question)
+        await asyncio.to_thread(pulse.call, question)
     await stop(task)
 
 
@@ -87,7 +87,7 @@ async def test_stuck_loop_times_out_the_asker() -> None:
 
     def ask() -> None:
         try:
-            pulse.ask(lambda: None, timeout_s=0.05)
+            pulse.call(lambda: None, timeout_s=0.05)
         except TimeoutError as error:
             caught.append(error)
 
@@ -101,4 +101,4 @@ async def test_stuck_loop_times_out_the_asker() -> None:
 def test_no_loop_no_answer() -> None:
     """Before the loop runs there is nobody to ask."""
     with pytest.raises(TimeoutError, match="does not run"):
-        Pulse(Clock()).ask(lambda: None)
+        Pulse(Clock()).call(lambda: None)

@@ -173,7 +173,7 @@ def test_section_in_a_variable_must_be_json(monkeypatch: pytest.MonkeyPatch) -> 
     ("content", "expected"),
     [
         (b"a: [1", "c.yaml:1:6: not YAML: expected ',' or ']'"),
-        (b"- 1\n", "c.yaml: holds a list and no mapping"),
+        (b"- 1\n", "c.yaml: holds a list instead of a mapping"),
         (b"a: \xff", "c.yaml: cannot be read: it is not UTF-8 text"),
         (b"a: \x01", "c.yaml: not YAML"),
     ],

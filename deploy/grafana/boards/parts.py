@@ -1,6 +1,6 @@
-"""What the dashboards are made of: panels with everything that they owe their reader, colours, links, marks.
+"""Parts of the dashboards: panels with title, description, unit and runbook, colours, links, marks.
 
-Colours are Okabe and Ito's, which the colour-blind tell apart (https://jfly.uni-koeln.de/color/), with a grey that is
+Colours are those of Okabe and Ito, made for the colour-blind (https://jfly.uni-koeln.de/color/), with a grey that is
 seen on dark and light in place of their black. A name keeps its colour on every panel.
 """
 
@@ -104,7 +104,7 @@ def lines(
     """Values over time.
 
     Args:
-        about: what the panel says of itself.
+        about: title, description, unit and runbook.
         queries: what is drawn.
         axis: the values' ends.
         colours: by a word in the series' name; None for those of the exchanges.

@@ -64,60 +64,63 @@ def watch_metrics(fleets: Sequence[FleetStats], venues: Iterable[str]) -> Iterat
     )
 
 
-def asking_metrics(fleets: Sequence[FleetStats]) -> Iterator[Family]:
+def rest_metrics(fleets: Sequence[FleetStats]) -> Iterator[Family]:
     """Yield the REST requests, their results and their weight; nothing if no venue uses REST."""
-    asked = [(fleet.venue, fleet.asking) for fleet in fleets if fleet.asking is not None]
-    if not asked:
+    polled = [(fleet.venue, fleet.asking) for fleet in fleets if fleet.asking is not None]
+    if not polled:
         return
     one = ("venue",)
     yield gauge(
-        "rest_polls", "REST requests that are repeated on a schedule.", one, [((venue,), a.polls) for venue, a in asked]
+        "rest_polls",
+        "REST requests that are repeated on a schedule.",
+        one,
+        [((venue,), a.polls) for venue, a in polled],
     )
     yield gauge(
         "rest_poll_stretch_ratio",
         "Factor by which the interval of REST polls is stretched to stay within the rate limit; 1 is not at all.",
         one,
-        [((venue,), a.stretch) for venue, a in asked],
+        [((venue,), a.stretch) for venue, a in polled],
     )
     yield gauge(
         "rest_last_answer_timestamp_seconds",
         "Unix time at which REST last returned events, seconds; 0 for never.",
         one,
-        [((venue,), a.events.last_message_us / 1e6) for venue, a in asked],
+        [((venue,), a.events.last_message_us / 1e6) for venue, a in polled],
     )
     yield gauge(
         "rest_paused_seconds",
         "Seconds until the exchange's rate-limit pause ends; 0 for none.",
         one,
-        [((venue,), a.paused_s) for venue, a in asked],
+        [((venue,), a.paused_s) for venue, a in polled],
     )
     yield counter(
         "rest_weight",
         "Rate-limit weight spent from the venue's pool, by all users of the pool.",
         one,
-        [((venue,), a.weight) for venue, a in asked],
+        [((venue,), a.weight) for venue, a in polled],
     )
     yield counter(
         "rest_throttled",
         "REST answers with status 418 or 429 (rate limited).",
         one,
-        [((venue,), a.throttled) for venue, a in asked],
+        [((venue,), a.throttled) for venue, a in polled],
     )
     yield counter(
         "rest_failures",
         "REST requests given up after their retries.",
         one,
-        [((venue,), a.failures) for venue, a in asked],
+        [((venue,), a.failures) for venue, a in polled],
     )
     yield counter(
         "rest_history_events",
         "Past open-interest samples loaded at the start.",
         one,
-        [((v,), a.history) for v, a in asked],
+        [((v,), a.history) for v, a in polled],
     )
     yield counter(
         "feed_gaps_backfilled",
         "Gaps that REST filled, and gaps that it could not fill, by result.",
         ("venue", "result"),
-        [row for venue, a in asked for row in (((venue, "filled"), a.filled), ((venue, "unfilled"), a.unfilled))],
+        [row for venue, a in polled for row in (((venue, "filled"), a.filled), ((venue, "unfilled"), a.unfilled))],
     )

@@ -26,7 +26,7 @@ from monitor.deliver.metrics.decisions import (
     throttle_metrics,
 )
 from monitor.deliver.metrics.exposition import Family, Rows, Text, counter, gauge, histogram
-from monitor.deliver.metrics.feeds import asking_metrics, watch_metrics
+from monitor.deliver.metrics.feeds import rest_metrics, watch_metrics
 from monitor.deliver.metrics.outputs import output_metrics
 from monitor.deliver.metrics.paging import page_metrics
 from monitor.deliver.paging.notifier import NotifierStats
@@ -147,7 +147,7 @@ class MonitorMetrics:
         yield from _connections([stats for fleet in snapshot.fleets for stats in fleet.connections])
         yield from _venues(self._by_venue(snapshot.fleets))
         yield from watch_metrics(snapshot.fleets, self._venues)
-        yield from asking_metrics(snapshot.fleets)
+        yield from rest_metrics(snapshot.fleets)
         yield gauge(
             "trade_bars_active",
             "1 while the venue's trades are aggregated into bars.",

@@ -73,7 +73,7 @@ class OpenPage(msgspec.Struct, array_like=True):
 
     def take(self, signal: Signal) -> bool:
         """Return True if a signal in ``cascade`` is of a wave that was not paged yet."""
-        if self.wave and signal.wave:  # revisions begin again where a detector goes on from an older state
+        if self.wave and signal.wave:  # revisions start again if a detector continues from an older state
             another = signal.wave > self.wave
         else:
             another = signal.previous_phase != "cascade" and signal.revision > self.revision

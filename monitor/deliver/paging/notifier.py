@@ -202,7 +202,7 @@ class Notifier:
             if self._pending:
                 self._work.set()
                 continue
-            # Not with the first poll: what fails every few seconds would look well in between.
+            # Not with the first poll: a reader that fails every few seconds would look healthy in between.
             if loop.time() - began_s >= HEALTHY_S:
                 self._failing.discard("reading")
             if self._dirty and self._clock() - self._kept_us >= KEEP_S * MICROS:

@@ -314,7 +314,7 @@ async def test_scrape_is_taken_on_the_loop_and_written_off_it() -> None:
         threads.append(threading.current_thread().name)
         return FULL._replace(loop_lag_s=pulse.lag_s)
 
-    shown = MonitorMetrics(lambda: pulse.ask(take), venues=["bybit"])
+    shown = MonitorMetrics(lambda: pulse.call(take), venues=["bybit"])
     beating = asyncio.create_task(pulse.run())
     await asyncio.sleep(0)
     with HttpServer("127.0.0.1", 0, routes(shown.exposition, lambda: pulse.alive, list)) as server:
