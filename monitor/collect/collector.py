@@ -17,7 +17,8 @@ from monitor.collect.pipeline.intake import OnFrame
 from monitor.collect.pipeline.outlet import OnEvent
 from monitor.collect.rest.client import Rest
 from monitor.collect.restart import Predecessors
-from monitor.exchanges.adapter import Adapter, Instrument
+from monitor.exchanges.adapter import Adapter
+from monitor.exchanges.instrument import Instrument
 from monitor.model.backoff import Backoff
 from monitor.model.errors import OperatorError
 from monitor.model.events import Channel

@@ -14,8 +14,9 @@ from monitor.collect.connection.session import Session, SessionSettings
 from monitor.collect.fleet_stats import FleetStats
 from monitor.collect.pipeline.intake import OnFrame
 from monitor.collect.pipeline.outlet import OnEvent, Outlet
+from monitor.collect.pipeline.overload import OverloadSwitch, TradeMode
 from monitor.collect.pipeline.reject_limit import RejectGate
-from monitor.collect.pipeline.trade_bars import BAR_US, OverloadSwitch, TradeMode
+from monitor.collect.pipeline.trade_bars import BAR_US
 from monitor.collect.quality.feed_health import Watch
 from monitor.collect.rest.client import RestClient, locator
 from monitor.collect.rest.jobs import Asking, AskingSettings

@@ -12,11 +12,13 @@ from monitor.bus.memory import MemoryBus
 from monitor.collect.connection.session import Session, SessionSettings
 from monitor.collect.connection.socket import Locate
 from monitor.collect.pipeline.outlet import Outlet
+from monitor.collect.pipeline.overload import OverloadSwitch
 from monitor.collect.pipeline.reject_limit import RejectGate
-from monitor.collect.pipeline.trade_bars import OverloadSwitch
 from monitor.collect.quality.feed_health import REMEDY, Watch
-from monitor.collect.rest.client import Rest, RestError, locator
-from monitor.exchanges.adapter import Adapter, Connection, Instrument
+from monitor.collect.rest.client import Rest, locator
+from monitor.collect.rest.errors import RestError
+from monitor.exchanges.adapter import Adapter, Connection
+from monitor.exchanges.instrument import Instrument
 from monitor.model.events import Channel
 
 WITHIN_S: Final = 20.0

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final, Literal, get_args
 
-from monitor.exchanges.adapter import SkipReason
+from monitor.exchanges.messages import SkipReason
 from monitor.model.events import (
     AnyEvent,
     Liquidation,

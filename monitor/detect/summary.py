@@ -9,21 +9,12 @@ import msgspec
 from monitor.detect.detector import Detector
 from monitor.detect.scope import EpisodeSummary
 from monitor.model.events import SideTotals
+from monitor.model.intake import Intake
 
 AGGREGATED: Final = (
     "hourly liquidation totals are in the windows of 1 h and longer only: short windows know nothing of them, and a "
     "cascade is called from them at the hour's end at the earliest"
 )
-
-
-class Intake(msgspec.Struct):
-    """What went in: numbers of events and of what could not be read, first and last event time, wall seconds."""
-
-    events: int = 0
-    rejected: int = 0
-    first_us: int | None = None
-    last_us: int | None = None
-    elapsed_s: float = 0.0
 
 
 class Summary(msgspec.Struct, tag_field="type", tag="summary"):

@@ -9,87 +9,13 @@ traded never depends on an earlier frame. So production, replay, tests and fuzzi
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from types import MappingProxyType
-from typing import ClassVar, Final, Literal, NamedTuple, Protocol
+from typing import ClassVar, Final, NamedTuple, Protocol
 
-import msgspec
-
+from monitor.exchanges.instrument import Instrument
 from monitor.exchanges.memory import Memory
-from monitor.model.events import AnyEvent, Channel, Coverage, Reject
-
-
-class Instrument(msgspec.Struct, frozen=True):
-    """What must be known of a symbol before its events can be trusted.
-
-    Attributes:
-        symbol: the venue's own id, as its frames spell it.
-        asset: canonical base asset.
-        units: how many of ``asset`` one unit of the symbol's base stands for (1000 for ``1000PEPEUSDT``).
-        contract_size: what one contract is worth, in the symbol's base units or in USD; 1.0 where the venue counts in
-            base units, which is then the exchange's own unit and no default.
-        contract_value_currency: ``base`` or ``usd``.
-        trading: whether it trades now.
-        onboard_us: when trading began, 0 where unknown.
-        product: the venue's own word for the market that it belongs to (``inverse``, ``coin-futures``), empty where
-            the venue has one market.
-        key: what frames call it where that is not the symbol (a market number), else empty.
-        dated: a future with a last day: its liquidations and trades are the asset's, its mark price is not.
-    """
-
-    symbol: str
-    asset: str
-    units: int
-    contract_size: float
-    contract_value_currency: str
-    trading: bool = True
-    onboard_us: int = 0
-    product: str = ""
-    key: str = ""
-    dated: bool = False
-
-
-NO_QUERY: Final[Mapping[str, str]] = MappingProxyType({})
-
-
-class RestRequest(NamedTuple):
-    """One call of the venue's REST API.
-
-    Attributes:
-        path: below the adapter's ``rest_url``.
-        query: of the address.
-        body: sent as JSON by POST; None is a GET.
-        about: the symbol or product that it asks about, for whoever reads the answer.
-        weight: what it costs of the venue's budget (:attr:`Adapter.rest_weight_per_minute`).
-    """
-
-    path: str
-    query: Mapping[str, str] = NO_QUERY
-    body: Mapping[str, object] | None = None
-    about: str = ""
-    weight: int = 1
-
-
-class InstrumentPage(NamedTuple):
-    """One REST answer: its instruments, those left out with the reason, and what asks for the next page if any."""
-
-    instruments: list[Instrument]
-    left_out: dict[str, str]
-    next_request: RestRequest | None
-
-
-class Poll(NamedTuple):
-    """A channel that is asked for again and again, because no socket carries it."""
-
-    channel: Channel
-    request: RestRequest
-    interval_s: float
-
-
-class RestPage(NamedTuple):
-    """What a REST answer holds, and what asks for the rest of it if any."""
-
-    messages: list[Message]
-    next_request: RestRequest | None = None
+from monitor.exchanges.messages import Message
+from monitor.exchanges.rest_requests import InstrumentPage, Poll, RestPage, RestRequest
+from monitor.model.events import Channel, Coverage
 
 
 class CoverageEra(NamedTuple):
@@ -99,57 +25,6 @@ class CoverageEra(NamedTuple):
     coverage: Coverage
     rule: str
     source: str
-
-
-class Ack(NamedTuple):
-    """The exchange confirmed a subscription; ``key`` is one that a :class:`Request` listed."""
-
-    key: str
-
-
-class Refusal(NamedTuple):
-    """The exchange refused a request or reported an error; ``key`` is empty when it does not say which."""
-
-    key: str
-    detail: str
-
-
-class Pong(NamedTuple):
-    """The answer to our keep-alive."""
-
-
-class Ping(NamedTuple):
-    """The exchange's own ping inside the data stream, and the frame that answers it."""
-
-    reply: str
-
-
-class Notice(NamedTuple):
-    """Something the exchange says of the connection: maintenance, going away. ``reconnect`` asks for a new socket."""
-
-    detail: str
-    reconnect: bool
-
-
-SkipReason = Literal[
-    "not_executed",  # a forced order that is new or partly filled: only the filled one is counted
-    "not_forced",  # an account's own trading, among the fills that are read for its liquidations
-    "backlog",  # a row from before the subscription: it belongs to a reported gap
-    "other_market",  # a row of another of the exchange's markets in a merged stream
-    "counted_before",  # a further execution of an order that was counted whole
-    "off_book",  # a block trade, an assignment, a position closed against its counterpart: no order took a price
-]
-
-
-class Skipped(NamedTuple):
-    """Rows that were read and understood, and rightly make no event: to be counted, never an error."""
-
-    reason: SkipReason
-    rows: int
-
-
-Control = Ack | Refusal | Pong | Ping | Notice | Skipped
-Message = AnyEvent | Reject | Control
 
 
 NOW_S: Final = "@now_s@"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
-from monitor.exchanges.adapter import Instrument
+from monitor.exchanges.instrument import Instrument
 
 
 class Facts(NamedTuple):

@@ -42,7 +42,7 @@ NARROW_MIN: Final = 3.0
 INK: Final = "#1b1f24"
 MUTED: Final = "#7d838c"
 FORCED: Final = "#b03a2e"
-STYLE: Final[dict[str, Any]] = {
+STYLE: Final[dict[Any, Any]] = {
     "svg.hashsalt": "cascade",
     "svg.fonttype": "path",
     "font.family": "DejaVu Sans",

@@ -18,13 +18,15 @@ import pytest
 from click.testing import CliRunner
 
 from monitor.cli.main import cli
-from monitor.cli.replay import BATCH, FrameReader, Playback, play, run
+from monitor.cli.replay import BATCH, play, run
+from monitor.collect.playback import FrameReader, Playback
 from monitor.collect.recording import INSTRUMENTS, RawFrame, Recorder, read
 from monitor.collect.rest.instruments import InstrumentTable
 from monitor.detect.detector import Detector
-from monitor.exchanges.adapter import Instrument, Message
 from monitor.exchanges.bybit.adapter import Bybit as BybitAdapter
+from monitor.exchanges.instrument import Instrument
 from monitor.exchanges.memory import Latest, Memory
+from monitor.exchanges.messages import Message
 from monitor.exchanges.registry import ADAPTERS
 from monitor.lab.simulate.exchanges.bybit import Bybit
 from monitor.lab.simulate.exchanges.okx import Okx

@@ -19,23 +19,11 @@ from monitor.bus.memory import MemoryBus, MemorySubscriber
 from monitor.bus.topics import TOPICS, Record
 from monitor.collect.connection.session import SessionSettings
 from monitor.collect.connection.socket import LinkSettings
-from monitor.exchanges.adapter import (
-    Ack,
-    Adapter,
-    Connection,
-    CoverageEra,
-    Instrument,
-    InstrumentPage,
-    Message,
-    Notice,
-    Ping,
-    Pong,
-    Refusal,
-    Request,
-    RestRequest,
-    Skipped,
-)
+from monitor.exchanges.adapter import Adapter, Connection, CoverageEra, Request
+from monitor.exchanges.instrument import Instrument
 from monitor.exchanges.memory import Memory
+from monitor.exchanges.messages import Ack, Message, Notice, Ping, Pong, Refusal, Skipped
+from monitor.exchanges.rest_requests import InstrumentPage, RestRequest
 from monitor.model.events import Channel, Liquidation, MarkPrice, Reject, Trade, TradeBar
 
 T = TypeVar("T")

@@ -18,7 +18,8 @@ from monitor.collect.collector import (
     resolve_symbols,
 )
 from monitor.collect.fleet import FleetSettings
-from monitor.exchanges.adapter import Adapter, Instrument
+from monitor.exchanges.adapter import Adapter
+from monitor.exchanges.instrument import Instrument
 from monitor.model.errors import OperatorError
 from monitor.model.events import Trade
 from tests.collect.exchange import FAST, Exchange, LoopbackAdapter, Reader, by_symbol, now_us

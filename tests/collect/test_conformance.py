@@ -22,8 +22,8 @@ from monitor.bus.memory import MemoryBus
 from monitor.collect.connection.session import Session, SessionSettings
 from monitor.collect.connection.socket import LinkSettings
 from monitor.collect.pipeline.outlet import Outlet
+from monitor.collect.pipeline.overload import OverloadSwitch
 from monitor.collect.pipeline.reject_limit import RejectGate
-from monitor.collect.pipeline.trade_bars import OverloadSwitch
 from monitor.exchanges.adapter import Adapter, Connection, Keepalive
 from monitor.exchanges.registry import ADAPTERS
 from monitor.model.events import SIDES, Channel, Gap, Liquidation, MarkPrice, Trade

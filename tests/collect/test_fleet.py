@@ -13,8 +13,9 @@ import pytest
 from monitor.bus.memory import MemoryBus
 from monitor.collect.fleet import Fleet, FleetSettings, wait_until
 from monitor.collect.restart import Predecessors
-from monitor.exchanges.adapter import Connection, Message
+from monitor.exchanges.adapter import Connection
 from monitor.exchanges.memory import Latest, Memory
+from monitor.exchanges.messages import Message
 from monitor.model.events import Channel, Gap, Heartbeat, MarkPrice, Trade
 from tests.collect.exchange import FAST, VENUE, Exchange, LoopbackAdapter, Peer, Reader, by_symbol, now_us, plan
 

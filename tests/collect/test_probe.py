@@ -8,7 +8,8 @@ import pytest
 
 from monitor.collect.probe import FeedFinding, check_feed, probes
 from monitor.collect.quality.feed_health import REMEDY
-from monitor.exchanges.adapter import Instrument, InstrumentPage, RestRequest
+from monitor.exchanges.instrument import Instrument
+from monitor.exchanges.rest_requests import InstrumentPage, RestRequest
 from monitor.model.events import Channel
 from tests.collect.exchange import FAST, VENUE, Exchange, LoopbackAdapter, Peer, Script, by_symbol, now_us
 from tests.collect.rest_server import Answer, RestServer, rest_server

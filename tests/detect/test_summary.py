@@ -2,9 +2,10 @@ import msgspec
 import pytest
 
 from monitor.detect.detector import Detector
-from monitor.detect.summary import AGGREGATED, Intake, summarise
+from monitor.detect.summary import AGGREGATED, summarise
 from monitor.model import schema
 from monitor.model.events import AnyEvent, Coverage, Liquidation
+from monitor.model.intake import Intake
 
 T0 = 1_790_000_000_000_000
 

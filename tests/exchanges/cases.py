@@ -12,7 +12,9 @@ import msgspec
 import pytest
 
 from monitor.collect.rest.instruments import read_instruments
-from monitor.exchanges.adapter import Adapter, Instrument, Message
+from monitor.exchanges.adapter import Adapter
+from monitor.exchanges.instrument import Instrument
+from monitor.exchanges.messages import Message
 from monitor.exchanges.registry import ADAPTERS
 from monitor.model.events import Event, Reject
 

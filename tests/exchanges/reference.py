@@ -6,7 +6,7 @@ from decimal import Decimal
 
 from hypothesis import strategies as st
 
-from monitor.exchanges.adapter import Message
+from monitor.exchanges.messages import Message
 from monitor.model.events import Liquidation, Reject, Trade
 
 NOW_MS = 1_764_000_000_000

@@ -16,10 +16,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from monitor.collect.rest.instruments import well_named
-from monitor.exchanges.adapter import Instrument, InstrumentPage, Message
+from monitor.exchanges.instrument import Instrument
 from monitor.exchanges.memory import Memory
+from monitor.exchanges.messages import Message
 from monitor.exchanges.registry import ADAPTERS
-from monitor.exchanges.toolkit.decoding import Listings
+from monitor.exchanges.rest_requests import InstrumentPage
+from monitor.exchanges.toolkit.listings import Listings
 from monitor.model.events import Event, Liquidation, Reject, Trade
 from monitor.model.validation import event_fault
 from tests.exchanges.cases import ALL_CASES, Case, cases_of, compact

@@ -7,10 +7,12 @@ from typing import Any
 
 import pytest
 
-from monitor.exchanges.adapter import Ack, Adapter, Instrument
+from monitor.exchanges.adapter import Adapter
 from monitor.exchanges.bingx.adapter import INTEREST, PREMIUM, Bingx
+from monitor.exchanges.instrument import Instrument
 from monitor.exchanges.kucoin.adapter import Kucoin
 from monitor.exchanges.memory import Memory
+from monitor.exchanges.messages import Ack
 from monitor.exchanges.mexc.adapter import Mexc
 from monitor.exchanges.phemex.adapter import Phemex
 from monitor.model.events import Channel, MarkPrice, OpenInterest

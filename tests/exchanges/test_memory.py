@@ -17,7 +17,7 @@ from monitor.exchanges.adapter import Adapter
 from monitor.exchanges.bybit.adapter import NOTHING, Bybit
 from monitor.exchanges.memory import Latest, Memory
 from monitor.exchanges.registry import ADAPTERS
-from monitor.exchanges.toolkit.decoding import Listings
+from monitor.exchanges.toolkit.listings import Listings
 from monitor.exchanges.toolkit.records import RowAdapter
 from monitor.model.events import MarkPrice, OpenInterest
 from tests.exchanges.cases import ALL_CASES, FOLDER, Case, cases_of, compact

@@ -11,8 +11,8 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from monitor.cli.generate.exchanges_page import DOCUMENT, document, main
-from monitor.exchanges.adapter import Ack, Notice, Ping, Pong, Refusal, Skipped
 from monitor.exchanges.facts import FACTS
+from monitor.exchanges.messages import Ack, Notice, Ping, Pong, Refusal, Skipped
 from monitor.exchanges.registry import ADAPTERS, adapter_named
 from monitor.model.events import Event, Reject
 from tests.exchanges.cases import ALL_CASES, cases_of, compact

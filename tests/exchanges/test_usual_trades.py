@@ -8,7 +8,8 @@ from collections.abc import Sequence
 import msgspec
 import pytest
 
-from monitor.exchanges.adapter import Adapter, Message
+from monitor.exchanges.adapter import Adapter
+from monitor.exchanges.messages import Message
 from monitor.exchanges.registry import ADAPTERS
 from monitor.lab.bench.frames import SHARES, Frame, generate, instruments
 from monitor.model.events import Event, Reject, Trade

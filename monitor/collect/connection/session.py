@@ -22,8 +22,9 @@ from monitor.collect.pipeline.outlet import Outlet
 from monitor.collect.quality.feed_health import Watch
 from monitor.collect.restart import Restart
 from monitor.collect.stats import EndReason, SessionStats
-from monitor.exchanges.adapter import Adapter, Connection, Notice, Refusal
+from monitor.exchanges.adapter import Adapter, Connection
 from monitor.exchanges.memory import Memory
+from monitor.exchanges.messages import Notice, Refusal
 from monitor.model.backoff import Backoff
 from monitor.model.events import ALL, MICROS, Channel, Gap, GapReason, Reject
 

@@ -16,7 +16,8 @@ from monitor.collect.connection.subscription import Subscription
 from monitor.collect.pipeline.intake import Intake
 from monitor.collect.pipeline.liveness import Pulse
 from monitor.collect.stats import EndReason
-from monitor.exchanges.adapter import NOW_S, Ack, Connection, Control, Keepalive, Notice, Ping, Refusal
+from monitor.exchanges.adapter import NOW_S, Connection, Keepalive
+from monitor.exchanges.messages import Ack, Control, Notice, Ping, Refusal
 from monitor.model.events import MICROS
 
 log = logging.getLogger(__name__)

@@ -10,8 +10,9 @@ from monitor.collect.pipeline.outlet import Outlet
 from monitor.collect.pipeline.trade_bars import TradeOverlap
 from monitor.collect.quality.feed_health import Watch
 from monitor.collect.stats import KIND_NAMES, SessionStats
-from monitor.exchanges.adapter import Adapter, Control, Message, Skipped
+from monitor.exchanges.adapter import Adapter
 from monitor.exchanges.memory import Memory
+from monitor.exchanges.messages import Control, Message, Skipped
 from monitor.model.events import AnyEvent, Reject, Trade
 
 TRADE: Final = KIND_NAMES[Trade]

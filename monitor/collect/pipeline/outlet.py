@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from monitor.bus.ports import Publisher
+from monitor.collect.pipeline.overload import OverloadSwitch
 from monitor.collect.pipeline.reject_limit import RejectGate
-from monitor.collect.pipeline.trade_bars import OverloadSwitch, TradeFolder
+from monitor.collect.pipeline.trade_bars import TradeFolder
 from monitor.model.events import AnyEvent, Gap, Heartbeat, Reject, Trade
 
 OnEvent = Callable[[AnyEvent], None]

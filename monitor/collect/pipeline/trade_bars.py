@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable
-from typing import Final, Literal
+from typing import Final
 
-from monitor.model.events import MICROS, AnyEvent, Trade, TradeBar
+from monitor.model.events import AnyEvent, Trade, TradeBar
 
 BAR_US: Final = 100_000
 """The record contract's interval: below it a bar saves nothing on a busy symbol, above it a cascade's start blurs."""
 
-TradeMode = Literal["each", "bars"]
 
 log = logging.getLogger(__name__)
 
@@ -99,43 +98,6 @@ def _add(bar: TradeBar, trade: Trade) -> None:
         bar.sell_usd += trade.notional_usd
     bar.trades += trade.trades
     bar.receive_time_us = trade.receive_time_us
-
-
-class OverloadSwitch:
-    """Whether trades are folded now: always (``bars``), or only while the bus cannot take each of them.
-
-    Attributes:
-        folding: whether to fold.
-        to_bars, to_each: how often it switched by itself.
-    """
-
-    __slots__ = ("_calm_us", "_configured", "_pressed_us", "_venue", "folding", "to_bars", "to_each")
-
-    def __init__(self, configured: TradeMode, calm_s: float, venue: str) -> None:
-        self._configured = configured
-        self._calm_us = round(calm_s * MICROS)
-        self._venue = venue
-        self._pressed_us = 0
-        self.folding = configured == "bars"
-        self.to_bars = 0
-        self.to_each = 0
-
-    def pressed(self, now_us: int) -> None:
-        """The bus was full."""
-        self._pressed_us = now_us
-        if not self.folding:
-            self.folding = True
-            self.to_bars += 1
-            log.warning("%s: the bus is full; trades are published as 100 ms bars until it has room", self._venue)
-
-    def relax(self, now_us: int) -> bool:
-        """Go back to single trades after calm enough; True when that happened now (open bars must be flushed)."""
-        if self._configured == "bars" or not self.folding or now_us - self._pressed_us < self._calm_us:
-            return False
-        self.folding = False
-        self.to_each += 1
-        log.info("%s: the bus has room again; every trade is published by itself", self._venue)
-        return True
 
 
 class TradeOverlap:

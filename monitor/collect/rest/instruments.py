@@ -13,8 +13,11 @@ from urllib.parse import urlencode
 
 import msgspec
 
-from monitor.collect.rest.client import Rest, RestError
-from monitor.exchanges.adapter import Adapter, Instrument, InstrumentPage, RestRequest
+from monitor.collect.rest.client import Rest
+from monitor.collect.rest.errors import RestError
+from monitor.exchanges.adapter import Adapter
+from monitor.exchanges.instrument import Instrument
+from monitor.exchanges.rest_requests import InstrumentPage, RestRequest
 from monitor.model.errors import OperatorError
 from monitor.model.symbols import split_symbol
 from monitor.model.validation import LONGEST_SYMBOL, UNREADABLE, asset_fault, id_fault, symbol_name_fault

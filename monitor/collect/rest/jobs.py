@@ -17,10 +17,13 @@ from typing import Final, NamedTuple
 import msgspec
 
 from monitor.collect.pipeline.outlet import Outlet
-from monitor.collect.rest.client import RestClient, RestError
+from monitor.collect.rest.client import RestClient
+from monitor.collect.rest.errors import RestError
 from monitor.collect.stats import KIND_NAMES, SessionStats
-from monitor.exchanges.adapter import Adapter, Poll, RestRequest, Skipped
+from monitor.exchanges.adapter import Adapter
 from monitor.exchanges.memory import Memory
+from monitor.exchanges.messages import Skipped
+from monitor.exchanges.rest_requests import Poll, RestRequest
 from monitor.model.events import MICROS, AnyEvent, Channel, Gap, Reject
 
 log = logging.getLogger(__name__)

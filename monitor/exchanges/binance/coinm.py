@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from monitor.exchanges.adapter import CoverageEra, RestRequest
+from monitor.exchanges.adapter import CoverageEra
 from monitor.exchanges.binance.dialect import Binance
 from monitor.exchanges.binance.frames import COIN_M
 from monitor.exchanges.binance.rest import Paths
+from monitor.exchanges.rest_requests import RestRequest
 
 
 class BinanceCoinm(Binance):

@@ -31,18 +31,7 @@ from typing import ClassVar, Final
 import msgspec
 from msgspec import UNSET
 
-from monitor.exchanges.adapter import (
-    Ack,
-    Connection,
-    Instrument,
-    InstrumentPage,
-    Message,
-    Poll,
-    Refusal,
-    RestPage,
-    RestRequest,
-    Skipped,
-)
+from monitor.exchanges.adapter import Connection
 from monitor.exchanges.binance.frames import (
     COIN_M,
     COMBINED,
@@ -68,17 +57,12 @@ from monitor.exchanges.binance.rest import (
     messages_in,
     trades_between,
 )
+from monitor.exchanges.instrument import Instrument
 from monitor.exchanges.memory import Memory
-from monitor.exchanges.toolkit.decoding import (
-    ByName,
-    Listing,
-    decode_rows,
-    listing_by_name,
-    optional_time_us,
-    raw_array,
-    raw_rows,
-    unknown_value,
-)
+from monitor.exchanges.messages import Ack, Message, Refusal, Skipped
+from monitor.exchanges.rest_requests import InstrumentPage, Poll, RestPage, RestRequest
+from monitor.exchanges.toolkit.decoding import decode_rows, optional_time_us, raw_array, raw_rows, unknown_value
+from monitor.exchanges.toolkit.listings import ByName, Listing, listing_by_name
 from monitor.exchanges.toolkit.records import Fill, Mark, Receipt, RowAdapter
 from monitor.exchanges.toolkit.subscriptions import carried_channels, chunked, request
 from monitor.model.events import Channel, PriceKind, TakerSide, Trade

@@ -17,9 +17,12 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from monitor.exchanges.adapter import Instrument, InstrumentPage, Message, Poll, RestPage, RestRequest
 from monitor.exchanges.binance.frames import AggTrade
-from monitor.exchanges.toolkit.decoding import TRADFI, decode_rows, raw_array
+from monitor.exchanges.instrument import Instrument
+from monitor.exchanges.messages import Message
+from monitor.exchanges.rest_requests import InstrumentPage, Poll, RestPage, RestRequest
+from monitor.exchanges.toolkit.decoding import decode_rows, raw_array
+from monitor.exchanges.toolkit.listings import TRADFI
 from monitor.exchanges.toolkit.records import Fill, Receipt, Records
 from monitor.model.events import MICROS
 from monitor.model.symbols import USD_QUOTES, split_base

@@ -27,23 +27,14 @@ from typing import ClassVar, Final
 import msgspec
 from msgspec import UNSET
 
-from monitor.exchanges.adapter import (
-    Ack,
-    Connection,
-    CoverageEra,
-    Instrument,
-    InstrumentPage,
-    Message,
-    Ping,
-    Poll,
-    Refusal,
-    RestPage,
-    RestRequest,
-    Skipped,
-)
+from monitor.exchanges.adapter import Connection, CoverageEra
+from monitor.exchanges.instrument import Instrument
 from monitor.exchanges.memory import Memory
-from monitor.exchanges.toolkit.decoding import TRADFI, keys, numbered, optional_time_us
+from monitor.exchanges.messages import Ack, Message, Ping, Refusal, Skipped
+from monitor.exchanges.rest_requests import InstrumentPage, Poll, RestPage, RestRequest
+from monitor.exchanges.toolkit.decoding import keys, numbered, optional_time_us
 from monitor.exchanges.toolkit.gzip_frames import inflate
+from monitor.exchanges.toolkit.listings import TRADFI
 from monitor.exchanges.toolkit.records import Fill, Mark, Receipt, RowAdapter, Shape
 from monitor.exchanges.toolkit.rest_envelope import data_in
 from monitor.exchanges.toolkit.subscriptions import carried_channels, chunked, request

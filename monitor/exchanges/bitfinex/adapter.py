@@ -30,29 +30,12 @@ from typing import Any, ClassVar, Final
 import msgspec
 from msgspec import UNSET
 
-from monitor.exchanges.adapter import (
-    Ack,
-    Connection,
-    CoverageEra,
-    Instrument,
-    InstrumentPage,
-    Keepalive,
-    Message,
-    Notice,
-    Pong,
-    Refusal,
-    RestRequest,
-    Skipped,
-)
-from monitor.exchanges.toolkit.decoding import (
-    ByName,
-    Listing,
-    keys,
-    listing_by_name,
-    optional_time_us,
-    raw_array,
-    raw_rows,
-)
+from monitor.exchanges.adapter import Connection, CoverageEra, Keepalive
+from monitor.exchanges.instrument import Instrument
+from monitor.exchanges.messages import Ack, Message, Notice, Pong, Refusal, Skipped
+from monitor.exchanges.rest_requests import InstrumentPage, RestRequest
+from monitor.exchanges.toolkit.decoding import keys, optional_time_us, raw_array, raw_rows
+from monitor.exchanges.toolkit.listings import ByName, Listing, listing_by_name
 from monitor.exchanges.toolkit.records import Fill, Mark, Receipt, RowAdapter, Shape
 from monitor.exchanges.toolkit.subscriptions import carried_channels, chunked, request
 from monitor.model.events import Channel, Reject

@@ -32,21 +32,7 @@ from typing import ClassVar, Final
 
 from msgspec import UNSET
 
-from monitor.exchanges.adapter import (
-    Ack,
-    Connection,
-    CoverageEra,
-    Instrument,
-    InstrumentPage,
-    Keepalive,
-    Message,
-    Pong,
-    Refusal,
-    RestPage,
-    RestRequest,
-    Skipped,
-    coverage_at,
-)
+from monitor.exchanges.adapter import Connection, CoverageEra, Keepalive, coverage_at
 from monitor.exchanges.bitget.frames import (
     KNOWN_KEYS,
     LIQUIDATIONS,
@@ -61,7 +47,10 @@ from monitor.exchanges.bitget.frames import (
     decode_trades,
 )
 from monitor.exchanges.bitget.rest import instruments_in, liquidations_between, liquidations_in
+from monitor.exchanges.instrument import Instrument
 from monitor.exchanges.memory import Memory
+from monitor.exchanges.messages import Ack, Message, Pong, Refusal, Skipped
+from monitor.exchanges.rest_requests import InstrumentPage, RestPage, RestRequest
 from monitor.exchanges.toolkit.decoding import amounts, find_fault, numbered, optional_time_us, raw_rows, unknown_value
 from monitor.exchanges.toolkit.records import Fill, Mark, Receipt, RowAdapter
 from monitor.exchanges.toolkit.subscriptions import carried_channels, chunked, request

@@ -28,18 +28,11 @@ from typing import ClassVar, Final
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from monitor.exchanges.adapter import (
-    Ack,
-    Connection,
-    CoverageEra,
-    InstrumentPage,
-    Message,
-    Pong,
-    Refusal,
-    RestRequest,
-    Skipped,
-)
-from monitor.exchanges.toolkit.decoding import ByName, Listing, keys, raw_rows
+from monitor.exchanges.adapter import Connection, CoverageEra
+from monitor.exchanges.messages import Ack, Message, Pong, Refusal, Skipped
+from monitor.exchanges.rest_requests import InstrumentPage, RestRequest
+from monitor.exchanges.toolkit.decoding import keys, raw_rows
+from monitor.exchanges.toolkit.listings import ByName, Listing
 from monitor.exchanges.toolkit.records import Fill, Mark, Moment, Receipt, RowAdapter, Shape, micros
 from monitor.model.events import Channel, Liquidation
 from monitor.model.validation import EARLIEST_US

@@ -31,21 +31,7 @@ from typing import ClassVar, Final
 
 from msgspec import UNSET
 
-from monitor.exchanges.adapter import (
-    Ack,
-    Connection,
-    CoverageEra,
-    Instrument,
-    InstrumentPage,
-    Keepalive,
-    Message,
-    Pong,
-    Refusal,
-    Request,
-    RestPage,
-    RestRequest,
-    Skipped,
-)
+from monitor.exchanges.adapter import Connection, CoverageEra, Keepalive, Request
 from monitor.exchanges.bybit.frames import (
     KNOWN_KEYS,
     LIQUIDATIONS,
@@ -68,15 +54,12 @@ from monitor.exchanges.bybit.rest import (
     trades_between,
     trades_in,
 )
+from monitor.exchanges.instrument import Instrument
 from monitor.exchanges.memory import Latest, Memory
-from monitor.exchanges.toolkit.decoding import (
-    ByName,
-    Listing,
-    listing_by_name,
-    optional_float,
-    optional_time_us,
-    unknown_value,
-)
+from monitor.exchanges.messages import Ack, Message, Pong, Refusal, Skipped
+from monitor.exchanges.rest_requests import InstrumentPage, RestPage, RestRequest
+from monitor.exchanges.toolkit.decoding import optional_float, optional_time_us, unknown_value
+from monitor.exchanges.toolkit.listings import ByName, Listing, listing_by_name
 from monitor.exchanges.toolkit.records import Fill, Mark, Receipt, RowAdapter
 from monitor.exchanges.toolkit.subscriptions import carried_channels, chunked, market_url, request, shard
 from monitor.model.events import Channel, Reject, TakerSide, Trade

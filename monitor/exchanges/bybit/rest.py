@@ -14,9 +14,11 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from monitor.exchanges.adapter import Instrument, InstrumentPage, RestRequest
 from monitor.exchanges.bybit.frames import TradeRow
-from monitor.exchanges.toolkit.decoding import TRADFI, decode_rows, onboard_us
+from monitor.exchanges.instrument import Instrument
+from monitor.exchanges.rest_requests import InstrumentPage, RestRequest
+from monitor.exchanges.toolkit.decoding import decode_rows, onboard_us
+from monitor.exchanges.toolkit.listings import TRADFI
 from monitor.model.symbols import USD_QUOTES, split_base
 from monitor.model.validation import Fault
 

@@ -32,21 +32,7 @@ from typing import ClassVar, Final
 import msgspec
 from msgspec import UNSET
 
-from monitor.exchanges.adapter import (
-    Ack,
-    Connection,
-    CoverageEra,
-    Instrument,
-    InstrumentPage,
-    Keepalive,
-    Message,
-    Ping,
-    Pong,
-    Refusal,
-    RestPage,
-    RestRequest,
-    Skipped,
-)
+from monitor.exchanges.adapter import Connection, CoverageEra, Keepalive
 from monitor.exchanges.deribit.frames import (
     ANSWER,
     KNOWN_KEYS,
@@ -62,8 +48,12 @@ from monitor.exchanges.deribit.frames import (
     TradeRow,
     Volatility,
 )
+from monitor.exchanges.instrument import Instrument
 from monitor.exchanges.memory import Memory
-from monitor.exchanges.toolkit.decoding import ByName, Listing, find_fault, onboard_us, unknown_value
+from monitor.exchanges.messages import Ack, Message, Ping, Pong, Refusal, Skipped
+from monitor.exchanges.rest_requests import InstrumentPage, RestPage, RestRequest
+from monitor.exchanges.toolkit.decoding import find_fault, onboard_us, unknown_value
+from monitor.exchanges.toolkit.listings import ByName, Listing
 from monitor.exchanges.toolkit.records import OPPOSITE, Fill, Mark, Receipt, RowAdapter, of_kind
 from monitor.exchanges.toolkit.subscriptions import carried_channels, chunked, request
 from monitor.model.events import Channel, Reject, VolatilityIndex

@@ -30,21 +30,11 @@ from typing import ClassVar, Final
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from monitor.exchanges.adapter import (
-    Ack,
-    Connection,
-    CoverageEra,
-    Instrument,
-    InstrumentPage,
-    Message,
-    Pong,
-    Refusal,
-    Request,
-    RestPage,
-    RestRequest,
-    Skipped,
-)
+from monitor.exchanges.adapter import Connection, CoverageEra, Request
+from monitor.exchanges.instrument import Instrument
 from monitor.exchanges.memory import Memory
+from monitor.exchanges.messages import Ack, Message, Pong, Refusal, Skipped
+from monitor.exchanges.rest_requests import InstrumentPage, RestPage, RestRequest
 from monitor.exchanges.toolkit.decoding import keys, optional_float, raw_rows
 from monitor.exchanges.toolkit.records import EPOCH, Fill, Mark, Moment, Receipt, RowAdapter, Shape, micros, of_kind
 from monitor.exchanges.toolkit.subscriptions import carried_channels, chunked, request

@@ -33,21 +33,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import ClassVar, Final
 
-from monitor.exchanges.adapter import (
-    NOW_S,
-    Ack,
-    Connection,
-    CoverageEra,
-    InstrumentPage,
-    Keepalive,
-    Message,
-    Pong,
-    Refusal,
-    Request,
-    RestPage,
-    RestRequest,
-    Skipped,
-)
+from monitor.exchanges.adapter import NOW_S, Connection, CoverageEra, Keepalive, Request
 from monitor.exchanges.gate.frames import (
     FRAME,
     KNOWN_KEYS,
@@ -61,6 +47,8 @@ from monitor.exchanges.gate.frames import (
 )
 from monitor.exchanges.gate.rest import instruments_in, liquidations_between, liquidations_in
 from monitor.exchanges.memory import Memory
+from monitor.exchanges.messages import Ack, Message, Pong, Refusal, Skipped
+from monitor.exchanges.rest_requests import InstrumentPage, RestPage, RestRequest
 from monitor.exchanges.toolkit.decoding import believable_us
 from monitor.exchanges.toolkit.records import Fill, Mark, Receipt, RowAdapter
 from monitor.exchanges.toolkit.subscriptions import carried_channels, chunked, market_url, request

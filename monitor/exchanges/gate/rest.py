@@ -8,8 +8,10 @@ from typing import Final
 
 import msgspec
 
-from monitor.exchanges.adapter import Instrument, InstrumentPage, RestRequest
-from monitor.exchanges.toolkit.decoding import TRADFI, believable_us, decode_rows, raw_array
+from monitor.exchanges.instrument import Instrument
+from monitor.exchanges.rest_requests import InstrumentPage, RestRequest
+from monitor.exchanges.toolkit.decoding import believable_us, decode_rows, raw_array
+from monitor.exchanges.toolkit.listings import TRADFI
 from monitor.model.events import MICROS
 from monitor.model.symbols import split_symbol
 from monitor.model.validation import Fault

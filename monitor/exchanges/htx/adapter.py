@@ -35,21 +35,7 @@ from typing import ClassVar, Final
 import msgspec
 from msgspec import UNSET
 
-from monitor.exchanges.adapter import (
-    Ack,
-    Connection,
-    CoverageEra,
-    Instrument,
-    InstrumentPage,
-    Message,
-    Notice,
-    Ping,
-    Poll,
-    Refusal,
-    RestPage,
-    RestRequest,
-    Skipped,
-)
+from monitor.exchanges.adapter import Connection, CoverageEra
 from monitor.exchanges.htx.frames import (
     ANSWER,
     FUNDINGS,
@@ -68,7 +54,10 @@ from monitor.exchanges.htx.frames import (
     Loose,
     TradeRow,
 )
+from monitor.exchanges.instrument import Instrument
 from monitor.exchanges.memory import Memory
+from monitor.exchanges.messages import Ack, Message, Notice, Ping, Refusal, Skipped
+from monitor.exchanges.rest_requests import InstrumentPage, Poll, RestPage, RestRequest
 from monitor.exchanges.toolkit.decoding import optional_time_us, unknown_value
 from monitor.exchanges.toolkit.gzip_frames import inflate
 from monitor.exchanges.toolkit.records import Fill, Mark, Receipt, RowAdapter

@@ -40,20 +40,7 @@ from typing import ClassVar, Final
 
 import msgspec
 
-from monitor.exchanges.adapter import (
-    Ack,
-    Connection,
-    CoverageEra,
-    Instrument,
-    InstrumentPage,
-    Keepalive,
-    Message,
-    Pong,
-    Refusal,
-    RestPage,
-    RestRequest,
-    Skipped,
-)
+from monitor.exchanges.adapter import Connection, CoverageEra, Keepalive
 from monitor.exchanges.hyperliquid.frames import (
     ALL_CONTEXTS,
     ASKED,
@@ -72,8 +59,12 @@ from monitor.exchanges.hyperliquid.frames import (
     FillRow,
     TradeRow,
 )
+from monitor.exchanges.instrument import Instrument
 from monitor.exchanges.memory import Memory
-from monitor.exchanges.toolkit.decoding import TRADFI, ByName, Listing, raw_rows, unknown_value, unreadable
+from monitor.exchanges.messages import Ack, Message, Pong, Refusal, Skipped
+from monitor.exchanges.rest_requests import InstrumentPage, RestPage, RestRequest
+from monitor.exchanges.toolkit.decoding import raw_rows, unknown_value, unreadable
+from monitor.exchanges.toolkit.listings import TRADFI, ByName, Listing
 from monitor.exchanges.toolkit.records import OPPOSITE, Fill, Mark, Receipt, RowAdapter, of_kind
 from monitor.exchanges.toolkit.subscriptions import carried_channels, chunked, request
 from monitor.model.events import Channel

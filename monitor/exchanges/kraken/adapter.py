@@ -29,20 +29,8 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import ClassVar, Final
 
-from monitor.exchanges.adapter import (
-    Ack,
-    Connection,
-    CoverageEra,
-    Instrument,
-    InstrumentPage,
-    Message,
-    Pong,
-    Refusal,
-    Request,
-    RestPage,
-    RestRequest,
-    Skipped,
-)
+from monitor.exchanges.adapter import Connection, CoverageEra, Request
+from monitor.exchanges.instrument import Instrument
 from monitor.exchanges.kraken.frames import (
     ELEMENTS,
     EXECUTIONS,
@@ -57,7 +45,10 @@ from monitor.exchanges.kraken.frames import (
     Loose,
 )
 from monitor.exchanges.memory import Memory
-from monitor.exchanges.toolkit.decoding import TRADFI, ByName, Listing, optional_time_us, unknown_value
+from monitor.exchanges.messages import Ack, Message, Pong, Refusal, Skipped
+from monitor.exchanges.rest_requests import InstrumentPage, RestPage, RestRequest
+from monitor.exchanges.toolkit.decoding import optional_time_us, unknown_value
+from monitor.exchanges.toolkit.listings import TRADFI, ByName, Listing
 from monitor.exchanges.toolkit.records import Fill, Mark, Receipt, RowAdapter, of_kind
 from monitor.exchanges.toolkit.subscriptions import carried_channels, chunked, request
 from monitor.model.events import Channel, Reject

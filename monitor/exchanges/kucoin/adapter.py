@@ -26,22 +26,11 @@ from urllib.parse import urlencode
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from monitor.exchanges.adapter import (
-    Ack,
-    Connection,
-    CoverageEra,
-    Instrument,
-    InstrumentPage,
-    Keepalive,
-    Message,
-    Poll,
-    Pong,
-    Refusal,
-    RestPage,
-    RestRequest,
-    Skipped,
-)
+from monitor.exchanges.adapter import Connection, CoverageEra, Keepalive
+from monitor.exchanges.instrument import Instrument
 from monitor.exchanges.memory import Memory
+from monitor.exchanges.messages import Ack, Message, Pong, Refusal, Skipped
+from monitor.exchanges.rest_requests import InstrumentPage, Poll, RestPage, RestRequest
 from monitor.exchanges.toolkit.decoding import keys, onboard_us, optional_time_us
 from monitor.exchanges.toolkit.records import Fill, Mark, Receipt, RowAdapter, Shape
 from monitor.exchanges.toolkit.rest_envelope import data_in

@@ -27,21 +27,10 @@ from typing import ClassVar, Final
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from monitor.exchanges.adapter import (
-    Ack,
-    Connection,
-    CoverageEra,
-    Instrument,
-    InstrumentPage,
-    Keepalive,
-    Message,
-    Ping,
-    Pong,
-    Refusal,
-    Request,
-    RestRequest,
-    Skipped,
-)
+from monitor.exchanges.adapter import Connection, CoverageEra, Keepalive, Request
+from monitor.exchanges.instrument import Instrument
+from monitor.exchanges.messages import Ack, Message, Ping, Pong, Refusal, Skipped
+from monitor.exchanges.rest_requests import InstrumentPage, RestRequest
 from monitor.exchanges.toolkit.decoding import keys, raw_rows, unknown_value
 from monitor.exchanges.toolkit.records import Fill, Mark, Receipt, RowAdapter, Shape
 from monitor.exchanges.toolkit.subscriptions import carried_channels, chunked, request

@@ -25,20 +25,12 @@ from typing import ClassVar, Final
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from monitor.exchanges.adapter import (
-    Ack,
-    Connection,
-    CoverageEra,
-    Instrument,
-    InstrumentPage,
-    Keepalive,
-    Message,
-    Pong,
-    Refusal,
-    Request,
-    RestRequest,
-)
-from monitor.exchanges.toolkit.decoding import TRADFI, keys, numbered, optional_time_us
+from monitor.exchanges.adapter import Connection, CoverageEra, Keepalive, Request
+from monitor.exchanges.instrument import Instrument
+from monitor.exchanges.messages import Ack, Message, Pong, Refusal
+from monitor.exchanges.rest_requests import InstrumentPage, RestRequest
+from monitor.exchanges.toolkit.decoding import keys, numbered, optional_time_us
+from monitor.exchanges.toolkit.listings import TRADFI
 from monitor.exchanges.toolkit.records import Fill, Mark, Receipt, RowAdapter, Shape
 from monitor.exchanges.toolkit.subscriptions import carried_channels, chunked, request
 from monitor.model.events import Channel

@@ -36,22 +36,10 @@ from typing import ClassVar, Final
 
 from msgspec import UNSET
 
-from monitor.exchanges.adapter import (
-    Ack,
-    Connection,
-    CoverageEra,
-    Instrument,
-    InstrumentPage,
-    Keepalive,
-    Message,
-    Notice,
-    Pong,
-    Refusal,
-    RestPage,
-    RestRequest,
-    Skipped,
-)
+from monitor.exchanges.adapter import Connection, CoverageEra, Keepalive
+from monitor.exchanges.instrument import Instrument
 from monitor.exchanges.memory import Memory
+from monitor.exchanges.messages import Ack, Message, Notice, Pong, Refusal, Skipped
 from monitor.exchanges.okx.frames import (
     DETAILS,
     FUNDINGS,
@@ -79,6 +67,7 @@ from monitor.exchanges.okx.rest import (
     trades_between,
     trades_in,
 )
+from monitor.exchanges.rest_requests import InstrumentPage, RestPage, RestRequest
 from monitor.exchanges.toolkit.decoding import optional_float, optional_time_us, unknown_value
 from monitor.exchanges.toolkit.records import CLOSED_BY, TAKER_SIDES, Fill, Mark, Receipt, RowAdapter
 from monitor.exchanges.toolkit.subscriptions import carried_channels, chunked, request, shard

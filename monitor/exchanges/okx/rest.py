@@ -11,9 +11,11 @@ from typing import Final
 
 import msgspec
 
-from monitor.exchanges.adapter import Instrument, InstrumentPage, RestRequest
+from monitor.exchanges.instrument import Instrument
 from monitor.exchanges.okx.frames import InterestRow, TradeRow
-from monitor.exchanges.toolkit.decoding import TRADFI, decode_rows, onboard_us, raw_array
+from monitor.exchanges.rest_requests import InstrumentPage, RestRequest
+from monitor.exchanges.toolkit.decoding import decode_rows, onboard_us, raw_array
+from monitor.exchanges.toolkit.listings import TRADFI
 from monitor.exchanges.toolkit.rest_envelope import data_in
 from monitor.model.symbols import USD_QUOTES, split_base, split_symbol
 from monitor.model.validation import Fault

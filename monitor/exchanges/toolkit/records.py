@@ -14,16 +14,14 @@ from typing import Annotated, ClassVar, Final, Generic, NamedTuple, TypeVar
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from monitor.exchanges.adapter import Adapter, CoverageEra, Instrument, Message, Skipped, coverage_at
+from monitor.exchanges.adapter import Adapter, CoverageEra, coverage_at
+from monitor.exchanges.instrument import Instrument
 from monitor.exchanges.memory import Latest, Memory
+from monitor.exchanges.messages import Message, Skipped
 from monitor.exchanges.toolkit.decoding import (
-    ByName,
-    Listing,
-    Listings,
     amounts,
     decode_rows,
     find_fault,
-    listing_by_name,
     numbered,
     optional_float,
     optional_time_us,
@@ -34,6 +32,7 @@ from monitor.exchanges.toolkit.decoding import (
     unknown_value,
     unreadable,
 )
+from monitor.exchanges.toolkit.listings import ByName, Listing, Listings, listing_by_name
 from monitor.model.events import Liquidation, MarkPrice, OpenInterest, PriceKind, Reject, Side, TakerSide, Trade
 from monitor.model.validation import (
     FUNDING,

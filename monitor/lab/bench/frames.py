@@ -16,7 +16,7 @@ from uuid import UUID
 
 import orjson
 
-from monitor.exchanges.adapter import Instrument
+from monitor.exchanges.instrument import Instrument
 
 SYMBOLS: Final = 300
 ZIPF: Final = 1.05

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable
 from types import SimpleNamespace
 from typing import Any
 
-from monitor.exchanges.adapter import Instrument
+from monitor.exchanges.instrument import Instrument
 from monitor.lab.bench.frames import Frame, instruments
 
 Handler = Callable[[str, object, float], Any]

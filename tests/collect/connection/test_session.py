@@ -15,10 +15,11 @@ from monitor.bus.memory import MemoryBus
 from monitor.collect.connection.session import Session, SessionSettings
 from monitor.collect.connection.socket import LinkSettings
 from monitor.collect.pipeline.outlet import Outlet
+from monitor.collect.pipeline.overload import OverloadSwitch
 from monitor.collect.pipeline.reject_limit import RejectGate
-from monitor.collect.pipeline.trade_bars import OverloadSwitch
 from monitor.collect.restart import Predecessors, Restart
-from monitor.exchanges.adapter import Connection, Keepalive, SkipReason
+from monitor.exchanges.adapter import Connection, Keepalive
+from monitor.exchanges.messages import SkipReason
 from monitor.model.events import Gap, Liquidation, Reject, Trade
 from tests.collect.exchange import FAST, VENUE, Exchange, LoopbackAdapter, Peer, Reader, now_us, plan
 

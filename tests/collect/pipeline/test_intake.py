@@ -6,10 +6,10 @@ from monitor.bus.memory import MemoryBus
 from monitor.collect.pipeline.intake import Intake
 from monitor.collect.pipeline.liveness import Pulse
 from monitor.collect.pipeline.outlet import Outlet
+from monitor.collect.pipeline.overload import OverloadSwitch
 from monitor.collect.pipeline.reject_limit import RejectGate
-from monitor.collect.pipeline.trade_bars import OverloadSwitch
 from monitor.collect.stats import SessionStats
-from monitor.exchanges.adapter import Ack
+from monitor.exchanges.messages import Ack
 from monitor.model.events import MarkPrice, Trade
 from tests.collect.exchange import VENUE, LoopbackAdapter, Reader, now_us
 

@@ -4,8 +4,8 @@ import asyncio
 
 from monitor.bus.memory import MemoryBus
 from monitor.collect.pipeline.outlet import Outlet
+from monitor.collect.pipeline.overload import OverloadSwitch
 from monitor.collect.pipeline.reject_limit import RejectGate
-from monitor.collect.pipeline.trade_bars import OverloadSwitch
 from monitor.model.events import AnyEvent, Gap, Heartbeat, Liquidation, Reject, Trade
 from tests.collect.exchange import VENUE, Reader, trade
 

@@ -6,7 +6,8 @@ from collections import defaultdict
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.collect.pipeline.trade_bars import BAR_US, OverloadSwitch, TradeFolder, TradeOverlap
+from monitor.collect.pipeline.overload import OverloadSwitch
+from monitor.collect.pipeline.trade_bars import BAR_US, TradeFolder, TradeOverlap
 from monitor.model.events import AnyEvent, Liquidation, TakerSide, Trade, TradeBar
 
 VENUE = "test-venue"

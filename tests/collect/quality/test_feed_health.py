@@ -8,8 +8,8 @@ from monitor.bus.memory import MemoryBus
 from monitor.collect.pipeline.intake import Intake
 from monitor.collect.pipeline.liveness import Pulse
 from monitor.collect.pipeline.outlet import Outlet
+from monitor.collect.pipeline.overload import OverloadSwitch
 from monitor.collect.pipeline.reject_limit import RejectGate
-from monitor.collect.pipeline.trade_bars import OverloadSwitch
 from monitor.collect.quality.feed_health import DOWN_AFTER_S, REMEDY, Watch
 from monitor.collect.quality.side_check import SideCheck
 from monitor.collect.stats import EndReason, SessionStats

@@ -10,7 +10,7 @@ import pytest
 
 from monitor.collect.connection.socket import stamped
 from monitor.collect.quality.side_check import ALARM, MOST_WAITING, SideCheck
-from monitor.exchanges.adapter import Instrument
+from monitor.exchanges.instrument import Instrument
 from monitor.exchanges.memory import Memory
 from monitor.exchanges.registry import ADAPTERS
 from monitor.lab.simulate.arena import DIALECTS

@@ -9,8 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.collect.rest.client import BURST_S, POLLS_SHARE, Pool, Rest, RestError
-from monitor.exchanges.adapter import RestRequest
+from monitor.collect.rest.client import Rest
+from monitor.collect.rest.errors import RestError
+from monitor.collect.rest.rate_limit import BURST_S, POLLS_SHARE, Pool
+from monitor.exchanges.rest_requests import RestRequest
 from tests.collect.exchange import LoopbackAdapter
 from tests.collect.rest_server import Answer, Pauses, RestServer, rest_server
 

@@ -16,9 +16,9 @@ from monitor.collect.rest.instruments import (
     instruments_in,
     read_instruments,
 )
-from monitor.exchanges.adapter import Instrument
 from monitor.exchanges.binance.usdm import BinanceUsdm
 from monitor.exchanges.bybit.adapter import Bybit
+from monitor.exchanges.instrument import Instrument
 from monitor.model.errors import OperatorError
 from tests.collect.rest_server import Answer, Pauses, RestServer, rest_server
 

@@ -15,12 +15,13 @@ import pytest
 from monitor.bus.memory import MemoryBus
 from monitor.collect.fleet import Fleet, FleetSettings
 from monitor.collect.pipeline.outlet import Outlet
+from monitor.collect.pipeline.overload import OverloadSwitch
 from monitor.collect.pipeline.reject_limit import RejectGate
-from monitor.collect.pipeline.trade_bars import OverloadSwitch
 from monitor.collect.rest.client import Rest
 from monitor.collect.rest.jobs import Asking, AskingSettings
-from monitor.exchanges.adapter import Message, Poll, RestPage, RestRequest, Skipped
 from monitor.exchanges.memory import Memory
+from monitor.exchanges.messages import Message, Skipped
+from monitor.exchanges.rest_requests import Poll, RestPage, RestRequest
 from monitor.model.events import ALL, AnyEvent, Channel, Gap, OpenInterest, Reject, Trade
 from tests.collect.exchange import FAST, VENUE, Exchange, LoopbackAdapter, Peer, Reader, now_us, trade
 from tests.collect.rest_server import Answer, RestServer, rest_server

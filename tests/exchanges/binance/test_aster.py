@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 
-from monitor.exchanges.adapter import Instrument
 from monitor.exchanges.binance.aster import Aster
 from monitor.exchanges.binance.dialect import STREAMS_PER_CONNECTION
+from monitor.exchanges.instrument import Instrument
 
 
 def test_sockets_stay_within_the_limit_and_ask_slowly() -> None:

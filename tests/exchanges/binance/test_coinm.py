@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.exchanges.adapter import Instrument
 from monitor.exchanges.binance.coinm import BinanceCoinm
+from monitor.exchanges.instrument import Instrument
 from monitor.model.events import Reject
 from tests.exchanges.reference import NOW_MS, NOW_US, Expected, check, is_number, is_time, numbers, times_ms
 

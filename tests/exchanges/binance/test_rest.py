@@ -6,9 +6,10 @@ import json
 
 import pytest
 
-from monitor.exchanges.adapter import Instrument, RestRequest
 from monitor.exchanges.binance.coinm import BinanceCoinm
 from monitor.exchanges.binance.usdm import BinanceUsdm
+from monitor.exchanges.instrument import Instrument
+from monitor.exchanges.rest_requests import RestRequest
 from monitor.model.events import OpenInterest, Reject, Trade
 from tests.exchanges.reference import NOW_MS, NOW_US
 

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.exchanges.adapter import Instrument
 from monitor.exchanges.binance.usdm import STREAMS_PER_CONNECTION, BinanceUsdm
+from monitor.exchanges.instrument import Instrument
 from monitor.model.events import MarkPrice, Reject
 from tests.exchanges.reference import NOW_US, Expected, check, is_number, is_time, numbers, times_ms
 

@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from monitor.exchanges.adapter import Instrument
 from monitor.exchanges.bitfinex.adapter import Bitfinex
+from monitor.exchanges.instrument import Instrument
 from monitor.exchanges.memory import Memory
 from monitor.model.events import Reject, Trade
 

@@ -11,8 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.exchanges.adapter import Instrument, Message
 from monitor.exchanges.bitget.adapter import TOPICS_PER_CONNECTION, Bitget
+from monitor.exchanges.instrument import Instrument
+from monitor.exchanges.messages import Message
 from monitor.model.events import Liquidation, Reject, Trade
 from tests.exchanges.reference import NOW_MS, NOW_US, Expected, check, is_number, is_time, numbers, times_ms
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from monitor.exchanges.adapter import RestRequest
 from monitor.exchanges.bitmex.adapter import Bitmex
+from monitor.exchanges.rest_requests import RestRequest
 from monitor.settings.tree import Settings
 
 

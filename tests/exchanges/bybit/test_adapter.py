@@ -9,8 +9,8 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.exchanges.adapter import Instrument
 from monitor.exchanges.bybit.adapter import ARGS_PER_CONNECTION, Bybit
+from monitor.exchanges.instrument import Instrument
 from tests.exchanges.reference import NOW_US, Expected, check, is_number, is_time, numbers, times_ms
 
 SYMBOLS = {"BTCUSDT": ("BTC", 1), "SHIB1000USDT": ("SHIB", 1000), "ETHPERP": ("ETH", 1)}

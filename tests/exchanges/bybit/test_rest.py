@@ -7,8 +7,9 @@ import json
 
 import pytest
 
-from monitor.exchanges.adapter import Instrument, Skipped
 from monitor.exchanges.bybit.adapter import Bybit
+from monitor.exchanges.instrument import Instrument
+from monitor.exchanges.messages import Skipped
 from monitor.model.events import OpenInterest, Reject, Trade
 from tests.exchanges.reference import NOW_MS, NOW_US
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from monitor.exchanges.adapter import Instrument
 from monitor.exchanges.deribit.adapter import SYMBOLS_PER_CONNECTION, Deribit
 from monitor.exchanges.deribit.coinbase_intl import CoinbaseIntl
+from monitor.exchanges.instrument import Instrument
 from monitor.model.events import Channel, Liquidation, Reject, Trade
 
 NOW_US = 1_764_000_000_000_000

@@ -14,7 +14,8 @@ from typing import Any, ClassVar, Final
 
 import orjson
 
-from monitor.exchanges.adapter import Connection, Instrument
+from monitor.exchanges.adapter import Connection
+from monitor.exchanges.instrument import Instrument
 from monitor.model.events import Channel, Side
 
 Frame = str | bytes

@@ -6,7 +6,7 @@ import gzip
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
-from monitor.exchanges.adapter import Instrument
+from monitor.exchanges.instrument import Instrument
 from tests.exchanges.dialects.base import Dialect, Frame, fields, price_of, text
 
 

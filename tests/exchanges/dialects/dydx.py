@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, ClassVar
 
-from monitor.exchanges.adapter import Instrument
+from monitor.exchanges.instrument import Instrument
 from monitor.model.events import Side
 from tests.exchanges.dialects.base import Dialect, Frame, fields, price_of, text
 

@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from monitor.exchanges.adapter import Instrument
 from monitor.exchanges.dydx.adapter import PAGE_ROWS, Dydx
+from monitor.exchanges.instrument import Instrument
 from monitor.model.events import Liquidation, Trade
 
 NOW_US = 1_764_000_000_000_000

@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.exchanges.adapter import NOW_S, Instrument
+from monitor.exchanges.adapter import NOW_S
 from monitor.exchanges.gate.adapter import Gate
+from monitor.exchanges.instrument import Instrument
 from monitor.model.events import Liquidation, Reject
 from tests.exchanges.reference import NOW_MS, NOW_US, Expected, check, is_number, is_time, numbers, times_ms
 

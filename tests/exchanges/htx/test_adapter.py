@@ -10,8 +10,9 @@ import json
 import pytest
 
 from monitor.cli.decode import decode
-from monitor.exchanges.adapter import Instrument, Skipped
 from monitor.exchanges.htx.adapter import SYMBOLS_PER_CONNECTION, Htx, day_us
+from monitor.exchanges.instrument import Instrument
+from monitor.exchanges.messages import Skipped
 from monitor.model.events import Liquidation, OpenInterest, Reject
 
 NOW_MS = 1_764_000_000_000

@@ -7,8 +7,10 @@ import json
 import pytest
 
 from monitor.detect.settings import MarketSettings
-from monitor.exchanges.adapter import Instrument, RestRequest, Skipped
 from monitor.exchanges.hyperliquid.adapter import INDEXES, LIQUIDATORS, OWN_CONTEXTS, PAGE_ROWS, Hyperliquid
+from monitor.exchanges.instrument import Instrument
+from monitor.exchanges.messages import Skipped
+from monitor.exchanges.rest_requests import RestRequest
 from monitor.model.events import Liquidation, MarkPrice, OpenInterest, Reject
 
 NOW_US = 1_764_000_000_000_000

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from monitor.exchanges.adapter import Instrument
+from monitor.exchanges.instrument import Instrument
 from monitor.exchanges.kraken.adapter import SYMBOLS_PER_CONNECTION, Kraken, iso_us
 from monitor.model.events import Liquidation, Reject, Trade
 

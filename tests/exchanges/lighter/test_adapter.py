@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from monitor.exchanges.adapter import Instrument
+from monitor.exchanges.instrument import Instrument
 from monitor.exchanges.lighter.adapter import SYMBOLS_PER_CONNECTION, Lighter
 
 

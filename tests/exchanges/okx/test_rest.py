@@ -7,7 +7,7 @@ import json
 
 import pytest
 
-from monitor.exchanges.adapter import Instrument
+from monitor.exchanges.instrument import Instrument
 from monitor.exchanges.okx.adapter import Okx
 from monitor.model.events import OpenInterest, Reject, Trade
 from tests.exchanges.reference import NOW_MS, NOW_US

@@ -8,7 +8,6 @@ import pytest
 from msgspec import UNSET
 
 from monitor.exchanges.toolkit.decoding import (
-    Listings,
     believable_us,
     find_fault,
     keys,
@@ -20,6 +19,7 @@ from monitor.exchanges.toolkit.decoding import (
     symbol_fault,
     unknown_value,
 )
+from monitor.exchanges.toolkit.listings import Listings
 from monitor.model.events import Trade
 from monitor.model.validation import time_fault
 

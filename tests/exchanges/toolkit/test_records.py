@@ -7,8 +7,9 @@ from math import nan
 import pytest
 from msgspec import UNSET, UnsetType
 
-from monitor.exchanges.adapter import CoverageEra, Message, Skipped
-from monitor.exchanges.toolkit.decoding import Listings
+from monitor.exchanges.adapter import CoverageEra
+from monitor.exchanges.messages import Message, Skipped
+from monitor.exchanges.toolkit.listings import Listings
 from monitor.exchanges.toolkit.records import Fill, Mark, Receipt, Records
 from monitor.model.events import Liquidation, MarkPrice, OpenInterest, Reject, Trade
 from tests.exchanges.reference import NOW_US

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from monitor.exchanges.adapter import Instrument
 from monitor.exchanges.bybit.adapter import Bybit
+from monitor.exchanges.instrument import Instrument
 from monitor.lab.bench import feed, latency
 from monitor.model.events import Liquidation, Trade
 

@@ -13,10 +13,13 @@ from monitor.bus.memory import MemoryBus
 from monitor.bus.topics import FEEDS, LIQUIDATIONS, REJECTS
 from monitor.collect.connection.session import SessionSettings
 from monitor.collect.fleet import Fleet, FleetSettings
-from monitor.exchanges.adapter import Ack, Adapter, Instrument, Message, Pong, RestRequest, Skipped
+from monitor.exchanges.adapter import Adapter
 from monitor.exchanges.binance.usdm import BinanceUsdm
 from monitor.exchanges.bybit.adapter import Bybit
+from monitor.exchanges.instrument import Instrument
+from monitor.exchanges.messages import Ack, Message, Pong, Skipped
 from monitor.exchanges.okx.adapter import Okx
+from monitor.exchanges.rest_requests import RestRequest
 from monitor.lab.simulate.arena import Arena
 from monitor.lab.simulate.exchanges.dialect import Dialect
 from monitor.lab.simulate.ledger import Entry, totals

@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from monitor.cli.replay import Playback
+from monitor.collect.playback import Playback
 from monitor.collect.recording import read, read_file
 from monitor.lab.evaluate.markets.tape import AssetSide, Forced
 from monitor.lab.evaluate.markets.truth import Label, parse_truth, read_truth

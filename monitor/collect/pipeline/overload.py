@@ -1,0 +1,47 @@
+"""Decides when trades go out as bars because the bus is full, and when each goes out again."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from monitor.collect.pipeline.trade_bars import log
+from monitor.model.events import MICROS
+
+TradeMode = Literal["each", "bars"]
+
+
+class OverloadSwitch:
+    """Whether trades are folded now: always (``bars``), or only while the bus cannot take each of them.
+
+    Attributes:
+        folding: whether to fold.
+        to_bars, to_each: how often it switched by itself.
+    """
+
+    __slots__ = ("_calm_us", "_configured", "_pressed_us", "_venue", "folding", "to_bars", "to_each")
+
+    def __init__(self, configured: TradeMode, calm_s: float, venue: str) -> None:
+        self._configured = configured
+        self._calm_us = round(calm_s * MICROS)
+        self._venue = venue
+        self._pressed_us = 0
+        self.folding = configured == "bars"
+        self.to_bars = 0
+        self.to_each = 0
+
+    def pressed(self, now_us: int) -> None:
+        """The bus was full."""
+        self._pressed_us = now_us
+        if not self.folding:
+            self.folding = True
+            self.to_bars += 1
+            log.warning("%s: the bus is full; trades are published as 100 ms bars until it has room", self._venue)
+
+    def relax(self, now_us: int) -> bool:
+        """Go back to single trades after calm enough; True when that happened now (open bars must be flushed)."""
+        if self._configured == "bars" or not self.folding or now_us - self._pressed_us < self._calm_us:
+            return False
+        self.folding = False
+        self.to_each += 1
+        log.info("%s: the bus has room again; every trade is published by itself", self._venue)
+        return True
