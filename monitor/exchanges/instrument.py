@@ -6,7 +6,7 @@ import msgspec
 
 
 class Instrument(msgspec.Struct, frozen=True):
-    """What must be known of a symbol before its events can be trusted.
+    """Describes what must be known of a symbol before its events can be trusted.
 
     Attributes:
         symbol: the venue's own id, as its frames spell it.
@@ -15,7 +15,7 @@ class Instrument(msgspec.Struct, frozen=True):
         contract_size: what one contract is worth, in the symbol's base units or in USD; 1.0 where the venue counts in
             base units, which is then the exchange's own unit and no default.
         contract_value_currency: ``base`` or ``usd``.
-        trading: whether it trades now.
+        trading: true if it trades now.
         onboard_us: when trading began, 0 where unknown.
         product: the venue's own word for the market that it belongs to (``inverse``, ``coin-futures``), empty where
             the venue has one market.

@@ -14,7 +14,7 @@ class Ack(NamedTuple):
 
 
 class Refusal(NamedTuple):
-    """The exchange refused a request or reported an error; ``key`` is empty when it does not say which."""
+    """The exchange refused a request or reported an error; ``key`` is empty when it does not name the request."""
 
     key: str
     detail: str
@@ -31,7 +31,7 @@ class Ping(NamedTuple):
 
 
 class Notice(NamedTuple):
-    """Something the exchange says of the connection: maintenance, going away. ``reconnect`` asks for a new socket."""
+    """The exchange announces maintenance or a closure; ``reconnect`` is true if a new socket is needed."""
 
     detail: str
     reconnect: bool
@@ -48,7 +48,7 @@ SkipReason = Literal[
 
 
 class Skipped(NamedTuple):
-    """Rows that were read and understood, and rightly make no event: to be counted, never an error."""
+    """Rows that were read and rightly make no event: they are counted and are no error."""
 
     reason: SkipReason
     rows: int

@@ -20,8 +20,8 @@ class RestRequest(NamedTuple):
         path: below the adapter's ``rest_url``.
         query: of the address.
         body: sent as JSON by POST; None is a GET.
-        about: the symbol or product that it asks about, for whoever reads the answer.
-        weight: what it costs of the venue's budget (:attr:`Adapter.rest_weight_per_minute`).
+        about: the symbol or product that the answer is about.
+        weight: its cost in the venue's budget (:attr:`Adapter.rest_weight_per_minute`).
     """
 
     path: str
@@ -32,7 +32,7 @@ class RestRequest(NamedTuple):
 
 
 class InstrumentPage(NamedTuple):
-    """One REST answer: its instruments, those left out with the reason, and what asks for the next page if any."""
+    """One REST answer: its instruments, those left out with the reason, and the request of the next page if any."""
 
     instruments: list[Instrument]
     left_out: dict[str, str]
@@ -40,7 +40,7 @@ class InstrumentPage(NamedTuple):
 
 
 class Poll(NamedTuple):
-    """A channel that is asked for again and again, because no socket carries it."""
+    """A channel that is polled by REST, because no socket carries it."""
 
     channel: Channel
     request: RestRequest
@@ -48,7 +48,7 @@ class Poll(NamedTuple):
 
 
 class RestPage(NamedTuple):
-    """What a REST answer holds, and what asks for the rest of it if any."""
+    """One REST answer: its messages, and the request of its next page if any."""
 
     messages: list[Message]
     next_request: RestRequest | None = None

@@ -6,7 +6,7 @@ import msgspec
 
 
 class Intake(msgspec.Struct):
-    """What went in: numbers of events and of what could not be read, first and last event time, wall seconds."""
+    """Counts events and unreadable records, with the first and last event time (microseconds) and wall seconds."""
 
     events: int = 0
     rejected: int = 0

@@ -11,11 +11,11 @@ TradeMode = Literal["each", "bars"]
 
 
 class OverloadSwitch:
-    """Whether trades are folded now: always (``bars``), or only while the bus cannot take each of them.
+    """Folds trades into bars always (``bars``), or only while the bus is too full to take each of them.
 
     Attributes:
-        folding: whether to fold.
-        to_bars, to_each: how often it switched by itself.
+        folding: true while trades are folded.
+        to_bars, to_each: number of switches made because of overload, and because it was over.
     """
 
     __slots__ = ("_calm_us", "_configured", "_pressed_us", "_venue", "folding", "to_bars", "to_each")
@@ -30,7 +30,7 @@ class OverloadSwitch:
         self.to_each = 0
 
     def pressed(self, now_us: int) -> None:
-        """The bus was full."""
+        """Fold from now on, because the bus was full at ``now_us``."""
         self._pressed_us = now_us
         if not self.folding:
             self.folding = True
@@ -38,7 +38,10 @@ class OverloadSwitch:
             log.warning("%s: the bus is full; trades are published as 100 ms bars until it has room", self._venue)
 
     def relax(self, now_us: int) -> bool:
-        """Go back to single trades after calm enough; True when that happened now (open bars must be flushed)."""
+        """Publish single trades again once the bus had room for long enough; return true if that happened now.
+
+        The caller must then flush the open bars.
+        """
         if self._configured == "bars" or not self.folding or now_us - self._pressed_us < self._calm_us:
             return False
         self.folding = False

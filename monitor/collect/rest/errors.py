@@ -4,11 +4,11 @@ from __future__ import annotations
 
 
 class RestError(OSError):
-    """One request failed.
+    """Reports one failed request.
 
     Attributes:
-        pause_s: how long the exchange asks to be left alone.
-        final: whether the same request would only fail again.
+        pause_s: length of the rate-limit pause that the exchange requires, seconds; 0 for none.
+        final: true if the same request would only fail again.
     """
 
     def __init__(self, detail: str, pause_s: float = 0.0, *, final: bool = False) -> None:

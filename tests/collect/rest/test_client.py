@@ -99,7 +99,7 @@ async def test_within_a_ban_nobody_asks(rest_server: RestServer) -> None:
     rest = Rest()
     with pytest.raises(RestError, match="HTTP 418"):
         await rest.client(Elder, rest_server.url).fetch(ASK, bytes)
-    with pytest.raises(RestError, match="left alone for 3"):
+    with pytest.raises(RestError, match="rate-limit pause of 3"):
         await rest.client(Sibling, rest_server.url).fetch(ASK, bytes)
     assert rest_server.asked == ["/x"]
 
