@@ -121,6 +121,7 @@ class Fleet:
             self.outlet.on_gap = self._asking.note
         self._dial_slot = DialGate(settings.dial_interval_s)
         self._stats: dict[str, SessionStats] = {}
+        self._unplanned: dict[str, SessionStats] = {}  # of connections that the last plan no longer has
         self._sessions: dict[str, Session] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._group: asyncio.TaskGroup | None = None
@@ -162,6 +163,7 @@ class Fleet:
         for name in self._sessions.keys() - wanted.keys():
             del self._sessions[name]
             self._tasks.pop(name).cancel()
+            self._unplanned[name] = self._stats.pop(name)
         for name, plan in wanted.items():
             session = self._sessions.get(name)
             if session is None:
@@ -173,14 +175,23 @@ class Fleet:
         log.info("%s: %d symbols on %d connections", self.venue, len(self._symbols), len(plans))
 
     def _launch(self, group: asyncio.TaskGroup, plan: Connection) -> None:
-        stats = self._stats.setdefault(plan.name, SessionStats(self.venue, plan.name))
+        stats = self._unplanned.pop(plan.name, None) or self._stats.get(plan.name)
+        stats = self._stats[plan.name] = stats or SessionStats(self.venue, plan.name)
         session = Session(
-            plan, self._adapter, self.outlet, self._settings.session,
-            clock=self._clock, rng=self._rng, stats=stats, dial_slot=self._dial_slot,
-            locate=locator(self._adapter, self._rest), on_frame=self._on_frame, watch=self._watch,
+            plan,
+            self._adapter,
+            self.outlet,
+            self._settings.session,
+            clock=self._clock,
+            rng=self._rng,
+            stats=stats,
+            dial_slot=self._dial_slot,
+            locate=locator(self._adapter, self._rest),
+            on_frame=self._on_frame,
+            watch=self._watch,
             memory=self._memory,
             restart=self._restart,
-        )  # fmt: skip
+        )
         self._sessions[plan.name] = session
         task = group.create_task(self._supervise(session), name=f"{self.venue} {plan.name}")
         self._tasks[plan.name] = task
@@ -229,18 +240,30 @@ class Fleet:
             self.outlet.flush_ended()
 
     def stats(self) -> FleetStats:
-        """How the venue does."""
+        """Return what the venue's fleet counts.
+
+        A connection that is no longer planned is left out, because it would count as down for ever; what it counted
+        stays in the total, because a counter must not fall.
+        """
         for session in self._sessions.values():
             session.refresh_gauges()
         connections = list(self._stats.values())
-        whole = total(self.venue, connections)
-        connected = whole.connected
+        whole = total(self.venue, [*connections, *self._unplanned.values()])
+        connected = whole.connected = sum(part.connected for part in connections)
+        whole.acks_pending = sum(part.acks_pending for part in connections)
         asking = self._asking.stats() if self._asking is not None else None
         if asking is not None:
             whole.add(asking.events)
             whole.connected = connected  # sockets alone
         switch = self._switch
         return FleetStats(
-            self.venue, connections, whole,
-            switch.folding, switch.to_bars, switch.to_each, self.outlet.gate.suppressed, asking, self._watch.stats(),
-        )  # fmt: skip
+            venue=self.venue,
+            connections=connections,
+            total=whole,
+            folding=switch.folding,
+            switched_to_bars=switch.to_bars,
+            switched_to_each=switch.to_each,
+            rejects_suppressed=self.outlet.gate.suppressed,
+            asking=asking,
+            watch=self._watch.stats(),
+        )

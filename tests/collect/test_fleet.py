@@ -192,13 +192,30 @@ async def test_update_moves_only_the_connections_that_changed() -> None:
         await rig.reader.until(lambda: rig.fleet.stats().total.reconnects["replan"] == 1)
         await rig.reader.until(lambda: rig.fleet.stats().total.connected == 2)
         dials = {part.connection: part.dials for part in rig.fleet.stats().connections}
-        assert dials == {"pair-0": 1, "pair-1": 2, "pair-2": 1}
+        assert dials == {"pair-0": 1, "pair-1": 2}
         rig.fleet.update(Planner(), "ABCXYZ")
         await rig.reader.until(lambda: rig.fleet.stats().total.connected == 3)
         assert {part.connection: part.dials for part in rig.fleet.stats().connections}["pair-2"] == 2
     asked = [peer.requests for peer in exchange.peers]
     assert ['{"subscribe":"C"}', '{"subscribe":"X"}'] in asked
     assert ['{"subscribe":"Y"}', '{"subscribe":"Z"}'] in asked
+
+
+async def test_a_connection_that_is_no_longer_planned_leaves_the_connections_and_stays_in_the_total() -> None:
+    """A dropped plan is not shown as down for ever, no counter falls, and a plan that returns counts on."""
+    async with Exchange(every_symbol) as exchange, running(exchange.url, "ABC", adapter=Planner()) as rig:
+        await rig.reader.until(lambda: rig.fleet.stats().total.connected == 2)
+        before = rig.fleet.stats().total
+        rig.fleet.update(Planner(), "AB")
+        after = rig.fleet.stats()
+        assert [part.connection for part in after.connections] == ["pair-0"]
+        assert (after.total.connected, after.total.dials) == (1, 2)
+        assert after.total.frames >= before.frames
+        rig.fleet.update(Planner(), "ABC")
+        await rig.reader.until(lambda: rig.fleet.stats().total.connected == 2)
+        again = rig.fleet.stats()
+        assert {part.connection: part.dials for part in again.connections} == {"pair-0": 1, "pair-1": 2}
+        assert again.total.dials == 3
 
 
 async def test_update_before_the_start_is_what_is_dialled() -> None:

@@ -5,7 +5,80 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 from monitor.collect.fleet_stats import FleetStats
+from monitor.collect.stats import SessionStats
 from monitor.deliver.metrics.exposition import Family, counter, gauge
+
+
+def traffic_metrics(venues: Sequence[SessionStats]) -> Iterator[Family]:
+    """Yield each venue's dials, acknowledgements, bytes, gaps, pauses and duplicates, over all sockets."""
+    one = ("venue",)
+    yield counter(
+        "feed_dials",
+        "Attempts to open a socket to the venue, failed ones included.",
+        one,
+        [((v.venue,), v.dials) for v in venues],
+    )
+    yield gauge(
+        "feed_acks_pending",
+        "Subscriptions that the venue has not acknowledged yet.",
+        one,
+        [((v.venue,), v.acks_pending) for v in venues],
+    )
+    yield counter(
+        "feed_acks_missing",
+        "Subscriptions that the venue did not acknowledge before the timeout.",
+        one,
+        [((v.venue,), v.acks_missing) for v in venues],
+    )
+    yield counter("bytes_received", "Bytes received from the venue.", one, [((v.venue,), v.bytes) for v in venues])
+    yield counter(
+        "feed_gaps",
+        "Gaps in the feed, each counted once for every connection that it interrupts.",
+        one,
+        [((v.venue,), v.gaps) for v in venues],
+    )
+    yield counter(
+        "feed_backpressure_pauses",
+        "Pauses in which a socket was not read because the bus was full.",
+        one,
+        [((v.venue,), v.drains) for v in venues],
+    )
+    yield counter(
+        "feed_overlap_duplicates",
+        "Trades dropped because both sockets of a rotation delivered them.",
+        one,
+        [((v.venue,), v.overlap_duplicates) for v in venues],
+    )
+
+
+def outlet_metrics(fleets: Sequence[FleetStats]) -> Iterator[Family]:
+    """Yield how each venue's trades are published, and the rejects that exceeded the rate limit."""
+    one = ("venue",)
+    yield gauge(
+        "trade_bars_active",
+        "1 while the venue's trades are aggregated into bars.",
+        one,
+        [((fleet.venue,), float(fleet.folding)) for fleet in fleets],
+    )
+    yield counter(
+        "trade_mode_switches",
+        "Switches between single trades and bars, by the mode that was switched to.",
+        ("venue", "to"),
+        [
+            row
+            for fleet in fleets
+            for row in (
+                ((fleet.venue, "bars"), fleet.switched_to_bars),
+                ((fleet.venue, "each"), fleet.switched_to_each),
+            )
+        ],
+    )
+    yield counter(
+        "rejects_suppressed",
+        "Rejects that were counted but not published, because they exceeded the rate limit.",
+        one,
+        [((fleet.venue,), fleet.rejects_suppressed) for fleet in fleets],
+    )
 
 
 def watch_metrics(fleets: Sequence[FleetStats], venues: Iterable[str]) -> Iterator[Family]:

@@ -26,7 +26,7 @@ from monitor.deliver.metrics.decisions import (
     throttle_metrics,
 )
 from monitor.deliver.metrics.exposition import Family, Rows, Text, counter, gauge, histogram
-from monitor.deliver.metrics.feeds import rest_metrics, watch_metrics
+from monitor.deliver.metrics.feeds import outlet_metrics, rest_metrics, traffic_metrics, watch_metrics
 from monitor.deliver.metrics.outputs import output_metrics
 from monitor.deliver.metrics.paging import page_metrics
 from monitor.deliver.paging.notifier import NotifierStats
@@ -145,15 +145,12 @@ class MonitorMetrics:
             [((key.topic, str(key.partition)), lag) for key, lag in snapshot.lag.items()],
         )
         yield from _connections([stats for fleet in snapshot.fleets for stats in fleet.connections])
-        yield from _venues(self._by_venue(snapshot.fleets))
+        venues = self._by_venue(snapshot.fleets)
+        yield from _venues(venues)
+        yield from traffic_metrics(venues)
         yield from watch_metrics(snapshot.fleets, self._venues)
         yield from rest_metrics(snapshot.fleets)
-        yield gauge(
-            "trade_bars_active",
-            "1 while the venue's trades are aggregated into bars.",
-            ("venue",),
-            [((fleet.venue,), float(fleet.folding)) for fleet in snapshot.fleets],
-        )
+        yield from outlet_metrics(snapshot.fleets)
         yield from output_metrics(snapshot.outputs)
         yield from page_metrics(snapshot.notifiers)
         if snapshot.state_saved_us:
