@@ -64,15 +64,15 @@ async def _watch(settings: Settings) -> None:
 async def monitoring(
     settings: Settings, detector: Detector | None = None, clock: Callable[[], int] | None = None
 ) -> AsyncIterator[Monitor]:
-    """Everything of role ``all``, running while the context lasts.
+    """Run everything of role ``all`` while the context lasts; yield its parts.
 
     Args:
         settings: the settings; ``bus.kind`` must be ``memory``.
-        detector: one that is warm already; otherwise the state file's, or a new one.
+        detector: a warm detector; by default that of the state file, or a new one.
         clock: the machine's time in microseconds; by default the wall clock without its short steps.
 
     Raises:
-        OperatorError: the settings ask for what this role cannot do, or the state file cannot be used.
+        OperatorError: the settings do not fit this role, or the state file cannot be used.
         OSError: the metrics port is taken.
     """
     if settings.bus.kind != "memory":
@@ -90,13 +90,13 @@ async def monitoring(
     publisher = bus.publisher()
     decider = Decider(
         detector,
-        bus.subscriber(MARKET_TOPICS),
-        publisher,
-        clock,
-        path,
-        journal,
-        settings.delivery.journal_sync_s,
-        pending,
+        subscriber=bus.subscriber(MARKET_TOPICS),
+        publisher=publisher,
+        clock=clock,
+        path=path,
+        journal=journal,
+        sync_s=settings.delivery.journal_sync_s,
+        pending=pending,
     )
     async with AsyncExitStack() as stack:
         if journal is not None:
@@ -134,7 +134,7 @@ async def monitoring(
 
 
 def _predecessors(detector: Detector) -> Predecessors:
-    """What was published before, as far as the detector took it: more than that was lost with the last process."""
+    """Return the last heartbeats that the detector took: what was published after them was lost with the process."""
     last = detector.beats()
 
     async def beats(venue: str) -> Mapping[str, int]:
@@ -193,6 +193,4 @@ def _dashboard(detector: Detector, at_work: Collecting, clock: Callable[[], int]
 def _state_check(decider: Decider) -> Check:
     """Check that the last save went well; a later one makes good an earlier failure."""
     state = decider.output.stats()
-    return Check(
-        "state", not state.failing, f"cannot be saved: {state.reason}" if state.failing else "saved as it should be"
-    )
+    return Check("state", not state.failing, f"cannot be saved: {state.reason}" if state.failing else "saved")

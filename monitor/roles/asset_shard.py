@@ -1,4 +1,4 @@
-"""One input partition's assets: the merged topics through a detector, to signals and word for the market."""
+"""Runs the detector over one input partition: signals out, and one summary a second for the market shard."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from monitor.model.watermark import Mark, Watermark
 from monitor.roles.shard import COMMON, Step, after, outgoing, rejected
 
 STEP_RECORDS: Final = 5_000
-"""About as many records are decided on at once: 50 ms, so that the group's heartbeats on the same loop stay in time."""
+"""Approximate number of records of one step: 50 ms, so that the group's heartbeats on the same loop stay in time."""
 BEAT_S: Final = 5
-"""A heartbeat among the signals every so many seconds of market time."""
+"""Interval between two heartbeats among the signals, seconds of market time."""
 
 
 class Kept(msgspec.Struct, array_like=True):
@@ -39,11 +39,11 @@ class AssetShard:
     """The assets of one input partition; see :class:`monitor.roles.shard.Shard`.
 
     Args:
-        partition: which.
+        partition: the number of the input partition.
         detector: its state.
-        positions: by topic where its input goes on.
+        positions: by topic where reading continues.
         closed: the last second that it closed.
-        emitted: up to this second everything was said before, by whoever did the work until now.
+        emitted: the second up to which the previous owner sent everything.
     """
 
     def __init__(
@@ -61,7 +61,7 @@ class AssetShard:
     def restore(
         cls, partition: int, parts: Mapping[str, bytes], settings: DetectorSettings, emitted: int
     ) -> AssetShard:
-        """The shard that :meth:`snapshot` described, or a new one where there are no parts.
+        """Return the shard of a :meth:`snapshot`, or a new one where there are no parts.
 
         Raises:
             ValueError: the parts are of another format.
@@ -82,7 +82,7 @@ class AssetShard:
         return cls(partition, detector, positions, kept.closed, emitted)
 
     def put(self, batch: Batch) -> None:
-        """Take what was read of one topic; a gap of removed records begins where reading had come to."""
+        """Take a batch of one topic; a gap of removed records begins where reading had stopped."""
         first = batch.records[0]
         if isinstance(first, Gap) and first.reason == "offsets_lost" and not first.from_us:
             from_us = min(self._merge.lanes[batch.partition.topic].reached_us, first.to_us)
@@ -90,7 +90,7 @@ class AssetShard:
         self._merge.put(batch)
 
     def step(self, now_us: int) -> Step | None:
-        """Decide on what is complete, up to :data:`STEP_RECORDS`."""
+        """Decide on complete seconds, up to about :data:`STEP_RECORDS` records."""
         self._follow_back()
         detector, merge, emitted = self.detector, self._merge, self._emitted
         signals: list[Signal] = []
@@ -105,7 +105,7 @@ class AssetShard:
                 break
             signals += detector.advance(second)
             self.closed = second - 1
-            closed = self._word()
+            closed = self._closed_record()
             # Of closed seconds alone, which an owner that takes over does not repeat.
             records += rejected(detector.quarantine.take(detector.second), self._partition, emitted)
             if self.closed > emitted:
@@ -129,8 +129,8 @@ class AssetShard:
             self.closed = min(self.closed, second - 1)
             self._emitted = min(self._emitted, self.closed)
 
-    def _word(self) -> Outgoing:
-        """What the market must know of the seconds just closed."""
+    def _closed_record(self) -> Outgoing:
+        """Return the summaries of the seconds just closed, for the market shard."""
         summaries = [each for each in self.detector.take_summaries() if each.second > self._emitted]
         raw = msgspec.Raw(msgspec.json.encode(summaries))
         closed = Closed(
@@ -143,19 +143,19 @@ class AssetShard:
         return Outgoing(SIGNALS, self._partition, ALL.encode(), codec.encode(beat))
 
     def positions(self) -> Mapping[str, Position]:
-        """By topic how far its records are in the state."""
+        """Return by topic the position up to which the state holds its records."""
         return self._merge.positions()
 
     def fetched(self) -> Mapping[str, int]:
-        """By topic the offset to read on from."""
+        """Return by topic the offset to read on from."""
         return {topic: lane.fetched for topic, lane in self._merge.lanes.items()}
 
     def ahead(self) -> set[str]:
-        """Topics that should wait for the others."""
+        """Return the topics to pause until the others catch up."""
         return self._merge.ahead()
 
     def snapshot(self) -> Mapping[str, bytes]:
-        """The assets that changed since the last call, and what belongs to none."""
+        """Return the states of the assets that changed since the last call, and the common state."""
         detector = self.detector
         parts = {name: detector.asset_state(name) for name in detector.changed}
         detector.changed.clear()
@@ -167,5 +167,5 @@ class AssetShard:
         return self._merge.watermarks()
 
     def views(self) -> Sequence[AssetView]:
-        """Its assets."""
+        """Return the views of its assets."""
         return [asset_view(asset) for asset in self.detector.assets.values()]

@@ -71,7 +71,8 @@ class SteadyClock:
         if not self._step_us or abs(step_us - self._step_us) > STEP_US:
             log.warning(
                 "the clock stepped by %+.1f s; it is not followed for %d s, check NTP on this machine",
-                step_us / MICROS, PERSIST_US // MICROS,
-            )  # fmt: skip
+                step_us / MICROS,
+                PERSIST_US // MICROS,
+            )
             self._step_us, self._stepped_us = step_us, elapsed_us
         return elapsed_us - self._stepped_us >= PERSIST_US

@@ -18,12 +18,12 @@ from monitor.roles.journal import Journal, lines_of, mark_of
 from monitor.storage.side_output import SideOutput
 
 POLL_S: Final = 0.25
-"""How long to wait for events before looking at the clock; events themselves wake the decider at once."""
+"""Longest wait for events before the clock is read, seconds; events themselves wake the decider at once."""
 SILENCE_S: Final = 3
-"""Seconds close by the wall clock only after this long without any event: a beat comes every second from every venue
-that lives, and everything received before a beat was published before it, so while beats come they are the clock."""
+"""Time without any event after which seconds close by the wall clock, seconds. Each connected venue sends a heartbeat a
+second, and all that was received before it was published before it: while heartbeats come, they are the clock."""
 SAVE_S: Final = 30
-"""State is saved this often, and with every change of phase."""
+"""Interval between two saves of the state, seconds; every change of phase is saved too."""
 BOUNDS_S: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
 """Buckets of the decision latency, around the objective of one second."""
 
@@ -43,13 +43,14 @@ class Decider:
 
     Attributes:
         saved_us: when the state was last kept, or the start; 0 where none is.
-        output: writes the state, in its own time.
-        journal_output: writes the journal, so that a slow disk holds up no decision.
+        output: writes the state in a thread of its own.
+        journal_output: writes the journal, so that a slow disk delays no decision.
     """
 
     def __init__(
         self,
         detector: Detector,
+        *,
         subscriber: Subscriber,
         publisher: Publisher,
         clock: Callable[[], int],
@@ -68,7 +69,7 @@ class Decider:
         self.saved_us = clock() if path is not None else 0
         self._journal = journal
         self.journal_output = SideOutput("journal")
-        self._journalled = 0  # jobs so far; a number that is left out tells the journal of one that was given up
+        self._journalled = 0  # jobs so far; a number that is left out stands for one that was given up
         self._sync_s = sync_s
         self._sync_due_us = clock()
         self._pending = list(pending)
@@ -89,7 +90,7 @@ class Decider:
             await asyncio.to_thread(self.journal_output.close)
 
     async def decide(self, batches: Sequence[Batch]) -> None:
-        """Take batches in order, send the signals that they lead to."""
+        """Apply batches in order and send the signals that they lead to."""
         signals: list[Signal] = []
         before = self.detector.second
         if batches:
@@ -119,7 +120,7 @@ class Decider:
         await self._publisher.drain()
 
     def _write_down(self, records: Sequence[Record]) -> None:
-        """Have the journal take what is about to be decided on."""
+        """Queue records for the journal before they are decided on."""
         if self._journal is None:
             return
         self._append(self._journal, lines_of(records))
@@ -147,7 +148,7 @@ class Decider:
         return self._latency_s.histogram()
 
     def _save(self) -> None:
-        """Have the state written. One that waits for an earlier write is replaced by the next."""
+        """Queue the state for its file. A state that still waits for an earlier write is replaced by the next."""
         if self._path is None:
             return
         self._save_due_us = self._clock() + SAVE_S * MICROS
@@ -158,7 +159,7 @@ class Decider:
         self.output.put(partial(self._write, self._path, snapshot), size=len(snapshot), key="state")
 
     def _write(self, path: Path, snapshot: bytes) -> None:
-        """In the output's thread: a slow disk holds up no decision."""
+        """Write the state in the output's thread, so that a slow disk delays no decision."""
         began_us = self._clock()
         state_file.save(path, snapshot)
         self.saved_us = began_us

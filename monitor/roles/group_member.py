@@ -69,7 +69,7 @@ class Member:
         )
 
     async def run(self) -> None:
-        """Work until cancelled; then every shard is kept and given back.
+        """Work until cancelled; then save every shard and leave the group.
 
         Raises:
             OperatorError: Kafka cannot be used as it is, or a shard cannot be restored.
@@ -103,7 +103,7 @@ class Member:
             task.cancel()
 
     async def _assigned(self, partitions: frozenset[Partition]) -> None:
-        """Leave shards that are another's now, go on with those that stay, and take up new ones."""
+        """Leave shards that were assigned to another member, keep those that stay, and take up new ones."""
         if self._group is None:
             return
         wanted = self._shards(partitions)
@@ -117,7 +117,7 @@ class Member:
                 self._tasks[name] = self._group.create_task(owner.run(), name=name)
             owner.attach()
         self._by_input = {each: owner for owner in self.owners.values() for each in owner.inputs}
-        log.info("shards of this member: %s", ", ".join(sorted(wanted)) or "none, the others do it all")
+        log.info("shards of this member: %s", ", ".join(sorted(wanted)) or "none, the other members have them all")
 
     def _shards(self, partitions: Iterable[Partition]) -> dict[str, frozenset[Partition]]:
         shards = {}
@@ -151,7 +151,7 @@ class Member:
         )
 
     def view(self) -> DetectorView:
-        """The shards of this member, as a detector's view."""
+        """Return the shards of this member as one detector's view."""
         shards = [owner.shard for owner in self.owners.values() if owner.shard is not None]
         detectors = [shard.detector for shard in shards if isinstance(shard, AssetShard)]
         views = [detector.view() for detector in detectors]
@@ -182,14 +182,14 @@ class Member:
         )
 
     def ahead(self) -> AheadView:
-        """Return what the shards of this member did not believe."""
+        """Return the records stamped ahead that the shards of this member did not follow."""
         shards = [owner.shard for owner in self.owners.values()]
         assets = [shard for shard in shards if isinstance(shard, AssetShard)]
         watermarks = [watermark for shard in assets for watermark in shard.watermarks()]
         return ahead_view(watermarks, sum(shard.detector.steps_back for shard in assets))
 
     def scopes(self) -> list[Scope]:
-        """The assets of the shards of this member, and the market if it judges it."""
+        """Return the assets of this member's shards, and the market if this member judges it."""
         found: list[Scope] = []
         for owner in self.owners.values():
             if isinstance(owner.shard, AssetShard):
@@ -199,12 +199,12 @@ class Member:
         return found
 
     def second(self) -> int:
-        """The last second that every shard of assets reached; 0 without shards."""
+        """Return the last second that every shard of assets reached; 0 without shards."""
         shards = [owner.shard for owner in self.owners.values()]
         return min((shard.detector.second for shard in shards if isinstance(shard, AssetShard)), default=0)
 
     def gap_ratios(self) -> dict[tuple[str, str], float]:
-        """By venue and window the fraction that is missing because of a gap; every shard sees the same gaps."""
+        """Return by venue and window the fraction that is missing because of a gap; every shard sees the same gaps."""
         found: dict[tuple[str, str], float] = {}
         for owner in self.owners.values():
             if isinstance(owner.shard, AssetShard):
@@ -214,16 +214,16 @@ class Member:
         return found
 
     def kept_us(self) -> int:
-        """When the shard that waited longest was last kept; 0 without shards."""
+        """Return the oldest of the shards' save times, microseconds; 0 without shards."""
         return min((owner.kept_us for owner in self.owners.values() if owner.shard is not None), default=0)
 
     def passed_over(self) -> int:
-        """How often another version told the market something, where this member judges it."""
+        """Return how many summaries of another version were skipped, where this member judges the market."""
         shards = [owner.shard for owner in self.owners.values()]
         return sum(shard.passed_over for shard in shards if isinstance(shard, MarketShard))
 
     def ready(self) -> Check:
-        """Whether every shard is restored."""
+        """Check that every shard is restored."""
         restored = sum(owner.shard is not None for owner in self.owners.values())
         return Check("shards", restored == len(self.owners), f"{restored} of {len(self.owners)} shards restored")
 

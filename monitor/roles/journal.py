@@ -1,4 +1,4 @@
-"""What the detector took since its last snapshot, on disk: a restart applies it again and is where the process ended.
+"""Keeps the records since the last snapshot on disk: a restart applies them again and is where the process ended.
 
 The journal is a chain of segments beside the state file, JSON lines of the bus's records. A segment begins with each
 snapshot, and those before it are deleted once that snapshot is on disk. Its first line names the snapshot that it goes
@@ -7,7 +7,7 @@ on from, so that a crash between the two files never applies anything twice.
 Records are queued for it before they are decided on; a mark after the signals that they led to were handed on. So
 whatever comes after the last mark led to signals that nobody may have seen, and those before it are not repeated. It is
 written beside the decisions, which wait for no disk: a kill loses what was queued in its last milliseconds, and with it
-the heartbeat that would have said that nothing is missing.
+the heartbeat that would have shown that nothing is missing.
 """
 
 from __future__ import annotations
@@ -38,10 +38,10 @@ from monitor.model.events import (
 log = logging.getLogger(__name__)
 
 MOST_BYTES: Final = 2**30
-"""Bytes kept without a snapshot, a quarter of an hour of a busy market: where none can be saved the disk is in trouble
-already."""
+"""Most bytes kept without a snapshot, a quarter of an hour of a busy market: where none can be saved, the disk has
+failed already."""
 RUN: Final = 2_000
-"""Records applied at once on a restart."""
+"""Number of records applied at once on a restart."""
 
 
 class Segment(msgspec.Struct, tag_field="type", tag="segment"):
@@ -93,7 +93,7 @@ class Journal:
         path: the state file.
 
     Attributes:
-        whole: whether everything since the last snapshot is in it.
+        whole: True if it holds everything since the last snapshot.
     """
 
     def __init__(self, path: Path) -> None:
@@ -137,12 +137,12 @@ class Journal:
         try:
             self._begin(Segment("" if chain else digest(snapshot)))
         except OSError as error:
-            log.error("%s: the journal cannot be begun: %s", self._path, error)  # noqa: TRY400  # said in words
+            log.error("%s: the journal cannot be begun: %s", self._path, error)  # noqa: TRY400  # the reason is in the line
             self.whole = False
         return pending
 
     def _chain(self, after: str) -> list[Path]:
-        """The segments that go on from a snapshot; the others are deleted."""
+        """Return the segments that continue from a snapshot, and delete the others."""
         chain: list[Path] = []
         for segment in segments(self._path):
             head = header(segment)
@@ -220,9 +220,10 @@ class Journal:
     def _give_up(self) -> None:
         if self.whole:
             log.error(
-                "%s: the journal misses something; a crash before the next saved state loses what comes until then, "
-                "and states it as a gap", self._path,
-            )  # fmt: skip
+                "%s: the journal is incomplete; a crash before the next saved state loses the records until then, "
+                "and states them as a gap",
+                self._path,
+            )
         self.whole = False
 
 
@@ -255,7 +256,7 @@ def header(segment: Path) -> Segment | None:
 
 
 def _decoded(line: bytes) -> Line | None:
-    """A line's record, None where it is torn or damaged."""
+    """Return a line's record, or None where it is torn or damaged."""
     try:
         return _DECODER.decode(line) if line.endswith(b"\n") else None
     except msgspec.DecodeError:

@@ -1,4 +1,4 @@
-"""The market: what every partition's assets say of a second, judged once all of them closed it."""
+"""Judges the market: combines every partition's summaries of a second once all of them have closed it."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Kept(msgspec.Struct, array_like=True):
 
 
 class MarketShard:
-    """The market; see :class:`monitor.roles.shard.Shard`.
+    """The shard that judges the market; see :class:`monitor.roles.shard.Shard`.
 
     Args:
         settings: thresholds.
@@ -67,14 +67,14 @@ class MarketShard:
         self._offset = 0
         self._closed_by: dict[int, int] = {}  # last closed second of each partition
         self._pending: dict[int, list[Summary]] = {}  # by second
-        self._beats: dict[int, dict[str, int]] = {}  # by the second at which they were told
+        self._beats: dict[int, dict[str, int]] = {}  # by the second at which they were reported
         self._gaps: dict[int, dict[str, int]] = {}  # the same of the ends of gaps
 
     @classmethod
     def restore(
         cls, parts: Mapping[str, bytes], settings: DetectorSettings, partitions: int, home: int, emitted: int
     ) -> MarketShard:
-        """The shard that :meth:`snapshot` described, or a new one where there are no parts.
+        """Return the shard of a :meth:`snapshot`, or a new one where there are no parts.
 
         Raises:
             ValueError: the parts are of another format.
@@ -96,7 +96,7 @@ class MarketShard:
         return self
 
     def put(self, batch: Batch) -> None:
-        """Take what the partitions said; what another version said is passed over."""
+        """Take the partitions' summaries; those of another version are skipped and counted."""
         for record in batch.records[max(0, self._offset - batch.first_offset) :]:
             if not isinstance(record, Closed):
                 continue
@@ -107,21 +107,21 @@ class MarketShard:
                 self.passed_over += 1
         self._offset = max(self._offset, batch.next_offset)
 
-    def _take(self, word: Closed) -> None:
+    def _take(self, closed: Closed) -> None:
         try:
-            summaries = _SUMMARIES.decode(word.summaries)
+            summaries = _SUMMARIES.decode(closed.summaries)
         except msgspec.DecodeError as error:  # the seconds are closed all the same, so the market waits for nothing
             self.passed_over += 1
             log.error(  # noqa: TRY400  # what raised is the input
-                "partition %d: summaries up to second %d cannot be read: %s", word.partition, word.second, error
+                "partition %d: summaries up to second %d cannot be read: %s", closed.partition, closed.second, error
             )
             summaries = []
         for summary in summaries:
             self._pending.setdefault(summary.second, []).append(summary)
-        self._stepped_back |= word.second < self._closed_by.get(word.partition, 0)
-        self._closed_by[word.partition] = word.second
-        for told, seconds in ((self._beats, word.beats), (self._gaps, word.gaps)):
-            latest = told.setdefault(word.second, {})
+        self._stepped_back |= closed.second < self._closed_by.get(closed.partition, 0)
+        self._closed_by[closed.partition] = closed.second
+        for reported, seconds in ((self._beats, closed.beats), (self._gaps, closed.gaps)):
+            latest = reported.setdefault(closed.second, {})
             for venue, second in seconds.items():
                 latest[venue] = max(second, latest.get(venue, 0))
 
@@ -159,34 +159,41 @@ class MarketShard:
 
     def _close(self, second: int) -> list[Signal]:
         summaries = sorted(self._pending.pop(second, ()), key=lambda each: each.asset)
-        # Told at the end of a stretch of seconds, within which no venue's changed.
-        while (told := next(iter(sorted(self._beats)))) < second:
-            del self._beats[told]
-            self._gaps.pop(told, None)
-        feeds = feeds_at(self._beats[told], second, self._gaps.get(told, {}))
+        # Reported at the end of a run of seconds, within which no venue's changed.
+        while (reported := next(iter(sorted(self._beats)))) < second:
+            del self._beats[reported]
+            self._gaps.pop(reported, None)
+        feeds = feeds_at(self._beats[reported], second, self._gaps.get(reported, {}))
         self.market, signals = close_market(self.market, self.quarantine, second, summaries, feeds)
         return signals + self.quarantine.take_ended()
 
     def positions(self) -> Mapping[str, Position]:
-        """How far the partitions' words are in the state."""
+        """Return the position up to which the state holds the summaries."""
         return {SUMMARIES.name: Position(self._offset)}
 
     def fetched(self) -> Mapping[str, int]:
-        """The offset to read on from."""
+        """Return the offset to read on from."""
         return {SUMMARIES.name: self._offset}
 
     def ahead(self) -> set[str]:
-        """There is but one topic."""
+        """Return no topic, because there is only one."""
         return set()
 
     def snapshot(self) -> Mapping[str, bytes]:
-        """Everything."""
+        """Return the whole state as one part."""
         kept = Kept(
-            FORMAT, self._offset, self.closed, self._closed_by, self._pending, self._beats, self.market.state(),
-            self.quarantine.state(), self._gaps,
-        )  # fmt: skip
+            format=FORMAT,
+            offset=self._offset,
+            closed=self.closed,
+            closed_by=self._closed_by,
+            pending=self._pending,
+            beats=self._beats,
+            market=self.market.state(),
+            quarantine=self.quarantine.state(),
+            gaps=self._gaps,
+        )
         return {COMMON: msgspec.msgpack.encode(kept)}
 
     def views(self) -> Sequence[AssetView]:
-        """The market."""
+        """Return the view of the market."""
         return [asset_view(self.market)]

@@ -49,17 +49,17 @@ def channels(settings: NotifierSettings) -> list[Channel]:
 def local_notifiers(
     settings: NotifierSettings, bus: MemoryBus, detector: Detector, clock: Callable[[], int], output: SideOutput
 ) -> list[Notifier]:
-    """The notifiers of role ``all``. Incidents whose episode ended while nobody looked are resolved at once.
+    """Return the notifiers of role ``all``. Incidents whose episode ended during a stop are resolved at once.
 
     Args:
-        settings: channels, and whose cascades page.
+        settings: channels, and the assets whose cascades page.
         bus: signals.
-        detector: knows the episodes that run.
+        detector: holds the episodes that run.
         clock: the machine's time in microseconds.
-        output: keeps the open incidents.
+        output: writes the open incidents.
 
     Raises:
-        OperatorError: what was paged before cannot be read.
+        OperatorError: the saved incidents cannot be read.
     """
     assets = None if settings.assets == "all" else settings.assets
     running = {episode.episode_id for view in detector.view().assets for episode in view.episodes}
@@ -80,7 +80,7 @@ def local_notifiers(
 
 
 async def run_local(notifier: Notifier, rng: random.Random) -> None:
-    """Page until cancelled, then keep how far that went."""
+    """Page until cancelled, then save the progress."""
     try:
         await notifier.run(rng)
     finally:
@@ -88,7 +88,7 @@ async def run_local(notifier: Notifier, rng: random.Random) -> None:
 
 
 def faults(stats: Sequence[NotifierStats]) -> Check:
-    """Whether every notifier has made good its faults."""
+    """Check that every notifier that failed has recovered."""
     failing = [f"{one.channel}: failed and restarted, {one.pending} pages wait" for one in stats if one.failing]
     return Check("notifiers", not failing, "; ".join(failing) or "at work")
 
@@ -157,7 +157,7 @@ def _snapshot(members: Sequence[GroupNotifier]) -> Snapshot:
 
 
 def checks(members: Sequence[GroupNotifier]) -> list[Check]:
-    """Whether every page was taken, and every fault made good."""
+    """Check that every page was accepted, and that every notifier that failed has recovered."""
     stats = [member.notifier.stats() for member in members]
     late = [f"{one.channel}: {one.pending} pages wait" for one in stats if one.pending]
     return [Check("pages", not late, "; ".join(late) or "every page was accepted"), faults(stats)]

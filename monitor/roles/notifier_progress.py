@@ -1,4 +1,4 @@
-"""How far a notifier's channel has paged: kept in a local file, or with the offsets of a consumer group of its own."""
+"""Saves the progress of a notifier's channel: in a local file, or with the offsets of its own consumer group."""
 
 from __future__ import annotations
 
@@ -35,10 +35,10 @@ NOTE_BYTES: Final = 4000
 
 
 class FileProgress:
-    """Open incidents in a local file, for one process without Kafka; there is nothing to read again there.
+    """Saves open incidents in a local file, for one process without Kafka, where no signal is read again.
 
     Args:
-        path: the file, None for none.
+        path: the file; None saves nothing.
         output: writes it.
     """
 
@@ -48,7 +48,7 @@ class FileProgress:
         self._kept = b""
 
     def load(self) -> bytes:
-        """The incidents that were open; empty where there is no file. Raises ``OperatorError`` if it cannot be read."""
+        """Return the incidents that were open; empty without a file. Raises ``OperatorError`` if it cannot be read."""
         if self._path is None or not self._path.exists():
             return b""
         try:
@@ -58,7 +58,7 @@ class FileProgress:
         return self._kept
 
     async def save(self, offsets: Mapping[Partition, int], states: Mapping[Partition, bytes]) -> None:
-        """Have the file replaced where anything changed. Raises ``OSError`` where that is not done soon."""
+        """Replace the file if anything changed. Raises ``OSError`` where that takes over :data:`SAVE_S`."""
         state = next(iter(states.values()))
         if self._path is not None and state != self._kept:
             self._output.put(partial(replace_file, self._path, state), size=len(state), key=str(self._path))
@@ -89,12 +89,12 @@ class GroupNotifier:
         self.notifier = Notifier(channel, self, self, clock, assets)
 
     def _outside(self) -> KafkaSubscriber:
-        """Who has not joined yet."""
+        """Return a member that has not joined yet."""
         subscriber = KafkaSubscriber(
             self._connection,
             [SIGNALS],
             group=self._group,
-            start_at="latest",  # a new channel pages what happens, not what did
+            start_at="latest",  # a new channel pages new signals, not past ones
             on_assigned=self._assigned,
             on_revoked=self._revoked,
             on_reject=self.unreadable,
@@ -115,7 +115,7 @@ class GroupNotifier:
         self._joined = True
 
     async def poll(self, timeout_s: float) -> list[Batch]:
-        """What the member reads. Raises what made it leave."""
+        """Return the signals read. Raises the error after which the member left the group."""
         try:
             if not self._joined:
                 await self._join()
@@ -136,21 +136,26 @@ class GroupNotifier:
                 self.notifier.restore(partition, (note or "").encode())
             except ValueError as error:
                 self._forget(partition, offset, note, error)
-        # Kept at once, so that what comes now is read again if this process dies before it could page.
+        # Saved at once, so that new signals are read again if the process is killed before it pages.
         for partition, end in (await self._subscriber.ends(partitions - found.keys())).items():
             self._subscriber.seek(partition, end)
             self.notifier.begin(partition, end)
         log.info("%s reads %d partitions of the signals", self._group, len(partitions))
 
     def _forget(self, partition: Partition, offset: int, note: str, error: ValueError) -> None:
-        """Without its open incidents the channel pages what comes; without reading on it would page nobody."""
+        """Forget unreadable incidents and read on: a channel that stopped here would page nobody."""
         self.notifier.begin_anew(partition, offset)
         log.error(
             "the open incidents that group %s keeps with its offset of %s/%d cannot be read (%s): %r. They are "
             "forgotten and reading goes on at %d: close by hand those whose episode is over "
             "(docs/runbooks/notifier-forgot.md)",
-            self._group, self._connection.name(SIGNALS), partition.partition, error, note, offset,
-        )  # fmt: skip
+            self._group,
+            self._connection.name(SIGNALS),
+            partition.partition,
+            error,
+            note,
+            offset,
+        )
 
     async def _revoked(self, partitions: frozenset[Partition]) -> None:
         self.notifier.forget(partitions)
@@ -167,12 +172,12 @@ class GroupNotifier:
         await self._subscriber.close()
 
     def lags(self) -> Mapping[Partition, int]:
-        """Signals still to be read, by partition."""
+        """Return the number of signals still to be read, by partition."""
         return self._subscriber.lags()
 
 
 def _note(state: bytes) -> str:
-    """The newest incidents that fit; sixty a partition do."""
+    """Return the newest incidents that fit; sixty in a partition do."""
     if len(state) <= NOTE_BYTES:
         return state.decode()
     pages = msgspec.json.decode(state, type=list[msgspec.Raw])

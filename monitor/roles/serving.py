@@ -1,4 +1,4 @@
-"""Runs a role's tasks beside its HTTP server: metrics, health and, where asked for, the dashboard."""
+"""Runs a role's tasks beside its HTTP server: metrics, health and, where configured, the dashboard."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the parts of the work that detectors divide have in common: records in, records out, state to keep."""
+"""Interface of a shard, a part of the work that detectors divide: records in, records out, state to save."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ COMMON: Final = "*"
 
 
 class Step(NamedTuple):
-    """What a shard has to say: all of it is written in one transaction.
+    """Output of a shard, all of which is written in one transaction.
 
     Attributes:
         signals: those among ``records``, for the counters.
@@ -34,36 +34,36 @@ class Step(NamedTuple):
 class Shard(Protocol):
     """A part of the work that one member does at a time: a partition's assets, or the market.
 
-    Pure: what it says is a function of what it was given, so another member that is given the same goes on alike.
+    Pure: its output is a function of its input, so another member with the same input continues identically.
     """
 
     def put(self, batch: Batch) -> None:
-        """Take what was read."""
+        """Take a batch that was read."""
 
     def step(self, now_us: int) -> Step | None:
         """Close the seconds that the input completes, or some of them; None where it completes none.
 
-        A step without records repeats what was said before. ``now_us`` only stamps.
+        A step without records repeats output that was sent before. ``now_us`` is only stamped on records.
         """
 
     def positions(self) -> Mapping[str, Position]:
-        """By topic how far the input was taken."""
+        """Return by topic the position up to which the input was taken."""
 
     def fetched(self) -> Mapping[str, int]:
-        """By topic the offset to read on from."""
+        """Return by topic the offset to read on from."""
 
     def ahead(self) -> set[str]:
-        """Topics that should not be read on for now."""
+        """Return the topics to pause for now."""
 
     def snapshot(self) -> Mapping[str, bytes]:
-        """By name the parts of the state that changed since the last call, :data:`COMMON` always among them."""
+        """Return by name the parts of the state that changed since the last call, :data:`COMMON` always among them."""
 
     def views(self) -> Sequence[AssetView]:
-        """What may be shown."""
+        """Return the views for metrics and the dashboard."""
 
 
 def outgoing(signals: Iterable[Signal], partition: int, now_us: int) -> list[Outgoing]:
-    """Signals stamped and encoded, for their stream and for the latest of each asset."""
+    """Return the signals stamped and encoded, for their stream and for the latest of each asset."""
     records = []
     for signal in signals:
         signal.emitted_time_us = now_us
@@ -83,5 +83,5 @@ def rejected(faults: Iterable[Unapplied], partition: int, emitted: int) -> list[
 
 
 def after(signals: Iterable[Signal], second: int) -> list[Signal]:
-    """The signals of the seconds after ``second``; those before were sent by whoever did the work until now."""
+    """Return the signals of the seconds after ``second``; the previous owner sent those before."""
     return [signal for signal in signals if signal.event_time_us > (second + 1) * MICROS]

@@ -22,10 +22,10 @@ from monitor.roles.shard import COMMON, Shard, Step
 log = logging.getLogger(__name__)
 
 COMMIT_S: Final = 0.05
-"""At most so often a shard commits: a transaction costs the brokers 20 ms, and a second is closed once a second."""
+"""Shortest interval between two commits of a shard, seconds: a transaction costs the brokers 20 ms."""
 RECLAIM_BEATS: Final = 2
-"""Beats of the group that whoever lost a shard waits before taking it up again: by then one that was cut off knows
-that the shard is another's, and does not take it away from there."""
+"""Heartbeats of the group that an owner waits after it lost a shard: by then a member that was cut off knows that the
+shard was assigned to another one, and does not take it back."""
 
 Restore = Callable[[Mapping[str, bytes], int], Shard]
 """``restore(parts, emitted)``: the shard of a snapshot's parts, silent up to the second ``emitted``."""
@@ -42,7 +42,7 @@ def snapshot_period(now_s: float, every_s: float, phase: float) -> int:
 
 @dataclass
 class Counters:
-    """What all owners of a process count."""
+    """Counters that all owners of a process share."""
 
     latency_s: BucketCounter = field(default_factory=lambda: BucketCounter(BOUNDS_S))
     signals_by_phase: dict[str, int] = field(
@@ -52,7 +52,7 @@ class Counters:
     lost: int = 0
 
     def committed(self, step: Step, now_us: int) -> None:
-        """A transaction is over."""
+        """Count a transaction and its signals."""
         self.commits += 1
         for signal in step.signals:
             self._signal(signal, now_us)
@@ -69,15 +69,15 @@ class Counters:
 
 @dataclass(frozen=True)
 class Place:
-    """Where owners work.
+    """Everything that the owners of a process have in common: connection, group, clock and periods.
 
     Attributes:
         connection: the brokers.
         group: the detectors' consumer group.
         subscriber: this member of it.
         clock: the machine's time in microseconds.
-        snapshot_s: how often state is kept.
-        reclaim_s: how long to wait after a shard was lost.
+        snapshot_s: interval between two snapshots, seconds.
+        reclaim_s: wait after a shard was lost, seconds.
     """
 
     connection: KafkaConnection
@@ -95,8 +95,8 @@ class ShardOwner:
         name: of the shard, unique in the group and the same for every owner.
         inputs: the partitions that it reads.
         home: the partition of the snapshots' topic that it keeps its state in.
-        restore: makes the shard.
-        place: where.
+        restore: builds the shard from its saved parts.
+        place: what the owners of the process have in common.
         counters: common to all owners of the process.
 
     Attributes:
@@ -129,7 +129,7 @@ class ShardOwner:
         self._prefix = f"{place.group}/{name}/".encode()
 
     def put(self, batch: Batch) -> None:
-        """Take what was read; while the shard is not restored it is passed over, to be read again."""
+        """Take a batch that was read; while the shard is not restored it is skipped, to be read again."""
         if self.shard is not None:
             self.shard.put(batch)
             self._arrived.set()
@@ -145,7 +145,7 @@ class ShardOwner:
             self._held = held
 
     def attach(self) -> None:
-        """The group (again) assigned the inputs to this member: go on reading where reading stopped."""
+        """Continue reading where it stopped, after the group (again) assigned the inputs to this member."""
         self._held = set()
         if self.shard is None:
             self._place.subscriber.pause(self.inputs)
@@ -178,7 +178,9 @@ class ShardOwner:
                 await self._work(writer, self.shard)
             except OwnershipLostError as error:
                 self._counters.lost += 1
-                log.warning("%s; its state is dropped, and taken up again if the group says so", error)
+                log.warning(
+                    "%s; its state is dropped, and restored if the shard is still assigned to this member", error
+                )
             finally:
                 self.shard = None
                 place.subscriber.pause(self.inputs)

@@ -13,6 +13,7 @@ import httpx
 import pytest
 
 from monitor.bus.topics import MARKET_TOPICS
+from monitor.deliver.paging import pagerduty
 from monitor.deliver.paging.incidents import Page
 from monitor.detect.detector import Detector
 from monitor.lab.demo.story import DETECTOR, demo_settings
@@ -21,7 +22,6 @@ from monitor.lab.simulate.scenario import Phase, Scenario
 from monitor.model.errors import OperatorError
 from monitor.model.events import Heartbeat
 from monitor.roles import all as role
-from monitor.roles import notifier as notifier_role
 from monitor.roles import state_file
 from monitor.roles.all import monitoring
 from monitor.settings import Settings
@@ -78,7 +78,7 @@ async def test_all_parts_work_while_the_context_lasts(tmp_path: Path) -> None:
         events = sum(venue.fleet.total.events["trade"] for venue in monitor.collecting.collector.stats() if venue.fleet)
     assert early.status_code == HTTPStatus.SERVICE_UNAVAILABLE
     assert "NOT READY feeds: 0 of 3 venues connected" in early.text
-    assert (ready.status_code, ready.text.splitlines()[0]) == (HTTPStatus.OK, "ok state: saved as it should be")
+    assert (ready.status_code, ready.text.splitlines()[0]) == (HTTPStatus.OK, "ok state: saved")
     assert 'cascade_instruments_age_seconds{venue="okx"}' in metrics.text
     assert 'cascade_consumer_lag_records{partition="0",topic="memory"}' in metrics.text
     assert events > 0
@@ -122,7 +122,7 @@ async def test_failed_saves_make_it_unready(tmp_path: Path) -> None:
     assert "NOT READY state: cannot be saved: " in unready.text
     assert 'cascade_output_failing{output="state_file"} 1.0' in metrics
     assert 'cascade_output_failing{output="instruments_cache"} 0.0' in metrics
-    assert "ok state: saved as it should be" in after.text
+    assert "ok state: saved" in after.text
     assert (blocked / "detector.state").exists()
 
 
@@ -165,7 +165,7 @@ async def test_a_fault_of_a_notifier_stops_nothing_else(tmp_path: Path, monkeypa
 
         return render
 
-    monkeypatch.setattr(notifier_role, "pagerduty", broken)
+    monkeypatch.setattr(pagerduty, "renderer", broken)
     paging = NotifierSettings.model_validate({"pagerduty": {"routing_key": "K"}, "state_file": None})
     async with Arena(MOMENT) as arena:
         settings = demo_settings(arena, tmp_path, None).model_copy(update={"notifier": paging})

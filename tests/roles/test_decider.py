@@ -37,9 +37,15 @@ class Bench:
         self.subscriber: MemorySubscriber = self.bus.subscriber(MARKET_TOPICS)
         self.signals: MemorySubscriber = self.bus.subscriber([SIGNALS])
         self.decider = Decider(
-            detector or Detector(DETECTOR), self.subscriber, self.publisher, lambda: self.now_us, path, journal, 0.0,
-            pending,
-        )  # fmt: skip
+            detector or Detector(DETECTOR),
+            subscriber=self.subscriber,
+            publisher=self.publisher,
+            clock=lambda: self.now_us,
+            path=path,
+            journal=journal,
+            sync_s=0.0,
+            pending=pending,
+        )
 
     async def take(self, *events: AnyEvent) -> list[Signal]:
         """Decide on events; returns the signals that came of them."""

@@ -181,7 +181,7 @@ def test_what_was_given_up_ends_the_journal_until_the_next_state(path: Path, cap
     with caplog.at_level(logging.ERROR):
         keeper.take(EVENTS[20:30])
         keeper.take(EVENTS[30:40])
-    assert caplog.text.count("the journal misses something") == 1
+    assert caplog.text.count("the journal is incomplete") == 1
     keeper.save(crash_before="save")
     keeper.take(EVENTS[40:50])
     again = Keeper(path)
