@@ -153,7 +153,7 @@ def day_z_score(tape: Tape, side: Side, first_us: int, last_us: int) -> Floats:
     return np.where(minute >= Z_SCORE_FLOOR_USD, score, 0.0)
 
 
-def always_zero(tape: Tape, side: Side, first_us: int, last_us: int) -> Floats:
+def always_zero(_tape: Tape, _side: Side, first_us: int, last_us: int) -> Floats:
     """Return zeros: a rule that never alerts."""
     return np.zeros(len(grid(first_us, last_us, 1)))
 

@@ -139,7 +139,7 @@ def count_scores(log: SignalLog, labels: Sequence[Label], exposure: Exposure) ->
             parts = split_by_week(first_us // MINUTE_US * MINUTE_US, last_us // MINUTE_US * MINUTE_US + MINUTE_US)
             for start_us, end_us in parts:
                 week = counts.setdefault(week_of(start_us), {})
-                _count(week, log, labels, asset, start_us // MINUTE_US, end_us // MINUTE_US - 1)
+                _count(week, log, labels, asset, first=start_us // MINUTE_US, last=end_us // MINUTE_US - 1)
     return {
         week: [ScoreCount(score, *by_score[score]) for score in sorted(by_score)]
         for week, by_score in sorted(counts.items())
@@ -147,7 +147,7 @@ def count_scores(log: SignalLog, labels: Sequence[Label], exposure: Exposure) ->
 
 
 def _count(
-    counts: dict[float, list[int]], log: SignalLog, labels: Sequence[Label], asset: str, first: int, last: int
+    counts: dict[float, list[int]], log: SignalLog, labels: Sequence[Label], asset: str, *, first: int, last: int
 ) -> None:
     """Add an asset's minutes from ``first`` to ``last`` to the counts by score."""
     for side in SIDES:
