@@ -20,7 +20,7 @@ from monitor.storage.append_file import AppendFile
 log = logging.getLogger(__name__)
 
 REPORT_S: Final = 60.0
-"""How often it says how much it has."""
+"""Interval between two log lines with the number of frames, seconds."""
 
 
 def run(settings: Settings) -> int:

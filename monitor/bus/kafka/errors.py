@@ -51,12 +51,12 @@ def missing(topic: str) -> BusError:
     return BusError(f"Kafka topic {topic} does not exist; create it: cascade-monitor topics create")
 
 
-def wrong_partitions(topic: str, have: int, want: int) -> BusError:
+def wrong_partitions(topic: str, have: int, required: int) -> BusError:
     """Return the error of a topic whose partition count differs from the configured one."""
     return BusError(
-        f"Kafka topic {topic} has {have} partitions and the configuration requires {want}; its keys would move: "
-        f"move its records to a topic made with {want} by `cascade-monitor topics create`, or, if every producer and "
-        f"consumer agrees on {have}, set partitions: {have}"
+        f"Kafka topic {topic} has {have} partitions and the configuration requires {required}; its keys would move: "
+        f"move its records to a topic made with {required} by `cascade-monitor topics create`, or, if every producer "
+        f"and consumer agrees on {have}, set partitions: {have}"
     )
 
 

@@ -74,7 +74,7 @@ class LastBeats:
                 log.warning("%s; what a restart missed is known once it can be read", why)
                 await asyncio.sleep(RETRY_S)
             else:
-                log.error("%s; until then no gap is stated for a restart", why)  # noqa: TRY400  # said in words
+                log.error("%s; until then no gap is stated for a restart", why)  # noqa: TRY400  # the reason is in the line
                 self._refused = True
         else:
             self._began_s = began_s

@@ -171,7 +171,7 @@ def _shape_differences(name: str, topic: TopicFound, partitions: int, replicatio
     return differences
 
 
-def _configuration_differences(name: str, have: Mapping[str, str], want: Mapping[str, str]) -> list[Difference]:
+def _configuration_differences(name: str, have: Mapping[str, str], required: Mapping[str, str]) -> list[Difference]:
     return [
         Difference(
             name,
@@ -180,7 +180,7 @@ def _configuration_differences(name: str, have: Mapping[str, str], want: Mapping
             value,
             f"kafka-configs --alter --entity-type topics --entity-name {name} --add-config {key}={value}",
         )
-        for key, value in want.items()
+        for key, value in required.items()
         if have.get(key) != value
     ]
 
