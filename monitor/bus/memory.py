@@ -96,7 +96,7 @@ class MemoryBus:
 
     def stats(self) -> BusStats:
         """Return the counts of the bus and the length of the slowest subscriber's queue."""
-        return BusStats(self.published, self.waiting, self.high_water, self.drains_blocked, 0)
+        return BusStats(self.published, self.waiting, self.high_water, self.drains_blocked)
 
 
 class MemoryPublisher:
@@ -171,4 +171,4 @@ class MemorySubscriber:
 
     def stats(self) -> BusStats:
         """Return the counts of the bus and the length of this subscriber's queue."""
-        return BusStats(self._bus.published, self.waiting, self._bus.high_water, self._bus.drains_blocked, 0)
+        return BusStats(self._bus.published, self.waiting, self._bus.high_water, self._bus.drains_blocked)

@@ -45,7 +45,6 @@ class BusStats(NamedTuple):
     waiting: int
     high_water: int
     drains_blocked: int
-    lost: int
 
 
 class Publisher(Protocol):

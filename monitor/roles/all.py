@@ -160,6 +160,7 @@ class _Parts(NamedTuple):
             decision_latency=self.decider.latency,
             fleets=self.at_work.fleets(),
             lag={Partition("memory", 0): self.bus.waiting},
+            bus=self.bus.stats(),
             instruments_age_s=self.at_work.instruments_age_s(self.clock()),
             notifiers=[notifier.stats() for notifier in self.notifiers],
             state_saved_us=self.decider.saved_us,

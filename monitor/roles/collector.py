@@ -150,6 +150,7 @@ def _snapshot(at_work: Collecting, publisher: KafkaPublisher, clock: Callable[[]
     return Snapshot(
         fleets=at_work.fleets(),
         lag={Partition("kafka", 0): publisher.stats().waiting},
+        bus=publisher.stats(),
         instruments_age_s=at_work.instruments_age_s(clock()),
         instruments_failures=at_work.store.failures,
         outputs=at_work.outputs(),

@@ -70,4 +70,6 @@ def _snapshot(member: Member) -> Snapshot:
         records_unreadable=member.unreadable.count,
         records_lost=untouched | subscriber.lost,
         offset_resets=untouched | subscriber.resets,
+        commits=member.counters.commits,
+        shards_lost=member.counters.lost,
     )

@@ -105,6 +105,15 @@ async def _watch(settings: Settings) -> None:
         await asyncio.Event().wait()
 
 
+def _largest(lags: Iterable[Mapping[Partition, int]]) -> dict[Partition, int]:
+    """Return the lag of the channel that is furthest behind, by partition."""
+    largest: dict[Partition, int] = {}
+    for each in lags:
+        for partition, lag in each.items():
+            largest[partition] = max(lag, largest.get(partition, 0))
+    return largest
+
+
 def _added(partitions: Iterable[Partition], counts: Iterable[Mapping[Partition, int]]) -> dict[Partition, int]:
     """Sums by partition, 0 for those that no count has."""
     sums = dict.fromkeys(partitions, 0)
@@ -146,8 +155,10 @@ async def _page(members: Sequence[GroupNotifier]) -> None:
 
 
 def _snapshot(members: Sequence[GroupNotifier]) -> Snapshot:
-    lag = members[0].lags()
+    lags = {member.notifier.stats().channel: member.lags() for member in members}
+    lag = _largest(lags.values())
     return Snapshot(
+        channel_lags=lags,
         lag=lag,
         notifiers=[member.notifier.stats() for member in members],
         records_unreadable=sum(member.unreadable.count for member in members),

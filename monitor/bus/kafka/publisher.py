@@ -188,7 +188,7 @@ class KafkaPublisher:
 
     def stats(self) -> BusStats:
         """Records not yet confirmed; a record for every partition counts once for each."""
-        return BusStats(self.published, self._outbox.waiting, self.high_water, self.drains_blocked, 0)
+        return BusStats(self.published, self._outbox.waiting, self.high_water, self.drains_blocked)
 
     def _check(self) -> None:
         if self._failure is not None:

@@ -318,7 +318,7 @@ class KafkaSubscriber(ConsumerRebalanceListener):
 
     def stats(self) -> BusStats:
         """``published`` is what was handed out, ``waiting`` the lag over all partitions."""
-        return BusStats(self.received, sum(self.lags().values()), 0, 0, 0)
+        return BusStats(self.received, sum(self.lags().values()), 0, 0)
 
     async def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
         """Run the hook and keep its error for the poll: aiokafka logs what a listener raises and goes on.

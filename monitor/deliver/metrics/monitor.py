@@ -13,7 +13,7 @@ from typing import Final, NamedTuple, get_args
 from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
 
 from monitor import __version__
-from monitor.bus.ports import Partition
+from monitor.bus.ports import BusStats, Partition
 from monitor.collect.fleet_stats import FleetStats
 from monitor.collect.stats import SessionStats, total
 from monitor.deliver.metrics.context import context_rows
@@ -29,6 +29,7 @@ from monitor.deliver.metrics.exposition import Family, Rows, Text, counter, gaug
 from monitor.deliver.metrics.feeds import outlet_metrics, rest_metrics, traffic_metrics, watch_metrics
 from monitor.deliver.metrics.outputs import output_metrics
 from monitor.deliver.metrics.paging import page_metrics
+from monitor.deliver.metrics.transport import bus_metrics, channel_lag_metrics, shard_metrics
 from monitor.deliver.paging.notifier import NotifierStats
 from monitor.detect.plausibility import Excess
 from monitor.detect.view import AssetView, DetectorView
@@ -64,6 +65,10 @@ class Snapshot(NamedTuple):
         records_unreadable: records of Kafka that could not be decoded; None in a role that reads none.
         records_lost: records of Kafka that were removed before they were read, by partition.
         offset_resets: how often a partition's offsets began anew.
+        bus: what the process publishes; None in a role that publishes no market events.
+        commits: transactions of the detector on Kafka; None in a role without shards.
+        shards_lost: shards whose state was discarded because another process owns them; None as for ``commits``.
+        channel_lags: signals still to be read by each notifier channel, by partition.
     """
 
     detector: DetectorView | None = None
@@ -80,6 +85,10 @@ class Snapshot(NamedTuple):
     records_unreadable: int | None = None
     records_lost: Mapping[Partition, int] = {}
     offset_resets: Mapping[Partition, int] = {}
+    bus: BusStats | None = None
+    commits: int | None = None
+    shards_lost: int | None = None
+    channel_lags: Mapping[str, Mapping[Partition, int]] = {}
 
 
 class MonitorMetrics:
@@ -153,6 +162,9 @@ class MonitorMetrics:
         yield from outlet_metrics(snapshot.fleets)
         yield from output_metrics(snapshot.outputs)
         yield from page_metrics(snapshot.notifiers)
+        yield from bus_metrics(snapshot.bus)
+        yield from shard_metrics(snapshot.commits, snapshot.shards_lost)
+        yield from channel_lag_metrics(snapshot.channel_lags)
         if snapshot.state_saved_us:
             yield gauge(
                 "state_saved_timestamp_seconds",

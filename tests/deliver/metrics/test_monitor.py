@@ -11,7 +11,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from monitor import __version__
-from monitor.bus.ports import Partition
+from monitor.bus.ports import BusStats, Partition
 from monitor.collect.fleet_stats import FleetStats
 from monitor.collect.stats import AGE_BOUNDS_US, SessionStats, total
 from monitor.deliver.http import HttpServer, routes
@@ -239,6 +239,10 @@ FULL = Snapshot(
     fleets=[fleet(), fleet("okx")],
     lag={Partition("market.trades.v1", 0): 1},
     instruments_age_s={"okx": 1.0},
+    bus=BusStats(5, 1, 100, 2),
+    commits=3,
+    shards_lost=1,
+    channel_lags={"pagerduty": {Partition("signals.v1", 0): 1}},
     notifiers=[
         NotifierStats(
             "pagerduty",

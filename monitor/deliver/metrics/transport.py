@@ -1,0 +1,57 @@
+"""Metrics of the bus: published records, blocked writers, transactions, and the lag of each notifier channel."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from monitor.bus.ports import BusStats, Partition
+from monitor.deliver.metrics.exposition import Family, counter, gauge
+
+
+def bus_metrics(bus: BusStats | None) -> Iterator[Family]:
+    """Yield what the process publishes; nothing in a role that publishes nothing."""
+    if bus is None:
+        return
+    yield counter("bus_records_published", "Records handed to the bus.", (), [((), bus.published)])
+    yield gauge("bus_records_waiting", "Records on the bus that are not delivered yet.", (), [((), bus.waiting)])
+    yield gauge(
+        "bus_high_water_records",
+        "Number of waiting records from which the bus is full and its writers wait.",
+        (),
+        [((), bus.high_water)],
+    )
+    yield counter(
+        "bus_drains_blocked",
+        "Waits of a writer for room because the bus was full.",
+        (),
+        [((), bus.drains_blocked)],
+    )
+
+
+def shard_metrics(commits: int | None, lost: int | None) -> Iterator[Family]:
+    """Yield the detector's transactions on Kafka and its lost shards; nothing in a role without shards."""
+    if commits is not None:
+        yield counter("transactions_committed", "Transactions committed to Kafka.", (), [((), commits)])
+    if lost is not None:
+        yield counter(
+            "shards_lost",
+            "Shards whose state was discarded because another process became their owner.",
+            (),
+            [((), lost)],
+        )
+
+
+def channel_lag_metrics(lags: Mapping[str, Mapping[Partition, int]]) -> Iterator[Family]:
+    """Yield how far each notifier channel is behind; nothing in a role without consumer groups of channels."""
+    if not lags:
+        return
+    yield gauge(
+        "notifier_lag_records",
+        "Signals that the channel's notifier has not read yet, by topic and partition.",
+        ("channel", "topic", "partition"),
+        [
+            ((channel, at.topic, str(at.partition)), count)
+            for channel, by_partition in lags.items()
+            for at, count in by_partition.items()
+        ],
+    )
