@@ -1,8 +1,10 @@
-"""How what is normal goes through the day and the week."""
+"""Learns the seasonality of a baseline: how the normal level varies with the hour of the day and the weekend."""
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
+
+import msgspec
 
 PROFILE: Final = (
     1.06, 1.09, 1.00, 0.88, 0.79, 0.75, 0.78, 0.85, 0.88, 0.87, 0.84, 0.89,
@@ -12,23 +14,39 @@ PROFILE: Final = (
 days of 2023 and 2025, each hour averaged with its neighbours; highest when New York opens, lowest in Asia's
 afternoon."""
 WEEKEND: Final = 0.79
-"""A weekend's over a weekday's, from the same days (0.74 on BTC to 0.82 on XRP)."""
+"""Volatility of a weekend day over that of a weekday, from the same days (0.74 on BTC to 0.82 on XRP)."""
 HALF_LIFE_DAYS: Final = 28
-"""Days after which an hour's experience counts half."""
+"""Half-life, in days, of an hour's observations."""
 _HOURS, _DAYS = 24, 7
 _THURSDAY: Final = 3
 """Weekday of 1970-01-01, Monday being 0."""
 
 
+class ShapeState(msgspec.Struct, array_like=True):
+    """Everything that :class:`Shape` remembers.
+
+    Attributes:
+        counts: weight of the observations of each hour, then of weekdays and of weekends.
+        means: their means, in the same order.
+        hour: the hour, numbered since the epoch, that the factors are of.
+        factors: the factors, in the same order.
+    """
+
+    counts: list[float]
+    means: list[float]
+    hour: int
+    factors: list[float]
+
+
 class Shape:
-    """Hourly factors around one and a weekend's, shrunk to the market's profile until enough was seen.
+    """Estimates factors around one for each hour and the weekend, shrunk to the market's profile while data are few.
 
     Unit: dimensionless. Typical: on weekdays 0.8 at 05 UTC and 1.36 at 14 UTC, four fifths of it on weekends.
 
     Args:
-        power: what is normal goes like volatility to this power: 1 for liquidated USD, 2 for a squared return.
-        shrink: an hour's own mean counts n / (n + shrink) after n observations.
-        per_day: observations that an hour of a day gives.
+        power: the baseline varies as volatility to this power: 1 for liquidated USD, 2 for a squared return.
+        shrink: an hour's own mean has the weight n / (n + shrink) after n observations.
+        per_day: number of observations that one hour of one day gives.
 
     Example:
         >>> shape = Shape(power=1, shrink=200, per_day=60)
@@ -49,16 +67,16 @@ class Shape:
         self._prior = [factor**power for factor in PROFILE] + [1.0, WEEKEND**power]
         self._counts = [0.0] * (_HOURS + 2)  # of each hour, then of weekdays and of weekends
         self._means = [0.0] * (_HOURS + 2)
-        self._hour = 0  # the last one asked for or learned from
+        self._hour = 0  # the last one read or learned
         self._factors = self._shaped()  # as of that hour's beginning
 
     def factor(self, hour: int) -> float:
-        """The factor of an hour, numbered since the epoch; it stays the same within the hour."""
+        """Return the factor of an hour, numbered since the epoch; it is constant within the hour."""
         self._enter(hour)
         return self._factors[hour % _HOURS] * self._factors[_HOURS + _is_weekend(hour)]
 
     def learn(self, hour: int, ratio: float, times: int = 1) -> None:
-        """Take what an hour's observations came to, over the level without any shape."""
+        """Learn the ratio of an hour's observations to the level without seasonality."""
         self._enter(hour)
         at, of_day = hour % _HOURS, _HOURS + _is_weekend(hour)
         for index, seen in ((at, ratio / self._factors[of_day]), (of_day, ratio / self._factors[at])):
@@ -80,13 +98,14 @@ class Shape:
         days = (5 * shrunk[_HOURS] + 2 * shrunk[_HOURS + 1]) / _DAYS
         return [factor / hours for factor in shrunk[:_HOURS]] + [factor / days for factor in shrunk[_HOURS:]]
 
-    def state(self) -> list[object]:
-        """What a snapshot keeps."""
-        return [self._counts, self._means, self._hour, self._factors]
+    def state(self) -> ShapeState:
+        """Return what a snapshot stores."""
+        return ShapeState(counts=self._counts, means=self._means, hour=self._hour, factors=self._factors)
 
-    def load(self, state: list[Any]) -> None:
-        """Become what :meth:`state` described."""
-        self._counts, self._means, self._hour, self._factors = state
+    def load(self, state: object) -> None:
+        """Restore a decoded :class:`ShapeState`."""
+        kept = msgspec.convert(state, ShapeState)
+        self._counts, self._means, self._hour, self._factors = kept.counts, kept.means, kept.hour, kept.factors
 
 
 def _is_weekend(hour: int) -> bool:

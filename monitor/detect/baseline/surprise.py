@@ -1,28 +1,29 @@
-"""How surprising a value is, in decades: 3 is once in a thousand minutes, 6 once in a million.
+"""Measures how surprising a value is, in decades: 3 is once in a thousand minutes, 6 once in a million.
 
-A z-score assumes a bell curve that neither returns nor liquidations have. This counts instead: a histogram on a
-logarithmic scale of what a quiet minute looked like, mixed with a Pareto tail that speaks where nothing was seen yet.
+A z-score assumes a normal distribution, which neither returns nor liquidations have. The estimator here is a histogram
+of quiet minutes on a logarithmic scale, mixed with a Pareto tail that decides where nothing was observed yet.
 """
 
 from __future__ import annotations
 
 import math
-from typing import Any, Final
+from typing import Final
 
+import msgspec
 import numpy as np
 
 LOWEST: Final = 1e-2
-"""Values below this are all the same: nothing happened."""
+"""Values below this count as zero."""
 RATIO: Final = 1.2
-"""Width of a bin: a surprise is right to log10(1.2) tail exponents, about 0.2 decades."""
+"""Ratio of a bin's edges: a surprise is exact to log10(1.2) tail exponents, about 0.2 decades."""
 BINS: Final = 96
-"""LOWEST * RATIO ** BINS is 4e5: beyond any ratio seen so far (226 on 2025-10-10)."""
+"""Number of bins. LOWEST * RATIO ** BINS is 4e5, beyond any ratio observed so far (226 on 2025-10-10)."""
 HIGHEST: Final = 1e30
-"""Values above this are all the same: the prior's tail beyond is no number any more."""
+"""Values above this count as this: the prior's tail beyond it underflows."""
 HALF_LIFE: Final = 30 * 24 * 60
-"""Observations (minutes) after which one counts half: thirty days."""
+"""Half-life of an observation, in observations (minutes): thirty days."""
 PRIOR_WEIGHT: Final = 1440.0
-"""How many observations the prior is worth: a day."""
+"""Weight of the prior, in observations (minutes): a day."""
 MOST_TIMES: Final = 500 * HALF_LIFE
 """Observations at once after which nothing of those before is left: more (40 years) would leave a float's range."""
 _GROWTH: Final = 2.0 ** (1.0 / HALF_LIFE)
@@ -30,18 +31,34 @@ _FADE: Final = 2.0 ** (-1.0 / HALF_LIFE)
 _LOG_RATIO: Final = math.log(RATIO)
 
 
+class SurpriseState(msgspec.Struct, array_like=True):
+    """Everything that :class:`Surprise` remembers.
+
+    Attributes:
+        bins: numbers of the bins that are not empty.
+        counts: their weights.
+        total: weight of all observations, also of those below the lowest bin.
+        unit: weight of the next observation.
+    """
+
+    bins: list[int]
+    counts: list[float]
+    total: float
+    unit: float
+
+
 class Surprise:
-    """``u(x) = -log10 P(X >= x)`` under what was observed and a Pareto prior.
+    """Estimates ``u(x) = -log10 P(X >= x)`` from the observations and a Pareto prior.
 
     The prior is ``P(X >= x) = min(1, (x / scale) ** -tail)``. Each :meth:`observe` is one quiet minute.
 
     Args:
         scale: where the prior's tail begins, in the unit of the value.
         tail: the prior's exponent; a larger one makes the same value more surprising.
-        weight: how many observations (minutes) the prior is worth ...
-        least: ... and at least this share of all that was observed, so that the same value stays as surprising in the
-            second month as in the first week: quiet minutes hold none of what became an episode, and their tail is too
-            thin to be believed alone.
+        weight: weight of the prior, in observations (minutes).
+        least: minimum weight of the prior as a share of all observations, so that the same value stays as surprising in
+            the second month as in the first week: quiet minutes exclude what became an episode, so their tail alone is
+            too thin.
 
     Example:
         >>> drop = Surprise(scale=1.0, tail=3.5)
@@ -66,7 +83,7 @@ class Surprise:
         self._tails: list[float] | None = None
 
     def observe(self, value: float, times: int = 1) -> None:
-        """Learn that ``value`` is what ``times`` quiet minutes looked like."""
+        """Learn ``value`` as the observation of ``times`` quiet minutes."""
         times = min(times, MOST_TIMES)
         self._unit *= _GROWTH**times
         weight = self._unit * (1.0 - _FADE**times) / (1.0 - _FADE)  # one unit each, the earlier ones faded
@@ -80,7 +97,7 @@ class Surprise:
             self._unit = 1.0
 
     def of(self, value: float) -> float:
-        """The surprise of ``value`` in decades, 0 or more."""
+        """Return the surprise of ``value`` in decades, 0 or more."""
         if value <= LOWEST:
             return 0.0
         value = min(value, HIGHEST)
@@ -96,14 +113,15 @@ class Surprise:
     def _bin(value: float) -> int:
         return min(BINS - 1, int(math.log(min(value, HIGHEST) / LOWEST) / _LOG_RATIO))
 
-    def state(self) -> list[object]:
-        """What a snapshot keeps."""
+    def state(self) -> SurpriseState:
+        """Return what a snapshot stores."""
         bins = np.flatnonzero(self._counts)
-        return [bins.tolist(), self._counts[bins].tolist(), self._total, self._unit]
+        return SurpriseState(bins=bins.tolist(), counts=self._counts[bins].tolist(), total=self._total, unit=self._unit)
 
-    def load(self, state: list[Any]) -> None:
-        """Become what :meth:`state` described."""
-        bins, counts, self._total, self._unit = state
+    def load(self, state: object) -> None:
+        """Restore a decoded :class:`SurpriseState`."""
+        kept = msgspec.convert(state, SurpriseState)
         self._counts[:] = 0.0
-        self._counts[bins] = counts
+        self._counts[kept.bins] = kept.counts
+        self._total, self._unit = kept.total, kept.unit
         self._tails = None

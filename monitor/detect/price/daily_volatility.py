@@ -1,6 +1,6 @@
-"""The usual volatility of a day: the median of the last thirty days' realised ones.
+"""Estimates the usual volatility of a day as the median of the last thirty days' realised volatilities.
 
-A mean is moved for weeks by one crash, and the next fall looks small beside it; a median hardly notices.
+One crash moves a mean for weeks, and the next fall then looks small beside it; a median hardly changes.
 """
 
 from __future__ import annotations
@@ -8,28 +8,50 @@ from __future__ import annotations
 import math
 from collections import deque
 from statistics import median
-from typing import Any, Final
+from typing import Final
+
+import msgspec
 
 DAY_S: Final = 86_400
 DAYS: Final = 30
-"""Days that the median is of."""
+"""Number of days whose realised volatility the median takes."""
 STEP_S: Final = 300
 STEPS: Final = DAY_S // STEP_S
-"""Returns over five minutes in a whole day ..."""
+"""Number of five-minute returns in a whole day."""
 LEAST_STEPS: Final = STEPS // 2
-"""... and how many of these must have been seen for it to count."""
+"""Minimum number of these returns that a day needs to count in the median."""
 LOWEST_VOLATILITY: Final = 0.004
-"""Of a day. Pegged coins move less; a basis point must not look like a crash."""
+"""Lower bound of a day's volatility, a ratio: pegged coins move less, and a basis point must not look like a crash."""
+
+
+class UsualVolatilityState(msgspec.Struct, array_like=True):
+    """Everything that :class:`UsualVolatility` remembers.
+
+    Attributes:
+        value: the estimate.
+        anchor: number of the current five minutes and their first price; None before the first price.
+        days: number and realised volatility of each day in the median.
+        day: number of the current day.
+        squares: sum of the current day's squared returns.
+        count: number of five-minute steps in that sum.
+    """
+
+    value: float
+    anchor: tuple[int, float] | None
+    days: list[tuple[int, float]]
+    day: int
+    squares: float
+    count: int
 
 
 class UsualVolatility:
-    """Standard deviation of a day's return as most days have it, a ratio (BTC 0.024, SOL 0.034, WIF 0.055).
+    """Estimates the standard deviation of a usual day's return, a ratio (BTC 0.024, SOL 0.034, WIF 0.055).
 
-    Returns go from the first price of a clock's five minutes to that of the next: in a recording of candles these are
-    closes. Between a low and a high of its candles the same day looks half as wild again.
+    A return goes from the first price of five minutes of the clock to that of the next five: in a recording of candles
+    these are closes. Measured between lows and highs of the candles, the same day has half as much volatility again.
 
     Args:
-        assumed: before any day was seen; it counts as one more day until there are thirty.
+        assumed: the volatility before any day was measured; it counts as one more day until there are thirty.
 
     Example:
         >>> usual = UsualVolatility(0.03)
@@ -45,7 +67,7 @@ class UsualVolatility:
         self.value = assumed
         self._assumed = assumed
         self._anchor: tuple[int, float] | None = None  # number of the five minutes, and their first price
-        self._days: deque[tuple[int, float]] = deque()  # number of the day, what it realised
+        self._days: deque[tuple[int, float]] = deque()  # number of the day, its realised volatility
         self._day = 0
         self._sum = 0.0  # squared returns of the current day
         self._count = 0
@@ -68,7 +90,7 @@ class UsualVolatility:
         self._anchor = (step, price)
 
     def _begin_day(self, day: int) -> None:
-        """Take the day that ended, and forget those that are too old: a recording may go on years later."""
+        """Add the day that ended and drop days that are too old: a recording may continue years later."""
         days = self._days
         if self._count >= LEAST_STEPS and self._sum:
             days.append((self._day, math.sqrt(self._sum / self._count * STEPS)))
@@ -78,12 +100,19 @@ class UsualVolatility:
         self.value = max(LOWEST_VOLATILITY, median([*(volatility for _, volatility in days), *assumed]))
         self._day, self._sum, self._count = day, 0.0, 0
 
-    def state(self) -> list[object]:
-        """What a snapshot keeps."""
-        return [self.value, self._anchor, list(self._days), self._day, self._sum, self._count]
+    def state(self) -> UsualVolatilityState:
+        """Return what a snapshot stores."""
+        return UsualVolatilityState(
+            value=self.value,
+            anchor=self._anchor,
+            days=list(self._days),
+            day=self._day,
+            squares=self._sum,
+            count=self._count,
+        )
 
-    def load(self, state: list[Any]) -> None:
-        """Become what :meth:`state` described."""
-        self.value, anchor, days, self._day, self._sum, self._count = state
-        self._anchor = (anchor[0], anchor[1]) if anchor else None
-        self._days = deque((at, volatility) for at, volatility in days)
+    def load(self, state: object) -> None:
+        """Restore a decoded :class:`UsualVolatilityState`."""
+        kept = msgspec.convert(state, UsualVolatilityState)
+        self.value, self._anchor, self._days = kept.value, kept.anchor, deque(kept.days)
+        self._day, self._sum, self._count = kept.day, kept.squares, kept.count

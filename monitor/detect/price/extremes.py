@@ -1,13 +1,21 @@
-"""Rolling maximum and minimum over event time."""
+"""Keeps the rolling maximum and minimum over event time."""
 
 from __future__ import annotations
 
 from collections import deque
-from typing import Any
+
+import msgspec
+
+
+class ExtremesState(msgspec.Struct, array_like=True):
+    """Everything that :class:`Extremes` remembers: both queues of seconds and values, oldest first."""
+
+    highs: list[tuple[int, float]]
+    lows: list[tuple[int, float]]
 
 
 class Extremes:
-    """Highest and lowest of the values pushed within the last ``length_s`` seconds, both ends included.
+    """Tracks the highest and the lowest value of the last ``length_s`` seconds, both ends included.
 
     Two monotonic queues: O(1) amortised a push, and no more is kept than can still become an extreme.
 
@@ -49,19 +57,19 @@ class Extremes:
 
     @property
     def high(self) -> float:
-        """The highest value in the window. Raises ``IndexError`` before the first push."""
+        """Return the highest value in the window. Raises ``IndexError`` before the first push."""
         return self._highs[0][1]
 
     @property
     def low(self) -> float:
-        """The lowest value in the window. Raises ``IndexError`` before the first push."""
+        """Return the lowest value in the window. Raises ``IndexError`` before the first push."""
         return self._lows[0][1]
 
-    def state(self) -> list[object]:
-        """What a snapshot keeps."""
-        return [list(self._highs), list(self._lows)]
+    def state(self) -> ExtremesState:
+        """Return what a snapshot stores."""
+        return ExtremesState(highs=list(self._highs), lows=list(self._lows))
 
-    def load(self, state: list[Any]) -> None:
-        """Become what :meth:`state` described."""
-        self._highs = deque((second, value) for second, value in state[0])
-        self._lows = deque((second, value) for second, value in state[1])
+    def load(self, state: object) -> None:
+        """Restore a decoded :class:`ExtremesState`."""
+        kept = msgspec.convert(state, ExtremesState)
+        self._highs, self._lows = deque(kept.highs), deque(kept.lows)

@@ -1,4 +1,4 @@
-"""One asset's price over all venues: its moves against the liquidated side, and what moves are normal for it."""
+"""Follows one asset's price over all venues: its moves against the liquidated side, and their baseline."""
 
 from __future__ import annotations
 
@@ -6,40 +6,42 @@ import math
 from collections import deque
 from collections.abc import Collection, Iterable, Sequence
 from statistics import median
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
-from monitor.detect.baseline.seasonality import Shape
-from monitor.detect.baseline.surprise import Surprise
+import msgspec
+
+from monitor.detect.baseline.seasonality import Shape, ShapeState
+from monitor.detect.baseline.surprise import Surprise, SurpriseState
 from monitor.detect.flow.windows import WINDOWS
-from monitor.detect.price.daily_volatility import LOWEST_VOLATILITY, UsualVolatility
-from monitor.detect.price.extremes import Extremes
+from monitor.detect.price.daily_volatility import LOWEST_VOLATILITY, UsualVolatility, UsualVolatilityState
+from monitor.detect.price.extremes import Extremes, ExtremesState
 from monitor.model.events import SIDES, Side
 
 HOUR_S: Final = 3_600
 DAY_S: Final = 86_400
 FRESH_S: Final = 600
-"""A venue's mark counts in the median for this long, seconds; recordings of five-minute candles still do."""
+"""Seconds for which a venue's mark counts in the median: long enough for recordings of five-minute candles."""
 REFERENCE: Final = "1h"
-"""An episode's move is measured from the best price of this window before it."""
+"""Window before an episode from whose best price its move is measured."""
 STEP_S: Final = 10
-"""Realised volatility is made of returns over this many seconds ..."""
+"""Length, in seconds, of the returns that realised volatility is made of."""
 STEPS: Final = 30
-"""... and this many of them: five minutes."""
+"""Number of returns that realised volatility is made of: five minutes."""
 RETURN_S: Final = 300
-"""The normal volatility is learned from returns over this many seconds."""
+"""Length, in seconds, of the returns that the baseline volatility is learned from."""
 PRIOR_RETURNS: Final = 144
-"""The assumed volatility weighs as much as this many measured returns: half a day."""
+"""Weight of the assumed volatility, in measured returns: half a day."""
 VOLATILITY_HALF_LIFE: Final = 10 * DAY_S // RETURN_S
-"""Returns after which one counts half: ten days, the mean age of thirty. A denominator of a day or an hour makes the
-worst day look normal."""
+"""Half-life of a return in the baseline, in returns: ten days, the mean age of thirty. A baseline of a day or an hour
+would make the worst day look normal."""
 SHAPE_SHRINK: Final = 200
-"""Returns of an hour of the day (17 days) after which its own volatility counts as much as the market's profile."""
+"""Number of returns of an hour of the day (17 days) whose mean has the same weight as the market's profile."""
 SHAPED: Final = 14_400
-"""Windows up to this many seconds have the volatility of their hour; longer ones average over the day."""
+"""Longest window, in seconds, that is scaled by the volatility of its hour; longer ones average over the day."""
 LOWEST_VARIANCE: Final = 1e-30
-"""Lowest normal squared return: a price that stands still for years has none, and ratios to it stay finite."""
+"""Lower bound of the baseline variance, so that ratios stay finite for a price that stands still for years."""
 WINSOR: Final = 25.0
-"""No squared return counts for more than this many normal ones (5 sigma)."""
+"""Most that one squared return may count, in normal ones (5 sigma)."""
 
 MOVE_SCALE: Final = 1.0
 MOVE_TAIL: Final = 4.5
@@ -48,7 +50,7 @@ MOVE_WEIGHT: Final = 5_760.0
 BTC's tail is 3.6 (December 2025 to June 2026: an hour's move 99 % below 3.4, 99.9 % below 6.5), and what is quiet
 excludes those that became an episode."""
 MOVE_LEAST: Final = 0.5
-"""The prior never weighs less than this share of what was seen. Without, a move of four fifths the size was as
+"""Minimum weight of the prior as a share of the observations. Without it, a move of four fifths the size was as
 surprising after two weeks as the whole of it in the first days, and false alarms were six times as many."""
 
 
@@ -64,27 +66,99 @@ class Move(NamedTuple):
 STILL: Final = Move("5m", 0.0, 0.0, 0.0)
 
 
-class Price:
-    """Marks of one asset, folded once a second into their median over venues.
+class PriceState(msgspec.Struct):
+    """Everything that :class:`Price` remembers.
 
-    All moves are ratios (0.05 is 5 %). ``sigma`` is the standard deviation of a day's return in quiet times. What is
-    normal is learned late and not at all from the hour before an episode: a fall that ends in one was no quiet time.
+    Attributes:
+        late_moves: second and deviations, by window and side, of the quiet minutes not learned yet.
+        late_returns: second and squared return of the returns not learned yet.
+        names: the judged windows that the late moves are of.
+        judged: the most surprising move by side.
+        shape: seasonality of the variance.
+        hour: number of the hour that the standard deviations are of.
+        last: the price; None before the first.
+        second: the second of its last change.
+        variance: baseline of the squared five-minute return.
+        sigma: baseline standard deviation of a day's return.
+        marks: price and second by venue.
+        dirty: true if a mark came since the last closed second.
+        moves: extremes by window.
+        surprise: distribution of moves by window.
+        at: the last closed second.
+        fades: the last second in which all judged windows show their move.
+        step: number of the current ten-second step and the price at its beginning.
+        steps: number and squared return of the earlier steps.
+        anchor: second and price that the next five-minute return starts at.
+        returns: number of returns learned.
+        usual: volatility of the usual day.
+    """
+
+    late_moves: list[tuple[int, list[float]]]
+    late_returns: list[tuple[int, float]]
+    names: tuple[str, ...]
+    judged: dict[Side, Move]
+    shape: ShapeState
+    hour: int
+    last: float | None
+    second: int
+    variance: float
+    sigma: float
+    marks: dict[str, tuple[float, int]]
+    dirty: bool
+    moves: dict[str, ExtremesState]
+    surprise: dict[str, SurpriseState]
+    at: int
+    fades: int | None
+    step: tuple[int, float] | None
+    steps: list[tuple[int, float]]
+    anchor: tuple[int, float] | None
+    returns: int
+    usual: UsualVolatilityState
+
+
+class Price:
+    """Folds the marks of one asset once a second into their median over venues, and learns which moves are normal.
+
+    All moves are ratios (0.05 is 5 %). ``sigma`` is the standard deviation of a day's return in quiet times. The
+    baseline is learned with a lag and never from the hour before an episode: a fall that ends in one was no quiet time.
     ``usual`` is the volatility of the usual day, quiet or not. A window shorter than the time since the last price
-    shows no move: what does not come every few seconds cannot tell how fast it went.
+    shows no move: sparse prices do not show how fast a move was.
 
     Args:
         daily_volatility: assumed until it is measured.
         move_windows: names of the judged windows.
         stress_window: the one of them that :attr:`Move.fast_surprise` is of.
-        followed: names of windows of which the move is asked for as well.
-        lag_s: how late returns and moves are learned, seconds.
+        followed: names of further windows whose move :meth:`move` returns.
+        lag_s: seconds by which learning lags behind.
     """
 
     __slots__ = (
-        "_anchor", "_at", "_dirty", "_fades", "_hour", "_lag_s", "_late_moves", "_late_returns", "_marks",
-        "_move_surprise", "_moves", "_ratio", "_returns", "_step", "_steps", "_stress", "_units", "judged", "last",
-        "second", "shape", "sigma", "usual", "variance", "windows",
-    )  # fmt: skip
+        "_anchor",
+        "_at",
+        "_dirty",
+        "_fades",
+        "_hour",
+        "_lag_s",
+        "_late_moves",
+        "_late_returns",
+        "_marks",
+        "_move_surprise",
+        "_moves",
+        "_ratio",
+        "_returns",
+        "_step",
+        "_steps",
+        "_stress",
+        "_units",
+        "judged",
+        "last",
+        "second",
+        "shape",
+        "sigma",
+        "usual",
+        "variance",
+        "windows",
+    )
 
     def __init__(
         self,
@@ -130,7 +204,7 @@ class Price:
 
     @property
     def venues(self) -> Collection[str]:
-        """Where it has a price."""
+        """Return the venues that ever reported a price."""
         return self._marks.keys()
 
     def close(self, second: int, learn: bool) -> None:
@@ -160,7 +234,7 @@ class Price:
         self._judge()
 
     def _measure(self) -> None:
-        """Take the standard deviations of the current hour."""
+        """Compute the standard deviations of the current hour."""
         self._ratio = None
         of_hour = math.sqrt(self.shape.factor(self._hour))
         self._units = {
@@ -225,7 +299,7 @@ class Price:
         self._measure()
 
     def move(self, window: str, side: Side) -> float:
-        """How far the price stands below the window's high (``long``) or above its low (``short``), as a ratio."""
+        """Return how far the price is below the window's high (``long``) or above its low (``short``), a ratio."""
         extremes = self._moves[window]
         if self.last is None or self._at - self.second > extremes.length_s:
             return 0.0
@@ -234,20 +308,20 @@ class Price:
         return max(0.0, self.last / extremes.low - 1.0)
 
     def reference(self, side: Side) -> float:
-        """The last hour's high for longs, its low for shorts: where a move against that side began."""
+        """Return the last hour's high for longs, its low for shorts: where a move against that side began."""
         extremes = self._moves[REFERENCE]
         return extremes.high if side == "long" else extremes.low
 
     def deviations(self, window: str, side: Side) -> float:
-        """The move in standard deviations of the window's return."""
+        """Return the move in standard deviations of the window's return."""
         return self.move(window, side) / self._units[window]
 
     def normal_move(self, window: str) -> float:
-        """One standard deviation of the window's return at this time: the baseline that evidence is held against."""
+        """Return one standard deviation of the window's return at this time of the day: the baseline of its move."""
         return self._units[window]
 
     def volatility_ratio(self) -> float:
-        """Realised volatility of the last five minutes over the normal one of five minutes."""
+        """Return the realised volatility of the last five minutes over the normal one."""
         if self._ratio is None:
             realised = math.fsum(squared for _, squared in self._steps)
             if self._step is not None and self.last is not None:
@@ -256,49 +330,61 @@ class Price:
         return self._ratio
 
     def learn_minute(self, second: int) -> None:
-        """Take what moves a quiet minute shows, on both sides alike, and learn those that are old enough."""
+        """Queue a quiet minute's moves against both sides, and learn those that are old enough."""
         moves = [self.deviations(window, side) for window in self.windows for side in SIDES]
         self._late_moves.append((second, moves))
         while self._late_moves and self._late_moves[0][0] <= second - self._lag_s:
             for index, deviations in enumerate(self._late_moves.popleft()[1]):
                 self._move_surprise[self.windows[index // 2]].observe(deviations)
 
-    def state(self) -> dict[str, object]:
-        """What a snapshot keeps."""
-        return {
-            "late_moves": list(self._late_moves), "late_returns": list(self._late_returns), "names": self.windows,
-            "judged": self.judged, "shape": self.shape.state(), "hour": self._hour,
-            "last": self.last, "second": self.second, "variance": self.variance, "sigma": self.sigma,
-            "marks": self._marks, "dirty": self._dirty,
-            "moves": {name: extremes.state() for name, extremes in self._moves.items()},
-            "surprise": {name: surprise.state() for name, surprise in self._move_surprise.items()},
-            "at": self._at, "fades": self._fades, "step": self._step, "steps": list(self._steps),
-            "anchor": self._anchor, "returns": self._returns, "usual": self.usual.state(),
-        }  # fmt: skip
+    def state(self) -> PriceState:
+        """Return what a snapshot stores."""
+        return PriceState(
+            late_moves=list(self._late_moves),
+            late_returns=list(self._late_returns),
+            names=self.windows,
+            judged=self.judged,
+            shape=self.shape.state(),
+            hour=self._hour,
+            last=self.last,
+            second=self.second,
+            variance=self.variance,
+            sigma=self.sigma,
+            marks=self._marks,
+            dirty=self._dirty,
+            moves={name: extremes.state() for name, extremes in self._moves.items()},
+            surprise={name: surprise.state() for name, surprise in self._move_surprise.items()},
+            at=self._at,
+            fades=self._fades,
+            step=self._step,
+            steps=list(self._steps),
+            anchor=self._anchor,
+            returns=self._returns,
+            usual=self.usual.state(),
+        )
 
-    def load(self, state: dict[str, Any]) -> None:
-        """Become what :meth:`state` described; windows that were not judged then start from here."""
-        self.last, self.second = state["last"], state["second"]
-        self.variance, self.sigma = state["variance"], state["sigma"]
-        self.judged = {side: Move(*kept) for side, kept in state["judged"].items()}
-        if tuple(state["names"]) == self.windows:
-            self._late_moves = deque((at, moves) for at, moves in state["late_moves"])
-        self._late_returns = deque((at, squared) for at, squared in state["late_returns"])
-        self.shape.load(state["shape"])
-        self._hour = state["hour"]
+    def load(self, state: object) -> None:
+        """Restore a decoded :class:`PriceState`; windows that were not judged then start from here."""
+        kept = msgspec.convert(state, PriceState)
+        self.last, self.second = kept.last, kept.second
+        self.variance, self.sigma = kept.variance, kept.sigma
+        self.judged = kept.judged
+        if kept.names == self.windows:
+            self._late_moves = deque(kept.late_moves)
+        self._late_returns = deque(kept.late_returns)
+        self.shape.load(kept.shape)
+        self._hour = kept.hour
         self._measure()
-        self._marks = {venue: (price, at) for venue, (price, at) in state["marks"].items()}
-        self._dirty, self._at, self._fades = state["dirty"], state["at"], state["fades"]
+        self._marks = kept.marks
+        self._dirty, self._at, self._fades = kept.dirty, kept.at, kept.fades
         for name, extremes in self._moves.items():
-            if name in state["moves"]:
-                extremes.load(state["moves"][name])
+            if name in kept.moves:
+                extremes.load(kept.moves[name])
             elif self.last is not None:
                 extremes.push(self.second, self.last)
         for name, surprise in self._move_surprise.items():
-            if name in state["surprise"]:
-                surprise.load(state["surprise"][name])
-        self._step = tuple(state["step"]) if state["step"] else None
-        self._steps = deque((step, squared) for step, squared in state["steps"])
-        self._anchor = tuple(state["anchor"]) if state["anchor"] else None
-        self._returns = state["returns"]
-        self.usual.load(state["usual"])
+            if name in kept.surprise:
+                surprise.load(kept.surprise[name])
+        self._step, self._steps = kept.step, deque(kept.steps)
+        self._anchor, self._returns = kept.anchor, kept.returns
+        self.usual.load(kept.usual)

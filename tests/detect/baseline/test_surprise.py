@@ -80,10 +80,10 @@ def test_years_of_minutes_lose_nothing() -> None:
     surprise = Surprise(1.5, 2.2)
     for _ in range(60):
         surprise.observe(3.0, HALF_LIFE)
-    [bins, counts, total, unit] = surprise.state()
-    assert unit <= 1e12  # type: ignore[operator]
-    assert len(bins) == 1  # type: ignore[arg-type]
-    assert math.isclose(counts[0], total)  # type: ignore[index, arg-type]
+    state = surprise.state()
+    assert state.unit <= 1e12
+    assert len(state.bins) == 1
+    assert math.isclose(state.counts[0], state.total)
     assert surprise.of(3.0) < 0.1 < surprise.of(30.0)
 
 
