@@ -133,10 +133,10 @@ class Program:
     async def stop(self, signum: signal.Signals = signal.SIGTERM) -> int:
         """Send a signal; returns the exit status."""
         self.process.send_signal(signum)
-        return await asyncio.to_thread(self.process.wait, 15)
+        return await asyncio.to_thread(self.process.wait, 30)
 
 
-async def until(condition: Callable[[], bool], within_s: float = 20.0) -> None:
+async def until(condition: Callable[[], bool], within_s: float = 60.0) -> None:
     """Wait for a condition."""
     async with asyncio.timeout(within_s):
         while not condition():  # noqa: ASYNC110  # what happens in another process sets no event of ours
@@ -167,7 +167,7 @@ def value(metrics: Metrics, metric: str, **labels: str) -> float:
 
 async def settled(url: str, after_s: float) -> Metrics:
     """The scrape once the detector has closed the second ``after_s``."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while True:
             metrics = await scrape(url)
             if value(metrics, "decided_timestamp_seconds") > after_s:
@@ -177,7 +177,7 @@ async def settled(url: str, after_s: float) -> Metrics:
 
 async def reached(url: str, least: float, metric: str, **labels: str) -> None:
     """Wait until a sample is at least so much."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while value(await scrape(url), metric, **labels) < least:  # noqa: ASYNC110  # a scrape is how one asks
             await asyncio.sleep(0.05)
 
@@ -207,7 +207,7 @@ def replay(
     environ = environment(traced=traced) | variables
     return subprocess.run(
         [sys.executable, "-m", "monitor", "replay", *map(str, arguments)],
-        cwd=cwd, env=environ, input=stdin, capture_output=True, timeout=110, check=False,
+        cwd=cwd, env=environ, input=stdin, capture_output=True, timeout=280, check=False,
     )  # fmt: skip
 
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from monitor.detect import detector as detector_module
 from monitor.detect.detector import Detector
 from monitor.lab.demo.story import DETECTOR
 from monitor.lab.simulate.arena import Arena
@@ -155,14 +156,29 @@ async def test_every_liquidation_is_in_the_sums_or_in_a_stated_gap(tmp_path: Pat
             assert killed_us - 5 * SLACK_US < start <= killed_us < end < back_us + 15 * SLACK_US
 
 
-async def test_state_that_cannot_be_read_ends_the_start(tmp_path: Path) -> None:
-    """A damaged state file is said in one line with the remedy, and is left as it is."""
+async def test_state_of_another_version_ends_the_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """State that another version wrote is refused in one line with the remedy, and is left as it is."""
+    with monkeypatch.context() as other_version:
+        other_version.setattr(detector_module, "FORMAT", detector_module.FORMAT + 1)
+        content = Detector(DETECTOR).snapshot()
+    async with Arena(LONG_ENOUGH) as arena:
+        config = write_config(arena, tmp_path)
+        (tmp_path / "detector.state").write_bytes(content)
+        async with Program(config) as program:
+            assert await asyncio.to_thread(program.process.wait, 60) == 1
+    assert "detector.state: the detector's state cannot be read" in program.log
+    assert "move the file away to start anew" in program.log
+    assert "Traceback" not in program.log
+    assert (tmp_path / "detector.state").read_bytes() == content
+
+
+async def test_damaged_state_is_set_aside_and_the_monitor_starts(tmp_path: Path) -> None:
+    """A damaged state file costs the state and no start: it is kept under another name, and the log has the reason."""
     async with Arena(LONG_ENOUGH) as arena:
         config = write_config(arena, tmp_path)
         (tmp_path / "detector.state").write_bytes(b"\x93\x01")
         async with Program(config) as program:
-            assert await asyncio.to_thread(program.process.wait, 20) == 1
-    assert "detector.state: the detector's state cannot be read" in program.log
-    assert "move the file away to start anew" in program.log
-    assert "Traceback" not in program.log
-    assert (tmp_path / "detector.state").read_bytes() == b"\x93\x01"
+            assert await program.url()
+            assert await program.stop() == 0
+    assert "set aside as" in program.log
+    assert (tmp_path / "detector.state.unusable").read_bytes() == b"\x93\x01"

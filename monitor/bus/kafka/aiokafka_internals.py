@@ -15,6 +15,7 @@ import math
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
+from itertools import chain
 from typing import Any, Final, Literal
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
@@ -122,7 +123,21 @@ async def _end_sender(producer: AIOKafkaProducer) -> None:
         for _ in range(2):
             sender.cancel()
             await asyncio.wait([sender], timeout=STOP_S / 4)
+    _retrieve_unsent(producer)
     producer._message_accumulator.fail_all(KafkaError("the producer is closed"))
+
+
+def _retrieve_unsent(producer: AIOKafkaProducer) -> None:
+    """Mark the errors of all unsent records as seen.
+
+    A ``send`` that is cancelled after it put its record into a batch never returns the record's future
+    (``producer/message_accumulator.py``, ``MessageAccumulator.add_message``), whose error would be logged with a
+    traceback as never retrieved.
+    """
+    accumulator = producer._message_accumulator
+    for batch in [*chain.from_iterable(accumulator._batches.values()), *accumulator._pending_batches]:
+        for future in [batch.future, *(future for future, *_ in batch._msg_futures)]:
+            future.add_done_callback(retrieve_error)
 
 
 def rewind(consumer: AIOKafkaConsumer, fetched: Fetched) -> None:

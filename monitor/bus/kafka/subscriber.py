@@ -257,7 +257,9 @@ class KafkaSubscriber(ConsumerRebalanceListener):
         """Return, by assigned partition, the number of records that are written and not yet handed out."""
         return {
             Partition(self._names[partition.topic], partition.partition): max(
-                0, self._consumer.highwater(partition) - position
+                # The high-water mark is unknown until the first fetch after a rebalance.
+                0,
+                (self._consumer.highwater(partition) or position) - position,
             )
             for partition, position in self._positions.items()
             if partition in self._consumer.assignment()
