@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Mapping, Sequence
 from functools import cache
@@ -45,6 +46,13 @@ class Case(NamedTuple):
         return ADAPTERS[self.venue](known)
 
 
+def frames_of(case: Mapping[str, Any]) -> list[Any]:
+    """Return a case's frames: JSON or text from ``frame``, bytes from ``frame_base64``; one of either, or a list."""
+    content = case["frame_base64"] if "frame_base64" in case else case["frame"]
+    frames = content if isinstance(content, list) else [content]
+    return [base64.b64decode(frame) for frame in frames] if "frame_base64" in case else frames
+
+
 def cases_of(venue: str) -> list[Case]:
     """All cases of a venue."""
     return [
@@ -52,7 +60,7 @@ def cases_of(venue: str) -> list[Case]:
             venue,
             path.stem,
             case["about"],
-            case["frame"] if isinstance(case["frame"], list) else [case["frame"]],
+            frames_of(case),
             case["expect"],
             case.get("received_us", 0),
             "instruments" in case,
@@ -66,12 +74,16 @@ ALL_CASES = [case for venue in ADAPTERS for case in cases_of(venue)]
 
 
 def compact(content: Any) -> bytes:
-    """The bytes as the exchanges lay them out; text stands for itself."""
+    """The bytes as the exchanges lay them out; text and bytes stand for themselves."""
+    if isinstance(content, bytes):
+        return content
     return content.encode() if isinstance(content, str) else json.dumps(content, separators=(",", ":")).encode()
 
 
 def spaced(content: Any) -> bytes:
     """The same JSON with blanks, which no sniffing of bytes may depend on."""
+    if isinstance(content, bytes):
+        return content
     return content.encode() if isinstance(content, str) else json.dumps(content, indent=1).encode()
 
 
@@ -79,7 +91,7 @@ def reversed_keys(content: Any) -> Any:
     """The same JSON with the keys of every object in the other order."""
     if isinstance(content, Mapping):
         return {key: reversed_keys(content[key]) for key in reversed(content)}
-    if isinstance(content, Sequence) and not isinstance(content, str):
+    if isinstance(content, Sequence) and not isinstance(content, str | bytes):
         return [reversed_keys(item) for item in content]
     return content
 

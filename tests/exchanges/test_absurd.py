@@ -114,7 +114,7 @@ def assert_plausible(messages: Sequence[Message]) -> None:
             assert len(message.detail) < 1500
 
 
-DATA = [case for case in ALL_CASES if any(not isinstance(frame, str) for frame in case.frames)]
+DATA = [case for case in ALL_CASES if any(not isinstance(frame, str | bytes) for frame in case.frames)]
 
 
 @pytest.mark.parametrize("case", DATA, ids=lambda case: f"{case.venue}-{case.file}-{case.about}")
@@ -239,7 +239,7 @@ def seeds(venue: str) -> list[tuple[Case, int]]:
         (case, number)
         for case in cases_of(venue)
         for number, frame in enumerate(case.frames)
-        if not isinstance(frame, str)
+        if not isinstance(frame, str | bytes)
     ]
 
 

@@ -11,7 +11,8 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from monitor.cli.generate.exchanges_page import DOCUMENT, document, main
-from monitor.exchanges.facts import FACTS
+from monitor.exchanges.bybit.adapter import Bybit
+from monitor.exchanges.facts import facts_of
 from monitor.exchanges.messages import Ack, Notice, Ping, Pong, Refusal, Skipped
 from monitor.exchanges.registry import ADAPTERS, adapter_named
 from monitor.model.events import Event, Reject
@@ -105,8 +106,21 @@ def test_an_adapter_has_frames_and_a_dialect(venue: str) -> None:
 
 @pytest.mark.parametrize("venue", ADAPTERS)
 def test_an_adapter_is_documented(venue: str) -> None:
-    """What is known of an exchange beyond its adapter stands in the table that its documentation is made from."""
-    assert venue in FACTS, "add its row to monitor/exchanges/facts.py"
+    """The facts that the page of exchanges needs beyond the adapter are in its folder."""
+    facts = facts_of(ADAPTERS[venue])
+    assert bool(facts.long_liquidated) == bool(facts.price) == bool(ADAPTERS[venue].eras)
+    assert facts.examples
+
+
+def test_missing_facts_are_named() -> None:
+    """An adapter without facts is reported with the file to add them to."""
+
+    class Unknown(Bybit):
+        venue = "unknown"
+        __module__ = Bybit.__module__
+
+    with pytest.raises(LookupError, match=r"monitor/exchanges/bybit/facts.py has no facts of 'unknown'"):
+        facts_of(Unknown)
 
 
 def test_the_page_of_exchanges_is_up_to_date() -> None:
