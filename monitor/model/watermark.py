@@ -1,7 +1,7 @@
 """Decides how far a stream of records has come in time, and does not follow a clock that runs ahead. No I/O.
 
 The watermark is the latest arrival time that is believed. It is a function of the records alone, so a replay, a restart
-and another machine find the same one. ``docs/detection.md`` has the rule in words:
+and another machine find the same one. ``docs/detection-rules.md`` has the rule in words:
 
 * An arrival up to the tolerance ahead of the watermark moves it.
 * One further ahead moves it only once a majority of the venues that were active shows event times there too, or once
