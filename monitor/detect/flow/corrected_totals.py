@@ -1,37 +1,55 @@
-"""A scope's totals with what throttled feeds hide, beside what they reported."""
+"""Corrects a scope's totals by what throttled feeds hide, and keeps them beside what was reported."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
+
+import msgspec
 
 from monitor.detect.flow.hidden_flow import FAST_S, LENGTH_S, NOTHING_HIDDEN, Hidden, Throttle
-from monitor.detect.flow.windows import WINDOWS, Windows
+from monitor.detect.flow.windows import WINDOWS, Windows, WindowsState
 from monitor.model.events import MICROS, SIDES, CorrectedTotals, CorrectedUsd, Side, SideTotals, saturated
 
 MATTERS: Final = 0.5
-"""Saturation from which on corrected sums decide: below it the correction adds more noise than it mends (synthetic
-markets: recall at a tight budget 0.92 without, 0.86 with it, and 0.28 against 0.00 where only throttled feeds are)."""
+"""Minimum saturation at which corrected sums are used: below it the correction adds more noise than it removes
+(simulated markets: recall at a tight budget 0.92 without, 0.86 with it, 0.28 against 0.00 on throttled feeds)."""
 LONG: Final = {name: length for name, length in WINDOWS.items() if LENGTH_S < length <= 3_600}
-"""Windows that are summed up minute by minute."""
+"""Windows whose corrections are summed minute by minute."""
 
 Pair = tuple[int, int]
 
 
 class Minute(NamedTuple):
-    """What a whole minute hid, by side."""
+    """Holds the estimate of what a whole minute hid, by side."""
 
     long: Hidden
     short: Hidden
 
 
-class Corrected:
-    """What is hidden: by window at present, and since the beginning of each side's episode.
+class CorrectedState(msgspec.Struct, array_like=True):
+    """Everything that :class:`Corrected` remembers; see its attributes.
 
-    Unit: micro-USD inside, USD in what a signal carries. Whole minutes are added up, each estimated once.
+    ``totals`` are by side low, middle and high estimates and the number of minutes whose high has no bound;
+    ``totals_before`` are the same before each side's episode.
+    """
+
+    windows: dict[str, Pair]
+    minute: Minute
+    saturation: float
+    by_venue: dict[str, float]
+    sums: WindowsState
+    totals: list[list[int]]
+    totals_before: list[list[list[int]]]
+
+
+class Corrected:
+    """Estimates what is hidden, by window at present and since the beginning of each side's episode.
+
+    Unit: micro-USD inside, USD in what a signal carries. Each whole minute is estimated once and then added.
 
     Attributes:
-        windows: by window what saturated feeds hide, longs and shorts; empty where none is saturated.
+        windows: by window what saturated feeds hide, longs and shorts; empty if none is saturated.
         minute: what the last minute hid, low, middle and high, by side.
         saturation: share of the last minute's seconds with a report, of the most saturated feed.
         by_venue: the same by venue, of those that send one report a second.
@@ -50,7 +68,7 @@ class Corrected:
         self._totals_before = [self._copy(), self._copy()]  # before each side's episode
 
     def measure(self, second: int, feeds: Mapping[tuple[str, str], Throttle]) -> None:
-        """Look at the feeds, by venue and symbol, as of a closed second; at a minute's end add up what it hid."""
+        """Estimate from the feeds, by venue and symbol, as of a closed second; add the minute at its end."""
         saturations = {key: feed.saturation() for key, feed in feeds.items()}
         self.by_venue = {}
         for (venue, _), share in saturations.items():
@@ -70,7 +88,7 @@ class Corrected:
             self.add(second, self.minute)
 
     def add(self, second: int, minute: Minute) -> None:
-        """Add up a minute that ends with ``second``."""
+        """Add a minute that ends with ``second``."""
         self._sums.advance(second)
         for index, hidden in enumerate(minute):
             if hidden.mid:
@@ -98,11 +116,11 @@ class Corrected:
         return found
 
     def begin(self, side: Side) -> None:
-        """An episode of a side begins now."""
+        """Begin an episode of a side now."""
         self._totals_before[SIDES.index(side)] = self._copy()
 
     def since(self, side: Side, reported: SideTotals) -> CorrectedTotals:
-        """What was liquidated since the side's episode began: what was reported and what whole minutes hid."""
+        """Return what was liquidated since the side's episode began: what was reported plus what whole minutes hid."""
         before = self._totals_before[SIDES.index(side)]
         if before == self._totals:
             long, short = reported.long, reported.short
@@ -112,41 +130,45 @@ class Corrected:
             low, mid, high, open_minutes = (
                 now - then for now, then in zip(self._totals[index], before[index], strict=True)
             )
-            usd.append(
-                CorrectedUsd(
-                    round(shown + low / MICROS, 2), round(shown + mid / MICROS, 2),
-                    None if open_minutes else round(shown + high / MICROS, 2),
-                )
-            )  # fmt: skip
+            usd.append(_corrected(shown, Hidden(low, mid, high, censored=bool(open_minutes))))
         return CorrectedTotals(*usd)
 
     def last_minute(self, reported: SideTotals) -> CorrectedTotals:
-        """What a minute reported and the last one measured hid, USD."""
-        longs, shorts = (
-            CorrectedUsd(
-                round(shown + hidden.low / MICROS, 2), round(shown + hidden.mid / MICROS, 2),
-                None if hidden.censored else round(shown + hidden.high / MICROS, 2),
-            )
-            for shown, hidden in zip((reported.long, reported.short), self.minute, strict=True)
-        )  # fmt: skip
-        return CorrectedTotals(longs, shorts)
+        """Return what a minute reported plus what the last measured one hid, USD."""
+        return CorrectedTotals(
+            long=_corrected(reported.long, self.minute.long), short=_corrected(reported.short, self.minute.short)
+        )
 
     def _copy(self) -> list[list[int]]:
         return [list(totals) for totals in self._totals]
 
-    def state(self) -> list[object]:
-        """What a snapshot keeps."""
-        return [
-            self.windows, self.minute, self.saturation, self.by_venue, self._sums.state(), self._totals,
-            self._totals_before,
-        ]  # fmt: skip
+    def state(self) -> CorrectedState:
+        """Return what a snapshot stores."""
+        return CorrectedState(
+            windows=self.windows,
+            minute=self.minute,
+            saturation=self.saturation,
+            by_venue=self.by_venue,
+            sums=self._sums.state(),
+            totals=self._totals,
+            totals_before=self._totals_before,
+        )
 
-    def load(self, state: list[Any]) -> None:
-        """Become what :meth:`state` described."""
-        windows, minute, self.saturation, self.by_venue, sums, self._totals, self._totals_before = state
-        self.windows = {name: (pair[0], pair[1]) for name, pair in windows.items()}
-        self.minute = Minute(*(Hidden(*hidden) for hidden in minute))
-        self._sums = Windows.restore(sums, LONG)
+    def load(self, state: object) -> None:
+        """Restore a decoded :class:`CorrectedState`."""
+        kept = msgspec.convert(state, CorrectedState)
+        self.windows, self.minute, self.saturation = kept.windows, kept.minute, kept.saturation
+        self.by_venue, self._totals, self._totals_before = kept.by_venue, kept.totals, kept.totals_before
+        self._sums = Windows.restore(kept.sums, LONG)
+
+
+def _corrected(shown_usd: float, hidden: Hidden) -> CorrectedUsd:
+    """Return reported USD plus what was hidden; high is None where it has no bound."""
+    return CorrectedUsd(
+        low=round(shown_usd + hidden.low / MICROS, 2),
+        mid=round(shown_usd + hidden.mid / MICROS, 2),
+        high=None if hidden.censored else round(shown_usd + hidden.high / MICROS, 2),
+    )
 
 
 def _sum_of(feeds: Mapping[tuple[str, str], Throttle], length_s: int) -> Minute:

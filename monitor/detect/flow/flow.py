@@ -1,7 +1,7 @@
-"""One scope's liquidations: rolling sums by source and side, and what is normal for them.
+"""Keeps one scope's liquidations: rolling sums by source and side, and their baseline.
 
-A source is a venue where the scope is an asset, and an asset where the scope is the market. What is normal is learned
-minute by minute, has the shape of the day and the week, and is not learned at all while a cascade lasts.
+A source is a venue where the scope is an asset, and an asset where the scope is the market. The baseline is learned
+minute by minute, follows the seasonality of the day and the week, and is frozen while a cascade lasts.
 
 Sums are what was reported. What throttled feeds hide (:mod:`monitor.detect.flow.hidden_flow`) is kept beside them, and
 counts in a ratio only where a feed is saturated: corrected sums are noisier, and in calm there is nothing to correct.
@@ -11,14 +11,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from typing import Any, Final
+from typing import Final
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from monitor.detect.baseline.seasonality import Shape
-from monitor.detect.baseline.surprise import Surprise
-from monitor.detect.flow.windows import WINDOWS, Windows
+from monitor.detect.baseline.seasonality import Shape, ShapeState
+from monitor.detect.baseline.surprise import Surprise, SurpriseState
+from monitor.detect.flow.windows import WINDOWS, Windows, WindowsState
 from monitor.detect.settings import DetectorSettings
 from monitor.model.events import MICROS, SIDES, Side, WindowTotals
 
@@ -34,58 +35,122 @@ to the power 0.14, 2.8 at a minute and 5 at an hour: long sums vary less. Once i
 times the normal, an hour 6 times (on 2025-10-10 it was 226 times)."""
 
 PRIOR_LEAST: Final = 0.1
-"""The prior never weighs less than this share of what was seen."""
+"""Minimum weight of the prior as a share of the observations."""
 PRIOR_MINUTES: Final = 60
-"""The assumed rate weighs as much as this many measured minutes."""
+"""Weight of the assumed rate, in measured minutes."""
 PRIOR_RATE: Final = 0.1
-"""Assumed normal minute, as a share of the floor, where no open interest says better."""
+"""Assumed normal minute, as a share of the floor, while open interest is unknown."""
 PRIOR_TURNOVER: Final = 0.005
-"""Share of the open interest that is closed by force on a normal day, both sides together."""
+"""Assumed share of the open interest that is liquidated on a normal day, both sides together."""
 SHAPE_SHRINK: Final = 1_000
-"""Minutes of an hour of the day (17 days) after which its own mean counts as much as the market's profile: liquidations
-come in lumps, a factor from fewer is noise."""
+"""Minutes of an hour of the day (17 days) whose mean has the same weight as the market's profile: liquidations are
+clustered, so a factor from fewer is noise."""
 SHAPE_MINUTES: Final = 28 * DAY_MINUTES
-"""Empty minutes before the last four weeks no longer matter to the day's shape."""
+"""Longest stretch of empty minutes that the seasonality learns at once: four weeks, which replace all earlier ones."""
 LEAST_FLOOR_USD: Final = 100.0
-"""The floor of the smallest asset, at the market's scale of one."""
+"""Lower bound of the floor, USD, at a scale of one: that of the smallest asset."""
 LOWEST_RATE: Final = 1e-3
-"""Lowest normal rate, USD a minute: ratios to it stay finite. Also of an asset whose last position was closed."""
+"""Lower bound of the normal rate, USD a minute, so that ratios stay finite also once every position is closed."""
 BREADTH_RATIO: Final = 5.0
-"""A source is stressed when its minute holds this many times its own normal plus its share of the floor ..."""
+"""Minimum multiple of a source's normal minute plus its share of the floor at which the source is stressed."""
 BREADTH_FLOOR: Final = 0.2
-"""... which is this."""
+"""Fraction of the floor added to a source's normal minute in that test."""
 HOUR_S: Final = 3_600
-"""``aggregated`` records stand for this long, seconds: the recordings that have them are hourly."""
+"""Seconds that an ``aggregated`` record covers: the recordings that have them are hourly."""
 
 Pair = tuple[int, int]
 
 
+class FlowState(msgspec.Struct):
+    """Everything that :class:`Flow` remembers.
+
+    Attributes:
+        windows: the rolling sums.
+        fine: true if any record was finer than an hour.
+        aggregated: true if any record was an hourly total.
+        rates: normal USD a minute by side, without seasonality.
+        shape: seasonality of the rates.
+        factor: seasonal factor of the current hour.
+        hour: number of the hour that the factor is of.
+        hidden: by window what saturated feeds hide of each side, micro-USD.
+        order_rate: normal orders a minute, both sides.
+        last: the last second that had an order.
+        interest: the last known open interest, USD.
+        floor: the floor, USD.
+        minutes: number of minutes learned.
+        minute: number of the last minute seen, learned or not.
+        sources: first lane of each source.
+        source_rates: normal USD a minute by lane.
+        surprise: by side and window the distribution of ratios.
+    """
+
+    windows: WindowsState
+    fine: bool
+    aggregated: bool
+    rates: list[float]
+    shape: ShapeState
+    factor: float
+    hour: int
+    hidden: dict[str, Pair]
+    order_rate: float
+    last: int
+    interest: float
+    floor: float
+    minutes: int
+    minute: int
+    sources: dict[str, int]
+    source_rates: list[float]
+    surprise: list[dict[str, SurpriseState]]
+
+
 class Flow:
-    """Rolling liquidated USD of one scope. All amounts inside are micro-USD, all amounts that it hands out USD.
+    """Keeps the rolling liquidated USD of one scope. Amounts inside are micro-USD, returned amounts USD.
 
     Args:
-        settings: how what is normal is learned, which windows are judged, and the floor that is added to both sides of
+        settings: how the baseline is learned, which windows are judged, and the floor that is added to both sides of
             every ratio.
-        scale: what that floor is multiplied with.
+        scale: factor of that floor.
         steadiness: multiplies the priors' exponents: the sum over many assets varies less than any of them, so the
             same ratio is a larger surprise.
     """
 
     __slots__ = (
-        "_baseline", "_floors", "_hour", "_minute", "_minutes", "_names", "_priors", "_scale", "_source_rates",
-        "_sources", "_stressed", "_surprise", "_surprises", "aggregated", "factor", "fine", "floor_usd", "hidden",
-        "interest_usd", "last", "order_rate", "rates", "shape", "table", "windows",
-    )  # fmt: skip
+        "_baseline",
+        "_floors",
+        "_hour",
+        "_minute",
+        "_minutes",
+        "_names",
+        "_priors",
+        "_scale",
+        "_source_rates",
+        "_sources",
+        "_stressed",
+        "_surprise",
+        "_surprises",
+        "aggregated",
+        "factor",
+        "fine",
+        "floor_usd",
+        "hidden",
+        "interest_usd",
+        "last",
+        "order_rate",
+        "rates",
+        "shape",
+        "table",
+        "windows",
+    )
 
     def __init__(self, settings: DetectorSettings, scale: float = 1.0, steadiness: float = 1.0) -> None:
         self.windows = Windows(WINDOWS)
         self._floors = settings.floors
         self._scale = scale
-        self.interest_usd = 0.0  # open interest that the floor goes by, as last heard
-        self.floor_usd = settings.floors.floor_usd * scale
-        self.fine = False  # whether any record was finer than an hour: otherwise short windows know nothing
-        self.aggregated = False  # whether any was not
-        self.rates = [PRIOR_RATE * self.floor_usd] * 2  # normal USD a minute by side, without the day's shape
+        self.interest_usd = 0.0  # the last known open interest, from which the floor follows
+        self.floor_usd = float(settings.floors.floor_usd * scale)
+        self.fine = False  # true if any record was finer than an hour: otherwise short windows are unknown
+        self.aggregated = False  # true if any was not
+        self.rates = [PRIOR_RATE * self.floor_usd] * 2  # normal USD a minute by side, without seasonality
         self.shape = Shape(power=1, shrink=SHAPE_SHRINK, per_day=60)
         self.order_rate = 0.0  # normal orders a minute, both sides
         self.last = 0  # the last second that had an order
@@ -94,8 +159,8 @@ class Flow:
         self.table: dict[str, tuple[Pair, Pair]] = {}
         self._baseline = settings.baseline
         self._hour = 0  # that the factor is of
-        self._surprises: list[dict[str, float] | None] = [None, None]  # by side, until the sums change ...
-        self._stressed: list[int | None] = [None, None]  # ... and how many sources are stressed
+        self._surprises: list[dict[str, float] | None] = [None, None]  # cache by side, dropped when the sums change
+        self._stressed: list[int | None] = [None, None]  # the same for the number of stressed sources
         self._minutes = 0  # learned so far
         self._minute = 0  # number of the last minute seen, learned or not; 0 before there was anything to learn
         self._sources: dict[str, int] = {}  # first lane of each source
@@ -111,11 +176,11 @@ class Flow:
 
     @property
     def sources(self) -> Mapping[str, int]:
-        """First lane (longs; the next one holds shorts) of each source, in order of first sight."""
+        """Return the first lane (longs; the next one holds shorts) of each source, in order of first use."""
         return self._sources
 
     def add(self, source: str, side: Side, second: int, micros: int, orders: int, *, aggregated: bool = False) -> None:
-        """Take liquidated micro-USD into the bucket of ``second``."""
+        """Add liquidated micro-USD to the bucket of ``second``."""
         lane = self._sources.get(source)
         if lane is None:
             lane = self._sources[source] = self.windows.lane((source, "long"))
@@ -149,23 +214,23 @@ class Flow:
 
     @property
     def size_usd(self) -> float:
-        """Open interest, or the one that would close what is normal here; 0 where neither is known yet."""
+        """Return the open interest, or one estimated from the normal rate, USD; 0 while neither is known."""
         if self.interest_usd:
             return self.interest_usd
         return DAY_MINUTES * sum(self.rates) / PRIOR_TURNOVER if self._minutes >= DAY_MINUTES else 0.0
 
     def _measure(self) -> None:
-        """Take the floor from the asset's size."""
+        """Set the floor by the asset's size."""
         most, size = self._floors.floor_usd * self._scale, self.size_usd
         if size:
             least = min(most, LEAST_FLOOR_USD * self._scale)
             most = min(most, max(least, 1e-4 * self._floors.floor_interest_bp * size))
         if most != self.floor_usd:
-            self.floor_usd = most
+            self.floor_usd = float(most)
             self._judge_anew()
 
     def close(self, second: int) -> None:
-        """Fold what came, make ``second`` the current one and take the sums."""
+        """Fold what was added, make ``second`` the current one and read the sums."""
         self.windows.advance(second)
         table = self.windows.by_side()
         if table is not self.table:
@@ -180,22 +245,22 @@ class Flow:
         self._judge_anew()
 
     def _judge_anew(self) -> None:
-        """What was judged holds no more: the sums changed, or what is normal."""
+        """Drop the cached results because the sums or the baseline changed."""
         self._surprises = [None, None]
         self._stressed = [None, None]
 
     def hide(self, hidden: dict[str, tuple[int, int]]) -> None:
-        """Take what saturated feeds hide at present, by window and side, micro-USD."""
+        """Set what saturated feeds hide at present, by window and side, micro-USD."""
         if hidden != self.hidden:
             self.hidden = hidden
             self._judge_anew()
 
     def usd(self, window: str, side: Side) -> float:
-        """Liquidated USD of one side within a window as reported, as of the last :meth:`close`."""
+        """Return one side's reported USD within a window, as of the last :meth:`close`."""
         return self.table[window][0][SIDE_INDEX[side]] / MICROS if self.table else 0.0
 
     def corrected_usd(self, window: str, side: Side) -> float:
-        """The same with what saturated feeds hide."""
+        """Return one side's USD within a window plus what saturated feeds hide."""
         index = SIDE_INDEX[side]
         if not self.table:
             return 0.0
@@ -203,26 +268,26 @@ class Flow:
         return (amount + self.hidden[window][index] if window in self.hidden else amount) / MICROS
 
     def orders(self, window: str) -> int:
-        """Forced orders of both sides within a window."""
+        """Return the forced orders of both sides within a window."""
         return sum(self.table[window][1]) if self.table else 0
 
     def normal(self, window: str, side: Side) -> float:
-        """Normal USD of one side within a window at this time of the day."""
+        """Return one side's normal USD within a window at this time of the day."""
         return self.rates[SIDE_INDEX[side]] * self.factor * WINDOWS[window] / 60
 
     def ratio(self, window: str, side: Side, limit_usd: float | None = None) -> float:
-        """USD within a window over the normal, the floor added to both; ``limit_usd`` replaces the sum if lower."""
+        """Return a window's USD over the normal, the floor added to both; ``limit_usd`` replaces the sum if lower."""
         usd = self.corrected_usd(window, side)
         if limit_usd is not None:
             usd = min(usd, limit_usd)
         return (usd + self.floor_usd) / (self.normal(window, side) + self.floor_usd)
 
     def surprise(self, window: str, side: Side, limit_usd: float | None = None) -> float:
-        """How surprising the window's sum is, decades."""
+        """Return the surprise of the window's sum, decades."""
         return self._surprise[SIDE_INDEX[side]][window].of(self.ratio(window, side, limit_usd))
 
     def surprises(self, side: Side, limit: Callable[[str, Side], float | None]) -> dict[str, float]:
-        """Surprise of every judged window, decades; ``limit`` gives the most that may count of a window's sum."""
+        """Return every judged window's surprise, decades; ``limit`` gives the most that may count of a sum."""
         index = SIDE_INDEX[side]
         kept = self._surprises[index]
         if kept is None:
@@ -232,15 +297,15 @@ class Flow:
         return kept
 
     def silent_for(self, second: int) -> int:
-        """Seconds since the last order."""
+        """Return the seconds since the last order."""
         return second - self.last
 
     def expected_orders(self, second: int) -> float:
-        """Orders that a normal market would have shown since the last one."""
+        """Return the number of orders that a normal market would have shown since the last one."""
         return self.order_rate * self.factor * self.silent_for(second) / 60
 
     def stressed_sources(self, side: Side) -> int:
-        """How many sources have a minute far above their own normal."""
+        """Return the number of sources whose minute is far above their own normal."""
         index = SIDE_INDEX[side]
         kept = self._stressed[index]
         if kept is None:
@@ -252,7 +317,7 @@ class Flow:
         return kept
 
     def largest_source(self, window: str, side: Side) -> tuple[str, float]:
-        """The source with the largest sum of a window, and that sum in USD; empty where there is none."""
+        """Return the source with the largest sum of a window, and that sum in USD; an empty name if there is none."""
         if not self._sources:
             return "", 0.0
         sums = self.windows.sums(window)[SIDE_INDEX[side] : 2 * len(self._sources) : 2]
@@ -260,7 +325,7 @@ class Flow:
         return self._names[index], float(sums[index]) / MICROS
 
     def by_source(self, window: str) -> dict[str, WindowTotals]:
-        """USD and orders of a window by source, sources without any left out."""
+        """Return a window's USD and orders by source, without sources that have none."""
         sums, counts = self.windows.sums(window).tolist(), self.windows.counts(window).tolist()
         return {
             source: WindowTotals(sums[lane] / MICROS, sums[lane + 1] / MICROS, counts[lane] + counts[lane + 1])
@@ -269,9 +334,9 @@ class Flow:
         }
 
     def learn(self, minute: int, *, learn: bool) -> None:
-        """Take the minute that ends with the last closed second as quiet; or only pass it, if not ``learn``.
+        """Learn the minute that ends with the last closed second as a quiet one; pass over it if not ``learn``.
 
-        Minutes in which nothing was closed (the scope slept) count as empty ones.
+        Minutes in which no second was closed count as empty ones.
         """
         empty = minute - self._minute - 1 if self._minute else 0
         known = self.fine or self.aggregated
@@ -333,7 +398,7 @@ class Flow:
         self._reshape()
 
     def _keep(self, minutes: int) -> float:
-        """What is left of the rates' weight after as many more minutes: a plain mean until a half-life was seen."""
+        """Return the share of the rates' weight left after more minutes: a plain mean until a half-life passed."""
         fade = 2.0 ** (-1.0 / (60.0 * self._baseline.half_life_hours))
         weight = PRIOR_MINUTES + self._minutes
         plain = min(minutes, max(0, int(1.0 / (1.0 - fade)) - weight))  # minutes that the mean gives more than the fade
@@ -342,39 +407,50 @@ class Flow:
 
     @property
     def empty(self) -> bool:
-        """Whether every judged window is, as of the last :meth:`close`, so that a minute more brings nothing new."""
+        """Return True if every judged window was empty at the last :meth:`close`, so another minute adds nothing."""
         table = self.table
         return not table or not any(amount for window in self._priors for amount in table[window][0])
 
     @property
     def learned_minutes(self) -> int:
-        """How many minutes the baseline has seen."""
+        """Return the number of minutes that the baseline has learned."""
         return self._minutes
 
-    def state(self) -> dict[str, object]:
-        """What a snapshot keeps."""
-        return {
-            "windows": self.windows.state(), "fine": self.fine, "aggregated": self.aggregated, "rates": self.rates,
-            "shape": self.shape.state(), "factor": self.factor, "hour": self._hour, "hidden": self.hidden,
-            "order_rate": self.order_rate, "last": self.last, "interest": self.interest_usd, "floor": self.floor_usd,
-            "minutes": self._minutes, "minute": self._minute, "sources": self._sources,
-            "source_rates": self._source_rates.tolist(),
-            "surprise": [{name: kept.state() for name, kept in side.items()} for side in self._surprise],
-        }  # fmt: skip
+    def state(self) -> FlowState:
+        """Return what a snapshot stores."""
+        return FlowState(
+            windows=self.windows.state(),
+            fine=self.fine,
+            aggregated=self.aggregated,
+            rates=self.rates,
+            shape=self.shape.state(),
+            factor=self.factor,
+            hour=self._hour,
+            hidden=self.hidden,
+            order_rate=self.order_rate,
+            last=self.last,
+            interest=self.interest_usd,
+            floor=self.floor_usd,
+            minutes=self._minutes,
+            minute=self._minute,
+            sources=self._sources,
+            source_rates=self._source_rates.tolist(),
+            surprise=[{name: kept.state() for name, kept in side.items()} for side in self._surprise],
+        )
 
-    def load(self, state: dict[str, Any]) -> None:
-        """Become what :meth:`state` described; windows that were not judged then start without experience."""
-        self.windows = Windows.restore(state["windows"], WINDOWS)
-        self.fine, self.aggregated, self.rates = state["fine"], state["aggregated"], state["rates"]
-        self._minutes, self._minute, self._sources = state["minutes"], state["minute"], state["sources"]
+    def load(self, state: object) -> None:
+        """Restore a decoded :class:`FlowState`; windows that were not judged then start without observations."""
+        kept = msgspec.convert(state, FlowState)
+        self.windows = Windows.restore(kept.windows, WINDOWS)
+        self.fine, self.aggregated, self.rates = kept.fine, kept.aggregated, kept.rates
+        self._minutes, self._minute, self._sources = kept.minutes, kept.minute, kept.sources
         self._names = list(self._sources)
-        self.order_rate, self.last = state["order_rate"], state["last"]
-        self.interest_usd, self.floor_usd = state["interest"], state["floor"]
-        self.shape.load(state["shape"])
-        self.factor, self._hour = state["factor"], state["hour"]
-        self.hidden = {window: (kept[0], kept[1]) for window, kept in state["hidden"].items()}
-        self._source_rates = np.array(state["source_rates"], np.float64)
-        for surprises, side in zip(self._surprise, state["surprise"], strict=True):
+        self.order_rate, self.last = kept.order_rate, kept.last
+        self.interest_usd, self.floor_usd = kept.interest, kept.floor
+        self.shape.load(kept.shape)
+        self.factor, self._hour, self.hidden = kept.factor, kept.hour, kept.hidden
+        self._source_rates = np.array(kept.source_rates, np.float64)
+        for surprises, side in zip(self._surprise, kept.surprise, strict=True):
             for name, surprise in surprises.items():
                 if name in side:
                     surprise.load(side[name])

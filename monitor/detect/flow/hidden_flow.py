@@ -1,7 +1,7 @@
-"""What a feed of one report a second hides: estimators for "latest" and "largest", with their uncertainty.
+"""Estimates what a feed of one report a second hides, for "latest" and "largest", with the uncertainty.
 
-A feed that shows at most one forced order per symbol and second is silent about the rest just when it matters. How many
-seconds had a report says how many orders there must have been; what the reports were worth says how large those were:
+A feed that shows at most one forced order per symbol and second hides most of a cascade. The number of seconds with a
+report gives an estimate of the number of orders, and the sizes of the reports one of their sizes:
 
 - **latest**: a report is a random one of its second, so ``rate = -ln(1 - k / W)`` and ``S = W rate mean(report)``. With
   a report in every second the rate has no upper bound: the estimate is *censored*, its high end open.
@@ -15,31 +15,33 @@ Sums stay integers of micro-USD, and what is estimated is never added to what wa
 from __future__ import annotations
 
 import math
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
-from monitor.detect.flow.order_sizes import Marks
+import msgspec
+
+from monitor.detect.flow.order_sizes import Marks, MarksState
 from monitor.model.events import MICROS, MOST_MICROS, Coverage, Side, saturated
 
 LENGTH_S: Final = 60
-"""The window that totals are estimated over: up to 4.8 orders a second can be told apart ..."""
+"""Length, in seconds, of the window that totals are estimated over: it resolves up to 4.8 orders a second."""
 FAST_S: Final = 10
-"""... and the one that an onset is judged by: up to 3.0."""
+"""Length, in seconds, of the window that an onset is judged by: it resolves up to 3.0 orders a second."""
 THROTTLED: Final[frozenset[Coverage]] = frozenset({"latest_per_second", "largest_per_second", "sampled"})
-"""Kinds of coverage that hide by the second. ``sampled`` (OKX: one order per contract and second, which one is not
-said) is read as the latest."""
+"""Kinds of coverage that show one order a second. ``sampled`` (OKX: one order per contract and second, without saying
+which) is treated as the latest."""
 QUIET_SHARE: Final = 0.2
-"""Orders are learned from while at most this share of a minute's seconds has a report: then few hide others."""
+"""Maximum share of a minute's seconds with a report while order sizes are learned: then few reports hide others."""
 TAIL_UNIT: Final = 1_000_000
-"""``1 - F`` is summed in integers of this, so that adding and evicting never drifts."""
+"""Number of units in one, for sums of ``1 - F`` in integers, so that adding and evicting never drifts."""
 SPREAD: Final = 1.6
-"""Standard deviations (of the logarithm of what is hidden) to either side of the middle: 89 %, so that at least 80 % of
-minutes are covered though the orders' spread is itself estimated and no lognormal is."""
+"""Half-width of the confidence interval, in standard deviations of the logarithm: 89 % nominal, so that at least 80 %
+of minutes are covered although the spread is itself estimated and orders are not exactly lognormal."""
 FEW: Final = 3.0
-"""With fewer hidden orders than this expected, there may well be next to none: low is then nothing."""
+"""Minimum expected hidden orders for a low estimate above zero: with fewer there may well be none."""
 
 
 class Hidden(NamedTuple):
-    """What one side's reports hide, micro-USD: low, middle and high estimate; ``censored`` says that high is open."""
+    """Holds what one side's reports hide, micro-USD: low, middle, high; ``censored`` is true if high has no bound."""
 
     low: int
     mid: int
@@ -51,7 +53,7 @@ NOTHING_HIDDEN: Final = Hidden(0, 0, 0, False)
 
 
 class _Window:
-    """Rolling sums of the seconds that a window holds."""
+    """Keeps rolling sums over the seconds of a window."""
 
     __slots__ = ("below", "length", "reports", "seconds", "squares", "tails", "usd")
 
@@ -75,7 +77,7 @@ class _Window:
 
 
 class _Second:
-    """What one second reported, and of its largest report what :class:`_Window` sums up."""
+    """Holds what one second reported, and the terms of its largest report that :class:`_Window` sums up."""
 
     __slots__ = ("below", "largest", "reports", "square", "tail", "usd")
 
@@ -85,15 +87,43 @@ class _Second:
         self.largest = self.tail = self.below = self.square = 0
 
 
+class SecondState(msgspec.Struct, array_like=True):
+    """Holds one second's reports as a snapshot stores them; see :class:`_Second` and :class:`_Window`."""
+
+    second: int
+    usd: list[int]
+    reports: list[int]
+    largest: int
+    tail: int
+    below: int
+    square: int
+
+
+class ThrottleState(msgspec.Struct, array_like=True):
+    """Everything that :class:`Throttle` remembers.
+
+    Attributes:
+        largest: true if a report is the largest of its second.
+        second: the current second.
+        seconds: the seconds of the last minute that had a report.
+        marks: distribution of order sizes.
+    """
+
+    largest: bool
+    second: int
+    seconds: list[SecondState]
+    marks: MarksState
+
+
 class Throttle:
-    """The reports of one symbol's feed over the last minute, and what they hide. O(1) a report and a second.
+    """Keeps the last minute's reports of one symbol's feed, and estimates what they hide. O(1) a report and a second.
 
     Unit: micro-USD. Source: one report a second at most, so the share of seconds without one gives the rate whatever
     the convention. Typical: saturation below 0.05 in calm, 1 in a cascade, where a feed of the latest shows a tenth of
     ten orders a second and a feed of the largest 60 %.
 
     Args:
-        largest: whether a report is the largest of its second; else it is the latest.
+        largest: true if a report is the largest of its second; else it is the latest.
 
     Example:
         Two orders a second (the middle of a minute of 86 % saturation), each worth 1,000 USD, seen one a second:
@@ -122,11 +152,11 @@ class Throttle:
 
     @property
     def empty(self) -> bool:
-        """Whether the last minute had no report."""
+        """Return True if the last minute had no report."""
         return not self._seconds
 
     def add(self, second: int, side: Side, micros: int) -> None:
-        """Take a report; one older than a minute is left out, one ahead of time counts in the current second."""
+        """Add a report of micro-USD; one older than a minute is ignored, one ahead of time counts in this second."""
         at = min(second, self._second)
         if at <= self._second - LENGTH_S:
             return
@@ -151,7 +181,7 @@ class Throttle:
             self.marks.learn(micros / MICROS)
 
     def advance(self, second: int) -> None:
-        """Make ``second`` the current one and forget what leaves the windows."""
+        """Make ``second`` the current one and evict what leaves the windows."""
         before, self._second = self._second, second
         if not self._seconds:
             return
@@ -165,15 +195,15 @@ class Throttle:
                         del self._seconds[gone]
 
     def saturation(self, length_s: int = LENGTH_S) -> float:
-        """Share of the window's seconds that had a report, 0 to 1; at 1 the feed says only "at least"."""
+        """Return the share (0 to 1) of the window's seconds that had a report; at 1 the feed is only a lower bound."""
         return self._window(length_s).seconds / length_s
 
     def reported(self, side_index: int, length_s: int = LENGTH_S) -> int:
-        """Micro-USD of a side within the window, as reported."""
+        """Return a side's reported micro-USD within the window."""
         return self._window(length_s).usd[side_index]
 
     def hidden(self, side_index: int, length_s: int = LENGTH_S) -> Hidden:
-        """What the window's reports of a side hide."""
+        """Return the estimate of what the window's reports of a side hide."""
         window = self._window(length_s)
         usd = window.usd[side_index]
         if not usd:
@@ -209,33 +239,41 @@ class Throttle:
         mine = rate * (seconds - window.tails / TAIL_UNIT) * side_share
         return _interval(expected * side_share * MICROS, noise, mine, censored=False)
 
-    def state(self) -> list[object]:
-        """What a snapshot keeps."""
+    def state(self) -> ThrottleState:
+        """Return what a snapshot stores."""
         seconds = [
-            (at, slot.usd, slot.reports, slot.largest, slot.tail, slot.below, slot.square)
+            SecondState(
+                second=at,
+                usd=list(slot.usd),
+                reports=list(slot.reports),
+                largest=slot.largest,
+                tail=slot.tail,
+                below=slot.below,
+                square=slot.square,
+            )
             for at, slot in self._seconds.items()
         ]
-        return [self.largest, self._second, seconds, self.marks.state()]
+        return ThrottleState(largest=self.largest, second=self._second, seconds=seconds, marks=self.marks.state())
 
     @classmethod
-    def restore(cls, state: list[Any]) -> Throttle:
-        """The feed that :meth:`state` described."""
-        largest, second, seconds, marks = state
-        self = cls(largest=largest)
-        self._second = second
-        self.marks = Marks.restore(marks)
-        for at, usd, reports, largest_report, tail, below, square in seconds:
-            slot = self._seconds[at] = _Second()
-            slot.usd, slot.reports, slot.largest = list(usd), list(reports), largest_report
-            slot.tail, slot.below, slot.square = tail, below, square
+    def restore(cls, state: object) -> Throttle:
+        """Return the feed of a decoded :class:`ThrottleState`."""
+        kept = msgspec.convert(state, ThrottleState)
+        self = cls(largest=kept.largest)
+        self._second = kept.second
+        self.marks = Marks.restore(kept.marks)
+        for each in kept.seconds:
+            slot = self._seconds[each.second] = _Second()
+            slot.usd, slot.reports, slot.largest = each.usd, each.reports, each.largest
+            slot.tail, slot.below, slot.square = each.tail, each.below, each.square
             for window in (self._slow, self._fast):
-                if at > second - window.length:
+                if each.second > kept.second - window.length:
                     window.add(slot, 1)
         return self
 
 
 def _interval(mid: float, noise: float, orders: float, *, censored: bool) -> Hidden:
-    """An interval on the logarithm: ``noise`` is the variance of what is hidden over its squared mean."""
+    """Return a confidence interval on the logarithm; ``noise`` is the hidden sum's variance over its squared mean."""
     deviation = math.sqrt(math.log1p(noise))
     factor = math.exp(SPREAD * deviation)
     mid = min(mid, MOST_MICROS)

@@ -1,22 +1,32 @@
-"""How large single forced orders are, learned from seconds that show them all."""
+"""Learns the size distribution of single forced orders from seconds that show them all."""
 
 from __future__ import annotations
 
 import math
-from typing import Any, Final
+from typing import Final
+
+import msgspec
 
 KNOWN: Final = 30
-"""Orders after which the distribution is known well enough: the mean's logarithm to about 0.4."""
+"""Minimum orders for the distribution to be used: the mean's logarithm is then known to about 0.4."""
 MEMORY: Final = 2_000
-"""Orders that count: a week of a calm symbol, an hour of a busy one."""
+"""Length of the memory, in orders: a week of a calm symbol, an hour of a busy one."""
 PRIOR_SPREAD: Final = 1.8
-"""Standard deviation of an order's logarithm until it is known; measured 1.8 on calm tapes."""
+"""Assumed standard deviation of an order's logarithm until it is measured; 1.8 in calm recordings."""
 LARGEST_SPREAD: Final = 2.2
-"""No wider than this: above it the mean hangs on orders that nobody has seen."""
+"""Upper bound of that deviation: above it the mean depends on orders too large to have been observed."""
+
+
+class MarksState(msgspec.Struct, array_like=True):
+    """Everything that :class:`Marks` remembers: the orders' number, and mean and variance of their logarithm."""
+
+    count: int
+    mean: float
+    variance: float
 
 
 class Marks:
-    """A lognormal distribution of order sizes, its moments learned one order at a time.
+    """Estimates a lognormal distribution of order sizes, one order at a time.
 
     Unit: USD. Typical: median of 2,000 USD and a spread of 1.8 (a mean of five medians) on BTC.
 
@@ -38,22 +48,22 @@ class Marks:
 
     @property
     def known(self) -> bool:
-        """Whether enough orders were seen."""
+        """Return True if enough orders were observed."""
         return self._count >= KNOWN
 
     @property
     def mean(self) -> float:
-        """Mean order, USD."""
+        """Return the mean order, USD."""
         return math.exp(self._mean + self._sigma**2 / 2)
 
     @property
     def spread(self) -> float:
-        """Variance of an order over its squared mean."""
+        """Return the variance of an order over its squared mean."""
         return math.expm1(self._sigma**2)
 
     @property
     def uncertainty(self) -> float:
-        """Variance of the estimated mean over its square."""
+        """Return the variance of the estimated mean over its square."""
         return (self._variance + self._variance**2 / 2) / min(self._count or 1, MEMORY)
 
     @property
@@ -61,7 +71,7 @@ class Marks:
         return min(LARGEST_SPREAD, math.sqrt(self._variance))
 
     def learn(self, usd: float) -> None:
-        """Take an order of a second that hides none."""
+        """Learn the size, USD, of an order of a second that hides none."""
         if usd <= 0:
             return
         self._count += 1
@@ -73,26 +83,27 @@ class Marks:
         self._variance += pull * (away * away * (1.0 - gain) - self._variance) if self._count > 1 else 0.0
 
     def beyond(self, usd: float) -> float:
-        """Share of orders that are larger, 1 - F."""
+        """Return the share of orders that are larger, 1 - F."""
         if self._count == 0 or usd <= 0:
             return 1.0
         return 0.5 * math.erfc((math.log(usd) - self._mean) / (self._sigma * math.sqrt(2.0)))
 
     def moment(self, power: int, usd: float) -> float:
-        """``E[mark ** power; mark < usd]``: what orders below a size add to the mean, or to the mean square."""
+        """Return ``E[mark ** power; mark < usd]``: what orders below a size add to the mean, or to the mean square."""
         if self._count == 0 or usd <= 0:
             return 0.0
         sigma = self._sigma
         whole = math.exp(power * self._mean + power**2 * sigma**2 / 2)
         return whole * 0.5 * math.erfc(-(math.log(usd) - self._mean - power * sigma**2) / (sigma * math.sqrt(2.0)))
 
-    def state(self) -> list[object]:
-        """What a snapshot keeps."""
-        return [self._count, self._mean, self._variance]
+    def state(self) -> MarksState:
+        """Return what a snapshot stores."""
+        return MarksState(count=self._count, mean=self._mean, variance=self._variance)
 
     @classmethod
-    def restore(cls, state: list[Any]) -> Marks:
-        """What :meth:`state` described."""
+    def restore(cls, state: object) -> Marks:
+        """Return the distribution of a decoded :class:`MarksState`."""
+        kept = msgspec.convert(state, MarksState)
         self = cls()
-        self._count, self._mean, self._variance = state
+        self._count, self._mean, self._variance = kept.count, kept.mean, kept.variance
         return self

@@ -1,9 +1,9 @@
-"""Exact rolling sums over event time, one second to thirty days.
+"""Keeps exact rolling sums over event time, one second to thirty days.
 
 Amounts are integers (micro-USD) and are summed as int64, so adding and evicting never drifts. Three rings of
 buckets hold them: 1 s for windows up to 15 minutes, 1 min up to 24 hours, 1 h beyond. A window of ``n`` buckets is
 the ``n`` most recent ones with the current one included, ``(t - W, t]`` in whole buckets: a 24 h window is exact to
-the minute at its far end, a 30 d window to the hour, and neither ever covers more than its name says.
+the minute at its far end, a 30 d window to the hour, and neither ever covers more than its length.
 
 Adding is one list addition an event; arrays are touched once a second, when :meth:`Windows.advance` folds them.
 """
@@ -11,15 +11,18 @@ Adding is one list addition an event; arrays are touched once a second, when :me
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 Integers = NDArray[np.int64]
+Key = int | str | tuple[str, str]
+"""What names a lane."""
 BySide = dict[str, tuple[tuple[int, int], tuple[int, int]]]
-"""By window amounts and counts, each of both sides."""
+"""Amounts and counts of both sides, by window name."""
 
 WINDOWS: Final[Mapping[str, int]] = {
     "1s": 1,
@@ -35,21 +38,31 @@ WINDOWS: Final[Mapping[str, int]] = {
     "7d": 604_800,
     "30d": 2_592_000,
 }
-"""Names and lengths in seconds (``design.md``'s list)."""
+"""Names and lengths in seconds."""
 
 FINE_LIMIT: Final = 900
 MEDIUM_LIMIT: Final = 86_400
-"""The longest windows, in seconds, that the 1 s and the 1 min ring serve."""
+"""Longest windows, in seconds, that the 1 s and the 1 min ring serve."""
 
 
 PLAUSIBLE: Final = 10**12
-"""Most that one lane's second may hold (a million USD) without a look at the room that is left in its sums."""
+"""Most that one lane's second may hold (a million USD) before the room left in its sums is checked."""
 MOST: Final = 2**61
 """The sum over all lanes of the longest window saturates about here, so that no sum of 64 bits wraps around."""
 
 
+class LevelState(msgspec.Struct, array_like=True):
+    """Stores one ring's buckets that are not zero, as parallel columns; ``kinds`` is 0 for amounts, 1 for counts."""
+
+    bucket: int
+    slots: list[int]
+    kinds: list[int]
+    lanes: list[int]
+    values: list[int]
+
+
 class _Level:
-    """One ring of equal buckets and the rolling sums of the windows that it serves.
+    """Holds one ring of equal buckets and the rolling sums of the windows that it serves.
 
     ``ring`` is (buckets, 2, lanes): amounts and counts. ``sums`` is (windows, 2, lanes), part of an array that all
     levels share, so that one addition reaches every window. What keeps a second's fold at a few microseconds is the
@@ -76,7 +89,7 @@ class _Level:
         self.sums = sums
 
     def advance(self, second: int) -> bool:
-        """Make the bucket that holds ``second`` the current one; evict what leaves each window; whether any did."""
+        """Make the bucket that holds ``second`` the current one and evict what leaves; True if any sum changed."""
         old, new = self.bucket, second // self.bucket_s
         if new == old:
             return False
@@ -115,7 +128,7 @@ class _Level:
         self.touched[slot] = 0
 
     def _filled(self, first: int, last: int) -> list[int]:
-        """Slots that hold anything among the buckets ``first`` to ``last``, no more than there are slots."""
+        """Return the slots that hold anything among the buckets ``first`` to ``last``, at most one turn of the ring."""
         start = first % self.slots
         stop = start + last - first + 1
         touched, slots = self.touched, self.slots
@@ -144,6 +157,27 @@ class _Level:
         self.sums[bisect_right(self.lengths, age) :] += row
         return True
 
+    def state(self) -> LevelState:
+        """Return what a snapshot stores."""
+        slots, kinds, lanes = np.nonzero(self.ring)
+        return LevelState(
+            bucket=self.bucket,
+            slots=slots.tolist(),
+            kinds=kinds.tolist(),
+            lanes=lanes.tolist(),
+            values=self.ring[slots, kinds, lanes].tolist(),
+        )
+
+    def load(self, kept: LevelState) -> None:
+        """Restore the buckets, and sum them up anew."""
+        self.bucket = kept.bucket
+        self.ring[kept.slots, kept.kinds, kept.lanes] = kept.values
+        for slot in kept.slots:
+            self.touched[slot] = 1
+        ages = (kept.bucket - np.arange(self.slots)) % self.slots
+        for index, length in enumerate(self.lengths):
+            self.sums[index] = self.ring[ages < length].sum(axis=0)
+
 
 def _find(touched: bytearray, start: int, stop: int) -> list[int]:
     found = []
@@ -154,8 +188,40 @@ def _find(touched: bytearray, start: int, stop: int) -> list[int]:
     return found
 
 
+class WaitingState(msgspec.Struct, array_like=True):
+    """Stores what was added to one lane for another second and is not folded yet."""
+
+    second: int
+    lane: int
+    amount: int
+    count: int
+    span_s: int
+
+
+class WindowsState(msgspec.Struct, array_like=True):
+    """Everything that :class:`Windows` remembers.
+
+    Attributes:
+        second: the current second.
+        keys: the lanes' keys, in their order.
+        current: the current second's amounts and counts by lane.
+        waiting: what was added for other seconds.
+        levels: the rings.
+        dropped_events: number of orders that came too late for every window.
+        dropped_amount: their amount.
+    """
+
+    second: int
+    keys: list[Key]
+    current: tuple[list[int], list[int]]
+    waiting: list[WaitingState]
+    levels: list[LevelState]
+    dropped_events: int
+    dropped_amount: int
+
+
 class Windows:
-    """Rolling sums and counts of many lanes (a lane is a venue and a side, say) over many windows.
+    """Keeps rolling sums and counts of many lanes (for example a venue and a side) over many windows.
 
     Args:
         windows: names and lengths in seconds; 900 at most, or whole minutes to a day, or whole hours beyond.
@@ -196,7 +262,7 @@ class Windows:
         self.second = 0  # the current second, not closed yet
         self.dropped_events = 0
         self.dropped_amount = 0
-        self._lanes: dict[Hashable, int] = {}
+        self._lanes: dict[Key, int] = {}
         self._amounts: list[int] = []  # of the current second, by lane
         self._counts: list[int] = []
         self._added = False  # whether any of them is new
@@ -221,12 +287,12 @@ class Windows:
                 self._place.update({name: first + index for index, name in enumerate(names)})
 
     @property
-    def lanes(self) -> Mapping[Hashable, int]:
-        """Number of each lane by its key, in order of first sight."""
+    def lanes(self) -> Mapping[Key, int]:
+        """Return the number of each lane by its key, in order of first use."""
         return self._lanes
 
-    def lane(self, key: Hashable) -> int:
-        """The lane of a key, made at first sight."""
+    def lane(self, key: Key) -> int:
+        """Return the lane of a key, made at first use."""
         number = self._lanes.get(key)
         if number is None:
             number = self._lanes[key] = len(self._lanes)
@@ -253,7 +319,7 @@ class Windows:
             amount: micro-USD.
             count: how many orders it stands for.
             span_s: how long a stretch of time the amount stands for; rings that serve shorter windows leave it
-                out, because an hour's total says nothing about any minute of it.
+                out, because an hour's total does not show any of its minutes.
         """
         if second == self.second and span_s == 1:
             self._amounts[lane] += amount
@@ -271,7 +337,7 @@ class Windows:
             kept[1] += count
 
     def advance(self, second: int) -> None:
-        """Fold everything that was added and make ``second`` the current one. Going back is an error."""
+        """Fold what was added and make ``second`` the current one. Raises ``ValueError`` if time goes back."""
         if second < self.second:
             raise ValueError(f"time went back from {self.second} to {second}")
         if self._added:
@@ -317,19 +383,19 @@ class Windows:
 
     @property
     def waiting(self) -> bool:
-        """Whether anything was added that no window shows yet, because its second has not come or was not folded."""
+        """Return True if anything was added that no window shows yet, because its second is ahead or not folded."""
         return bool(self._others)
 
     def sums(self, window: str) -> Integers:
-        """Amounts of a window by lane, as of the last :meth:`advance`. Not to be changed by the caller."""
+        """Return a window's amounts by lane, as of the last :meth:`advance`. The caller must not change them."""
         return self._sums[self._place[window], 0, : len(self._lanes)]
 
     def counts(self, window: str) -> Integers:
-        """Order counts of a window by lane."""
+        """Return a window's order counts by lane."""
         return self._sums[self._place[window], 1, : len(self._lanes)]
 
     def by_side(self) -> BySide:
-        """Amounts and counts of every window, summed over the even lanes and over the odd ones.
+        """Return amounts and counts of every window, summed over the even lanes and over the odd ones.
 
         For callers that give each source two neighbouring lanes, one a side:
         ``{"1m": ((long amount, short amount), (long count, short count))}``. The same object until a sum changes.
@@ -344,57 +410,39 @@ class Windows:
         return self._by_side
 
     def sum(self, window: str, lane: int) -> int:
-        """One lane's amount."""
+        """Return one lane's amount within a window."""
         return int(self.sums(window)[lane])
 
-    def state(self) -> list[object]:
-        """What a snapshot keeps: the non-empty buckets, sparse."""
-        levels = []
-        for level in self._levels:
-            slots, kinds, lanes = np.nonzero(level.ring)
-            levels.append(
-                [
-                    level.bucket,
-                    slots.tolist(),
-                    kinds.tolist(),
-                    lanes.tolist(),
-                    level.ring[slots, kinds, lanes].tolist(),
-                ]
-            )
-        current = [self._amounts[: len(self._lanes)], self._counts[: len(self._lanes)]]
-        return [
-            self.second,
-            [list(key) if isinstance(key, tuple) else key for key in self._lanes],
-            current,
-            [
-                (at, lane, amount, count, span_s)
+    def state(self) -> WindowsState:
+        """Return what a snapshot stores: the buckets that are not zero."""
+        lanes = len(self._lanes)
+        return WindowsState(
+            second=self.second,
+            keys=list(self._lanes),
+            current=(self._amounts[:lanes], self._counts[:lanes]),
+            waiting=[
+                WaitingState(second=at, lane=lane, amount=amount, count=count, span_s=span_s)
                 for (at, span_s), row in self._others.items()
                 for lane, (amount, count) in row.items()
             ],
-            levels,
-            self.dropped_events,
-            self.dropped_amount,
-        ]
+            levels=[level.state() for level in self._levels],
+            dropped_events=self.dropped_events,
+            dropped_amount=self.dropped_amount,
+        )
 
     @classmethod
-    def restore(cls, state: list, windows: Mapping[str, int] = WINDOWS) -> Windows:  # type: ignore[type-arg]
-        """The windows that :meth:`state` described."""
-        second, keys, current, pending, levels, dropped_events, dropped_amount = state
+    def restore(cls, state: object, windows: Mapping[str, int] = WINDOWS) -> Windows:
+        """Return the windows of a decoded :class:`WindowsState`."""
+        kept = msgspec.convert(state, WindowsState)
         self = cls(windows)
-        for key in keys:
-            self.lane(tuple(key) if isinstance(key, list) else key)
-        self.second = second
-        self._amounts[: len(keys)], self._counts[: len(keys)] = current
+        for key in kept.keys:
+            self.lane(key)
+        self.second = kept.second
+        self._amounts[: len(kept.keys)], self._counts[: len(kept.keys)] = kept.current
         self._added = True
-        for at, lane, amount, count, span_s in pending:
-            self.add(lane, at, amount, count, span_s)
-        for level, (bucket, slots, kinds, lanes, values) in zip(self._levels, levels, strict=True):
-            level.bucket = bucket
-            level.ring[slots, kinds, lanes] = values
-            for slot in slots:
-                level.touched[slot] = 1
-            ages = (bucket - np.arange(level.slots)) % level.slots
-            for index, length in enumerate(level.lengths):
-                level.sums[index] = level.ring[ages < length].sum(axis=0)
-        self.dropped_events, self.dropped_amount = dropped_events, dropped_amount
+        for each in kept.waiting:
+            self.add(each.lane, each.second, each.amount, each.count, each.span_s)
+        for level, buckets in zip(self._levels, kept.levels, strict=True):
+            level.load(buckets)
+        self.dropped_events, self.dropped_amount = kept.dropped_events, kept.dropped_amount
         return self

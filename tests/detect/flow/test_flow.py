@@ -112,10 +112,10 @@ def test_nothing_is_learned_while_frozen() -> None:
     """Minutes that only pass leave rates and surprises as they were, and are not made up for."""
     made = flow()
     minutes(made, 0, [1_000.0] * 5)
-    rates, surprise = list(made.rates), made.state()["surprise"]
+    rates, surprise = list(made.rates), made.state().surprise
     minutes(made, 5, [1e7] * 5, learn=False)
     assert made.rates == rates
-    assert made.state()["surprise"] == surprise
+    assert made.state().surprise == surprise
     assert made.learned_minutes == 5
 
 
@@ -152,7 +152,7 @@ def test_empty_minutes_at_once_equal_one_by_one(seed: int, gaps: list[int]) -> N
             assert math.isclose(
                 asleep.surprise(window, side, 1e7), awake.surprise(window, side, 1e7), rel_tol=1e-9, abs_tol=1e-9
             )
-    assert asleep.state()["source_rates"] == pytest.approx(awake.state()["source_rates"], rel=1e-9)
+    assert asleep.state().source_rates == pytest.approx(awake.state().source_rates, rel=1e-9)
 
 
 def test_a_single_empty_minute_is_empty() -> None:
@@ -162,7 +162,7 @@ def test_a_single_empty_minute_is_empty() -> None:
     minutes(asleep, 2, [30_000.0])
     minutes(awake, 0, [9_000.0, 0.0, 30_000.0])
     assert asleep.rates == pytest.approx(awake.rates, rel=1e-12)
-    assert asleep.state()["source_rates"] == pytest.approx(awake.state()["source_rates"], rel=1e-12)
+    assert asleep.state().source_rates == pytest.approx(awake.state().source_rates, rel=1e-12)
 
 
 def test_sources_far_above_their_own_normal_are_stressed() -> None:
@@ -190,6 +190,6 @@ def test_a_restored_flow_under_other_windows_goes_on() -> None:
     other = Flow(settings)
     other.load(msgspec.msgpack.decode(msgspec.msgpack.encode(made.state())))
     assert other.surprise("1m", "long") == made.surprise("1m", "long")
-    assert other.state()["surprise"][0]["15m"] == Surprise(1.5, 2.2).state()  # type: ignore[index]
+    assert other.state().surprise[0]["15m"] == Surprise(1.5, 2.2).state()
     assert other.table == made.table
     assert other.surprises("long", lambda _window, _side: None).keys() == {"1m", "15m"}
