@@ -9,7 +9,7 @@ from typing import Final
 from rich.console import Console
 from rich.table import Table
 
-from monitor.detect.scope import EpisodeSummary
+from monitor.detect.decide.signal import EpisodeSummary
 from monitor.model.events import MICROS
 
 PIPE_WIDTH: Final = 140

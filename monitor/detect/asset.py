@@ -1,321 +1,339 @@
-"""One asset over all venues: a scope fed by events."""
+"""One asset over all venues: a scope fed by events, and what surrounds its liquidations."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Final, NamedTuple
+from typing import Final
 
 from msgspec import UNSET
 
-from monitor.detect.context.context import Context, Told
+from monitor.detect.asset_state import AssetSnapshot, ThrottleSnapshot, new_state
+from monitor.detect.asset_summary import AssetSummary, Liquidated
+from monitor.detect.context.context import Context
+from monitor.detect.decide import gates
 from monitor.detect.decide.confirming import INTEREST_DROP, closed, context_items, dislocation, leverage
+from monitor.detect.decide.facts import Facts, Traits
+from monitor.detect.decide.surroundings import StandIn, Venues
 from monitor.detect.decide.visibility import Feeds
 from monitor.detect.dedup import Seen
-from monitor.detect.flow.corrected_totals import Minute
 from monitor.detect.flow.flow import SIDE_INDEX
 from monitor.detect.flow.hidden_flow import THROTTLED, Throttle
-from monitor.detect.flow.windows import Windows
-from monitor.detect.scope import Scope
+from monitor.detect.flow.taker_volume import TakerVolume
+from monitor.detect.scope import Leading, Scope
 from monitor.detect.score import Item
 from monitor.detect.settings import DetectorSettings
+from monitor.detect.view import ContextView
 from monitor.model.events import (
     MICROS,
+    CorrectedTotals,
     Coverage,
     Evidence,
     Liquidation,
     MarkPrice,
     OpenInterest,
-    Phase,
     Side,
+    SideTotals,
     Signal,
     Trade,
     TradeBar,
     VolatilityIndex,
     micro_usd,
 )
+from monitor.model.sides import BySide
 
-VOLUME_WINDOWS: Final = {"1m": 60}
 VOLUME_RISE: Final = 26.0
-"""Points that a score can gain while nothing comes where trades are seen, 13 of 33 of the flow's 62: they too may leave
-the minute first."""
-
-
+"""Points that a score can gain while nothing new comes where trades are seen, 13 of 33 of the flow's 62: the trades,
+too, may leave the minute first."""
 EXECUTED: Final = frozenset({"average_fill", "fill"})
 """Prices of a liquidation at which something was traded; bankruptcy and order prices are limits far from the market."""
-NONE: Final[Mapping[str, Any]] = {}
 
 
-class Flown(NamedTuple):
-    """One liquidation as the market sees it: its bucket, what died, and what it was worth."""
-
-    second: int
-    side: Side
-    micros: int
-    orders: int
-    complete: bool
-    aggregated: bool
-
-
-class Summary(NamedTuple):
-    """What one asset tells the market once a second in which anything happened.
+class Asset:
+    """An asset; the sources of its scope are venues.
 
     Attributes:
-        asset: which.
-        second: the closed second.
-        flown: its liquidations.
-        price: its last mark, or what stands in for it.
-        marked: whether the price is a mark; with the first one it begins anew.
-        stressed: by side whether its flow or price is far from normal.
-        phases: by side; calm where it is merely watched.
-        venues: where its liquidations were seen.
-        open_interest_usd: 0 where it is not known.
-        hidden: by window what its saturated feeds hide, micro-USD by side.
-        minute: at a minute's end what that minute hid.
-        saturation: by venue; see :class:`monitor.model.events.SignalCoverage`.
-        context: at a minute's end what surrounds it.
+        name: the canonical base asset.
+        scope: its liquidations, its price and its phases.
+        context: leverage, its cost, levels, holders, implied volatility.
+        seen: ids of the events that were counted already.
+        volume: taker volume of the last minute.
+        throttles: by venue and symbol the feeds of one report a second.
     """
 
-    asset: str
-    second: int
-    flown: tuple[Flown, ...]
-    price: float | None
-    marked: bool
-    stressed: tuple[bool, bool]
-    phases: tuple[Phase, Phase]
-    venues: tuple[str, ...]
-    open_interest_usd: float = 0.0
-    hidden: Mapping[str, tuple[int, int]] = NONE
-    minute: Minute | None = None
-    saturation: Mapping[str, float] = NONE
-    context: Told | None = None
-
-
-class Asset(Scope):
-    """An asset; its sources are venues."""
-
     def __init__(self, name: str, settings: DetectorSettings) -> None:
-        super().__init__(name, settings)
+        self.name = name
+        self.scope = Scope(
+            Traits(
+                name=name,
+                settings=settings,
+                scale=1.0,
+                steadiness=1.0,
+                move_windows=settings.judged.move_windows,
+                rush_sigmas=settings.floors.rush_sigmas,
+                breadth_feature="venues_stressed",
+            )
+        )
         self.seen = Seen()
-        self.volume = Windows(VOLUME_WINDOWS)
+        self.volume = TakerVolume()
         self.context = Context(name, settings)
-        self.coverages: dict[str, Coverage] = {}
-        self.throttles: dict[tuple[str, str], Throttle] = {}  # by venue and symbol
-        self.marked = False  # whether a mark price ever came; until then executed prices stand in
-        self._hid = False  # whether the market was last told of anything hidden
-        self._phases_told: tuple[Phase, Phase] = ("calm", "calm")  # to the market
-        self._buy_lanes: dict[str, int] = {}  # first of a venue's two lanes; the next one holds sells
-        self._flown: list[Flown] = []
+        self.throttles: dict[tuple[str, str], Throttle] = {}
+        self.state = new_state()
+
+    # What comes in
+
+    def open(self, second: int) -> None:
+        """Make ``second`` the one that events fall into, so that adding them is quick."""
+        self.state.opened = second
+        self.scope.flow.windows.advance(second)
+        self.volume.advance(second)
+        self.context.heard.at(second)
 
     def liquidation(self, event: Liquidation) -> None:
         """Take a liquidation."""
+        state = self.state
         second = event.event_time_us // MICROS
         micros = micro_usd(event.notional_usd)
         coverage = event.coverage
-        self.coverages[event.venue] = coverage
+        state.coverages[event.venue] = coverage
         complete, aggregated = coverage == "complete", coverage == "aggregated"
         if coverage in THROTTLED:
-            self._throttle(event, coverage, second, micros)
-        self.liquidated(event.venue, event.side, second, micros, event.orders, complete=complete, aggregated=aggregated)
-        self._flown.append(Flown(second, event.side, micros, event.orders, complete, aggregated))
-        if not self.marked and event.price_kind in EXECUTED and event.price is not UNSET:
-            self._executed(event.venue, second, event.price)
+            self._add_throttled(event, coverage, second, micros)
+        self.scope.add_liquidation(
+            event.venue, event.side, second, micros, event.orders, complete=complete, aggregated=aggregated
+        )
+        state.unreported.append(Liquidated(second, event.side, micros, event.orders, complete, aggregated))
+        if not state.is_marked and event.price_kind in EXECUTED and event.price is not UNSET:
+            self.scope.add_price(event.venue, second, event.price)
 
-    def _throttle(self, event: Liquidation, coverage: Coverage, second: int, micros: int) -> None:
+    def _add_throttled(self, event: Liquidation, coverage: Coverage, second: int, micros: int) -> None:
         key = (event.venue, event.symbol)
         throttle = self.throttles.get(key)
         if throttle is None:
             throttle = self.throttles[key] = Throttle(largest=coverage == "largest_per_second")
-        throttle.advance(self.opened)
+        throttle.advance(self.state.opened)
         throttle.add(second, event.side, micros)
-
-    def _correct(self, second: int) -> None:
-        """Bring what throttled feeds hide up to date."""
-        live = {key: throttle for key, throttle in self.throttles.items() if not throttle.empty}
-        if live or self.corrected.saturation:
-            for throttle in live.values():
-                throttle.advance(second)
-            self.corrected.measure(second, live)
-            self.flow.hide(self.corrected.windows)
 
     def trade(self, event: Trade) -> None:
         """Take a trade into the taker volume."""
-        lane = self._buy_lanes.get(event.venue)
-        if lane is None:
-            lane = self._volume_lane(event.venue)
-        if event.taker_side == "sell":
-            lane += 1
         second = event.event_time_us // MICROS
-        self.volume.add(lane, second, micro_usd(event.notional_usd), event.trades)
-        if not self.marked:
-            self._executed(event.venue, second, event.price)
+        self.volume.add_trade(event, second)
+        if not self.state.is_marked:
+            self.scope.add_price(event.venue, second, event.price)
 
     def trade_bar(self, event: TradeBar) -> None:
         """Take a bar of trades into the taker volume; it belongs to the second in which its interval began."""
-        lane = self._volume_lane(event.venue)
         second = (event.event_time_us - event.interval_us) // MICROS
-        self.volume.add(lane, second, micro_usd(event.buy_usd), event.trades)
-        self.volume.add(lane + 1, second, micro_usd(event.sell_usd), 0)
-        if not self.marked:
-            self._executed(event.venue, second, event.close)
-
-    def _volume_lane(self, venue: str) -> int:
-        lane = self._buy_lanes.get(venue)
-        if lane is None:
-            lane = self._buy_lanes[venue] = self.volume.lane((venue, "buy"))
-            self.volume.lane((venue, "sell"))
-        return lane
-
-    def _executed(self, venue: str, second: int, price: float) -> None:
-        """Take the price of what was traded for the mark that is not known."""
-        self.price.mark(venue, second, price)
-        self.touch()
+        self.volume.add_bar(event, second)
+        if not self.state.is_marked:
+            self.scope.add_price(event.venue, second, event.close)
 
     def mark_price(self, event: MarkPrice) -> None:
-        """Take a mark price; from the first one on, executed prices are forgotten and stand in no more."""
-        if not self.marked:
-            self.marked = True
-            self._begin_price()
-        self.price.mark(event.venue, event.event_time_us // MICROS, event.mark_price)
+        """Take a mark price; the first one replaces the executed prices, which count no more from then on."""
+        if not self.state.is_marked:
+            self.state.is_marked = True
+            self.scope.restart_price()
+        self.scope.add_price(event.venue, event.event_time_us // MICROS, event.mark_price)
         self.context.mark(event)
-        self.touch()
 
     def interest(self, event: OpenInterest) -> None:
         """Take an open interest, new or old."""
         self.context.interest(event)
-        self.flow.expect(self.open_interest_usd)
-        self.learning = True  # the minute must end for it
+        self.scope.flow.expect(self.open_interest_usd)
+        self.scope.wake_for_minute()
 
     def volatility_index(self, event: VolatilityIndex) -> None:
         """Take an implied volatility."""
         self.context.implied(event)
-        self.learning = True
+        self.scope.wake_for_minute()
 
-    def open(self, second: int) -> None:
-        """Make ``second`` the one that events fall into, so that adding them is quick."""
-        super().open(second)
-        self.volume.advance(second)
-        self.context.heard.at(second)
+    # What a closed second means
 
     def close(self, second: int, feeds: Feeds) -> list[Signal]:
-        """Close a second; see :meth:`monitor.detect.scope.Scope.close`."""
+        """Close a second and return its signals; see :meth:`monitor.detect.scope.Scope.close`."""
+        scope, context = self.scope, self.context
         self.volume.advance(second)
-        signals = super().close(second, feeds)
-        self.context.close(second, self.price)
+        self._correct(second)
+        signals = scope.close(second, feeds, self)
+        context.close(second, scope.price)
         if second % 60 == 59:
-            self.context.close_minute(second, self.flow, self._taken(), learn=not self.frozen_since)
+            context.close_minute(second, scope.flow, self.volume.by_venue(), learn=not scope.state.frozen_since)
         for signal in signals:
-            self.context.stamp(signal, self.price, self.flow)
-            if self.phases[SIDE_INDEX[signal.direction]].state.watched:
-                self._say_why(signal)
+            context.stamp(signal, scope.price, scope.flow)
+            if scope.phases[signal.direction].state.watched:
+                self._explain_watch(signal)
         return signals
 
-    def _say_why(self, signal: Signal) -> None:
-        """Say of a side that builds without liquidations how fragile it is; that gives no points."""
+    def _correct(self, second: int) -> None:
+        """Estimate what throttled feeds hide as of a second."""
+        corrected = self.scope.corrected
+        live = {key: throttle for key, throttle in self.throttles.items() if not throttle.empty}
+        if live or corrected.saturation:
+            for throttle in live.values():
+                throttle.advance(second)
+            corrected.measure(second, live)
+            self.scope.flow.hide(corrected.windows)
+
+    def _explain_watch(self, signal: Signal) -> None:
+        """Add to the signal of a side that builds without liquidations how fragile it is; that gives no points."""
         fragile = self.context.fragility.of(signal.direction) or 0.0
         signal.evidence = [*signal.evidence, Evidence("fragility", round(fragile, 6), 0.5, 0.0)]
 
-    def _taken(self) -> dict[str, tuple[int, int]]:
-        """By venue what takers bought and sold within the last minute, micro-USD."""
-        sums = self.volume.sums("1m")
-        return {venue: (int(sums[lane]), int(sums[lane + 1])) for venue, lane in self._buy_lanes.items()}
+    # What surrounds its scope; see monitor.detect.decide.surroundings
 
     @property
-    def open_interest_usd(self) -> float:
-        """Open interest over all venues that is not stale, USD; 0 where none is known."""
-        return self.context.open_interest.usd(self.opened) or 0.0
+    def is_disturbed(self) -> bool:
+        """Return False: only its own episodes keep an asset from learning."""
+        return False
 
-    def _venues(self, feeds: Feeds) -> set[str]:
-        """Where liquidations of it were seen, and where it has a price and their channel beats."""
-        return {*self.flow.sources, *(venue for venue in self.price.venues if venue in feeds.beating)}
+    @property
+    def rise(self) -> float:
+        """Return the points that a score can gain at most while nothing new comes."""
+        return VOLUME_RISE if self.volume else gates.RISE
 
-    def _interest_by_venue(self) -> Mapping[str, float]:
-        return self.context.open_interest.by_venue(self.opened)
+    def venues(self, feeds: Feeds) -> Venues:
+        """Return where liquidations of it were seen, and where it has a price and their channel beats."""
+        scope = self.scope
+        readable = {*scope.flow.sources, *(venue for venue in scope.price.venues if venue in feeds.beating)}
+        return Venues(readable=readable, interest=self.context.open_interest.by_venue(self.state.opened))
+
+    def limit(self, window: str, side: Side) -> float | None:
+        """Return None: all that is liquidated of an asset counts."""
+        return None
+
+    def flow_items(self, side: Side) -> list[Item]:
+        """Return the share of the takers that were forced, where trades are seen."""
+        taken = self.taker_usd(side)
+        if taken <= 0:
+            return []
+        share = min(1.0, self.scope.flow.usd("1m", side) / taken)
+        return [Item("forced_share_1m", share, 0.01, share, 0.05, 0.30, 8)]
 
     def taker_usd(self, side: Side) -> float:
-        """Taker volume of the last minute in the direction in which ``side`` is closed, on venues with liquidations."""
-        first = 1 if side == "long" else 0
-        sums = self.volume.sums("1m")
-        return (
-            sum(int(sums[lane + first]) for venue, lane in self._buy_lanes.items() if venue in self.coverages) / MICROS
-        )
+        """Return what takers traded within a minute the way ``side`` is closed, on venues with liquidations, USD."""
+        return self.volume.closing_usd(side, self.state.coverages)
 
-    @property
-    def _rise(self) -> float:
-        return VOLUME_RISE if self._buy_lanes else super()._rise
-
-    def _confirming_items(self, side: Side) -> list[Item]:
-        context, second = self.context, self.second
+    def confirming_items(self, side: Side) -> list[Item]:
+        """Return the evidence of leverage, dislocated venues and context."""
+        context, second = self.context, self.scope.state.second
         return [
             *leverage(context, side, second),
             *dislocation(context, side, second),
-            *context_items(context, self.price, side, second),
+            *context_items(context, self.scope.price, side, second),
         ]
 
-    def _stand_ins(
-        self, side: Side, surprise: dict[str, float], confirming: list[Item]
-    ) -> list[tuple[list[Item], list[Item]]]:
-        others = [item for item in confirming if not item.feature.startswith(INTEREST_DROP)]  # none counts twice
-        return [*super()._stand_ins(side, surprise, confirming), (closed(self.context, self.second), others)]
+    def stand_ins(self, confirming: list[Item]) -> list[StandIn]:
+        """Return what open interest shows to have been closed; its fall then confirms nothing, or it counted twice."""
+        others = [item for item in confirming if not item.feature.startswith(INTEREST_DROP)]
+        return [StandIn(flow=closed(self.context, self.scope.state.second), confirming=others)]
 
-    def _flow_items(self, side: Side, surprise: dict[str, float]) -> list[Item]:
-        items = super()._flow_items(side, surprise)
-        taken = self.taker_usd(side) if items else 0.0
-        if taken > 0:
-            share = min(1.0, self.flow.usd("1m", side) / taken)
-            items.append(Item("forced_share_1m", share, 0.01, share, 0.05, 0.30, 8))
-        return items
-
-    def _primed(self, side: Side) -> int:
+    def watch_since(self, side: Side) -> int:
+        """Return when a level broke or implied volatility jumped while the side is fragile; 0 without either."""
         return self.context.primed[SIDE_INDEX[side]]
 
-    def summary(self) -> Summary | None:
-        """What the market must know of the second just closed; None if nothing of it is new."""
-        flown, self._flown = tuple(self._flown), []
-        phases = (self.phases[0].episode_phase, self.phases[1].episode_phase)
-        turned, self._phases_told = self._phases_told != phases, phases
-        stressed = (self.stressed_second[0] == self.second, self.stressed_second[1] == self.second)
-        corrected = self.corrected
-        minute_ends = self.second % 60 == 59
-        minute = corrected.minute if minute_ends and corrected.saturation else None
-        told = self.context.told(self.second, self.price) if minute_ends else None
-        hid, self._hid = self._hid, bool(corrected.windows)
-        news = (flown, *stressed, turned, "cascade" in phases, minute is not None, hid, self._hid, told is not None)
-        if not any(news) and self.price.second != self.second:
+    def is_enough(self, facts: Facts, side: Side, price_share: float) -> bool:
+        """Return True if enough was liquidated for a cascade of an asset of this size."""
+        return gates.is_enough_for_asset(facts, side, price_share)
+
+    def may_cascade(self, facts: Facts, side: Side, points: float) -> bool:
+        """Return True: an asset may always be in a cascade of its own."""
+        return True
+
+    # What others may read
+
+    @property
+    def open_interest_usd(self) -> float:
+        """Return the open interest over all venues that is not stale, USD; 0 where none is known."""
+        return self.context.open_interest.usd(self.state.opened) or 0.0
+
+    def summary(self) -> AssetSummary | None:
+        """Return what the market must know of the second just closed; None if nothing of it is new."""
+        scope, state = self.scope, self.state
+        second, price, corrected = scope.state.second, scope.price, scope.corrected
+        liquidations, state.unreported = tuple(state.unreported), []
+        long, short = scope.state.sides.long, scope.state.sides.short
+        stressed = BySide(long.stressed_at == second, short.stressed_at == second)
+        phases = BySide(scope.phases.long.episode_phase, scope.phases.short.episode_phase)
+        turned, state.reported_phases = phases != state.reported_phases, phases
+        had_hidden, state.reported_hidden = state.reported_hidden, bool(corrected.windows)
+        ends_minute = second % 60 == 59
+        minute = corrected.minute if ends_minute and corrected.saturation else None
+        context = self.context.summary(second, price) if ends_minute else None
+        is_news = (
+            price.second == second
+            or liquidations
+            or stressed.long
+            or stressed.short
+            or turned
+            or "cascade" in (phases.long, phases.short)
+            or minute is not None
+            or had_hidden
+            or state.reported_hidden
+            or context is not None
+        )
+        if not is_news:
             return None
-        return Summary(
-            self.name, self.second, flown, self.price.last, self.marked, stressed, phases, tuple(self.flow.sources),
-            self.open_interest_usd, corrected.windows, minute, corrected.by_venue, told,
-        )  # fmt: skip
+        return AssetSummary(
+            asset=self.name,
+            second=second,
+            liquidations=liquidations,
+            price=price.last,
+            is_mark=state.is_marked,
+            stressed=stressed,
+            phases=phases,
+            venues=tuple(scope.flow.sources),
+            open_interest_usd=self.open_interest_usd,
+            hidden=corrected.windows,
+            minute=minute,
+            saturation=corrected.by_venue,
+            context=context,
+        )
+
+    def leading(self) -> Leading:
+        """Return the side that is further along."""
+        return self.scope.leading(self)
+
+    def context_view(self) -> ContextView:
+        """Return what surrounds its liquidations."""
+        return self.context.view(self.scope.price, self.scope.flow)
+
+    def corrected_minute(self) -> CorrectedTotals | None:
+        """Return what the last minute reported and hid; None where no throttled feed showed anything within it."""
+        corrected, minute = self.scope.corrected, self.scope.flow.table.get("1m")
+        if not corrected.by_venue or minute is None:
+            return None
+        longs, shorts = minute[0]
+        return corrected.last_minute(SideTotals(long=longs / MICROS, short=shorts / MICROS))
 
     def coverage_ratio(self) -> float | None:
-        """Share of the last day's liquidated USD that complete feeds showed; None where there was none."""
-        sums = self.flow.windows.sums("24h")
-        by_venue = {venue: int(sums[lane]) + int(sums[lane + 1]) for venue, lane in self.flow.sources.items()}
+        """Return the share of the last day's liquidated USD that complete feeds showed; None where there was none."""
+        flow, coverages = self.scope.flow, self.state.coverages
+        sums = flow.windows.sums("24h")
+        by_venue = {venue: int(sums[lane]) + int(sums[lane + 1]) for venue, lane in flow.sources.items()}
         total = sum(by_venue.values())
         if not total:
             return None
-        return sum(usd for venue, usd in by_venue.items() if self.coverages.get(venue) == "complete") / total
+        return sum(usd for venue, usd in by_venue.items() if coverages.get(venue) == "complete") / total
 
-    def state(self) -> dict[str, object]:
-        """What a snapshot keeps."""
-        return super().state() | {
-            "seen": self.seen.state(),
-            "volume": self.volume.state(), "context": self.context.state(),
-            "coverages": self.coverages, "flown": self._flown, "buy_lanes": self._buy_lanes, "hid": self._hid,
-            "marked": self.marked, "phases_told": self._phases_told,
-            "throttles": [(*key, throttle.state()) for key, throttle in self.throttles.items()],
-        }  # fmt: skip
+    # Restart
 
-    def load(self, state: dict) -> None:  # type: ignore[type-arg]
-        """Become what :meth:`state` described."""
-        super().load(state)
-        self.seen = Seen.restore(state["seen"])
-        self.volume = Windows.restore(state["volume"], VOLUME_WINDOWS)
-        self._buy_lanes = state["buy_lanes"]
-        self.context.load(state["context"])
-        self.coverages = state["coverages"]
-        self._hid, self.marked = state["hid"], state["marked"]
-        long, short = state["phases_told"]
-        self._phases_told = (long, short)
-        self.throttles = {(venue, symbol): Throttle.restore(kept) for venue, symbol, kept in state["throttles"]}
-        self._flown = [Flown(*kept) for kept in state["flown"]]
+    def snapshot(self) -> AssetSnapshot:
+        """Return what a snapshot holds. It shares this asset's state, so it must be encoded before the next event."""
+        return AssetSnapshot(
+            state=self.state,
+            scope=self.scope.snapshot(),
+            seen=self.seen.state(),
+            volume=self.volume.snapshot(),
+            context=self.context.state(),
+            throttles=[
+                ThrottleSnapshot(venue=venue, symbol=symbol, throttle=throttle.state())
+                for (venue, symbol), throttle in self.throttles.items()
+            ],
+        )
+
+    def restore(self, snapshot: AssetSnapshot) -> None:
+        """Become what :meth:`snapshot` described."""
+        self.state = snapshot.state
+        self.scope.restore(snapshot.scope)
+        self.seen = Seen.restore(snapshot.seen)
+        self.volume.restore(snapshot.volume)
+        self.context.load(snapshot.context)
+        self.throttles = {(kept.venue, kept.symbol): Throttle.restore(kept.throttle) for kept in snapshot.throttles}

@@ -1,4 +1,4 @@
-"""Which events were counted already: an id that comes twice is the same event."""
+"""Ids of the events that were counted already: an id that comes twice is the same event."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Seen:
         return True
 
     def state(self) -> list[object]:
-        """What a snapshot keeps."""
+        """Return what a snapshot keeps."""
         return [list(self._current), list(self._previous), self._since]
 
     @classmethod

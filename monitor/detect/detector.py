@@ -4,7 +4,7 @@ An event is *placed* by its event time and *takes effect* when it arrives. Arriv
 (``receive_time_us``), so a replay sees what the live run saw; an arrival that runs ahead is not believed
 (:mod:`monitor.model.watermark`). When the first event of a new second arrives, the
 seconds before it close: each asset that anything happened to is judged, then the market. No clock is read here; a
-caller that wants seconds to close though nothing arrives says so with :meth:`Detector.advance`.
+caller closes seconds in which nothing arrives with :meth:`Detector.advance`.
 
 A fault of one asset stops nothing but that asset (:mod:`monitor.detect.quarantine`).
 """
@@ -17,33 +17,34 @@ from typing import Any, Final
 
 import msgspec
 
-from monitor.detect.asset import Asset, Summary
+from monitor.detect.asset import Asset
+from monitor.detect.asset_state import AssetSnapshot
+from monitor.detect.asset_summary import AssetSummary, silent_summary
+from monitor.detect.decide.signal import EpisodeSummary
 from monitor.detect.decide.visibility import Feeds
+from monitor.detect.detector_state import FORMAT, CommonSnapshot, Version, check_format
 from monitor.detect.gaps import Holes, recent
 from monitor.detect.market import Market
+from monitor.detect.overview import Monitored, ahead_view, asset_view, market_view
 from monitor.detect.plausibility import Excess, Exclusions, find_excess
 from monitor.detect.quarantine import Quarantine, QuarantinedError, ended
-from monitor.detect.scope import EpisodeSummary, Scope, episode_id
+from monitor.detect.scope_state import Wake
 from monitor.detect.settings import DetectorSettings
-from monitor.detect.view import NO_CONTEXT, AheadView, AssetView, DetectorView, EpisodeView, MarketView
+from monitor.detect.view import DetectorView
 from monitor.model.events import (
     ALL,
     MARKET,
     MICROS,
-    SIDES,
-    CorrectedTotals,
     Event,
     Gap,
     Heartbeat,
     Liquidation,
     MarkPrice,
     OpenInterest,
-    SideTotals,
     Signal,
     Trade,
     TradeBar,
     VolatilityIndex,
-    WindowTotals,
 )
 from monitor.model.watermark import Mark, Watermark
 
@@ -53,8 +54,6 @@ _ENCODER: Final = msgspec.msgpack.Encoder()
 
 LATE_S: Final = 2
 """Liquidations that arrive this long after their event time are late: Bybit's batches take half a second."""
-FORMAT: Final = 8
-"""Version of the snapshot; another one is refused, because state that is half understood decides wrongly."""
 NO_GAPS: Final[Mapping[str, int]] = {}
 STEPPED_BACK: Final = (
     "time stepped back: a clock that was wrong had been believed, so the episode is no longer followed"
@@ -62,10 +61,6 @@ STEPPED_BACK: Final = (
 """Note of the signal that ends an episode of what a step back dropped."""
 SILENT_S: Final = 5
 """A venue whose liquidation channel sent heartbeats and stopped for this long is in a gap."""
-
-
-class OtherFormat(ValueError):
-    """A snapshot that another version of the detector wrote; nothing is known to be wrong with it."""
 
 
 class Detector:
@@ -91,7 +86,7 @@ class Detector:
         self.signals_by_phase: dict[str, int] = {"calm": 0, "building": 0, "cascade": 0, "relief": 0}
         self.quarantine = Quarantine()
         self.changed: dict[str, None] = {}  # assets that a snapshot since the last one would show otherwise
-        self._summaries: list[Summary] = []
+        self._summaries: list[AssetSummary] = []
         self._awake: dict[str, Asset] = {}
         self._heartbeats: dict[str, int] = {}  # second of the last one on each venue's liquidation channel
         self._beats: dict[str, dict[str, int]] = {}  # microseconds of the last one by venue and channel
@@ -110,7 +105,7 @@ class Detector:
     # Events
 
     def apply(self, events: Iterable[Any]) -> list[Signal]:
-        """Take events in the order of their arrival; returns the signals of the seconds that they close."""
+        """Take events in the order of their arrival and return the signals of the seconds that they close."""
         signals: list[Signal] = []
         handlers, watermark = self._handlers, self.watermark
         watermark.follow(self.second * MICROS)
@@ -158,10 +153,10 @@ class Detector:
         self.second = second
         signals: list[Signal] = []
         for name, asset in list(self.assets.items()):
-            if max(asset.opened, asset.second) > second:
-                signals += ended(asset, second, STEPPED_BACK)
+            if max(asset.state.opened, asset.scope.state.second) > second:
+                signals += ended(asset.scope, second, STEPPED_BACK)
                 fresh = self.assets[name] = Asset(name, self.settings)
-                fresh.finished = asset.finished
+                fresh.scope.state.finished = asset.scope.state.finished
                 self._awake.pop(name, None)
                 self.changed[name] = None
         if self.market is not None:
@@ -195,30 +190,29 @@ class Detector:
         return signals
 
     def _next_due(self, limit: int) -> int:
-        """The next second that must be closed: this one, the minute's last, or none before ``limit``."""
+        """Return the next second that must be closed: this one, the minute's last, or ``limit`` for none before it."""
         if self.quarantine.ends:
             return self.second
-        scopes: list[Scope] = [*self._awake.values()]
+        wakes = [asset.scope.state.wake for asset in self._awake.values()]
         if self.market is not None:
-            scopes.append(self.market)
-        if any(scope.active for scope in scopes):
+            wakes.append(self.market.scope.state.wake)
+        if Wake.AWAKE in wakes:
             return self.second
-        if any(scope.awake for scope in scopes):
+        if Wake.UNTIL_MINUTE in wakes:
             return self.second + 59 - self.second % 60
         return limit
 
     def _close(self, second: int) -> list[Signal]:
         feeds = feeds_at(self._heartbeats, second, self.holes.ends())
         signals: list[Signal] = []
-        minute_ends = second % 60 == 59
         for asset in list(self._awake.values()):
-            if asset.active or (minute_ends and asset.awake):
+            if asset.scope.is_due(second):
                 try:
                     signals += self._close_asset(asset, second, feeds)
                 except Exception as error:  # noqa: BLE001  # whatever it is, it is this asset's alone
                     self._set_aside(asset.name, second, error)
                     continue
-            if not asset.awake:
+            if asset.scope.state.wake is Wake.ASLEEP:
                 del self._awake[asset.name]
         if self.market is not None:
             self.market, found = close_market(self.market, self.quarantine, second, self.take_summaries(), feeds)
@@ -238,30 +232,31 @@ class Detector:
 
     def _set_aside(self, name: str, second: int, error: Exception, event: Event | None = None) -> None:
         """Quarantine an asset for what it raised; the market sees it calm."""
-        self.quarantine.begin(self.assets.pop(name, None), name, second, error, event)
+        asset = self.assets.pop(name, None)
+        self.quarantine.begin(None if asset is None else asset.scope, name, second, error, event)
         self._awake.pop(name, None)
         self.changed.pop(name, None)
-        self._summaries.append(Summary(name, second, (), None, False, (False, False), ("calm", "calm"), ()))
+        self._summaries.append(silent_summary(name, second))
 
     def heartbeats(self) -> dict[str, int]:
-        """By venue the second of the last one on its liquidation channel."""
+        """Return by venue the second of the last heartbeat on its liquidation channel."""
         return dict(self._heartbeats)
 
     def beats(self) -> dict[str, dict[str, int]]:
         """Return by venue and channel when its last heartbeat was received, microseconds."""
         return {venue: dict(found) for venue, found in self._beats.items()}
 
-    def take_summaries(self) -> list[Summary]:
-        """What the assets told the market since the last call."""
+    def take_summaries(self) -> list[AssetSummary]:
+        """Return what the assets reported to the market since the last call."""
         summaries, self._summaries = self._summaries, []
         return summaries
 
     def _asset(self, name: str) -> Asset:
-        """The asset, made at first sight, with the current second open."""
+        """Return an asset with the current second open; it is made when its first event comes."""
         asset = self.assets.get(name)
         if asset is None:
             asset = self._new_asset(name)
-        if asset.opened != self.second:
+        if asset.state.opened != self.second:
             asset.open(self.second)
             self._awake[name] = asset
             self.changed[name] = None
@@ -271,14 +266,14 @@ class Detector:
         """Make an asset. Raises ``QuarantinedError`` while it is in quarantine."""
         self.quarantine.admit(name, self.second)
         asset = self.assets[name] = Asset(name, self.settings)
-        asset.finished = self.quarantine.finished.pop(name, [])
+        asset.scope.state.finished = self.quarantine.finished.pop(name, [])
         return asset
 
     def _liquidation(self, event: Liquidation) -> None:
         known = self.assets.get(event.asset)
         if known is not None:
             series = known.context.open_interest.series(event.venue, event.symbol)
-            if excess := find_excess(event, series, known.price, self.second):
+            if excess := find_excess(event, series, known.scope.price, self.second):
                 self._exclude(event, known, excess)
                 return
         asset = self._asset(event.asset)
@@ -294,7 +289,7 @@ class Detector:
     def _exclude(self, event: Liquidation, asset: Asset, excess: Excess) -> None:
         """Count an impossible liquidation instead of taking it; the first of a venue and reason is logged.
 
-        It leaves no trace but its id and the counts: the asset does not even count as heard in this second.
+        It leaves no trace but its id and the counts: the second does not even count as one in which the asset was seen.
         """
         self.changed[asset.name] = None
         if not asset.seen.add(event.id, self.second):
@@ -343,41 +338,51 @@ class Detector:
     # What others may read
 
     def episodes(self) -> list[EpisodeSummary]:
-        """All episodes of all assets and the market, by start."""
-        found = [episode for scope in self.scopes() for episode in scope.episodes()]
+        """Return all episodes of all assets and of the market, by start."""
+        found = [episode for each in self.monitored() for episode in each.scope.episodes()]
         found += [episode for finished in self.quarantine.finished.values() for episode in finished]
         return sorted(found, key=lambda episode: (episode.started_us, episode.asset, episode.direction))
 
-    def scopes(self) -> list[Scope]:
-        """The assets, and the market if it is judged here."""
+    def monitored(self) -> list[Monitored]:
+        """Return the assets, and the market if it is judged here."""
         return [*self.assets.values(), *([self.market] if self.market is not None else [])]
 
     def view(self) -> DetectorView:
-        """A copy of what a screen or a metrics endpoint shows."""
-        liquidated = [sum(asset.totals[index] for asset in self.assets.values()) / MICROS for index in range(2)]
-        silent = feeds_at(self._heartbeats, self.second).silent
+        """Return a copy of what a screen or a metrics endpoint shows."""
+        totals = [asset.scope.state.totals for asset in self.assets.values()]
         return DetectorView(
-            [asset_view(scope) for scope in self.scopes()],
-            dict(self.signals_by_phase), self.liquidations, (liquidated[0], liquidated[1]),
-            dict(self.duplicates), dict(self.late), silent, self.second,
-            None if self.market is None else market_view(self.market, self.second),
-            self.quarantine.active(self.second), self.quarantine.faults, self.quarantine.passed_over,
-            self.holes.ratios(self.second),
-            ahead_view([self.watermark], self.steps_back),
-            self.excluded.view(),
-        )  # fmt: skip
+            assets=[asset_view(each) for each in self.monitored()],
+            signals_by_phase=dict(self.signals_by_phase),
+            liquidations=self.liquidations,
+            liquidated_usd=(sum(each.long for each in totals) / MICROS, sum(each.short for each in totals) / MICROS),
+            duplicates_by_venue=dict(self.duplicates),
+            late_by_venue=dict(self.late),
+            venues_in_gap=feeds_at(self._heartbeats, self.second).silent,
+            second=self.second,
+            market=None if self.market is None else market_view(self.market, self.second),
+            quarantined=self.quarantine.active(self.second),
+            faults=self.quarantine.faults,
+            passed_over=self.quarantine.passed_over,
+            gap_ratios=self.holes.ratios(self.second),
+            ahead=ahead_view([self.watermark], self.steps_back),
+            excluded=self.excluded.view(),
+        )
 
     # Restart
 
     def snapshot(self) -> bytes:
-        """Everything that a restart needs, as MessagePack."""
+        """Return everything that a restart needs, as MessagePack."""
         return _ENCODER.encode([self.common_state(), {name: self.asset_state(name) for name in self.assets}])
 
     @classmethod
     def restore(
         cls, snapshot: bytes, settings: DetectorSettings | None = None, *, with_market: bool = True
     ) -> Detector:
-        """The detector that :meth:`snapshot` described. Raises ``ValueError`` where it is none or of another format."""
+        """Return the detector that :meth:`snapshot` described.
+
+        Raises:
+            ValueError: it is no snapshot, a damaged one, or one of another format (:class:`OtherFormatError`).
+        """
         try:
             common, assets = msgspec.msgpack.decode(snapshot, type=tuple[bytes, dict[str, bytes]])
         except msgspec.MsgspecError as error:
@@ -385,21 +390,30 @@ class Detector:
         return cls.assemble(common, assets, settings, with_market=with_market)
 
     def asset_state(self, name: str) -> bytes:
-        """One asset's part of a snapshot, which :attr:`changed` assets alone need anew."""
-        return _ENCODER.encode(self.assets[name].state())
+        """Return one asset's part of a snapshot, which :attr:`changed` assets alone need anew."""
+        return _ENCODER.encode(self.assets[name].snapshot())
 
     def common_state(self) -> bytes:
-        """A snapshot's part that belongs to no asset."""
-        return _ENCODER.encode({
-            "format": FORMAT,
-            "second": self.second, "liquidations": self.liquidations,
-            "duplicates": self.duplicates, "late": self.late, "signals": self.signals_by_phase,
-            "heartbeats": self._heartbeats, "beats": self._beats, "holes": self.holes.state(),
-            "awake": list(self._awake), "summaries": self._summaries,
-            "excluded": self.excluded.state(),
-            "market": self.market.state() if self.market is not None else None,
-            "quarantine": self.quarantine.state(), "watermark": self.watermark.mark(),
-        })  # fmt: skip
+        """Return the part of a snapshot that belongs to no asset."""
+        return _ENCODER.encode(
+            CommonSnapshot(
+                format=FORMAT,
+                second=self.second,
+                liquidations=self.liquidations,
+                duplicates=self.duplicates,
+                late=self.late,
+                signals_by_phase=self.signals_by_phase,
+                heartbeats=self._heartbeats,
+                beats=self._beats,
+                holes=self.holes.state(),
+                awake=list(self._awake),
+                summaries=self._summaries,
+                excluded=self.excluded.state(),
+                market=self.market.snapshot() if self.market is not None else None,
+                quarantine=self.quarantine.state(),
+                watermark=self.watermark.mark(),
+            )
+        )
 
     @classmethod
     def assemble(
@@ -410,88 +424,70 @@ class Detector:
         *,
         with_market: bool = True,
     ) -> Detector:
-        """The detector of the parts of a snapshot. Raises ``ValueError`` where they are none or of another format."""
+        """Return the detector of the parts of a snapshot; raises as :meth:`restore` does."""
         try:
-            state = msgspec.msgpack.decode(common)
-            found = state["format"]
-        except (msgspec.MsgspecError, KeyError, TypeError) as error:
+            check_format(msgspec.msgpack.decode(common, type=Version).format)
+        except msgspec.MsgspecError as error:
             raise ValueError("not a snapshot of the detector") from error
-        if found != FORMAT:
-            raise OtherFormat(f"snapshot of format {found}, but this version reads {FORMAT}")
         self = cls(settings, with_market=with_market)
         try:
-            self._load(state, assets)
+            self._load(msgspec.msgpack.decode(common, type=CommonSnapshot), assets)
         except (msgspec.MsgspecError, KeyError, TypeError, ValueError, IndexError) as error:
             raise ValueError(f"the detector's snapshot is damaged: {error!r}") from error
         return self
 
-    def _load(self, state: dict[str, Any], assets: Mapping[str, bytes]) -> None:
-        self.second, self.liquidations = state["second"], state["liquidations"]
-        self.duplicates, self.late = state["duplicates"], state["late"]
-        self.signals_by_phase, self._heartbeats = state["signals"], state["heartbeats"]
-        self._beats = state.get("beats", {})  # states of before restarts were gaps have neither
-        self.holes.load(state.get("holes", {}))
-        self.watermark = new_watermark(self.settings, msgspec.convert(state.get("watermark"), Mark | None))
-        self.excluded.load(state.get("excluded", []))  # absent from snapshots of earlier versions
-        self._summaries = msgspec.convert(state["summaries"], list[Summary])
-        if "quarantine" in state:  # absent from snapshots of earlier versions
-            self.quarantine.load(state["quarantine"])
+    def _load(self, common: CommonSnapshot, assets: Mapping[str, bytes]) -> None:
+        self.second, self.liquidations = common.second, common.liquidations
+        self.duplicates, self.late = common.duplicates, common.late
+        self.signals_by_phase = common.signals_by_phase
+        self._heartbeats, self._beats = common.heartbeats, common.beats
+        self.holes.load(common.holes)
+        self.watermark = new_watermark(self.settings, common.watermark)
+        self.excluded.load(common.excluded)
+        self._summaries = common.summaries
+        self.quarantine.load(common.quarantine)
         for name, kept in assets.items():
             if name in self.quarantine.until:
                 continue  # its last part is from before the fault
             asset = self.assets[name] = Asset(name, self.settings)
-            asset.load(msgspec.msgpack.decode(kept))
-        self._awake = {name: self.assets[name] for name in state["awake"]}
-        if self.market is not None and state["market"] is not None:
-            self.market.load(state["market"])
+            asset.restore(msgspec.msgpack.decode(kept, type=AssetSnapshot))
+        self._awake = {name: self.assets[name] for name in common.awake}
+        if self.market is not None and common.market is not None:
+            self.market.restore(common.market)
 
 
 def close_market(
-    market: Market, quarantine: Quarantine, second: int, summaries: Iterable[Summary], feeds: Feeds
+    market: Market, quarantine: Quarantine, second: int, summaries: Iterable[AssetSummary], feeds: Feeds
 ) -> tuple[Market, list[Signal]]:
     """Give the market a second's summaries and close it; a market that raises is quarantined and made anew."""
     try:
         quarantine.admit(MARKET, second)
         for summary in summaries:
             market.take(summary)
-        if market.active or (second % 60 == 59 and market.awake):
+        if market.scope.is_due(second):
             return market, market.close(second, feeds)
     except QuarantinedError:
-        pass  # what its assets say meanwhile is passed over, as an asset's records are
+        pass  # summaries meanwhile are passed over, as an asset's records are
     except Exception as error:  # noqa: BLE001  # the assets are judged on without the market
-        quarantine.begin(market, MARKET, second, error)
+        quarantine.begin(market.scope, MARKET, second, error)
         market = Market(market.settings)
-        market.finished = quarantine.finished.pop(MARKET, [])
+        market.scope.state.finished = quarantine.finished.pop(MARKET, [])
     return market, []
 
 
 def market_at(market: Market, second: int) -> tuple[Market, list[Signal]]:
     """Return the market as of an earlier second: itself, or a new one if it was judged since; and what that ends."""
-    if market.second <= second:
+    if market.scope.state.second <= second:
         return market, []
     fresh = Market(market.settings)
-    fresh.finished = market.finished
-    return fresh, ended(market, second, STEPPED_BACK)
+    fresh.scope.state.finished = market.scope.state.finished
+    return fresh, ended(market.scope, second, STEPPED_BACK)
 
 
 def new_watermark(settings: DetectorSettings, mark: Mark | None = None) -> Watermark:
     """Return a watermark with the settings' tolerance that goes on from a mark."""
     arrival = settings.arrival
     return Watermark(arrival.tolerance_seconds * MICROS, arrival.confirm_seconds * MICROS, mark)
-
-
-def ahead_view(watermarks: Iterable[Watermark], steps_back: int) -> AheadView:
-    """Return what several watermarks did not believe, added up by venue."""
-    seconds: dict[str, float] = {}
-    placed: dict[str, int] = {}
-    refused: dict[str, int] = {}
-    for watermark in watermarks:
-        for venue, distance_s in watermark.distances_s().items():
-            seconds[venue] = max(distance_s, seconds.get(venue, 0.0))
-        for into, counts in ((placed, watermark.placed_ahead), (refused, watermark.refused)):
-            for venue, count in counts.items():
-                into[venue] = into.get(venue, 0) + count
-    return AheadView(seconds, placed, refused, steps_back)
 
 
 def feeds_at(heartbeats: Mapping[str, int], second: int, gaps: Mapping[str, int] = NO_GAPS) -> Feeds:
@@ -504,54 +500,3 @@ def feeds_at(heartbeats: Mapping[str, int], second: int, gaps: Mapping[str, int]
     """
     silent = sorted(venue for venue, at in heartbeats.items() if second - at > SILENT_S)
     return Feeds(heartbeats.keys(), silent, recent(gaps, second) if gaps else ())
-
-
-def asset_view(scope: Scope) -> AssetView:
-    """What may be read of one scope."""
-    side, phase, scored = scope.leading()
-    price, flow, episodes = scope.price, scope.flow, _running(scope)
-    table = flow.table
-    coverage, context = None, NO_CONTEXT
-    if isinstance(scope, Asset):
-        coverage, context = scope.coverage_ratio(), scope.context.view(price, flow)
-    elif isinstance(scope, Market):
-        context = scope.context.view(flow)
-    interest = context.open_interest
-    return AssetView(
-        scope.name, phase, side, scored.points, price.last,
-        {window: price.move(window, side) for window in price.windows},
-        {window: _totals(amounts, counts) for window, (amounts, counts) in table.items()},
-        None if interest is None else interest.usd, context.funding_8h, coverage, scored.evidence,
-        next((each.episode_id for each in episodes if each.direction == side), None),
-        flow.by_source("5m"), context, *_corrected(scope), episodes,
-    )  # fmt: skip
-
-
-def _running(scope: Scope) -> list[EpisodeView]:
-    """The running episodes, of either side or of both."""
-    states = zip(SIDES, (phases.state for phases in scope.phases), strict=True)
-    return [
-        EpisodeView(episode_id(scope.name, side, state.episode.started), side, state.phase, scope.severity(side))
-        for side, state in states
-        if state.episode is not None
-    ]
-
-
-def _corrected(scope: Scope) -> tuple[CorrectedTotals | None, Mapping[str, float]]:
-    corrected, minute = scope.corrected, scope.flow.table.get("1m")
-    if not isinstance(scope, Asset) or not corrected.by_venue or minute is None:
-        return None, dict(corrected.by_venue)
-    reported = SideTotals(minute[0][0] / MICROS, minute[0][1] / MICROS)
-    return corrected.last_minute(reported), dict(corrected.by_venue)
-
-
-def market_view(market: Market, second: int) -> MarketView:
-    """What may be read of the market besides what it shares with its assets."""
-    lead = market.lead.found()
-    effective = market.effective_assets("long"), market.effective_assets("short")
-    breadth = max(market.breadth(second, side) for side in SIDES)
-    return MarketView(breadth, effective, market.leader, lead.lag_s, lead.correlation)
-
-
-def _totals(amounts: tuple[int, int], counts: tuple[int, int]) -> WindowTotals:
-    return WindowTotals(amounts[0] / MICROS, amounts[1] / MICROS, sum(counts))

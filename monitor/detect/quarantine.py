@@ -15,7 +15,8 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from monitor.detect.scope import EpisodeSummary, Scope, episode_id
+from monitor.detect.decide.signal import EpisodeSummary, episode_id
+from monitor.detect.scope import Scope
 from monitor.model.events import MICROS, SAMPLE_BYTES, SIDES, Event, Reject, SideTotals, Signal, SignalCoverage
 
 log = logging.getLogger(__name__)
@@ -85,7 +86,7 @@ class Quarantine:
         self.until[name] = second + LENGTH_S
         self.faults += 1
         if scope is not None:
-            self.finished[name] = scope.finished
+            self.finished[name] = scope.state.finished
             self._ended += ended(scope, second)
         what = f"a {type(event).__name__} of {event.venue} {event.symbol}" if event is not None else "closing a second"
         reason = f"{type(error).__name__}: {error}"[:DETAIL_CHARS]
@@ -120,7 +121,7 @@ class Quarantine:
         return ready
 
     def state(self) -> dict[str, object]:
-        """What a snapshot keeps."""
+        """Return what a snapshot keeps."""
         return {
             "until": self.until, "passed_over": self.passed_over, "faults": self.faults, "finished": self.finished,
             "ended": self._ended, "pending": self._pending,

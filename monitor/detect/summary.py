@@ -1,4 +1,4 @@
-"""What a run of the detector comes to: the last line of ``replay --json`` and of the demo."""
+"""Summary of a run of the detector: the last line of ``replay --json`` and of the demo."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from typing import Final
 
 import msgspec
 
+from monitor.detect.decide.signal import EpisodeSummary
 from monitor.detect.detector import Detector
-from monitor.detect.scope import EpisodeSummary
 from monitor.model.events import SideTotals
 from monitor.model.intake import Intake
 
@@ -49,5 +49,5 @@ def summarise(detector: Detector, intake: Intake) -> Summary:
         elapsed_s=round(intake.elapsed_s, 6),
         events_per_s=round(intake.events / intake.elapsed_s, 1) if intake.elapsed_s else 0.0,
         episodes=detector.episodes(),
-        notes=[AGGREGATED] if any(asset.flow.aggregated for asset in detector.assets.values()) else [],
+        notes=[AGGREGATED] if any(asset.scope.flow.aggregated for asset in detector.assets.values()) else [],
     )

@@ -41,7 +41,7 @@ NO_CONTEXT: Final = ContextView()
 
 
 class EpisodeView(NamedTuple):
-    """One side's running episode. ``severity`` is 1 to 3, see :meth:`monitor.detect.scope.Scope.severity`."""
+    """One side's running episode. ``severity`` is 1 to 3, see :func:`monitor.detect.decide.signal.severity`."""
 
     episode_id: str
     direction: Side

@@ -21,7 +21,8 @@ from monitor.deliver.http import Check
 from monitor.deliver.metrics.monitor import Snapshot
 from monitor.deliver.paging.notifier import Notifier
 from monitor.deliver.signal_lines import SignalLines
-from monitor.detect.detector import Detector, ahead_view
+from monitor.detect.detector import Detector
+from monitor.detect.overview import ahead_view
 from monitor.model.errors import OperatorError
 from monitor.model.events import Signal
 from monitor.roles import state_file
@@ -183,7 +184,7 @@ class _Parts(NamedTuple):
 
 def _dashboard(detector: Detector, at_work: Collecting, clock: Callable[[], int]) -> Source:
     return Source(
-        detector.scopes,
+        detector.monitored,
         lambda: detector.second,
         at_work.fleets,
         clock,

@@ -11,7 +11,9 @@ from monitor.bus import codec
 from monitor.bus.merge import Merge, Position
 from monitor.bus.ports import Batch, Outgoing
 from monitor.bus.topics import MARKET_TOPICS, SIGNALS, SUMMARIES
-from monitor.detect.detector import FORMAT, Detector, asset_view, new_watermark
+from monitor.detect.detector import Detector, new_watermark
+from monitor.detect.detector_state import FORMAT
+from monitor.detect.overview import asset_view
 from monitor.detect.settings import DetectorSettings
 from monitor.detect.view import AssetView
 from monitor.model.events import ALL, MICROS, MONITOR, Closed, Gap, Heartbeat, Signal

@@ -53,7 +53,7 @@ async def detecting(settings: Settings, clock: Callable[[], int] | None = None) 
         snapshot=lambda: _snapshot(member),
         checks=checks,
         work=[member.run],
-        dashboard=Source(member.scopes, member.second, list, now_us, member.gap_ratios),
+        dashboard=Source(member.monitored, member.second, list, now_us, member.gap_ratios),
     ) as url:
         yield url
 

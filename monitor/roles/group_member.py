@@ -17,8 +17,7 @@ from monitor.bus.kafka.subscriber import KafkaSubscriber
 from monitor.bus.ports import Partition
 from monitor.bus.topics import CASCADE_STATE, LIQUIDATIONS, MARKET_TOPICS, REJECTS, SIGNALS, SNAPSHOTS, SUMMARIES
 from monitor.deliver.http import Check
-from monitor.detect.detector import ahead_view, market_view
-from monitor.detect.scope import Scope
+from monitor.detect.overview import Monitored, ahead_view, market_view
 from monitor.detect.view import AheadView, DetectorView
 from monitor.model.events import MARKET
 from monitor.roles.asset_shard import AssetShard
@@ -188,12 +187,12 @@ class Member:
         watermarks = [watermark for shard in assets for watermark in shard.watermarks()]
         return ahead_view(watermarks, sum(shard.detector.steps_back for shard in assets))
 
-    def scopes(self) -> list[Scope]:
+    def monitored(self) -> list[Monitored]:
         """Return the assets of this member's shards, and the market if this member judges it."""
-        found: list[Scope] = []
+        found: list[Monitored] = []
         for owner in self.owners.values():
             if isinstance(owner.shard, AssetShard):
-                found += owner.shard.detector.scopes()
+                found += owner.shard.detector.monitored()
             elif isinstance(owner.shard, MarketShard):
                 found.append(owner.shard.market)
         return found

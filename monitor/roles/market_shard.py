@@ -11,18 +11,27 @@ import msgspec
 from monitor.bus.merge import Position
 from monitor.bus.ports import Batch
 from monitor.bus.topics import SUMMARIES
-from monitor.detect.asset import Summary
-from monitor.detect.detector import FORMAT, asset_view, close_market, feeds_at, market_at
+from monitor.detect.asset_summary import AssetSummary
+from monitor.detect.detector import close_market, feeds_at, market_at
+from monitor.detect.detector_state import FORMAT, check_format
 from monitor.detect.market import Market
+from monitor.detect.market_state import MarketSnapshot
+from monitor.detect.overview import asset_view
 from monitor.detect.quarantine import Quarantine
 from monitor.detect.settings import DetectorSettings
 from monitor.detect.view import AssetView
 from monitor.model.events import Closed, Signal
 from monitor.roles.shard import COMMON, Step, after, outgoing, rejected
 
-_SUMMARIES = msgspec.json.Decoder(list[Summary])
+_SUMMARIES = msgspec.json.Decoder(list[AssetSummary])
 
 log = logging.getLogger(__name__)
+
+
+class _Version(msgspec.Struct, array_like=True):
+    """The field of a snapshot that every format has."""
+
+    format: int
 
 
 class Kept(msgspec.Struct, array_like=True):
@@ -32,11 +41,11 @@ class Kept(msgspec.Struct, array_like=True):
     offset: int
     closed: int
     closed_by: dict[int, int]
-    pending: dict[int, list[Summary]]
+    pending: dict[int, list[AssetSummary]]
     beats: dict[int, dict[str, int]]
-    market: dict[str, Any]
-    quarantine: dict[str, Any] | None = None  # absent from snapshots of earlier versions
-    gaps: dict[int, dict[str, int]] = {}
+    market: MarketSnapshot
+    quarantine: Any
+    gaps: dict[int, dict[str, int]]
 
 
 class MarketShard:
@@ -66,7 +75,7 @@ class MarketShard:
         self._emitted = 0
         self._offset = 0
         self._closed_by: dict[int, int] = {}  # last closed second of each partition
-        self._pending: dict[int, list[Summary]] = {}  # by second
+        self._pending: dict[int, list[AssetSummary]] = {}  # by second
         self._beats: dict[int, dict[str, int]] = {}  # by the second at which they were reported
         self._gaps: dict[int, dict[str, int]] = {}  # the same of the ends of gaps
 
@@ -82,16 +91,17 @@ class MarketShard:
         self = cls(settings, partitions, home)
         if COMMON in parts:
             try:
-                kept = msgspec.msgpack.decode(parts[COMMON], type=Kept)
+                check_format(msgspec.msgpack.decode(parts[COMMON], type=_Version).format)
             except msgspec.MsgspecError as error:
                 raise ValueError("not a snapshot of the market") from error
-            if kept.format != FORMAT:
-                raise ValueError(f"snapshot of format {kept.format}, but this version reads {FORMAT}")
-            self.market.load(kept.market)
+            try:
+                kept = msgspec.msgpack.decode(parts[COMMON], type=Kept)
+            except msgspec.MsgspecError as error:
+                raise ValueError(f"the market's snapshot is damaged: {error}") from error
+            self.market.restore(kept.market)
             self.closed, self._offset, self._closed_by = kept.closed, kept.offset, kept.closed_by
             self._pending, self._beats, self._gaps = kept.pending, kept.beats, kept.gaps
-            if kept.quarantine is not None:
-                self.quarantine.load(kept.quarantine)
+            self.quarantine.load(kept.quarantine)
         self._emitted = max(self.closed, emitted)
         return self
 
@@ -188,7 +198,7 @@ class MarketShard:
             closed_by=self._closed_by,
             pending=self._pending,
             beats=self._beats,
-            market=self.market.state(),
+            market=self.market.snapshot(),
             quarantine=self.quarantine.state(),
             gaps=self._gaps,
         )

@@ -6,7 +6,8 @@ import logging
 from pathlib import Path
 from typing import Final
 
-from monitor.detect.detector import Detector, OtherFormat
+from monitor.detect.detector import Detector
+from monitor.detect.detector_state import OtherFormatError
 from monitor.detect.settings import DetectorSettings
 from monitor.model.errors import OperatorError
 from monitor.model.validation import VOLUME
@@ -36,7 +37,7 @@ def load(path: Path | None, settings: DetectorSettings) -> Detector:
     try:
         content = path.read_bytes()
         detector = restore_tried(content, settings)
-    except (OSError, OtherFormat) as error:
+    except (OSError, OtherFormatError) as error:
         raise OperatorError(
             f"{path}: the detector's state cannot be read: {error}; move the file away to start anew"
         ) from None
@@ -51,7 +52,7 @@ def restore_tried(content: bytes, settings: DetectorSettings) -> Detector:
     """Return the detector of a snapshot of which a copy was able to close seconds, show itself and be kept.
 
     Raises:
-        ValueError: the snapshot is damaged or its sums are absurd; :class:`OtherFormat` if it is of another version.
+        ValueError: the snapshot is damaged, its sums are absurd, or it is of another version (OtherFormatError).
         ArithmeticError, AttributeError, LookupError, TypeError: the copy failed.
     """
     tried = Detector.restore(content, settings)

@@ -25,7 +25,7 @@ def poisoned(patch: pytest.MonkeyPatch) -> None:
 
     def close_second(self: Asset, second: int, feeds: Feeds) -> list[Signal]:
         signals = close(self, second, feeds)
-        if self.price.last == UNCLOSED:
+        if self.scope.price.last == UNCLOSED:
             raise ZeroDivisionError("a poisonous second")
         return signals
 

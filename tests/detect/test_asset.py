@@ -13,6 +13,7 @@ from monitor.detect.decide.visibility import NO_FEEDS
 from monitor.detect.detector import Detector
 from monitor.detect.settings import DetectorSettings
 from monitor.model.events import MICROS, AnyEvent, MarkPrice, TradeBar
+from monitor.model.sides import BySide
 from tests.detect.scenarios import (
     BRISK,
     NO_COVERAGE,
@@ -94,9 +95,9 @@ def test_without_marks_and_trades_forced_orders_filled_are_the_price() -> None:
         msgspec.structs.replace(liquidation(START, 1.0), price=94.0, price_kind=kind) for kind in ("fill", "bankruptcy")
     )
     detector, _ = play([fill])
-    assert detector.assets["BTC"].price.last == 94.0
+    assert detector.assets["BTC"].scope.price.last == 94.0
     detector, _ = play([limit])
-    assert detector.assets["BTC"].price.last is None
+    assert detector.assets["BTC"].scope.price.last is None
 
 
 def test_the_first_mark_ends_what_stood_in_for_it() -> None:
@@ -106,8 +107,8 @@ def test_the_first_mark_ends_what_stood_in_for_it() -> None:
     for one in (detector, restored):
         one.apply([msgspec.structs.replace(trade(START + 2, 1.0), price=80.0)])
         one.advance(START + 3)
-        assert one.assets["BTC"].price.last == 100.0
-        assert one.assets["BTC"].price.move("1h", "short") == 0.0
+        assert one.assets["BTC"].scope.price.last == 100.0
+        assert one.assets["BTC"].scope.price.move("1h", "short") == 0.0
 
 
 def test_nothing_new_is_not_told() -> None:
@@ -118,7 +119,7 @@ def test_nothing_new_is_not_told() -> None:
     asset.close(START, NO_FEEDS)
     told = asset.summary()
     assert told is not None
-    assert (told.price, told.marked, told.flown, told.phases) == (100.0, True, (), ("calm", "calm"))
+    assert (told.price, told.is_mark, told.liquidations, told.phases) == (100.0, True, (), BySide("calm", "calm"))
     asset.close(START + 1, NO_FEEDS)
     assert asset.summary() is None
 
@@ -134,10 +135,10 @@ def test_each_phase_of_an_episode_is_told() -> None:
     summaries += detector.take_summaries()
     told = {summary.second: summary.phases for summary in summaries}
     begun = [second for second, before in zip(list(told)[1:], told, strict=False) if told[second] != told[before]]
-    assert [(told[second][0], second) for second in begun] == [
+    assert [(told[second].long, second) for second in begun] == [
         (turn.phase, second) for turn, second in zip(turns(signals), seconds_of(turns(signals)), strict=True)
     ]
-    assert [told[second][0] for second in begun] == ["building", "cascade", "relief", "calm"]
+    assert [told[second].long for second in begun] == ["building", "cascade", "relief", "calm"]
 
 
 def test_coverage_is_the_complete_feeds_share_of_the_day() -> None:
@@ -179,12 +180,12 @@ def events_of(plan: list[tuple[int, str, float]]) -> tuple[list[AnyEvent], int]:
 
 def assert_learned_alike(asleep: Asset, awake: Asset) -> None:
     """Both know the same normal."""
-    assert asleep.flow.learned_minutes == awake.flow.learned_minutes
-    assert asleep.flow.rates == pytest.approx(awake.flow.rates, rel=1e-9)
-    assert asleep.price.variance == pytest.approx(awake.price.variance, rel=1e-12)
+    assert asleep.scope.flow.learned_minutes == awake.scope.flow.learned_minutes
+    assert asleep.scope.flow.rates == pytest.approx(awake.scope.flow.rates, rel=1e-9)
+    assert asleep.scope.price.variance == pytest.approx(awake.scope.price.variance, rel=1e-12)
     for side in ("long", "short"):
         for window in ("10s", "1m", "5m", "1h"):
-            mine, other = asleep.flow.surprise(window, side, 1e7), awake.flow.surprise(window, side, 1e7)
+            mine, other = asleep.scope.flow.surprise(window, side, 1e7), awake.scope.flow.surprise(window, side, 1e7)
             assert mine == pytest.approx(other, rel=1e-9, abs=1e-9)
 
 
@@ -220,13 +221,13 @@ def test_the_baseline_does_not_learn_from_a_cascade() -> None:
     events = in_order([*history, *ramp(START, 36_000, 100.0, 100.0, step=60), *crash(start)])
     detector = Detector(BRISK)
     detector.apply([event for event in events if event.receive_time_us < (start + 600) * MICROS])
-    flow = detector.assets["BTC"].flow
+    flow = detector.assets["BTC"].scope.flow
     before, minutes = list(flow.rates), flow.learned_minutes
     detector.apply([event for event in events if event.receive_time_us >= (start + 600) * MICROS])
     # 600 s of calm are learned, the cascade from its first minute on and the half hour after its end are not.
     assert flow.rates[0] == pytest.approx(before[0], rel=0.02)
     assert flow.learned_minutes - minutes <= 1
-    phases = detector.assets["BTC"].phases[0]
+    phases = detector.assets["BTC"].scope.phases.long
     ended = phases.state.since
     detector.advance(ended + 29 * 60)
     assert flow.learned_minutes - minutes <= 1
@@ -240,18 +241,18 @@ def test_a_freeze_of_six_hours_thaws() -> None:
     asset = Asset("BTC", endless)
     events = [event for event in crash() if event.receive_time_us < (START + 720) * MICROS]
     close_every_second(asset, events, START + 720)
-    assert asset.phases[0].state.phase == "cascade"
-    frozen = asset.frozen_since
-    learned = asset.flow.learned_minutes
+    assert asset.scope.phases.long.state.phase == "cascade"
+    frozen = asset.scope.state.frozen_since
+    learned = asset.scope.flow.learned_minutes
     second = START + 720
     while second < frozen + 6 * 3_600:
         asset.close(second, NO_FEEDS)
         second += 10
-    assert asset.flow.learned_minutes == learned
+    assert asset.scope.flow.learned_minutes == learned
     for later in range(second, second + 120):
         asset.close(later, NO_FEEDS)
-    assert asset.flow.learned_minutes > learned
-    assert asset.phases[0].state.phase == "cascade"
+    assert asset.scope.flow.learned_minutes > learned
+    assert asset.scope.phases.long.state.phase == "cascade"
 
 
 def test_a_burst_of_the_other_side_that_fades_is_noticed() -> None:

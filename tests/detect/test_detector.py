@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import random
 from collections import Counter
+from collections.abc import Iterator
+from typing import Any
 
 import msgspec
 import pytest
@@ -11,8 +13,10 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
+from monitor.detect.decide.signal import Totals
 from monitor.detect.decide.visibility import NO_FEEDS
-from monitor.detect.detector import FORMAT, LATE_S, Detector
+from monitor.detect.detector import LATE_S, Detector
+from monitor.detect.detector_state import FORMAT, OtherFormatError
 from monitor.detect.flow.windows import WINDOWS
 from monitor.detect.settings import DetectorSettings, JudgedSettings
 from monitor.model.events import (
@@ -116,14 +120,15 @@ def test_nothing_is_lost_and_nothing_counted_twice(events: list[AnyEvent]) -> No
     sides: tuple[Side, Side] = ("long", "short")
     for name, asset in detector.assets.items():
         mine = [event for event in counted if event.asset == name]
-        assert asset.totals == [
+        totals = asset.scope.state.totals
+        assert [totals.long, totals.short] == [
             sum(round(event.notional_usd * MICROS) for event in mine if event.side == side) for side in sides
         ]
-        if asset.flow.windows.second < now:
+        if asset.scope.flow.windows.second < now:
             asset.open(now)
         for window in WINDOWS:
-            sums = asset.flow.windows.sums(window)
-            for venue, lane in asset.flow.sources.items():
+            sums = asset.scope.flow.windows.sums(window)
+            for venue, lane in asset.scope.flow.sources.items():
                 for offset, side in enumerate(sides):
                     expected = sum(
                         round(event.notional_usd * MICROS)
@@ -139,8 +144,12 @@ def test_the_market_is_the_sum_of_its_assets(events: list[AnyEvent]) -> None:
     """What assets count the market counts, to the micro-USD."""
     detector, _ = play(events)
     assert detector.market is not None
-    totals = [sum(asset.totals[index] for asset in detector.assets.values()) for index in range(2)]
-    assert detector.market.totals == totals
+    totals = [asset.scope.state.totals for asset in detector.assets.values()]
+    assert detector.market.scope.state.totals == Totals(
+        long=sum(each.long for each in totals),
+        short=sum(each.short for each in totals),
+        complete=sum(each.complete for each in totals),
+    )
 
 
 def test_a_window_ends_where_it_says() -> None:
@@ -148,15 +157,15 @@ def test_a_window_ends_where_it_says() -> None:
     detector, _ = play([liquidation(START, 1_000.0)])
     asset = detector.assets["BTC"]
     asset.close(START + 59, NO_FEEDS)
-    assert asset.flow.usd("1m", "long") == 1_000.0
+    assert asset.scope.flow.usd("1m", "long") == 1_000.0
     asset.close(START + 60, NO_FEEDS)
-    assert asset.flow.usd("1m", "long") == 0.0
+    assert asset.scope.flow.usd("1m", "long") == 0.0
 
 
 def test_a_late_event_lands_in_its_second() -> None:
     """It is in the windows that still cover its event time, in none that has passed, and counted as late."""
     detector, _ = play([mark(START, 100.0), liquidation(START - 40, 1_000.0, arrived=START)])
-    flow = detector.assets["BTC"].flow
+    flow = detector.assets["BTC"].scope.flow
     assert (flow.usd("30s", "long"), flow.usd("1m", "long")) == (0.0, 1_000.0)
     assert detector.late == {"bybit": 1}
 
@@ -165,7 +174,7 @@ def test_the_same_event_twice_counts_once() -> None:
     """Two sockets, a reconnect or a second collector deliver the same id."""
     once = liquidation(START, 1_000.0, id_="bybit:1")
     detector, _ = play([once, once, liquidation(START + 1, 1_000.0, id_="bybit:1"), trade(START + 1, 5.0)])
-    assert detector.assets["BTC"].totals == [10**9, 0]
+    assert detector.assets["BTC"].scope.state.totals == Totals(long=10**9, complete=10**9)
     assert detector.duplicates == {"bybit": 2}
 
 
@@ -181,7 +190,7 @@ def test_a_trade_twice_counts_once() -> None:
 def test_two_exchanges_add_up() -> None:
     """An asset's sums are over its venues, which stay apart in the view."""
     detector, _ = play([liquidation(START, 1_000.25), liquidation(START, 500.5, "short", "okx")])
-    totals = detector.assets["BTC"].flow.by_source("1m")
+    totals = detector.assets["BTC"].scope.flow.by_source("1m")
     assert (totals["bybit"].long, totals["okx"].short) == (1_000.25, 500.5)
 
 
@@ -330,8 +339,8 @@ def test_a_snapshot_taken_under_other_windows_restores() -> None:
         flow_windows=("30s", "5m"), move_windows=("1h", "4h"), stress_window="1h", pace_window="30s"
     )
     other = Detector.restore(detector.snapshot(), DetectorSettings(judged=judged, phases=BRISK.phases))
-    assert other.assets["BTC"].totals == detector.assets["BTC"].totals
-    assert other.assets["BTC"].phases[0].state == detector.assets["BTC"].phases[0].state
+    assert other.assets["BTC"].scope.state.totals == detector.assets["BTC"].scope.state.totals
+    assert other.assets["BTC"].scope.phases.long.state == detector.assets["BTC"].scope.phases.long.state
     signals = other.apply([event for event in STORY if event.receive_time_us >= (START + 700) * MICROS])
     assert [signal.phase for signal in signals if signal.asset == "BTC"][-1] in {"relief", "calm"}
 
@@ -347,8 +356,8 @@ def test_assets_may_be_judged_without_the_market() -> None:
     assert alone.market is None
     assert {summary.asset for summary in summaries} == {"BTC", "SOL"}
     assert whole.market is not None
-    flown = [each.micros for summary in summaries for each in summary.flown if each.side == "long"]
-    assert sum(flown) == whole.market.totals[0]
+    micros = [each.micros for summary in summaries for each in summary.liquidations if each.side == "long"]
+    assert sum(micros) == whole.market.scope.state.totals.long
     assert [shown.asset for shown in alone.view().assets] == ["BTC", "SOL"]
 
 
@@ -362,11 +371,41 @@ def test_bars_and_beats_are_taken() -> None:
     assert detector.heartbeats() == {"okx": START}
 
 
-def test_a_damaged_snapshot_is_refused() -> None:
-    """A snapshot of the right format that lacks a part is named as damaged, not half used."""
+def fields(state: dict[str, Any], path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    """The paths of all fields of a snapshot's part that are named by its Structs."""
+    for name, value in state.items():
+        yield (*path, name)
+        if name in {"state", "scope", "market"} and isinstance(value, dict):
+            yield from fields(value, (*path, name))
+
+
+def without(packed: bytes, path: tuple[str, ...]) -> bytes:
+    """A snapshot's part that lacks one field."""
+    state = inner = msgspec.msgpack.decode(packed)
+    for name in path[:-1]:
+        inner = inner[name]
+    del inner[path[-1]]
+    return msgspec.msgpack.encode(state)
+
+
+@pytest.mark.parametrize("part", ["common", "asset"])
+def test_a_damaged_snapshot_is_refused(part: str) -> None:
+    """A snapshot that lacks any field, of the asset or of the rest, is named as damaged, not half used."""
     detector = Detector()
-    detector.apply([mark(START, 100.0)])
-    common = msgspec.msgpack.decode(detector.common_state())
-    del common["late"]
-    with pytest.raises(ValueError, match="damaged"):
-        Detector.assemble(msgspec.msgpack.encode(common), {})
+    detector.apply([mark(START, 100.0), liquidation(START, 1_000.0)])
+    common, asset = detector.common_state(), detector.asset_state("BTC")
+    packed = common if part == "common" else asset
+    paths = [path for path in fields(msgspec.msgpack.decode(packed)) if path != ("format",)]
+    assert len(paths) > 20
+    for path in paths:
+        damaged = without(packed, path)
+        parts = (damaged, asset) if part == "common" else (common, damaged)
+        with pytest.raises(ValueError, match="damaged"):
+            Detector.assemble(parts[0], {"BTC": parts[1]})
+
+
+def test_a_snapshot_of_the_format_before_is_refused() -> None:
+    """An older format is recognised by its number, and left to the version that wrote it."""
+    older = msgspec.msgpack.encode({"format": 8, "second": START, "market": {"flow": {}}, "awake": []})
+    with pytest.raises(OtherFormatError, match="only the version that wrote it can use it"):
+        Detector.assemble(older, {})

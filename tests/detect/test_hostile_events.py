@@ -14,7 +14,7 @@ from monitor.deliver.metrics.monitor import MonitorMetrics, Snapshot
 from monitor.deliver.paging import pagerduty, slack, webhook
 from monitor.deliver.paging.incidents import Page
 from monitor.deliver.paging.text import Links
-from monitor.detect.asset import Summary
+from monitor.detect.asset_summary import AssetSummary
 from monitor.detect.context.holders import Holding
 from monitor.detect.detector import Detector
 from monitor.model.events import AnyEvent, Signal
@@ -39,7 +39,7 @@ def shown(detector: Detector) -> None:
     """Make everything that is made of a detector's state for people and machines."""
     view = detector.view()
     assert MonitorMetrics(lambda: Snapshot(view)).exposition()
-    page = Source(detector.scopes, lambda: detector.second, list, lambda: detector.second * 1_000_000)
+    page = Source(detector.monitored, lambda: detector.second, list, lambda: detector.second * 1_000_000)
     page.sample()
     assert msgspec.json.decode(page.state())["second"] == detector.second
 
@@ -90,7 +90,7 @@ def test_what_assets_tell_the_market_survives_the_way_over_the_bus(events: list[
     detector.apply(events)
     detector.advance(detector.second + 61)
     summaries = detector.take_summaries()
-    kept = msgspec.json.decode(msgspec.json.encode(summaries), type=list[Summary])
+    kept = msgspec.json.decode(msgspec.json.encode(summaries), type=list[AssetSummary])
     assert msgspec.json.encode(kept) == msgspec.json.encode(summaries)
 
 
@@ -98,7 +98,7 @@ def test_a_last_position_that_is_closed_is_applied() -> None:
     """A thin market whose only position is liquidated, so that its open interest is zero, is judged on."""
     detector = Detector()
     detector.apply([mark(START, 100.0), interest(START + 1, 50.0, 5_000.0), liquidation(START + 2, 5_000.0)])
-    flow = detector.assets["BTC"].flow
+    flow = detector.assets["BTC"].scope.flow
     rates, floor = list(flow.rates), flow.floor_usd
     detector.apply([interest(START + 3, 0.0, 0.0)])
     assert (flow.rates, flow.floor_usd) == (rates, floor)

@@ -5,12 +5,15 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from monitor.detect.asset import Flown, Summary
+from monitor.detect.asset_summary import AssetSummary, Liquidated
+from monitor.detect.decide import gates
 from monitor.detect.decide.visibility import NO_FEEDS
-from monitor.detect.detector import Detector, market_view
+from monitor.detect.detector import Detector
 from monitor.detect.market import ACTIVE_S, STRESS_S, Market
+from monitor.detect.overview import market_view
 from monitor.detect.settings import BaselineSettings, DetectorSettings, MarketSettings
 from monitor.model.events import MICROS, AnyEvent, Phase, Side
+from monitor.model.sides import BySide
 from tests.detect.scenarios import (
     BRISK,
     START,
@@ -29,20 +32,39 @@ from tests.detect.scenarios import (
 COINS = ("SOL", "XRP", "DOGE", "ADA", "AVAX", "LINK")
 
 
-def told(
-    asset: str, usd: float = 0.0, *, second: int = START, price: float | None = None,
-    stressed: tuple[bool, bool] = (False, False), longs: Phase = "calm", side: Side = "long",
-) -> Summary:  # fmt: skip
-    """A summary of an asset with one liquidation, if any."""
-    flown = (Flown(second, side, round(usd * MICROS), 1, True, False),) if usd else ()
-    return Summary(asset, second, flown, price, True, stressed, (longs, "calm"), ("bybit",))
+def summary(
+    asset: str,
+    usd: float = 0.0,
+    *,
+    second: int = START,
+    price: float | None = None,
+    stressed: tuple[bool, bool] = (False, False),
+    longs: Phase = "calm",
+) -> AssetSummary:
+    """A summary of an asset with one liquidation of longs, if any."""
+    liquidated = Liquidated(second, "long", round(usd * MICROS), orders=1, complete=True, aggregated=False)
+    return AssetSummary(
+        asset=asset,
+        second=second,
+        liquidations=(liquidated,) if usd else (),
+        price=price,
+        is_mark=True,
+        stressed=BySide(*stressed),
+        phases=BySide(longs, "calm"),
+        venues=("bybit",),
+    )
 
 
-def closed(*summaries: Summary, settings: DetectorSettings | None = None) -> Market:
+def may_cascade(market: Market, side: Side = "long") -> bool:
+    """Whether a side may be in a cascade as of the last closed second."""
+    return market.may_cascade(market.scope.facts(), side, market.scope.state.sides[side].score.points)
+
+
+def closed(*summaries: AssetSummary, settings: DetectorSettings | None = None) -> Market:
     """A market that took the summaries in one second."""
     market = Market(settings or DetectorSettings())
-    for summary in summaries:
-        market.take(summary)
+    for each in summaries:
+        market.take(each)
     market.close(START, NO_FEEDS)
     return market
 
@@ -84,11 +106,11 @@ def test_breadth_alone_needs_much_of_the_open_interest(open_interest_usd: float,
 
 def test_where_no_liquidations_can_be_seen_breadth_needs_no_sum() -> None:
     """What hourly totals or a price alone show is in no five minutes, so their sum says nothing there."""
-    stressed = [told(coin, 1.0, stressed=(True, False)) for coin in COINS]
-    market = closed(*(summary._replace(open_interest_usd=1e9) for summary in stressed))
-    assert not market._allowed("long", START)
-    market.seen_share = 0.0
-    assert market._allowed("long", START)
+    stressed = [summary(coin, 1.0, stressed=(True, False)) for coin in COINS]
+    market = closed(*(each._replace(open_interest_usd=1e9) for each in stressed))
+    assert not may_cascade(market)
+    market.scope.state.seen_share = 0.0
+    assert may_cascade(market)
 
 
 def test_the_same_dollars_of_few_coins_are_none() -> None:
@@ -118,32 +140,32 @@ def test_the_largest_asset_counts_for_no_more_than_its_share(
 ) -> None:
     """The sum is what it would be if the largest had its share of it at the most, and no more than it is."""
     settings = DetectorSettings(market=MarketSettings(largest_share=share))
-    summaries = [told("ADA", largest), *([told("SOL", others / 2), told("XRP", others / 2)] if others else [])]
-    limit = closed(*summaries, settings=settings)._limit("1m", "long")
+    summaries = [summary("ADA", largest), *([summary("SOL", others / 2), summary("XRP", others / 2)] if others else [])]
+    limit = closed(*summaries, settings=settings).limit("1m", "long")
     assert limit == pytest.approx(expected)
 
 
 def test_leaders_and_a_share_of_one_are_not_limited() -> None:
     """A leader may be all of the market; so may any coin where the settings say so; and nothing needs no limit."""
-    assert closed(told("BTC", 900.0), told("SOL", 1.0))._limit("1m", "long") is None
+    assert closed(summary("BTC", 900.0), summary("SOL", 1.0)).limit("1m", "long") is None
     whole = DetectorSettings(market=MarketSettings(largest_share=1.0))
-    assert closed(told("ADA", 900.0), settings=whole)._limit("1m", "long") is None
-    assert closed()._limit("1m", "long") is None
+    assert closed(summary("ADA", 900.0), settings=whole).limit("1m", "long") is None
+    assert closed().limit("1m", "long") is None
 
 
 def test_breadth_is_of_assets_liquidated_within_the_hour() -> None:
     """Stressed within the last minute, over all that were liquidated within the hour, five at the least."""
-    market = closed(*(told(coin, 1.0, stressed=(number < 3, number < 1)) for number, coin in enumerate(COINS)))
+    market = closed(*(summary(coin, 1.0, stressed=(number < 3, number < 1)) for number, coin in enumerate(COINS)))
     assert market.breadth(START, "long") == 0.5
     assert market.breadth(START + STRESS_S - 1, "long") == 0.5
     assert market.breadth(START + STRESS_S, "long") == 0.0
     assert market.breadth(START + ACTIVE_S, "long") == 0.0
-    assert closed(*(told(coin, 1.0, stressed=(True, True)) for coin in COINS[:4])).breadth(START, "long") == 0.0
+    assert closed(*(summary(coin, 1.0, stressed=(True, True)) for coin in COINS[:4])).breadth(START, "long") == 0.0
 
 
 def test_breadth_is_of_one_side() -> None:
     """Coins whose longs die say nothing of the shorts: what follows a fall is no squeeze before shorts die."""
-    market = closed(*(told(coin, 1.0, stressed=(True, number < 3)) for number, coin in enumerate(COINS)))
+    market = closed(*(summary(coin, 1.0, stressed=(True, number < 3)) for number, coin in enumerate(COINS)))
     assert (market.breadth(START, "long"), market.breadth(START, "short")) == (1.0, 0.5)
     assert market_view(market, START).stressed_ratio == 1.0
 
@@ -151,9 +173,9 @@ def test_breadth_is_of_one_side() -> None:
 @pytest.mark.parametrize("phase", ["building", "cascade", "relief"])
 def test_what_is_normal_is_not_learned_while_the_leader_is_in_an_episode(phase: Phase) -> None:
     """The leader's price is the market's: what moved it in its own episode would be taken for quiet. Others may die."""
-    others = told("SOL", 1.0, longs="cascade"), told("ETH", price=10.0, longs="cascade")
-    assert not closed(told("BTC", price=100.0), *others).frozen_since
-    assert closed(told("BTC", price=100.0, longs=phase), *others).frozen_since == START
+    others = summary("SOL", 1.0, longs="cascade"), summary("ETH", price=10.0, longs="cascade")
+    assert not closed(summary("BTC", price=100.0), *others).scope.state.frozen_since
+    assert closed(summary("BTC", price=100.0, longs=phase), *others).scope.state.frozen_since == START
 
 
 def test_what_is_normal_is_not_learned_in_the_leaders_relief() -> None:
@@ -162,24 +184,24 @@ def test_what_is_normal_is_not_learned_in_the_leaders_relief() -> None:
     detector, _ = play(in_order([*crash(usd=4_000.0), *ramp(START + 1_501, 1_500, 97.0, 97.0)]), settings)
     btc, market = detector.assets["BTC"], detector.market
     assert market is not None
-    assert btc.phases[0].state.phase == "calm"
-    (own,), (leaders,) = market.episodes(), btc.episodes()
+    assert btc.scope.phases.long.state.phase == "calm"
+    (own,), (leaders,) = market.scope.episodes(), btc.scope.episodes()
     assert own.ended_us is not None
     assert leaders.ended_us is not None
     assert leaders.ended_us - own.ended_us > 5 * 60 * MICROS
-    assert market.stressed_until == pytest.approx(btc.stressed_until, abs=1)
+    assert market.scope.state.disturbed_at == pytest.approx(btc.scope.state.disturbed_at, abs=1)
 
 
 def test_the_markets_price_is_the_first_leaders() -> None:
     """ETH until BTC has one; other coins never; no price of the one is compared with the other's."""
-    market = closed(told("SOL", price=20.0), told("ETH", price=2_000.0))
-    assert (market.leader, market.price.last) == ("ETH", 2_000.0)
-    market.take(told("BTC", price=50_000.0, second=START + 1))
-    market.take(told("ETH", price=1_000.0, second=START + 1))
+    market = closed(summary("SOL", price=20.0), summary("ETH", price=2_000.0))
+    assert (market.state.leader, market.scope.price.last) == ("ETH", 2_000.0)
+    market.take(summary("BTC", price=50_000.0, second=START + 1))
+    market.take(summary("ETH", price=1_000.0, second=START + 1))
     market.close(START + 1, NO_FEEDS)
-    assert (market.leader, market.price.last) == ("BTC", 50_000.0)
-    assert market.price.move("24h", "short") == market.price.move("24h", "long") == 0.0
-    assert market.price.volatility_ratio() == 0.0
+    assert (market.state.leader, market.scope.price.last) == ("BTC", 50_000.0)
+    assert market.scope.price.move("24h", "short") == market.scope.price.move("24h", "long") == 0.0
+    assert market.scope.price.volatility_ratio() == 0.0
 
 
 def test_the_markets_price_begins_anew_with_its_leaders_first_mark() -> None:
@@ -189,9 +211,9 @@ def test_the_markets_price_begins_anew_with_its_leaders_first_mark() -> None:
         one.apply([mark(START + 1, 100.0), mark(START + 2, 99.0)])
         one.advance(START + 3)
         assert one.market is not None
-        assert one.market.price.last == 99.0
-        assert one.market.price.move("24h", "short") == 0.0
-        assert one.market.price.move("24h", "long") == pytest.approx(0.01)
+        assert one.market.scope.price.last == 99.0
+        assert one.market.scope.price.move("24h", "short") == 0.0
+        assert one.market.scope.price.move("24h", "long") == pytest.approx(0.01)
 
 
 def test_a_first_mark_of_one_that_does_not_lead_changes_nothing() -> None:
@@ -200,7 +222,7 @@ def test_a_first_mark_of_one_that_does_not_lead_changes_nothing() -> None:
     detector.apply([mark(START + 1, 99.0), mark(START + 1, 10.0, asset="ETH")])
     detector.advance(START + 2)
     assert detector.market is not None
-    assert detector.market.price.move("24h", "long") == pytest.approx(0.01)
+    assert detector.market.scope.price.move("24h", "long") == pytest.approx(0.01)
 
 
 def test_a_leader_that_appears_in_an_episode_carries_no_price_over() -> None:
@@ -215,15 +237,15 @@ def test_a_leader_that_appears_in_an_episode_carries_no_price_over() -> None:
 
 def test_a_leader_that_leaves_its_cascade_allows_no_more() -> None:
     """The second in which a leader goes to relief is told though nothing else happened in it."""
-    market = closed(told("BTC", 1.0, longs="cascade"))
-    assert (market._allowed("long", START), market._allowed("short", START)) == (True, False)
-    market.take(told("BTC", second=START + 1))
-    assert not market._allowed("long", START + 1)
+    market = closed(summary("BTC", 1.0, longs="cascade"))
+    assert (may_cascade(market, "long"), may_cascade(market, "short")) == (True, False)
+    market.take(summary("BTC", second=START + 1))
+    assert not may_cascade(market)
     detector, signals = play([event for event in crash() if event.receive_time_us < (START + 800) * MICROS], BRISK)
     signals += detector.advance(START + 1_500)
     assert "relief" in [signal.phase for signal in turns(signals)]
     assert detector.market is not None
-    assert detector.market.leader_phases == {"BTC": ("calm", "calm")}
+    assert detector.market.state.leader_phases == {"BTC": BySide("calm", "calm")}
 
 
 def test_the_market_does_not_rush() -> None:
@@ -242,5 +264,5 @@ def test_the_market_does_not_rush() -> None:
     assert {signal.asset for signal in turns(signals) if signal.phase == "cascade"} == {"BTC"}
     market = detector.market
     assert market is not None
-    assert market.price.windows == ("5m", "1h", "24h")
-    assert [detector.assets["BTC"]._rushes("long"), market._rushes("long")] == [True, False]
+    assert market.scope.price.windows == ("5m", "1h", "24h")
+    assert [gates.is_rush(each.scope.facts(), "long") for each in (detector.assets["BTC"], market)] == [True, False]

@@ -14,6 +14,7 @@ from monitor.detect.detector import Detector
 from monitor.detect.market import Market
 from monitor.detect.quarantine import LENGTH_S, NOTE
 from monitor.model.events import MARKET, MICROS, AnyEvent, MarkPrice, OpenInterest
+from monitor.model.sides import BySide
 from tests.detect.hostile import streams
 from tests.detect.poison import UNAPPLIED, UNCLOSED, poisoned
 from tests.detect.scenarios import BRISK, START, crash, encoded, in_order, mark, play, turns
@@ -80,7 +81,7 @@ def test_a_quarantine_ends_after_its_time_with_a_new_state() -> None:
     assert detector.view().quarantined == ["BTC"]
     detector.apply([mark(START + 1 + LENGTH_S, 99.0)])
     detector.advance(START + 2 + LENGTH_S)
-    assert detector.assets["BTC"].price.last == 99.0
+    assert detector.assets["BTC"].scope.price.last == 99.0
     assert detector.view().quarantined == []
     assert (detector.quarantine.faults, detector.quarantine.passed_over) == (1, 1)
 
@@ -102,7 +103,7 @@ def test_the_market_sees_a_quarantined_leader_calm() -> None:
     """No cascade of a leader is left standing in the market's state by a fault of that leader."""
     detector, _ = play(market(mark(FAULT, UNAPPLIED)), BRISK, FAULT + 60)
     assert detector.market is not None
-    assert detector.market.leader_phases["BTC"] == ("calm", "calm")
+    assert detector.market.state.leader_phases["BTC"] == BySide("calm", "calm")
 
 
 def test_a_fault_of_the_market_stops_no_asset(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -118,7 +119,7 @@ def test_a_fault_of_the_market_stops_no_asset(monkeypatch: pytest.MonkeyPatch) -
     detector.advance(START + 3_001)
     assert detector.view().quarantined == []
     assert detector.market is not None
-    assert detector.market.leader == "BTC"
+    assert detector.market.state.leader == "BTC"
 
 
 @pytest.mark.parametrize("price", [UNAPPLIED, UNCLOSED])
@@ -147,7 +148,7 @@ def test_episodes_before_the_fault_are_still_listed() -> None:
     detector.apply([mark(START + 2_000, UNAPPLIED)])
     assert detector.episodes() == before
     detector.apply([mark(START + 2_000 + LENGTH_S, 103.0)])
-    assert detector.assets["BTC"].finished == [each for each in before if each.asset == "BTC"]
+    assert detector.assets["BTC"].scope.state.finished == [each for each in before if each.asset == "BTC"]
 
 
 def test_metrics_name_what_is_in_quarantine() -> None:

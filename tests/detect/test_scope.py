@@ -6,9 +6,14 @@ import math
 
 import pytest
 
-from monitor.detect.scope import episode_id
+from monitor.detect.decide.signal import Totals, episode_id
+from monitor.detect.decide.surroundings import Venues
+from monitor.detect.decide.visibility import NO_FEEDS, Feeds
+from monitor.detect.scope_state import Wake
+from monitor.detect.score import Item
 from monitor.detect.settings import DetectorSettings, FloorSettings
 from monitor.model.events import MICROS, SIDES, AnyEvent, Liquidation, Side, Signal
+from tests.detect.decide.made import Isolated, made_scope
 from tests.detect.scenarios import (
     BRISK,
     START,
@@ -31,7 +36,7 @@ def test_one_order_is_no_episode() -> None:
     events = in_order([*ramp(START, 900, 100.0, 100.0, step=5), liquidation(START + 300, 1_000_000.0)])
     detector, signals = play(events, BRISK)
     assert not [signal for signal in signals if signal.phase in {"cascade", "relief"}]
-    assert detector.assets["BTC"].totals == [10**12, 0]
+    assert detector.assets["BTC"].scope.state.totals == Totals(long=10**12, complete=10**12)
 
 
 def test_a_crash_of_the_price_alone_does_not_build() -> None:
@@ -40,7 +45,7 @@ def test_a_crash_of_the_price_alone_does_not_build() -> None:
     until = START + 720
     detector, signals = play([event for event in events if event.event_time_us <= until * MICROS], BRISK, until)
     assert signals == []
-    assert detector.assets["BTC"].scores[0].points == 38.46
+    assert detector.assets["BTC"].scope.state.sides.long.score.points == 38.46
 
 
 def test_liquidations_without_a_move_begin_nothing() -> None:
@@ -139,7 +144,7 @@ def test_relief_needs_both_ends(lacking: str) -> None:
         events += burst(START + 720, 600, 200_000.0)
     detector, signals = play(in_order(events), BRISK)
     assert [signal.phase for signal in turns(signals)] == ["building", "cascade"]
-    state = detector.assets["BTC"].phases[0].state
+    state = detector.assets["BTC"].scope.phases.long.state
     assert (state.stopped, state.slowed) == (lacking != "price stops", lacking == "price stops")
 
 
@@ -230,7 +235,7 @@ def test_hourly_totals_without_a_move_alarm_nobody() -> None:
     ])  # fmt: skip
     detector, signals = play(events, BRISK)
     assert signals == []
-    table = detector.assets["BTC"].flow.table
+    table = detector.assets["BTC"].scope.flow.table
     assert (table["5m"][0][0], table["24h"][0][0]) == (0, 18 * 10**15)
 
 
@@ -282,11 +287,11 @@ def test_an_order_stamped_ahead_counts_when_its_second_comes() -> None:
     """The asset does not sleep through it: with the order's second its windows show it."""
     detector, _ = play([liquidation(START + 4, 70_000.0, arrived=START), mark(START, 100.0)], until=START + 4)
     asset = detector.assets["BTC"]
-    assert asset.flow.usd("10s", "long") == 0.0
+    assert asset.scope.flow.usd("10s", "long") == 0.0
     detector.advance(START + 5)
-    assert asset.flow.usd("10s", "long") == 70_000.0
+    assert asset.scope.flow.usd("10s", "long") == 70_000.0
     detector.advance(START + 60)
-    assert asset.flow.usd("10s", "long") == 0.0
+    assert asset.scope.flow.usd("10s", "long") == 0.0
 
 
 def test_signals_say_that_hourly_totals_are_in_the_long_windows() -> None:
@@ -296,3 +301,49 @@ def test_signals_say_that_hourly_totals_are_in_the_long_windows() -> None:
     mine = [signal for signal in signals if signal.asset == "BTC"]
     assert mine
     assert all(any(note.startswith("aggregated") for note in signal.notes) for signal in mine)
+
+
+def test_quiet_seconds_need_nothing_from_outside() -> None:
+    """A calm scope whose price stands still computes neither evidence of context nor what can be seen."""
+
+    class Costly(Isolated):
+        def venues(self, feeds: Feeds) -> Venues:
+            raise AssertionError("looked at the feeds in a quiet second")
+
+        def confirming_items(self, side: Side) -> list[Item]:
+            raise AssertionError("scored in a quiet second")
+
+    scope, around = made_scope(), Costly()
+    for second in range(START, START + 59):  # the minute's last second looks at the feeds
+        scope.flow.windows.advance(second)
+        scope.add_price("bybit", second, 100.0)
+        scope.add_liquidation("bybit", "long", second, 10**9, 1, complete=True, aggregated=False)
+        assert scope.close(second, NO_FEEDS, around) == []
+
+
+def test_a_scope_is_due_as_long_as_a_second_can_matter() -> None:
+    """The next second after something new, then the minute's last one, and none once a minute was empty."""
+    scope, around = made_scope(), Isolated()
+    assert scope.state.wake is Wake.ASLEEP
+    scope.wake_for_minute()
+    assert (scope.is_due(START), scope.is_due(START + 59)) == (False, True)
+    scope.add_price("bybit", START, 100.0)
+    assert scope.is_due(START)
+    scope.close(START, NO_FEEDS, around)
+    assert (scope.state.wake, scope.is_due(START + 1), scope.is_due(START + 59)) == (Wake.UNTIL_MINUTE, False, True)
+    scope.close(START + 59, NO_FEEDS, around)
+    assert scope.state.wake is Wake.ASLEEP
+    assert not scope.is_due(START + 119)
+
+
+def test_a_disturbed_scope_learns_nothing_until_half_an_hour_later() -> None:
+    """What surrounds it may freeze its learning though the scope itself is calm, and stays due at minutes' ends."""
+    scope = made_scope()
+    scope.add_price("bybit", START, 100.0)
+    scope.close(START, NO_FEEDS, Isolated(is_disturbed=True))
+    assert scope.state.frozen_since == START
+    for minute in range(30):
+        scope.close(START + 60 * minute + 59, NO_FEEDS, Isolated())
+        assert scope.state.wake is Wake.UNTIL_MINUTE
+    scope.close(START + 1_859, NO_FEEDS, Isolated())
+    assert (scope.state.frozen_since, scope.state.wake) == (0, Wake.ASLEEP)

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import pytest
 from msgspec.structs import replace
 
+from monitor.detect.decide.signal import Totals
 from monitor.detect.detector import STEPPED_BACK, Detector
 from monitor.model.events import ALL, MICROS, AnyEvent, Heartbeat
 from tests.detect.scenarios import BRISK, START, crash, encoded, in_order, liquidation, mark, play
@@ -53,7 +54,7 @@ def test_a_clock_that_is_an_hour_ahead_for_eight_seconds_freezes_nothing() -> No
     detector, signals = play(wrong, BRISK)
     true, expected = play(events, BRISK)
     assert detector.second == true.second
-    assert detector.assets["BTC"].totals == true.assets["BTC"].totals
+    assert detector.assets["BTC"].scope.state.totals == true.assets["BTC"].scope.state.totals
     assert [s.phase for s in signals if s.phase != s.previous_phase] == [
         s.phase for s in expected if s.phase != s.previous_phase
     ]
@@ -110,8 +111,8 @@ def test_a_step_back_leaves_what_was_not_judged_since() -> None:
     detector, _ = play([liquidation(START, 1_000.0, asset="ETH")], BRISK, until=present)
     detector.apply([liquidation(present + HOUR, 1_000.0)])
     detector.step_back(present)
-    assert detector.assets["ETH"].totals == [10**9, 0]
-    assert detector.assets["BTC"].totals == [0, 0]
+    assert detector.assets["ETH"].scope.state.totals == Totals(long=10**9, complete=10**9)
+    assert detector.assets["BTC"].scope.state.totals == Totals()
     assert detector.second == present
 
 

@@ -15,6 +15,7 @@ import pytest
 
 from monitor.detect import detector as detector_module
 from monitor.detect.detector import Detector
+from monitor.detect.detector_state import FORMAT
 from monitor.lab.demo.story import DETECTOR
 from monitor.lab.simulate.arena import Arena
 from monitor.lab.simulate.ledger import by_side
@@ -90,7 +91,7 @@ def liquidated(detector: Detector) -> dict[tuple[str, str], int]:
     """Micro-USD of a day by venue and side."""
     found: dict[tuple[str, str], int] = defaultdict(int)
     for asset in detector.assets.values():
-        for venue, windows in asset.flow.by_source("24h").items():
+        for venue, windows in asset.scope.flow.by_source("24h").items():
             found[venue, "long"] += micro_usd(windows.long)
             found[venue, "short"] += micro_usd(windows.short)
     return found
@@ -159,7 +160,7 @@ async def test_every_liquidation_is_in_the_sums_or_in_a_stated_gap(tmp_path: Pat
 async def test_state_of_another_version_ends_the_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """State that another version wrote is refused in one line with the remedy, and is left as it is."""
     with monkeypatch.context() as other_version:
-        other_version.setattr(detector_module, "FORMAT", detector_module.FORMAT + 1)
+        other_version.setattr(detector_module, "FORMAT", FORMAT + 1)
         content = Detector(DETECTOR).snapshot()
     async with Arena(LONG_ENOUGH) as arena:
         config = write_config(arena, tmp_path)

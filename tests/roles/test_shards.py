@@ -14,7 +14,8 @@ from monitor.bus import codec
 from monitor.bus.kafka.partitioner import Partitioner
 from monitor.bus.ports import Batch, Partition
 from monitor.bus.topics import LIQUIDATIONS, MARKET_TOPICS, REJECTS, ROUTES, SIGNALS, SUMMARIES, WATERMARKED, Record
-from monitor.detect.detector import FORMAT, Detector
+from monitor.detect.detector import Detector
+from monitor.detect.detector_state import FORMAT
 from monitor.detect.market import Market
 from monitor.detect.quarantine import LENGTH_S
 from monitor.lab.demo.story import DETECTOR

@@ -6,7 +6,8 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
-from monitor.detect.detector import FORMAT, Detector
+from monitor.detect.detector import Detector
+from monitor.detect.detector_state import FORMAT
 from monitor.detect.settings import DetectorSettings
 from monitor.model.errors import OperatorError
 from monitor.model.events import Liquidation

@@ -6,8 +6,9 @@ from collections import deque
 from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 
-from monitor.detect.scope import Scope
-from monitor.model.events import MARKET, MICROS
+from monitor.detect.decide.signal import Totals
+from monitor.detect.overview import Monitored
+from monitor.model.events import MARKET
 
 SECONDS: Final = 300
 """Length of the charts: a flash cascade with its calm before and its relief after."""
@@ -35,26 +36,24 @@ class History:
         self._seconds = seconds
         self._charted = charted
         self._points: dict[str, deque[Point]] = {}
-        self._totals: dict[str, tuple[int, int]] = {}
+        self._totals: dict[str, Totals] = {}
 
-    def sample(self, second: int, scopes: Iterable[Scope]) -> None:
+    def sample(self, second: int, monitored: Iterable[Monitored]) -> None:
         """Take a point of each charted asset at ``second``; once a second."""
-        chosen = self.chosen(scopes)
-        for name in self._points.keys() - {scope.name for scope in chosen}:
+        chosen = self.chosen(monitored)
+        for name in self._points.keys() - {each.name for each in chosen}:
             del self._points[name], self._totals[name]
-        for scope in chosen:
-            long, short = scope.totals[0], scope.totals[1]
-            before = self._totals.get(scope.name, (long, short))
-            self._totals[scope.name] = (long, short)
-            points = self._points.setdefault(scope.name, deque(maxlen=self._seconds))
-            risk = scope.leading()[2].points
-            points.append(
-                Point(second, risk, scope.price.last, (long - before[0]) / MICROS, (short - before[1]) / MICROS)
-            )
+        for each in chosen:
+            totals = each.scope.state.totals
+            usd = totals.since(self._totals.get(each.name, totals)).usd()
+            self._totals[each.name] = totals
+            points = self._points.setdefault(each.name, deque(maxlen=self._seconds))
+            risk, price = each.leading().score.points, each.scope.price.last
+            points.append(Point(second=second, risk=risk, price=price, long=usd.long, short=usd.short))
 
-    def chosen(self, scopes: Iterable[Scope]) -> list[Scope]:
+    def chosen(self, monitored: Iterable[Monitored]) -> list[Monitored]:
         """Return the market, then assets by phase, risk and USD liquidated since the start."""
-        ranked = sorted(scopes, key=_rank)
+        ranked = sorted(monitored, key=_rank)
         return ranked[: self._charted]
 
     def points(self, name: str) -> Sequence[Point]:
@@ -62,6 +61,7 @@ class History:
         return tuple(self._points.get(name, ()))
 
 
-def _rank(scope: Scope) -> tuple[bool, bool, float, int, str]:
-    _, phase, scored = scope.leading()
-    return scope.name != MARKET, phase == "calm", -round(scored.points), -sum(scope.totals), scope.name
+def _rank(monitored: Monitored) -> tuple[bool, bool, float, int, str]:
+    _, phase, scored = monitored.leading()
+    totals, name = monitored.scope.state.totals, monitored.name
+    return name != MARKET, phase == "calm", -round(scored.points), -(totals.long + totals.short), name

@@ -10,8 +10,8 @@ import msgspec
 from monitor import __version__
 from monitor.collect.fleet_stats import FleetStats
 from monitor.deliver.dashboard.history import History, Point
-from monitor.detect.detector import asset_view
-from monitor.detect.scope import EpisodeSummary, Scope
+from monitor.detect.decide.signal import EpisodeSummary
+from monitor.detect.overview import Monitored, asset_view
 from monitor.model.events import MICROS, Evidence, WindowTotals
 
 EPISODES: Final = 20
@@ -79,7 +79,7 @@ class Source:
     """Source of the dashboard's state.
 
     Args:
-        scopes: the assets and, where it is judged here, the market.
+        monitored: the assets and, where it is judged here, the market.
         second: the last second that was decided.
         fleets: the exchanges that are read here.
         clock: the machine's time in microseconds.
@@ -88,13 +88,13 @@ class Source:
 
     def __init__(
         self,
-        scopes: Callable[[], Iterable[Scope]],
+        monitored: Callable[[], Iterable[Monitored]],
         second: Callable[[], int],
         fleets: Callable[[], Sequence[FleetStats]],
         clock: Callable[[], int],
         gap_ratios: Callable[[], Mapping[tuple[str, str], float]] = dict,
     ) -> None:
-        self._scopes = scopes
+        self._monitored = monitored
         self._second = second
         self._fleets = fleets
         self._clock = clock
@@ -103,20 +103,21 @@ class Source:
 
     def sample(self) -> None:
         """Take the charts' next point; once a second, on the event loop."""
-        self._history.sample(self._clock() // MICROS, self._scopes())
+        self._history.sample(self._clock() // MICROS, self._monitored())
 
     def state(self) -> bytes:
         """Return the dashboard's state as JSON; on the event loop."""
-        scopes = list(self._scopes())
-        shown = self._history.chosen(scopes)
+        monitored = list(self._monitored())
+        shown = self._history.chosen(monitored)
         episodes = sorted(
-            (episode for scope in scopes for episode in scope.episodes()), key=lambda episode: -episode.started_us
+            (episode for each in monitored for episode in each.scope.episodes()),
+            key=lambda episode: -episode.started_us,
         )
         state = DashboardState(
             __version__,
             self._clock(),
             self._second(),
-            [asset_state(scope, self._history.points(scope.name)) for scope in shown],
+            [asset_state(each, self._history.points(each.name)) for each in shown],
             episodes[:EPISODES],
             [feed_state(fleet) for fleet in self._fleets()],
             gap_states(self._gap_ratios()),
@@ -124,9 +125,9 @@ class Source:
         return msgspec.json.encode(state)
 
 
-def asset_state(scope: Scope, points: Sequence[Point]) -> AssetState:
+def asset_state(monitored: Monitored, points: Sequence[Point]) -> AssetState:
     """Return one asset with its chart."""
-    view = asset_view(scope)
+    view = asset_view(monitored)
     columns = [list(column) for column in zip(*points, strict=True)] or [[], [], [], [], []]
     second, risk, price, long, short = columns
     return AssetState(

@@ -54,8 +54,8 @@ Cost = tuple[float | None, float | None, float | None, float | None]
 """Funding per 8 h and its deviation, basis and its dispersion, as signals say them."""
 
 
-class Told(NamedTuple):
-    """What an asset tells the market of its context, once a minute.
+class ContextSummary(NamedTuple):
+    """What an asset reports to the market of its context, once a minute.
 
     Attributes:
         open_interest_usd: USD, 0 where it is not known.
@@ -181,8 +181,8 @@ class Context:
         bases = self.carry.basis_by_venue(second, FRESH_S).values()
         return self.dislocation.against(side, bases), self.carry.stands_until(second, FRESH_S)
 
-    def told(self, second: int, price: Price) -> Told | None:
-        """What the market must know, None where there is nothing to tell."""
+    def summary(self, second: int, price: Price) -> ContextSummary | None:
+        """Return what the market must know; None where nothing is known."""
         interest = self.open_interest.alive(second)
         level = self.volatility.level(second)
         dvol = stress = None
@@ -196,7 +196,7 @@ class Context:
             return None
         usd, age_s = (interest.usd, second - interest.oldest) if interest is not None else (0.0, 0)
         changes = {window: each[:4] for window, each in self.changes.items()}
-        return Told(usd, age_s, bool(self.turnover.suspects), changes, dvol, stress)
+        return ContextSummary(usd, age_s, bool(self.turnover.suspects), changes, dvol, stress)
 
     def stamp(self, signal: Signal, price: Price, flow: Flow) -> None:
         """Write the context into a signal of the second just closed."""

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from monitor.detect.context.context import DIGITS, Told, change_of, dvol_of, paces
+from monitor.detect.context.context import DIGITS, ContextSummary, change_of, dvol_of, paces
 from monitor.detect.context.open_interest import INTEREST_WINDOWS, Change, joined
 from monitor.detect.context.pace import Heard
 from monitor.detect.flow.flow import Flow
@@ -40,11 +40,11 @@ class MarketContext:
         self.heard = Heard()
         self._leaders = settings.leaders
         self._indexes = settings.indexes
-        self._told: dict[str, tuple[int, Told]] = {}  # by asset: second, what it told
+        self._told: dict[str, tuple[int, ContextSummary]] = {}  # by asset: second, what it told
         self._second = 0
         self._interest: tuple[int, SignalInterest | None] | None = None  # minute that it is of, what views say
 
-    def take(self, asset: str, second: int, told: Told | None) -> None:
+    def take(self, asset: str, second: int, told: ContextSummary | None) -> None:
         """Take what an asset tells."""
         self.heard.at(second)
         if told is not None:
@@ -56,7 +56,7 @@ class MarketContext:
         self._second = second
         self.heard.pass_to(second)
 
-    def _fresh(self, of: Iterable[str] | None = None) -> dict[str, Told]:
+    def _fresh(self, of: Iterable[str] | None = None) -> dict[str, ContextSummary]:
         """What assets told lately, all of them or those asked for."""
         minute = self._second - self._second % 60
         told = self._told if of is None else {asset: self._told[asset] for asset in of if asset in self._told}
@@ -128,9 +128,8 @@ class MarketContext:
         self._told = {}
         for asset, at, (usd, age_s, suspect, changes, dvol, stress) in state[2]:
             kept = {window: (each[0], each[1], each[2], each[3]) for window, each in changes.items()}
-            self._told[asset] = (
-                at, Told(usd, age_s, suspect, kept, tuple(dvol) if dvol else None, tuple(stress) if stress else None)
-            )  # fmt: skip
+            kept_dvol, kept_stress = tuple(dvol) if dvol else None, tuple(stress) if stress else None
+            self._told[asset] = (at, ContextSummary(usd, age_s, suspect, kept, kept_dvol, kept_stress))
 
 
 def cash_markets_open(second: int) -> bool:

@@ -1,4 +1,4 @@
-"""What leverage and context say for a cascade: points that confirm and never carry it.
+"""Evidence of leverage and context: points that confirm a cascade and never carry it.
 
 None of these need be seen. In three of the eight worst days of BTC from December 2025 to June 2026 the open interest in
 coins rose, so its silence is no evidence (:mod:`monitor.detect.score`).
@@ -17,22 +17,22 @@ from monitor.detect.score import Item
 from monitor.model.events import MICROS, Side
 
 INTEREST_DROPS: Final = {"5m": 0.0038, "1h": 0.017}
-"""A fall of the open interest in coins that comes once in a hundred: BTC, December 2025 to June 2026 ..."""
+"""By window the fall of the open interest in coins that comes once in a hundred: BTC, December 2025 to June 2026."""
 INTEREST_TAIL: Final = 3.2
-"""... and the exponent of its tail: an hour's is 3.5 % once in a thousand."""
+"""Exponent of the tail of such falls: an hour's is 3.5 % once in a thousand."""
 INTEREST_DROP: Final = "open_interest_drop"
 CLOSED_ZERO: Final = 2.0
 CLOSED_FULL: Final = 4.0
 """Decades between which such a fall, standing for a flow that cannot be seen, goes from no points to all: within an
 hour 1.7 % to 7 %. 2.6 % (or 0.6 % within five minutes) are enough for the gate."""
 FRESH_S: Final = 600
-"""An older open interest says nothing of the present."""
+"""An open interest counts for this long, seconds; an older one is no evidence of the present."""
 BROKEN_S: Final = 3_600
-"""A level counts as just broken for an hour."""
+"""A level counts as just broken for this long, seconds."""
 
 
 def leverage(context: Context, side: Side, second: int) -> list[Item]:
-    """Up to 12 points: open interest in coins that falls, and funding that is paid by the side that dies."""
+    """Return up to 12 points: open interest in coins that falls, and funding paid by the side that is liquidated."""
     items = []
     worst = _worst_drop(context, second)
     if worst is not None:
@@ -46,7 +46,7 @@ def leverage(context: Context, side: Side, second: int) -> list[Item]:
 
 
 def dislocation(context: Context, side: Side, second: int) -> list[Item]:
-    """Up to 4 points: perpetuals that stand against their indexes, or venues that stand apart from each other."""
+    """Return up to 4 points: perpetuals that stand apart from their indexes, or venues from each other."""
     stress = context.dislocated(side, second)
     if stress is None:
         return []
@@ -54,9 +54,9 @@ def dislocation(context: Context, side: Side, second: int) -> list[Item]:
 
 
 def closed(context: Context, second: int) -> list[Item]:
-    """What the open interest says was closed (F15): coins that are gone, at the price they had, whoever closed them.
+    """Return what was closed by the open interest: coins that are gone, at the price they had, whoever closed them.
 
-    Minutes late, and of no side: the price says which. It stands for the flow where no liquidations can be seen.
+    It comes minutes late and is of no side; the price shows which. It stands in for liquidations that cannot be seen.
     """
     worst = _worst_drop(context, second)
     if worst is None:
@@ -68,7 +68,7 @@ def closed(context: Context, second: int) -> list[Item]:
 
 
 def _worst_drop(context: Context, second: int) -> tuple[str, float, float] | None:
-    """Window, size (a ratio) and surprise (decades) of the rarest fall in coins; None where nothing fresh is known."""
+    """Return window, size (a ratio) and surprise (decades) of the rarest fall in coins; None where none is known."""
     age_s = context.open_interest.age_s(second)
     drops = {window: -context.changes[window].constant_price for window in INTEREST_DROPS if window in context.changes}
     if age_s is None or age_s > FRESH_S or not drops:
@@ -79,7 +79,7 @@ def _worst_drop(context: Context, second: int) -> tuple[str, float, float] | Non
 
 
 def context_items(context: Context, price: Price, side: Side, second: int) -> list[Item]:
-    """Up to 6 of context's 8 points: a level that just broke, implied volatility that jumps, a holder near its cost.
+    """Return up to 6 of context's 8 points: a level that just broke, implied volatility that jumps, a holder near cost.
 
     The other two are the market's (stress of traditional markets).
     """

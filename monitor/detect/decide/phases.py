@@ -19,19 +19,19 @@ from monitor.detect.settings import PhaseSettings
 from monitor.model.events import Phase
 
 RECENT_S: Final = 3
-"""Seconds that are looked at for a rise ..."""
+"""Seconds that are looked at for a rise of the score."""
 RECENT_NEEDED: Final = 2
-"""... of which this many must agree: one second may be an outlier."""
+"""Number of the recent seconds that must agree: one second may be an outlier."""
 RENEWED: Final = 0.5
 """Share of the episode's worst minute from which on forced flow in relief is a new wave without a new extreme."""
 KNOWN_S: Final = 3_600
-"""For this long after calm came, where the price decides alone, its hour may still hold what the last episode did."""
+"""Where the price decides alone, its hour may hold the last episode's move for this long after calm came, seconds."""
 DOWNWARD: Final = frozenset({("building", "calm"), ("cascade", "relief"), ("relief", "calm")})
-"""Changes that wait for the shortest stay in a phase."""
+"""Changes of phase that wait until the phase before has lasted ``min_dwell_seconds``."""
 
 
 class Observation(NamedTuple):
-    """What one closed second showed of one side.
+    """Observation of one side in one closed second, every gate in it.
 
     Attributes:
         second: the second that closed.
@@ -48,8 +48,8 @@ class Observation(NamedTuple):
         allowed: whether a cascade may be called at all (the market needs breadth or a leader).
         moved: whether the price shows anything of it (or is not known): liquidations alone come every day.
         saturated: whether a feed is at its limit, so that nobody knows whether the pace has slowed.
-        primed: when a level broke or implied volatility jumped while the side is fragile, for an hour; else 0.
-        blind: whether no liquidations can be seen: then a new extreme must be further off, and is enough.
+        watch_since: when a level broke or implied volatility jumped while the side is fragile, for an hour; else 0.
+        price_only: whether no liquidations can be seen: then a new extreme must be further off, and is enough.
         rushes: whether the price moves as fast as only a crash does: then one second of a lower score is enough.
     """
 
@@ -66,8 +66,8 @@ class Observation(NamedTuple):
     allowed: bool = True
     saturated: bool = False
     moved: bool = True
-    primed: int = 0
-    blind: bool = False
+    watch_since: int = 0
+    price_only: bool = False
     rushes: bool = False
 
 
@@ -85,7 +85,7 @@ class Episode(msgspec.Struct):
 
 
 class PhaseState(msgspec.Struct):
-    """Everything that :class:`Phases` remembers; a snapshot keeps it as it is."""
+    """Everything that :class:`Phases` remembers; a snapshot holds it as it is."""
 
     phase: Phase = "calm"
     previous: Phase = "calm"
@@ -113,7 +113,7 @@ class Phases:
 
     Args:
         settings: thresholds and holding times.
-        state: what an earlier one remembered, for a restart.
+        state: the state of an earlier one, for a restart.
     """
 
     __slots__ = ("_settings", "state")
@@ -123,26 +123,26 @@ class Phases:
         self.state = state or PhaseState()
 
     @property
-    def stirred(self) -> bool:
-        """Whether an episode lasts that liquidations (or the price alone) began."""
+    def is_in_episode(self) -> bool:
+        """Return True if an episode lasts that liquidations (or the price alone) began."""
         return self.episode_phase != "calm"
 
     @property
     def episode_phase(self) -> Phase:
-        """The phase of that episode; calm where there is none, also while the side is merely watched."""
+        """Return the phase of that episode; calm where there is none, also while the side is merely watched."""
         return "calm" if self.state.watched else self.state.phase
 
     def update(self, seen: Observation) -> bool:
-        """Take a closed second; True if the phase changed. Seconds never go back."""
+        """Take a closed second and return True if the phase changed. Seconds never go back."""
         state, settings = self.state, self._settings
         self._average(seen)
         state.second = seen.second
         state.recent = [(at, points) for at, points in state.recent if at > seen.second - RECENT_S]
-        known = self._known(seen)
+        known = self._is_known_move(seen)
         state.recent.append((seen.second, seen.score if seen.allowed and seen.floors_met and not known else 0.0))
         high = seen.forced and seen.moved and not known and seen.score >= settings.building_score
         state.high_since = (state.high_since or seen.second) if high else 0
-        held = seen.forced or (state.watched and seen.primed)
+        held = seen.forced or (state.watched and seen.watch_since)
         state.low_since = 0 if held else (state.low_since or seen.second)
         state.watched = state.watched and not self._builds(seen)
         if state.episode is not None:
@@ -154,10 +154,10 @@ class Phases:
         self._enter(after, seen)
         return True
 
-    def _known(self, seen: Observation) -> bool:
-        """Whether the price decides alone, after an episode, and has gone no further than that: its move is told."""
+    def _is_known_move(self, seen: Observation) -> bool:
+        """Return True if the price decides alone and shows no more than the last episode, which was signalled."""
         state = self.state
-        if not seen.blind or state.phase != "calm" or state.extreme is None or seen.price is None:
+        if not seen.price_only or state.phase != "calm" or state.extreme is None or seen.price is None:
             return False
         beyond = seen.price - state.extreme > self._settings.blind_wave_sigma * seen.move_unit
         return not beyond and seen.second - state.since < KNOWN_S
@@ -176,11 +176,11 @@ class Phases:
         state, settings = self.state, self._settings
         if self._reached(settings.fast_score) or self._rushed(seen):
             return "cascade"
-        # What primed it before calm came is what the last episode was about.
-        return "building" if self._builds(seen) or seen.primed > state.since else "calm"
+        # An event from before calm came belongs to the last episode.
+        return "building" if self._builds(seen) or seen.watch_since > state.since else "calm"
 
     def _builds(self, seen: Observation) -> bool:
-        """Whether liquidations have made a score that begins an episode for long enough."""
+        """Return True if the score has been high enough for an episode for long enough."""
         since = self.state.high_since
         return bool(since) and seen.second - since >= self._settings.building_seconds
 
@@ -207,9 +207,9 @@ class Phases:
         if seen.pace_usd >= RENEWED * state.worst_pace_usd > 0 and self._reached(settings.fast_score):
             return "cascade"
         if seen.price is not None and state.wave_mark is not None and seen.allowed and seen.floors_met:
-            sigmas = settings.blind_wave_sigma if seen.blind else settings.wave_sigma
+            sigmas = settings.blind_wave_sigma if seen.price_only else settings.wave_sigma
             beyond = seen.price - state.wave_mark > sigmas * seen.move_unit
-            if beyond and (seen.blind or seen.pace_surprise >= settings.wave_surprise):
+            if beyond and (seen.price_only or seen.pace_surprise >= settings.wave_surprise):
                 return "cascade"
         quiet = bool(state.low_since) and seen.quiet_ratio < 2
         still = seen.second - max(state.extreme_at, state.since) >= settings.relief_calm_seconds
@@ -219,11 +219,11 @@ class Phases:
         return sum(points >= threshold for _, points in self.state.recent) >= RECENT_NEEDED
 
     def _rushed(self, seen: Observation) -> bool:
-        """Whether a cascade is beyond doubt in this very second."""
+        """Return True if this one second is enough for a cascade."""
         return seen.rushes and seen.allowed and seen.floors_met and seen.score >= self._settings.rush_score
 
     def _stopped(self, seen: Observation) -> bool:
-        """The price has made no new extreme for long enough, and came back by enough or stood still for longer."""
+        """Return True if the price made no new extreme for long enough, and came back or stood still for longer."""
         state, settings = self.state, self._settings
         if seen.price is None or state.extreme is None or state.reference is None or state.episode is None:
             return False
@@ -234,7 +234,7 @@ class Phases:
         return still >= wait and (state.extreme - seen.price >= rebound or still >= settings.standstill * wait)
 
     def _slowed(self, seen: Observation) -> bool:
-        """Forced flow is far below the episode's worst minute, and falling."""
+        """Return True if forced flow is far below the episode's worst minute, and falling."""
         state = self.state
         return (
             not seen.saturated
@@ -249,7 +249,7 @@ class Phases:
         state.slow += (1.0 - 2.0 ** (-elapsed / self._settings.slow_pace_seconds)) * (seen.pace_usd - state.slow)
 
     def _follow(self, episode: Episode, seen: Observation) -> None:
-        """Keep the episode's extremes."""
+        """Update the episode's extremes."""
         state = self.state
         if seen.score > episode.peak_score:
             episode.peak_score = seen.score
@@ -285,7 +285,7 @@ class Phases:
             state.episode.ended = seen.second
 
     def forget_price(self) -> None:
-        """Begin the move anew at the next price, because that will be another instrument's."""
+        """Measure the move anew from the next price, because that will be another instrument's."""
         self.state.reference = self.state.extreme = self.state.wave_mark = None
 
     def forget_episode(self) -> None:

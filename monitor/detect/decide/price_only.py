@@ -1,8 +1,8 @@
-"""What the price says alone, where no liquidations can be seen.
+"""The price's own evidence and gates, for scopes whose liquidations cannot be seen.
 
 Without a second family rarity is not enough: in months as still as July 2023 two percent within an hour are rare and no
-cascade, and after a crash as much is nothing. So the move of an hour is held against the usual day, as the rule is that
-labels are made with after the fact (a cascade moves the price by a day's standard deviation within the hour).
+cascade, and after a crash as much is nothing. So the move of an hour is compared with the usual day, as in the rule
+that labels are made with after the fact (a cascade moves the price by a day's standard deviation within the hour).
 """
 
 from __future__ import annotations
@@ -16,34 +16,37 @@ from monitor.model.events import Side
 WINDOW: Final = "1h"
 MOVE_ZERO: Final = 0.5
 MOVE_FULL: Final = 1.75
-"""Usual standard deviations of a day between which an hour's move goes from no points to all: from what is near to what
-is a severe cascade by the labels' rule."""
+"""Usual daily standard deviations between which an hour's move goes from no points to all: from nearly a cascade to a
+severe one by the labels' rule."""
 LEAST_SIGMAS: Final = 1.5
-"""A cascade has moved the price by this many: with nothing beside it, by more than the rule asks for, ..."""
+"""Least move of a cascade, usual daily standard deviations, where no other record stands in for the flow: half as much
+again as the labels' rule asks for."""
 AGREED_SIGMAS: Final = 1.0
-"""... or, where what stands for the flow agrees, by what the rule asks for, ..."""
+"""Least move of a cascade, usual daily standard deviations, where a record that stands in for the flow agrees."""
 LEAST_MOVE: Final = 0.02
-"""... and by this much: positions of fifty times their margin are closed from 1.6 % on, and those are few."""
+"""Least move of any cascade, ratio: positions of fifty times their margin are closed from 1.6 % on, and those are
+few."""
 REBOUND_SIGMAS: Final = 1.75
-"""After a crash the price comes back, and most of that is no squeeze. One as severe is told."""
+"""Least move, usual daily standard deviations, of a cascade that follows an episode of the other side: after a crash
+the price comes back, and most of that is no squeeze."""
 
 
-def move(price: Price, side: Side) -> Item:
-    """The hour's move, in place of the most surprising one."""
+def move_item(price: Price, side: Side) -> Item:
+    """Return the hour's move as evidence, in usual daily standard deviations."""
     moved_by, usual = price.move(WINDOW, side), price.usual.value
     return Item(f"move_{WINDOW}", moved_by, usual, moved_by / usual, MOVE_ZERO, MOVE_FULL, 16)
 
 
-def speaks(price: Price, side: Side) -> bool:
-    """Whether the move gives any points."""
+def has_points(price: Price, side: Side) -> bool:
+    """Return True if the hour's move gives any points."""
     return price.move(WINDOW, side) > MOVE_ZERO * price.usual.value
 
 
-def moved(price: Price, side: Side, sigmas: float) -> bool:
-    """Whether an hour's move is as large as this many usual days' standard deviations, and no trifle."""
+def has_moved(price: Price, side: Side, sigmas: float) -> bool:
+    """Return True if the hour's move is at least this many usual daily standard deviations, and at least 2 %."""
     return price.move(WINDOW, side) >= max(LEAST_MOVE, sigmas * price.usual.value)
 
 
-def least_sigmas(flow: float) -> float:
-    """How far the price must have moved, given the share of its points that what stands for the flow gives."""
-    return AGREED_SIGMAS if flow >= FLOW_GATE else LEAST_SIGMAS
+def least_sigmas(flow_share: float) -> float:
+    """Return the least move of a cascade, given the share (0 to 1) of the flow's points that a stand-in gives."""
+    return AGREED_SIGMAS if flow_share >= FLOW_GATE else LEAST_SIGMAS

@@ -1,4 +1,4 @@
-"""Which exchanges can be seen: what the absence of liquidations means."""
+"""Visibility of the exchanges: what the absence of liquidations means."""
 
 from __future__ import annotations
 
@@ -6,13 +6,15 @@ import math
 from collections.abc import Collection, Mapping, Sequence
 from typing import Final, NamedTuple
 
+from monitor.detect.flow.flow import Flow
+
 UNWATCHED_S: Final = 24 * 3_600
-"""A price that was followed for as long without a liquidation or a heartbeat of their channel on any exchange is not
-watched for them: a recording of prices alone. Until then nothing is concluded from silence."""
+"""Seconds of a price without a liquidation or a heartbeat of their channel on any exchange after which the price counts
+as not watched for liquidations: a recording of prices alone. Until then nothing is concluded from silence."""
 DEAD_S: Final = 1_800
 DEAD_ORDERS: Final = 20.0
-"""A tape without heartbeats has ended when it was silent for half an hour in which a normal market would have shown
-this many orders: of independent ones a chance of 2e-9, and they come in bursts."""
+"""A tape without heartbeats has ended when it was silent for this many seconds in which a normal market would have
+shown this many orders: of independent ones a chance of 2e-9, and they come in bursts."""
 
 
 class Feeds(NamedTuple):
@@ -35,7 +37,7 @@ NO_FEEDS: Final = Feeds((), [])
 def coverage(
     venues: Collection[str], silent: Collection[str], interest: Mapping[str, float], *, unwatched: bool, dead: bool
 ) -> float:
-    """Share of an asset's forced flow that can be seen now, 0 to 1.
+    """Return the share of an asset's forced flow that can be seen now, 0 to 1.
 
     Args:
         venues: where it trades and liquidations are, or were, seen.
@@ -58,3 +60,29 @@ def coverage(
     weights = {venue: interest[venue] if weighted else 1.0 for venue in venues}
     # Exact sums: the order of a set is not the same in every process, and a last digit would not be either.
     return math.fsum(weight for venue, weight in weights.items() if venue not in silent) / math.fsum(weights.values())
+
+
+class Visibility(NamedTuple):
+    """Visibility of a scope's liquidations in one second.
+
+    Attributes:
+        venues: where liquidations are seen, or would be.
+        feeds: the exchanges' liquidation channels.
+        window_share: share (0 to 1) of the flow whose last five minutes have no gap but one that was backfilled.
+    """
+
+    venues: Collection[str]
+    feeds: Feeds
+    window_share: float
+
+
+def window_share(venues: Collection[str], feeds: Feeds, interest: Mapping[str, float]) -> float:
+    """Return the share (0 to 1) of the flow whose last five minutes have no gap but one that was backfilled."""
+    return coverage(venues, feeds.missing, interest, unwatched=False, dead=False) if feeds.missing else 1.0
+
+
+def is_dead(flow: Flow, feeds: Feeds, second: int) -> bool:
+    """Return True if a tape without heartbeats has ended: its silence does not mean that nothing happens."""
+    if feeds.beating or not flow.fine:
+        return False
+    return flow.silent_for(second) >= DEAD_S and flow.expected_orders(second) >= DEAD_ORDERS

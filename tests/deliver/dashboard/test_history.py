@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from monitor.deliver.dashboard.history import History, Point
 from monitor.detect.asset import Asset
+from monitor.detect.decide.signal import Totals
 from monitor.detect.market import Market
+from monitor.detect.overview import Monitored
 from monitor.detect.settings import DetectorSettings
 from monitor.model.events import MARKET, MICROS
 
@@ -15,7 +17,7 @@ SETTINGS = DetectorSettings()
 def asset(name: str, long_usd: int = 0) -> Asset:
     """An asset that has lost so much."""
     made = Asset(name, SETTINGS)
-    made.totals[0] = long_usd * MICROS
+    made.scope.state.totals = Totals(long=long_usd * MICROS)
     return made
 
 
@@ -23,8 +25,7 @@ def test_a_point_is_what_was_liquidated_since_the_last() -> None:
     """The first second of an asset is nothing, whatever was before; then differences, by side."""
     history, btc = History(), asset("BTC", 500)
     history.sample(T0, [btc])
-    btc.totals[0] += 7 * MICROS
-    btc.totals[1] += 3 * MICROS
+    btc.scope.state.totals = Totals(long=507 * MICROS, short=3 * MICROS)
     history.sample(T0 + 1, [btc])
     assert history.points("BTC") == (Point(T0, 0.0, None, 0.0, 0.0), Point(T0 + 1, 0.0, None, 7.0, 3.0))
 
@@ -39,15 +40,15 @@ def test_old_points_leave() -> None:
 
 def test_the_market_comes_first_then_what_was_hit_most() -> None:
     """Of more assets than are charted those with the least are left out; all calm and without risk here."""
-    scopes = [asset("ETH", 2), Market(SETTINGS), asset("DOGE"), asset("BTC", 9)]
-    assert [scope.name for scope in History(charted=3).chosen(scopes)] == [MARKET, "BTC", "ETH"]
+    monitored: list[Monitored] = [asset("ETH", 2), Market(SETTINGS), asset("DOGE"), asset("BTC", 9)]
+    assert [each.name for each in History(charted=3).chosen(monitored)] == [MARKET, "BTC", "ETH"]
 
 
 def test_an_asset_that_no_longer_matters_is_forgotten() -> None:
     """And begins anew when it is back."""
     history, btc, eth = History(charted=1), asset("BTC", 1), asset("ETH")
     history.sample(T0, [btc, eth])
-    eth.totals[0] = 2 * MICROS
+    eth.scope.state.totals = Totals(long=2 * MICROS)
     history.sample(T0 + 1, [btc, eth])
     assert history.points("BTC") == ()
     assert [point.second for point in history.points("ETH")] == [T0 + 1]

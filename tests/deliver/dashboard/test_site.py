@@ -13,6 +13,7 @@ from monitor.collect.fleet_stats import FleetStats
 from monitor.deliver.dashboard import site
 from monitor.deliver.dashboard.state import Source
 from monitor.detect.asset import Asset
+from monitor.detect.decide.signal import Totals
 from monitor.detect.settings import DetectorSettings
 from monitor.model.events import MICROS
 from tests.deliver.metrics.test_monitor import fleet
@@ -63,11 +64,11 @@ def test_charts_are_columns() -> None:
     """Two samples make two rows of five columns."""
     asset = Asset("BTC", DetectorSettings())
     second = T0 // MICROS
-    asset.price.mark("bybit", second, 100.0)
-    asset.price.close(second, learn=False)
+    asset.scope.price.mark("bybit", second, 100.0)
+    asset.scope.price.close(second, learn=False)
     shown = source(asset)
     shown.sample()
-    asset.totals[1] = 5 * MICROS
+    asset.scope.state.totals = Totals(short=5 * MICROS)
     shown.sample()
     series = json.loads(shown.state())["assets"][0]["series"]
     assert series == {

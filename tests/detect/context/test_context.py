@@ -8,6 +8,7 @@ import msgspec
 import pytest
 
 from monitor.detect.context.holders import Holding
+from monitor.detect.decide.signal import Totals
 from monitor.detect.detector import Detector
 from monitor.detect.settings import DetectorSettings, MarketSettings
 from monitor.detect.view import AssetView
@@ -193,8 +194,8 @@ def test_indexes_are_no_crypto_assets() -> None:
     ]
     detector, _ = play(events, SETTINGS, START + 120)
     assert detector.market is not None
-    assert detector.market.totals == [0, 0]
-    assert set(detector.market.told_at) == {"BTC"}
+    assert detector.market.scope.state.totals == Totals()
+    assert set(detector.market.state.active_at) == {"BTC"}
     market = view_of(detector, "MARKET")
     assert market.open_interest_usd == 900.0
     assert market.context.tradfi is not None

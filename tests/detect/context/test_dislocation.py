@@ -39,7 +39,7 @@ def watched(bases_bp: tuple[float, ...] = QUIET) -> tuple[Asset, int]:
 
 def item(asset: Asset, side: Side) -> Item | None:
     """The confirming item of basis or dispersion."""
-    return next((each for each in asset._confirming_items(side) if each.feature.startswith("basis")), None)
+    return next((each for each in asset.confirming_items(side) if each.feature.startswith("basis")), None)
 
 
 def test_perpetuals_below_the_index_confirm_longs_only() -> None:

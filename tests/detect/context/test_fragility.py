@@ -12,6 +12,7 @@ from monitor.detect.context.fragility import LEAST_SAMPLES, PRIMED_S, SLOT_S, Fr
 from monitor.detect.decide.visibility import NO_FEEDS
 from monitor.detect.settings import DetectorSettings
 from monitor.model.events import Signal
+from monitor.model.sides import BySide
 from tests.detect.scenarios import START, mark
 
 WEEK = LEAST_SAMPLES
@@ -95,15 +96,15 @@ def test_a_fragile_asset_whose_level_breaks_builds_and_says_why() -> None:
         signals += asset.close(second, NO_FEEDS)
         told = asset.summary()
         assert told is not None
-        assert told.phases == ("calm", "calm")
+        assert told.phases == BySide("calm", "calm")
     turned = [signal for signal in signals if signal.phase != signal.previous_phase]
     assert [(signal.phase, signal.direction) for signal in turned] == [("building", "long")]
     *scored, evidence = turned[0].evidence
     assert (evidence.feature, evidence.value, evidence.contribution) == ("fragility", 1.0, 0.0)
     assert sum(item.contribution for item in scored) == turned[0].risk_score < 35
-    assert asset.frozen_since == 0
+    assert asset.scope.state.frozen_since == 0
     assert asset.leading()[:2] == ("long", "building")
-    asset.phases[1].state.phase = "relief"  # an episode of shorts that is ending is more than a side that is watched
+    asset.scope.phases.short.state.phase = "relief"  # an ending episode is more than a watched side
     assert asset.leading()[:2] == ("short", "relief")
 
 

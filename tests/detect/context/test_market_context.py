@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from monitor.detect.asset import Summary
-from monitor.detect.context.context import Told
+from monitor.detect.asset_summary import AssetSummary
+from monitor.detect.context.context import ContextSummary
 from monitor.detect.context.market_context import FRESH_S
 from monitor.detect.decide.visibility import NO_FEEDS
 from monitor.detect.market import Market
 from monitor.detect.settings import DetectorSettings
 from monitor.model.events import Side
+from monitor.model.sides import BySide
 
 TUESDAY = 1_700_006_400 - 1_700_006_400 % 86_400
 """2023-11-14, 00:00 UTC."""
@@ -20,15 +21,27 @@ HOUR = 3_600
 def stressed(second: int, decades: float, *, index: str = "XYZ:SP500", waited_s: int = 0) -> Market:
     """A market whose index told its stress at the second, judged as much later."""
     market = Market(DetectorSettings())
-    told = Told(0.0, 0, suspect=False, changes={}, stress=(decades, 0.03, 4.0))
-    market.take(Summary(index, second, (), 5_000.0, True, (False, False), ("calm", "calm"), (), context=told))
+    told = ContextSummary(0.0, 0, suspect=False, changes={}, stress=(decades, 0.03, 4.0))
+    market.take(
+        AssetSummary(
+            asset=index,
+            second=second,
+            liquidations=(),
+            price=5_000.0,
+            is_mark=True,
+            stressed=BySide(False, False),
+            phases=BySide("calm", "calm"),
+            venues=(),
+            context=told,
+        )
+    )
     market.close(second + waited_s, NO_FEEDS)
     return market
 
 
 def points(market: Market, side: Side = "long") -> float | None:
     """What stress of traditional markets gives, None where it is not told."""
-    found = [item for item in market._confirming_items(side) if item.feature == "tradfi_stress"]
+    found = [item for item in market.confirming_items(side) if item.feature == "tradfi_stress"]
     return found[0].weight * found[0].share if found else None
 
 

@@ -28,12 +28,12 @@ ALLOWED: dict[Phase, set[Phase]] = {
 def seen(
     second: int, score: float, price: float | None = -100.0, *, forced: bool | None = None, floors: bool = True,
     allowed: bool = True, pace: float = 0.0, surprise: float = 0.0, quiet: float = 1.0, reference: float | None = -100,
-    saturated: bool = False, primed: int = 0, blind: bool = False, rushes: bool = False,
+    saturated: bool = False, watch_since: int = 0, price_only: bool = False, rushes: bool = False,
 ) -> Observation:  # fmt: skip
-    """An observation; prices are directed (minus the price for longs), and from 24 points on liquidations speak."""
+    """An observation; prices are directed (minus the price for longs), forced from 24 points on."""
     return Observation(
         second, score, score >= 24 if forced is None else forced, floors, price, reference, 1.0, pace, surprise, quiet,
-        allowed, saturated, primed=primed, blind=blind, rushes=rushes,
+        allowed, saturated, watch_since=watch_since, price_only=price_only, rushes=rushes,
     )  # fmt: skip
 
 
@@ -88,36 +88,36 @@ def test_one_second_below_begins_the_count_anew() -> None:
     assert run(phases, observations) == [(116, "building")]
 
 
-def test_a_primed_side_builds_and_is_watched_only() -> None:
-    """It builds at once and holds while primed, then calms after a quarter of an hour; the same reason comes once."""
+def test_a_fragile_side_worth_watching_builds_and_is_watched_only() -> None:
+    """It builds at once and holds while there is a reason, then calms after a quarter of an hour; one counts once."""
     phases = Phases(SETTINGS)
-    assert run(phases, [seen(1_000, 0, primed=990)]) == [(1_000, "building")]
+    assert run(phases, [seen(1_000, 0, watch_since=990)]) == [(1_000, "building")]
     assert phases.state.watched
-    assert (phases.stirred, phases.episode_phase) == (False, "calm")
-    assert run(phases, [seen(at, 0, primed=990) for at in range(1_001, 4_000)]) == []
+    assert (phases.is_in_episode, phases.episode_phase) == (False, "calm")
+    assert run(phases, [seen(at, 0, watch_since=990) for at in range(1_001, 4_000)]) == []
     assert run(phases, [seen(at, 0) for at in range(4_000, 4_901)]) == [(4_900, "calm")]
-    assert run(phases, [seen(at, 0, primed=990) for at in range(4_901, 4_950)]) == []
-    assert run(phases, [seen(4_950, 0, primed=4_940)]) == [(4_950, "building")]
+    assert run(phases, [seen(at, 0, watch_since=990) for at in range(4_901, 4_950)]) == []
+    assert run(phases, [seen(4_950, 0, watch_since=4_940)]) == [(4_950, "building")]
 
 
 def test_liquidations_make_a_watched_side_an_episode_like_any_other() -> None:
     """Ten seconds at 35 end the watching; 60 is a cascade, of the same episode."""
     phases = Phases(SETTINGS)
-    run(phases, [seen(1_000, 0, primed=990), *(seen(1_001 + age, 40, primed=990) for age in range(10))])
+    run(phases, [seen(1_000, 0, watch_since=990), *(seen(1_001 + age, 40, watch_since=990) for age in range(10))])
     assert phases.state.watched
-    run(phases, [seen(1_011, 40, primed=990)])
-    assert (phases.state.phase, phases.state.watched, phases.stirred) == ("building", False, True)
+    run(phases, [seen(1_011, 40, watch_since=990)])
+    assert (phases.state.phase, phases.state.watched, phases.is_in_episode) == ("building", False, True)
     assert phases.episode_phase == "building"
     assert run(phases, [seen(1_012 + age, 65) for age in range(2)]) == [(1_013, "cascade")]
     assert phases.state.episode is not None
     assert phases.state.episode.started == 1_000
 
 
-def test_what_primed_a_side_before_its_cascade_was_over_begins_nothing() -> None:
+def test_what_made_a_side_worth_watching_before_its_cascade_was_over_begins_nothing() -> None:
     """Volatility that jumped in a cascade does not make it build again after relief."""
     phases = in_cascade()
     phases.state.phase, phases.state.episode, phases.state.since = "calm", None, 9_000
-    assert run(phases, [seen(9_001 + age, 0, primed=8_000) for age in range(5)]) == []
+    assert run(phases, [seen(9_001 + age, 0, watch_since=8_000) for age in range(5)]) == []
 
 
 def test_a_price_that_falls_without_liquidations_begins_nothing() -> None:
@@ -233,9 +233,9 @@ def test_where_nothing_is_seen_a_far_extreme_is_a_wave() -> None:
     """By a whole hourly sigma instead of a quarter, with no word of liquidations, and while the floors hold."""
     phases = in_cascade()
     run(phases, [seen(1_003 + age, 50, -96.0) for age in range(179)])
-    assert run(phases, [seen(1_182, 90, -94.0, blind=True)]) == []  # by 1, not more
-    assert run(phases, [seen(1_183, 90, -93.9, blind=True, floors=False)]) == []
-    assert run(phases, [seen(1_184, 90, -93.9, blind=True)]) == [(1_184, "cascade")]
+    assert run(phases, [seen(1_182, 90, -94.0, price_only=True)]) == []  # by 1, not more
+    assert run(phases, [seen(1_183, 90, -93.9, price_only=True, floors=False)]) == []
+    assert run(phases, [seen(1_184, 90, -93.9, price_only=True)]) == [(1_184, "cascade")]
 
 
 def test_where_nothing_is_seen_the_last_episodes_move_is_no_new_one() -> None:
@@ -247,14 +247,16 @@ def test_where_nothing_is_seen_the_last_episodes_move_is_no_new_one() -> None:
         assert (phases.state.phase, phases.state.since) == ("calm", 3_221)
         return phases
 
-    told = [seen(3_603 + age, 90, -94.0, blind=True) for age in range(3_218)]
-    assert run(calm_again(), told) == []
-    assert run(calm_again(), [*told, *(seen(6_821 + age, 90, -94.0, blind=True) for age in range(3))]) == [
+    known = [seen(3_603 + age, 90, -94.0, price_only=True) for age in range(3_218)]
+    assert run(calm_again(), known) == []
+    assert run(calm_again(), [*known, *(seen(6_821 + age, 90, -94.0, price_only=True) for age in range(3))]) == [
         (6_822, "cascade")
     ]
-    assert run(calm_again(), [seen(3_603 + age, 90, -93.9, blind=True) for age in range(3)]) == [(3_604, "cascade")]
+    assert run(calm_again(), [seen(3_603 + age, 90, -93.9, price_only=True) for age in range(3)]) == [
+        (3_604, "cascade")
+    ]
     assert run(calm_again(), [seen(3_603 + age, 90, -94.0) for age in range(3)]) == [(3_604, "cascade")]
-    assert run(calm_again(), [seen(3_603 + age, 90, None, blind=True) for age in range(3)]) == [(3_604, "cascade")]
+    assert run(calm_again(), [seen(3_603 + age, 90, None, price_only=True) for age in range(3)]) == [(3_604, "cascade")]
 
 
 def test_calm_returns_when_all_is_quiet() -> None:

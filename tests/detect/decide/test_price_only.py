@@ -45,7 +45,7 @@ def test_a_slow_fall_is_called_by_what_is_usual_for_the_asset() -> None:
     """Four percent over an hour are two usual days' deviations: a cascade. Two percent are not, and build."""
     for depth, called in ((96.0, True), (98.0, False)):
         detector, signals = play([*calm(), *path(*line(100.0, depth, 60))])
-        assert 0.016 < detector.assets["BTC"].price.usual.value < 0.022
+        assert 0.016 < detector.assets["BTC"].scope.price.usual.value < 0.022
         assert bool(cascades(signals)) == called
         assert "building" in [signal.phase for signal in signals if signal.direction == "long"]
     assert {signal.reason for signal in signals} == {"price_only"}

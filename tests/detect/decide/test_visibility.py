@@ -45,5 +45,5 @@ def test_a_tape_that_ended_is_no_calm() -> None:
     prices = ramp(START, later - START, 100.0, 100.0, step=30)
     detector, _ = play(in_order([*tape, *prices, mark(later, 99.0)]), BRISK)
     asset = detector.assets["BTC"]
-    assert asset.flow.expected_orders(later) > DEAD_ORDERS
-    assert asset.blind
+    assert asset.scope.flow.expected_orders(later) > DEAD_ORDERS
+    assert asset.scope.is_price_only
