@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from monitor.detect.asset_summary import Liquidated
+from monitor.detect.flow.hidden_flow import ThrottleState
 from monitor.detect.flow.taker_volume import TakerVolumeSnapshot
 from monitor.detect.scope_state import ScopeSnapshot
 from monitor.model.events import Coverage, Phase
@@ -38,7 +39,7 @@ class ThrottleSnapshot(msgspec.Struct):
 
     venue: str
     symbol: str
-    throttle: Any
+    throttle: ThrottleState
 
 
 class AssetSnapshot(msgspec.Struct):

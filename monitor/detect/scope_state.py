@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from enum import IntEnum
-from typing import Any
 
 import msgspec
 
 from monitor.detect.decide.phases import PhaseState
 from monitor.detect.decide.signal import EpisodeSummary, Totals
+from monitor.detect.flow.corrected_totals import CorrectedState
+from monitor.detect.flow.flow import FlowState
 from monitor.detect.price.price import PriceState
 from monitor.detect.score import NOTHING, Score
 from monitor.model.sides import BySide
@@ -76,9 +77,9 @@ class ScopeSnapshot(msgspec.Struct):
     """A scope as a snapshot holds it."""
 
     state: ScopeState
-    flow: Any
+    flow: FlowState
     price: PriceState
-    corrected: Any
+    corrected: CorrectedState
 
 
 def new_state() -> ScopeState:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Container
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
-from monitor.detect.flow.windows import Windows
+from monitor.detect.flow.windows import Windows, WindowsState
 from monitor.model.events import MICROS, Side, Trade, TradeBar, micro_usd
 
 WINDOWS: Final = {"1m": 60}
@@ -18,7 +18,7 @@ class TakerVolumeSnapshot(msgspec.Struct):
     """The taker volume as a snapshot holds it."""
 
     lanes: dict[str, int]
-    windows: Any
+    windows: WindowsState
 
 
 class TakerVolume:
