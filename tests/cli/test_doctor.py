@@ -125,7 +125,7 @@ def test_a_test_page_is_opened_and_resolved(tmp_path: Path) -> None:
     assert "accepted the test page TEST-long-" in result.output
     assert (opened["event_action"], resolved["event_action"]) == ("trigger", "resolve")
     assert opened["dedup_key"] == resolved["dedup_key"]
-    assert "a test of the way to people, and no cascade" in opened["payload"]["summary"]
+    assert "a test of this channel, and no cascade" in opened["payload"]["summary"]
     assert opened["payload"]["severity"] == "info"
 
 
