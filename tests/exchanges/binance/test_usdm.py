@@ -169,3 +169,18 @@ def test_a_body_that_is_no_table_is_an_error(body: bytes) -> None:
     """Another document than exchangeInfo raises ValueError."""
     with pytest.raises(ValueError, match=r"."):
         BinanceUsdm().parse_instruments(body, BinanceUsdm.instruments_requests[0])
+
+
+def test_a_bare_array_with_a_bad_row_costs_that_row_alone() -> None:
+    """Rows that come as an array without an envelope are judged one by one."""
+    good = {
+        "e": "markPriceUpdate",
+        "E": NOW_US // 1000,
+        "s": "BTCUSDT",
+        "p": "65000",
+        "i": "65000",
+        "r": "0.0001",
+        "T": 0,
+    }
+    messages = BinanceUsdm().parse(json.dumps([good, {**good, "p": []}]).encode(), NOW_US)
+    assert [type(message) for message in messages] == [MarkPrice, Reject]
