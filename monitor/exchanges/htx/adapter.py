@@ -4,18 +4,20 @@ Sizes are contracts: base coins are ``volume`` times ``contract_size`` for linea
 (``BTC-USD``). Without the instrument table sizes have no unit, so every row is quarantined.
 
 Liquidations (``public.*.liquidation_orders``, all swaps in one subscription): ``direction`` is the closing order's,
-sell with ``offset`` close ends a long. ``price`` is the bankruptcy price. No sampling is documented.
+sell closes a long. ``offset`` is close, or both for an account that holds one position a contract. ``volume`` counts
+the order alone, and ``price`` is the bankruptcy price. No sampling is documented.
 
-Trades (``market.<code>.trade.detail``): ``direction`` is the taker's, ``amount`` contracts. The pages say of most
-volumes, these too, that they sum both sides; the amounts are taken as they stand, since no source shows twice the
-size of an order.
+Trades (``market.<code>.trade.detail``): ``direction`` is the taker's. ``amount`` is contracts and, as its page states,
+the sum of the buyer's and the seller's side, so half of it was traded; all captured amounts are even, while volumes of
+liquidations are not. A trade without a direction has no taker. Answers to requests have the rows in ``data``, those of
+REST in groups that each have ``data`` of their own; a push has them in ``tick``.
 
 The mark price is the close of its current candle (``market.<code>.mark_price.1min``, on the index socket). Funding
 comes on the notification socket, without a price: the last of each symbol is remembered and goes out with its next mark
 price. Open interest is polled by REST; it counts both sides, so half of it is one side.
 
-Every frame is binary gzip. Market sockets send ``{"ping": n}`` and want ``{"pong": n}``; notification sockets send
-``{"op": "ping", "ts": …}`` and want ``{"op": "pong", "ts": …}``.
+Every frame is binary gzip. Market sockets send ``{"ping": n}``, which the client answers by ``{"pong": n}``;
+notification sockets send ``{"op": "ping", "ts": …}``, answered by ``{"op": "pong", "ts": …}``.
 
 Ids:
     liquidation ``htx:<contract_code>:<created_at>:<direction>:<volume>:<price>``, and ``#1``, ``#2`` … appended to
@@ -30,6 +32,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from typing import ClassVar, Final
 
 import msgspec
@@ -45,6 +48,7 @@ from monitor.exchanges.htx.frames import (
     LISTED,
     LOOSE,
     TICK,
+    TICKS,
     TRADES,
     Answer,
     FundingRow,
@@ -85,6 +89,9 @@ INTEREST_S: Final = 30.0
 """Interval of the open-interest polls, seconds: one request a product."""
 
 NOTIFIED: Final = ("public.*.funding_rate", "public.*.liquidation_orders")
+CLOSING_OFFSETS: Final = frozenset({"close", "both"})
+REPEATED: Final = 2014
+"""Error code of a subscription that the socket already has: it is confirmed, not refused."""
 
 
 class Htx(RowAdapter):
@@ -162,20 +169,23 @@ class Htx(RowAdapter):
         """Read a frame of any kind."""
         receipt = receipt._replace(frame=inflate(receipt.frame))
         loose = LOOSE.decode(receipt.frame)
-        if loose.ch:
+        if loose.ch or loose.rep:
             return self._push(loose, receipt)
         if loose.op == "notify":
             return self._notification(loose, receipt)
         return [self._reply(loose, receipt)]
 
     def _push(self, loose: Loose, receipt: Receipt) -> list[Message]:
-        """Read trades or a mark price."""
-        _, _, rest = loose.ch.partition(".")
+        """Read trades or a mark price, pushed or as the answer to a request."""
+        _, _, rest = (loose.ch or loose.rep).partition(".")
         symbol, _, topic = rest.partition(".")
         if topic == "trade.detail":
-            data = TICK.decode(loose.tick).data
-            return self._records.each(data, TRADES, lambda row, at: [self._trade(symbol, row, at)], receipt)
-        if topic == "mark_price.1min":
+            return [
+                message
+                for raw in trades_in(loose)
+                for message in self._records.each(raw, TRADES, partial(self._trade, symbol), receipt)
+            ]
+        if topic == "mark_price.1min" and loose.tick is not UNSET:
             close = TICK.decode(loose.tick).close
             time_us = optional_time_us(loose.ts)
             if close is UNSET:
@@ -183,11 +193,14 @@ class Htx(RowAdapter):
             latest = self._records.latest(symbol, receipt)
             mark = Mark(symbol, close, 0 if time_us is UNSET else time_us, UNSET, latest.rate, latest.next_us)
             return [self._records.mark(mark, receipt)]
-        return [self._records.unknown_channel(loose.ch, receipt)]
+        return [self._records.unknown_channel(loose.ch or loose.rep, receipt)]
 
-    def _trade(self, symbol: str, row: TradeRow, receipt: Receipt) -> Message:
-        fill = Fill(symbol, row.direction, row.price, row.amount, row.ts * 1000, str(row.id))
-        return self._records.trade(fill, receipt)
+    def _trade(self, symbol: str, row: TradeRow, receipt: Receipt) -> list[Message]:
+        """Read a trade, whose amount counts both sides: half of it is the trade's."""
+        if not row.direction:
+            return [Skipped("off_book", 1)]
+        fill = Fill(symbol, row.direction, row.price, row.amount / 2, row.ts * 1000, str(row.id))
+        return [self._records.trade(fill, receipt)]
 
     def _notification(self, loose: Loose, receipt: Receipt) -> list[Message]:
         """Read liquidations or fundings."""
@@ -203,7 +216,7 @@ class Htx(RowAdapter):
         return [self._records.unknown_channel(loose.topic, receipt)]
 
     def _liquidation(self, row: LiquidationRow, seen: dict[str, int], receipt: Receipt) -> Message:
-        if row.offset != "close":
+        if row.offset not in CLOSING_OFFSETS:
             return self._records.refuse(unknown_value("offset", row.offset), receipt)
         key = f"{row.created_at}:{row.direction}:{row.volume!r}:{row.price!r}"
         fill = Fill(row.contract_code, row.direction, row.price, row.volume, row.created_at * 1000, key)
@@ -222,6 +235,8 @@ class Htx(RowAdapter):
             return Ping(msgspec.json.encode({"pong": loose.ping}).decode())
         if loose.op == "ping":
             return Ping(msgspec.json.encode({"op": "pong", "ts": loose.ts}).decode())
+        if loose.op == "sub" and loose.error_code == REPEATED:
+            return Ack(loose.topic)
         failed = loose.status == "error" or loose.error_code not in (0, "0")
         if failed and (loose.status or loose.op == "sub"):
             return Refusal(loose.topic or loose.id, f"{loose.error_code}: {loose.error}")
@@ -280,6 +295,15 @@ class Htx(RowAdapter):
             return self._records.refuse(("malformed", "open interest without its value"), receipt)
         usd = row.volume * size if inverse else row.value or 0.0
         return self._records.interest(row.contract_code, row.amount * units / 2, usd / 2, time_us, receipt)
+
+
+def trades_in(loose: Loose) -> list[msgspec.Raw]:
+    """Return the arrays of trades in a frame: one of a push or of an answer, one of each group of a REST answer."""
+    if loose.tick is not UNSET:
+        return [tick.data for tick in [TICK.decode(loose.tick)] if tick.data is not UNSET]
+    groups, _ = TICKS.rows(loose.data)
+    grouped = [group.data for group in groups if group.data is not UNSET]
+    return grouped or [loose.data]
 
 
 def answer_in(body: bytes) -> Answer:

@@ -9,12 +9,12 @@ from monitor.exchanges.facts import Facts, lot, usd
 FACTS: Final = {
     "htx": Facts(
         name="HTX linear and coin-margined",
-        long_liquidated="`direction` is `sell` with `offset` `close` (the closing order)",
+        long_liquidated="`direction` is `sell` with `offset` `close` or `both` (the closing order)",
         price="bankruptcy price",
-        unit="contracts; liquidations name their coins as well",
+        unit="contracts, of both sides in trades and open interest (halved here); liquidations have coins too",
         limits="compressed frames; liquidations, trades and marks on sockets of their own",
         source="the exchange's documents",
-        checked="2026-11-22",
+        checked="2026-12-01",
         examples=(
             lot("BTC-USDT", 0.001, product="linear-swap"),
             usd("BTC-USD", 100.0, product="swap"),

@@ -31,7 +31,7 @@ class FundingRow(msgspec.Struct, gc=False):
 
 
 class TradeRow(msgspec.Struct, gc=False):
-    """One row of ``trade.detail``; ``amount`` is contracts."""
+    """One row of ``trade.detail``; ``amount`` is contracts of the buyer and the seller together."""
 
     id: int
     price: float
@@ -41,18 +41,23 @@ class TradeRow(msgspec.Struct, gc=False):
 
 
 class Tick(msgspec.Struct, gc=False):
-    """Of a market push: ``data`` of trades, or the candle of the mark price."""
+    """``tick`` of a market push, or a group of trades: ``data`` of trades, or the candle of the mark price."""
 
-    data: msgspec.Raw = msgspec.Raw(b"[]")
+    data: msgspec.Raw | UnsetType = UNSET
     close: float | UnsetType = UNSET
 
 
 class Loose(msgspec.Struct, gc=False, rename={"error_code": "err-code", "error": "err-msg"}):
-    """Any frame: market sockets have ``ch`` and ``tick``, notification sockets ``op``, ``topic`` and ``data``."""
+    """Any frame.
+
+    Market sockets push ``ch`` and ``tick`` and answer requests by ``rep`` and ``data``; REST answers have ``ch`` and
+    either. Notification sockets have ``op``, ``topic`` and ``data``.
+    """
 
     ping: int | str | None = None
     ch: str = ""
-    tick: msgspec.Raw = msgspec.Raw(b"{}")
+    rep: str = ""
+    tick: msgspec.Raw | UnsetType = UNSET
     status: str = ""
     subbed: str = ""
     id: str = ""
@@ -65,7 +70,7 @@ class Loose(msgspec.Struct, gc=False, rename={"error_code": "err-code", "error":
 
 
 class Listed(msgspec.Struct):
-    """What an instrument says of itself; a status of 1 is trading."""
+    """One contract of the exchange's table; a status of 1 is trading."""
 
     contract_code: str
     symbol: str
@@ -85,7 +90,7 @@ class Interest(msgspec.Struct):
 
 
 class Answer(msgspec.Struct, rename={"error_code": "err_code", "error": "err_msg"}):
-    """What REST answers."""
+    """Any REST answer."""
 
     status: str
     data: msgspec.Raw = msgspec.Raw(b"[]")
@@ -98,13 +103,14 @@ LIQUIDATIONS: Final = Shape(LiquidationRow)
 FUNDINGS: Final = Shape(FundingRow)
 TRADES: Final = Shape(TradeRow)
 TICK: Final = msgspec.json.Decoder(Tick, strict=False)
+TICKS: Final = Shape(Tick)
 LOOSE: Final = msgspec.json.Decoder(Loose)
 LISTED: Final = Shape(Listed)
 INTERESTS: Final = Shape(Interest)
 ANSWER: Final = msgspec.json.Decoder(Answer)
 
 KNOWN_KEYS: Final = keys(
-    "ping pong ch ts tick status subbed id op cid topic data event err-code err-msg",
+    "ping pong ch rep ts tick status subbed id op cid topic data event err-code err-msg",
     "symbol contract_code direction offset volume price created_at amount trade_turnover pair business_type",
     "quantity mrid open close low high count vol",
     "fee_asset funding_time funding_rate estimated_rate settlement_time",

@@ -13,7 +13,7 @@ from monitor.cli.decode import decode
 from monitor.exchanges.htx.adapter import SYMBOLS_PER_CONNECTION, Htx, day_us
 from monitor.exchanges.instrument import Instrument
 from monitor.exchanges.messages import Skipped
-from monitor.model.events import Liquidation, OpenInterest, Reject
+from monitor.model.events import Liquidation, OpenInterest, Reject, Trade
 
 NOW_MS = 1_764_000_000_000
 TABLE = {
@@ -94,6 +94,25 @@ def test_a_body_that_is_no_table_is_an_error(body: bytes) -> None:
     """Another document, or the exchange's own error, raises ValueError."""
     with pytest.raises(ValueError, match=r"."):
         Htx().parse_instruments(body, Htx.instruments_requests[0])
+
+
+def test_trades_add_up_to_half_of_what_both_sides_traded() -> None:
+    """A row counts the buyer and the seller, so the trades read from rows of any shape hold half of their amounts."""
+    rows = [
+        {"amount": amount, "ts": NOW_MS, "id": number, "price": 80_000, "direction": side}
+        for number, (amount, side) in enumerate([(2, "buy"), (30, "sell"), (8, "buy"), (174, "sell")])
+    ]
+    topic = "market.BTC-USDT.trade.detail"
+    frames: list[dict[str, object]] = [
+        {"ch": topic, "ts": NOW_MS, "tick": {"id": 1, "ts": NOW_MS, "data": rows}},
+        {"rep": topic, "id": "1", "status": "ok", "ts": NOW_MS, "data": rows},
+        {"ch": topic, "status": "ok", "ts": NOW_MS, "data": [{"id": 1, "ts": NOW_MS, "data": [row]} for row in rows]},
+    ]
+    for frame in frames:
+        trades = Htx(TABLE).parse(json.dumps(frame).encode(), 0)
+        assert all(isinstance(trade, Trade) for trade in trades)
+        coins = sum(trade.quantity for trade in trades if isinstance(trade, Trade))
+        assert coins == pytest.approx((2 + 30 + 8 + 174) / 2 * 0.001, rel=1e-12)
 
 
 def test_half_of_the_open_interest_of_both_sides_is_that_of_one() -> None:
