@@ -12,13 +12,16 @@ EXACT := monitor/exchanges/binance/dialect.py,monitor/exchanges/binance/usdm.py,
   monitor/exchanges/toolkit/decoding.py,monitor/detect/flow/windows.py,monitor/detect/decide/phases.py
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check format generate pictures bench lock clean
+.PHONY: help runtime setup demo test check format generate pictures bench lock clean
 
 # Lists the targets with what they do.
 help:
 	@sed -n '/^# /{s/^# //;h;d};/^[a-z-]*:/{s/:.*//;G;s/\n/ /;s/^\([a-z-]*\) /  make \1\t/;p};h' Makefile | expand -t 16
 
-# Builds .venv with everything in it; does nothing when the lock files have not changed.
+# Builds .venv with what the monitor needs to run; does nothing when the lock files have not changed.
+runtime: .venv/.runtime
+
+# Adds the developers' tools to .venv; does nothing when the lock files have not changed.
 setup: .venv/.ready
 
 .venv/.made:
@@ -26,13 +29,17 @@ setup: .venv/.ready
 	@$(BIN)/python -m pip --version >/dev/null 2>&1 || { echo "setup: making .venv with $$($(PYTHON) --version)"; $(PYTHON) -m venv --clear .venv; }
 	@touch $@
 
-.venv/.ready: .venv/.made requirements/dev.lock pyproject.toml
-	@echo "setup: installing the locked packages (about a minute)" && $(BIN)/pip install $(QUIET) --require-hashes -r requirements/dev.lock
+.venv/.runtime: .venv/.made requirements/runtime.lock requirements/build.lock pyproject.toml
+	@echo "setup: installing what the monitor needs to run" && $(BIN)/pip install $(QUIET) --require-hashes -r requirements/runtime.lock -r requirements/build.lock
 	@echo "setup: installing the monitor" && $(BIN)/pip install $(QUIET) --no-deps --no-build-isolation --editable .
+	@touch $@
+
+.venv/.ready: .venv/.runtime requirements/dev.lock
+	@echo "setup: adding the developers' tools (about a minute)" && $(BIN)/pip install $(QUIET) --require-hashes -r requirements/dev.lock
 	@touch $@ && echo "setup: ready"
 
 # Plays a cascade and a short squeeze on this machine, read by the real collector, in about 90 seconds.
-demo: setup
+demo: runtime
 	@$(BIN)/cascade-monitor demo
 
 # Runs every test on two cores and holds the coverage to its floor.
