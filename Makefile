@@ -7,7 +7,7 @@ QUIET := --quiet --disable-pip-version-check
 LOCK := $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
   --no-strip-extras --no-emit-index-url --no-emit-find-links --no-header
 # Where a missed branch costs money: reading frames, summing windows, deciding the phase.
-EXACT := monitor/exchanges/binance/dialect.py,monitor/exchanges/binance/usdm.py,$\
+EXACT := monitor/exchanges/binance/adapter.py,monitor/exchanges/binance/usdm.py,$\
   monitor/exchanges/bybit/adapter.py,monitor/exchanges/okx/adapter.py,monitor/exchanges/toolkit/records.py,$\
   monitor/exchanges/toolkit/decoding.py,monitor/detect/flow/windows.py,monitor/detect/decide/phases.py
 

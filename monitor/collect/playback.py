@@ -51,7 +51,7 @@ class FrameReader:
         memory = self._sockets.get((raw.venue, raw.channel))
         if memory is None:
             venue = self._venues.setdefault(raw.venue, Memory())
-            memory = self._sockets[raw.venue, raw.channel] = venue.of_socket()
+            memory = self._sockets[raw.venue, raw.channel] = venue.for_new_socket()
         messages = adapter.parse(raw.content, raw.receive_time_us, memory)
         return [message for message in messages if not isinstance(message, _CONTROL)]
 

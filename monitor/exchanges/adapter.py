@@ -27,14 +27,14 @@ class CoverageEra(NamedTuple):
     source: str
 
 
-NOW_S: Final = "@now_s@"
+SEND_TIME: Final = "@now_s@"
 """Stands in a frame, as a JSON string, for the time of its sending: seconds since the Unix epoch, as a number."""
 
 
 class Request(NamedTuple):
     """A frame to send after connecting, and the acknowledgements that it must bring (each key once).
 
-    A :data:`NOW_S` in the frame is replaced when it is sent, as it is in a :class:`Keepalive`.
+    A :data:`SEND_TIME` in the frame is replaced when it is sent, as it is in a :class:`Keepalive`.
     """
 
     frame: str

@@ -38,7 +38,7 @@ class Latest(msgspec.Struct, gc=False):
     next_us: int | UnsetType = UNSET
     funding_us: int = 0
 
-    def reprice(self, price: float, time_us: int = 0) -> None:
+    def update_mark_price(self, price: float, time_us: int = 0) -> None:
         """Remember a mark price unless a later one is known.
 
         A ``time_us`` of 0 means that the exchange dates it not: then the last one received stands.
@@ -47,8 +47,8 @@ class Latest(msgspec.Struct, gc=False):
             self.price = price
             self.time_us = time_us or self.time_us
 
-    def fund(self, rate: float | UnsetType, next_us: int | UnsetType = UNSET, time_us: int = 0) -> None:
-        """Remember a funding rate unless a later one is known; ``time_us`` is as in :meth:`reprice`."""
+    def update_funding(self, rate: float | UnsetType, next_us: int | UnsetType = UNSET, time_us: int = 0) -> None:
+        """Remember a funding rate unless a later one is known; ``time_us`` is as in :meth:`update_mark_price`."""
         if not time_us or time_us >= self.funding_us:
             self.rate = rate
             self.next_us = next_us
@@ -74,6 +74,6 @@ class Memory:
         self.columns: tuple[str, ...] = ()
         self.confirmed: Counter[str] = Counter()
 
-    def of_socket(self) -> Memory:
+    def for_new_socket(self) -> Memory:
         """Return the memory of a fresh socket: the venue's last values, and nothing of another socket's own."""
         return Memory(self.latest)

@@ -117,12 +117,12 @@ _PLAIN: Final = {kind: tuple((name, *each[:2]) for name, each in ranges.items())
 
 # The ranges of a usual trade, which the C decoder checks while it reads. A row outside them is no fault yet: its frame
 # is read again without them, and every row is judged by itself with the functions below.
-SoundPrice = Annotated[float, Meta(ge=PRICE.low, le=PRICE.high)]
-SoundQuantity = Annotated[float, Meta(ge=QUANTITY.low, le=QUANTITY.high)]
-SoundTime = Annotated[int, Meta(ge=EARLIEST_US // 1000, le=LATEST_MS)]
-SoundCount = Annotated[int, Meta(ge=COUNT.low, le=COUNT.high)]
-SoundNumber = Annotated[int, Meta(ge=0, le=2**63 - 1)]
-SoundId = Annotated[str, Meta(min_length=1, max_length=100)]
+ValidPrice = Annotated[float, Meta(ge=PRICE.low, le=PRICE.high)]
+ValidQuantity = Annotated[float, Meta(ge=QUANTITY.low, le=QUANTITY.high)]
+ValidTimeMs = Annotated[int, Meta(ge=EARLIEST_US // 1000, le=LATEST_MS)]
+ValidCount = Annotated[int, Meta(ge=COUNT.low, le=COUNT.high)]
+ValidIdNumber = Annotated[int, Meta(ge=0, le=2**63 - 1)]
+ValidId = Annotated[str, Meta(min_length=1, max_length=100)]
 
 # The products that the decoder cannot check, as plain numbers for the hot loops.
 LEAST_PRICE: Final = PRICE.low

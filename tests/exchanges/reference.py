@@ -12,8 +12,11 @@ from monitor.model.events import Liquidation, Reject, Trade
 NOW_MS = 1_764_000_000_000
 NOW_US = NOW_MS * 1000
 
-good_numbers = st.decimals(min_value="0.0001", max_value="99999", places=7).map(str)
-"""Prices and sizes whose products are plausible notionals; the ranges themselves are tested in ``test_absurd.py``."""
+good_numbers = st.decimals(min_value="0.0001", max_value="4000", places=7).map(str)
+"""Prices and sizes whose products are plausible notionals, also times the largest contract size here (1,000 coins).
+
+The ranges themselves are tested in ``test_absurd.py``.
+"""
 odd_numbers = st.sampled_from(["0", "-1", "-0.5", "NaN", "inf", "-Infinity", "1e999", "", "abc", "0x10"])
 numbers = st.one_of(good_numbers, good_numbers, good_numbers, odd_numbers)
 times_ms = st.one_of(

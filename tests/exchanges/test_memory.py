@@ -96,29 +96,29 @@ def test_symbols_that_are_not_known_are_not_remembered(venue: str) -> None:
 def test_a_value_gives_way_to_one_of_the_same_or_a_later_time() -> None:
     """An older price or funding changes nothing; an undated one stands until the next and holds none back."""
     latest = Latest()
-    latest.reprice(10.0, 5)
-    latest.reprice(9.0, 4)
+    latest.update_mark_price(10.0, 5)
+    latest.update_mark_price(9.0, 4)
     assert (latest.price, latest.time_us) == (10.0, 5)
-    latest.reprice(11.0, 5)
-    latest.reprice(12.0)
+    latest.update_mark_price(11.0, 5)
+    latest.update_mark_price(12.0)
     assert (latest.price, latest.time_us) == (12.0, 5)
-    latest.reprice(13.0, 5)
-    latest.fund(0.1, 7, 5)
-    latest.fund(0.2, 8, 4)
+    latest.update_mark_price(13.0, 5)
+    latest.update_funding(0.1, 7, 5)
+    latest.update_funding(0.2, 8, 4)
     assert (latest.price, latest.rate, latest.next_us, latest.funding_us) == (13.0, 0.1, 7, 5)
-    latest.fund(0.3)
+    latest.update_funding(0.3)
     assert (latest.rate, latest.next_us, latest.funding_us) == (0.3, UNSET, 5)
 
 
 def test_sockets_share_the_venue_s_values_and_nothing_else() -> None:
     """A fresh socket's memory has the venue's last values, and none of another socket's numbers and names."""
     venue = Memory()
-    socket = venue.of_socket()
+    socket = venue.for_new_socket()
     socket.latest["A"] = Latest(1.0)
     socket.channels[1] = "trades"
     socket.columns = ("symbol",)
     socket.confirmed["deal"] += 1
-    fresh = venue.of_socket()
+    fresh = venue.for_new_socket()
     assert fresh.latest == {"A": Latest(1.0)}
     assert (fresh.channels, fresh.columns, dict(fresh.confirmed)) == ({}, (), {})
 

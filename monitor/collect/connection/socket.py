@@ -16,7 +16,7 @@ from monitor.collect.connection.subscription import Subscription
 from monitor.collect.pipeline.intake import Intake
 from monitor.collect.pipeline.liveness import Pulse
 from monitor.collect.stats import EndReason
-from monitor.exchanges.adapter import NOW_S, Connection, Keepalive
+from monitor.exchanges.adapter import SEND_TIME, Connection, Keepalive
 from monitor.exchanges.messages import Ack, Control, Notice, Ping, Refusal
 from monitor.model.events import MICROS
 
@@ -206,7 +206,7 @@ class Link:
 
     async def _read(self, socket: ClientConnection) -> None:
         intake, pulse, clock, recv = self._intake, self.pulse, self._clock, socket.recv
-        memory = intake.memory.of_socket()
+        memory = intake.memory.for_new_socket()
         try:
             while True:
                 frame = await recv(decode=False)
@@ -322,7 +322,7 @@ class Link:
 
 def stamped(frame: str, now_us: int) -> str:
     """The frame with the time of its sending where it asks for it."""
-    return frame.replace(f'"{NOW_S}"', str(now_us // MICROS)) if NOW_S in frame else frame
+    return frame.replace(f'"{SEND_TIME}"', str(now_us // MICROS)) if SEND_TIME in frame else frame
 
 
 async def _send(socket: ClientConnection, frame: str) -> None:

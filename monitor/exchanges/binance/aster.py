@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from monitor.exchanges.adapter import CoverageEra
-from monitor.exchanges.binance.dialect import Binance
+from monitor.exchanges.binance.adapter import Binance
 from monitor.exchanges.binance.rest import Paths
 from monitor.exchanges.rest_requests import RestRequest
 

@@ -1,4 +1,4 @@
-"""Binance COIN-M perpetuals, whose quantities are contracts; the dialect is :mod:`monitor.exchanges.binance.dialect`.
+"""Binance COIN-M perpetuals, whose quantities are contracts; the dialect is :mod:`monitor.exchanges.binance.adapter`.
 
 A contract is a number of USD (100 for BTC, 10 for others; ``contractSize`` of the table), and its coins are that over
 the price. Without the table nothing can be said, so every row is quarantined. Since the merge of 2026-06-30 this host
@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from monitor.exchanges.adapter import CoverageEra
-from monitor.exchanges.binance.dialect import Binance
+from monitor.exchanges.binance.adapter import Binance
 from monitor.exchanges.binance.frames import COIN_M
 from monitor.exchanges.binance.rest import Paths
 from monitor.exchanges.rest_requests import RestRequest

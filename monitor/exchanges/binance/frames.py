@@ -8,7 +8,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from monitor.exchanges.toolkit.decoding import keys
-from monitor.model.validation import UNREADABLE, Fault, SoundNumber, SoundPrice, SoundQuantity, SoundTime
+from monitor.model.validation import UNREADABLE, Fault, ValidIdNumber, ValidPrice, ValidQuantity, ValidTimeMs
 
 USD_M: Final = 1
 COIN_M: Final = 2
@@ -43,13 +43,13 @@ class Order(msgspec.Struct, gc=False):
     st: int = 0
 
 
-class SoundTrade(AggTrade, tag_field="e", tag="aggTrade", gc=False):
+class ValidTrade(AggTrade, tag_field="e", tag="aggTrade", gc=False):
     """A trade of a market of base units whose numbers need no further look."""
 
-    a: SoundNumber
-    p: SoundPrice
-    q: SoundQuantity
-    T: SoundTime
+    a: ValidIdNumber
+    p: ValidPrice
+    q: ValidQuantity
+    T: ValidTimeMs
     st: Literal[0, 1] = 0
 
 
@@ -78,7 +78,7 @@ Push = AggTrade | ForceOrder | MarkPriceUpdate
 class Combined(msgspec.Struct, gc=False):
     """A frame of the combined endpoint."""
 
-    data: SoundTrade | ForceOrder | MarkPriceUpdate | list[ForceOrder | MarkPriceUpdate]
+    data: ValidTrade | ForceOrder | MarkPriceUpdate | list[ForceOrder | MarkPriceUpdate]
 
 
 class CombinedContracts(msgspec.Struct, gc=False):
@@ -87,7 +87,7 @@ class CombinedContracts(msgspec.Struct, gc=False):
     data: Push | list[Push]
 
 
-class Complaint(msgspec.Struct, gc=False):
+class ErrorDetail(msgspec.Struct, gc=False):
     """Why a request was refused."""
 
     code: int
@@ -99,12 +99,12 @@ class Reply(msgspec.Struct, gc=False):
 
     id: int | str | None = None
     result: msgspec.Raw | UnsetType = UNSET
-    error: Complaint | UnsetType = UNSET
+    error: ErrorDetail | UnsetType = UNSET
     code: int | UnsetType = UNSET
     msg: str = ""
 
 
-class Loose(msgspec.Struct, gc=False):
+class Envelope(msgspec.Struct, gc=False):
     """A frame of which nothing is certain but that it is a JSON object."""
 
     data: msgspec.Raw | UnsetType = UNSET
@@ -114,7 +114,7 @@ class Loose(msgspec.Struct, gc=False):
 COMBINED: Final = msgspec.json.Decoder(Combined, strict=False)
 COMBINED_CONTRACTS: Final = msgspec.json.Decoder(CombinedContracts, strict=False)
 PUSH: Final[msgspec.json.Decoder[Push]] = msgspec.json.Decoder(Push, strict=False)
-LOOSE: Final = msgspec.json.Decoder(Loose)
+ENVELOPE: Final = msgspec.json.Decoder(Envelope)
 REPLY: Final = msgspec.json.Decoder(Reply)
 
 KNOWN_KEYS: Final = keys(
@@ -129,7 +129,7 @@ KNOWN_KEYS: Final = keys(
 def untagged(fault: Fault, row: msgspec.Raw) -> Fault:
     """The fault of a row that no type of push could hold: its event type where that is the reason."""
     try:
-        kind = LOOSE.decode(row).e
+        kind = ENVELOPE.decode(row).e
     except UNREADABLE:
         return fault
     if kind is UNSET or kind in KINDS:

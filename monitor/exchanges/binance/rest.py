@@ -23,7 +23,7 @@ from monitor.exchanges.messages import Message
 from monitor.exchanges.rest_requests import InstrumentPage, Poll, RestPage, RestRequest
 from monitor.exchanges.toolkit.decoding import decode_rows, raw_array
 from monitor.exchanges.toolkit.listings import TRADFI
-from monitor.exchanges.toolkit.records import Fill, Receipt, Records
+from monitor.exchanges.toolkit.records import Fill, Receipt, RecordBuilder
 from monitor.model.events import MICROS
 from monitor.model.symbols import USD_QUOTES, split_base
 
@@ -57,7 +57,7 @@ class Paths(NamedTuple):
     by_pair: bool = False
 
 
-class Listed(msgspec.Struct):
+class ListedInstrument(msgspec.Struct):
     """What an instrument says of itself in ``exchangeInfo``; COIN-M has ``contractStatus`` and ``contractSize``."""
 
     symbol: str
@@ -76,7 +76,7 @@ class ExchangeInfo(msgspec.Struct):
     symbols: list[msgspec.Raw]
 
 
-class InterestNow(msgspec.Struct):
+class OpenInterestNow(msgspec.Struct):
     """``openInterest``: coins, or contracts."""
 
     symbol: str
@@ -91,7 +91,7 @@ class PremiumIndex(msgspec.Struct):
     markPrice: float
 
 
-class InterestThen(msgspec.Struct):
+class OpenInterestPoint(msgspec.Struct):
     """A row of ``openInterestHist``."""
 
     sumOpenInterest: float
@@ -99,7 +99,7 @@ class InterestThen(msgspec.Struct):
     timestamp: int
 
 
-class TradeThen(msgspec.Struct):
+class HistoricalTrade(msgspec.Struct):
     """A row of ``aggTrades``."""
 
     a: int
@@ -112,20 +112,20 @@ class TradeThen(msgspec.Struct):
 
 
 _EXCHANGE_INFO: Final = msgspec.json.Decoder(ExchangeInfo)
-_LISTED: Final = msgspec.json.Decoder(Listed, strict=False)
-_INTEREST: Final = msgspec.json.Decoder(InterestNow, strict=False)
+_LISTED: Final = msgspec.json.Decoder(ListedInstrument, strict=False)
+_INTEREST: Final = msgspec.json.Decoder(OpenInterestNow, strict=False)
 _PREMIUM: Final = msgspec.json.Decoder(PremiumIndex | list[PremiumIndex], strict=False)
-_THEN: Final = msgspec.json.Decoder(InterestThen, strict=False)
-_TRADE: Final = msgspec.json.Decoder(TradeThen, strict=False)
+_THEN: Final = msgspec.json.Decoder(OpenInterestPoint, strict=False)
+_TRADE: Final = msgspec.json.Decoder(HistoricalTrade, strict=False)
 
 
-def instruments_in(body: bytes, contracts: bool) -> InstrumentPage:
+def read_instruments(body: bytes, contracts: bool) -> InstrumentPage:
     """The perpetuals in US dollars. Raises ``ValueError`` when the body is no table."""
     rows, faults = decode_rows(_EXCHANGE_INFO.decode(body).symbols, _LISTED)
     left_out = {f"row {number}": detail for number, (_, detail) in faults}
     instruments = []
     for row in rows:
-        if reason := unsuitable(row, contracts):
+        if reason := exclusion_reason(row, contracts):
             left_out[row.symbol] = reason
             continue
         asset, units = split_base(row.baseAsset)
@@ -136,7 +136,7 @@ def instruments_in(body: bytes, contracts: bool) -> InstrumentPage:
     return InstrumentPage(instruments, left_out, None)
 
 
-def unsuitable(row: Listed, contracts: bool) -> str:
+def exclusion_reason(row: ListedInstrument, contracts: bool) -> str:
     """Why an instrument is not watched; empty when it is."""
     if row.quoteAsset not in USD_QUOTES:
         return f"quoted in {row.quoteAsset}, which is no US dollar"
@@ -149,7 +149,7 @@ def unsuitable(row: Listed, contracts: bool) -> str:
     return ""
 
 
-def interest_polls(paths: Paths, symbols: Sequence[str], weight_per_minute: int) -> list[Poll]:
+def poll_open_interest(paths: Paths, symbols: Sequence[str], weight_per_minute: int) -> list[Poll]:
     """One poll a symbol, all as often as the budget's share for them allows."""
     per_second = weight_per_minute / 60 * POLLED_SHARE
     interval_s = max(SHORTEST_POLL_S, len(symbols) * POLL_WEIGHT / per_second)
@@ -159,7 +159,7 @@ def interest_polls(paths: Paths, symbols: Sequence[str], weight_per_minute: int)
     ]
 
 
-def interest_history(paths: Paths, symbols: Sequence[str], now_us: int) -> list[RestRequest]:
+def request_open_interest_history(paths: Paths, symbols: Sequence[str], now_us: int) -> list[RestRequest]:
     """A month of every symbol, by the hour, in two parts."""
     if paths.history is None:
         return []
@@ -178,7 +178,7 @@ def interest_history(paths: Paths, symbols: Sequence[str], now_us: int) -> list[
     return requests
 
 
-def trades_between(paths: Paths, symbols: Sequence[str], from_us: int, to_us: int) -> list[RestRequest]:
+def request_trades(paths: Paths, symbols: Sequence[str], from_us: int, to_us: int) -> list[RestRequest]:
     """The trades of a gap, at most an hour a request."""
     return [
         RestRequest(
@@ -197,7 +197,7 @@ def trades_between(paths: Paths, symbols: Sequence[str], from_us: int, to_us: in
     ]
 
 
-def messages_in(records: Records, paths: Paths, request: RestRequest, receipt: Receipt) -> RestPage:
+def read_answer(records: RecordBuilder, paths: Paths, request: RestRequest, receipt: Receipt) -> RestPage:
     """What an answer to any request of this module holds. Raises ``ValueError`` when it is none."""
     body = receipt.frame
     if request.path == paths.history:
@@ -215,7 +215,7 @@ def messages_in(records: Records, paths: Paths, request: RestRequest, receipt: R
     return RestPage([records.open_interest(symbol, float(amount), index.markPrice, int(time_ms) * 1000, receipt)])
 
 
-def _history(records: Records, request: RestRequest, receipt: Receipt) -> RestPage:
+def _history(records: RecordBuilder, request: RestRequest, receipt: Receipt) -> RestPage:
     """Rows of a month of open interest."""
     symbol = request.about
     listing = records.listings[symbol]
@@ -229,18 +229,18 @@ def _history(records: Records, request: RestRequest, receipt: Receipt) -> RestPa
         coins, usd = row.sumOpenInterest * units, row.sumOpenInterestValue
         if inverse:  # contracts, and coins
             coins, usd = row.sumOpenInterestValue * units, row.sumOpenInterest * size
-        messages.append(records.interest(symbol, coins, usd, row.timestamp * 1000, receipt))
+        messages.append(records.open_interest_from_amounts(symbol, coins, usd, row.timestamp * 1000, receipt))
     messages.extend(records.refuse(fault, receipt) for _, fault in faults)
     return RestPage(messages)
 
 
-def fill_of(row: AggTrade | TradeThen, symbol: str) -> Fill:
+def fill_of(row: AggTrade | HistoricalTrade, symbol: str) -> Fill:
     """The fills that an aggregated trade stands for."""
     side = "sell" if row.m else "buy"
     return Fill(symbol, side, row.p, row.q, row.T * 1000, str(row.a), row.l - row.f + 1)
 
 
-def _trades(records: Records, request: RestRequest, receipt: Receipt) -> RestPage:
+def _trades(records: RecordBuilder, request: RestRequest, receipt: Receipt) -> RestPage:
     """Trades; a full answer is continued from its last millisecond, whose trades come twice with the same ids."""
     raws = raw_array(receipt.frame)
     if raws is None:

@@ -1,4 +1,4 @@
-"""Binance USD-M perpetuals, whose quantities are base units; the dialect is :mod:`monitor.exchanges.binance.dialect`.
+"""Binance USD-M perpetuals, whose quantities are base units; the dialect is :mod:`monitor.exchanges.binance.adapter`.
 
 Since 2026-04-23 these streams live on ``/market`` alone; the old paths still connect, silent about liquidations.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from monitor.exchanges.adapter import CoverageEra
-from monitor.exchanges.binance.dialect import STREAMS_PER_CONNECTION, Binance
+from monitor.exchanges.binance.adapter import STREAMS_PER_CONNECTION, Binance
 from monitor.exchanges.binance.rest import Paths
 from monitor.exchanges.rest_requests import RestRequest
 

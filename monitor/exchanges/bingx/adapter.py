@@ -32,11 +32,11 @@ from monitor.exchanges.instrument import Instrument
 from monitor.exchanges.memory import Memory
 from monitor.exchanges.messages import Ack, Message, Ping, Refusal, Skipped
 from monitor.exchanges.rest_requests import InstrumentPage, Poll, RestPage, RestRequest
-from monitor.exchanges.toolkit.decoding import keys, numbered, optional_time_us
+from monitor.exchanges.toolkit.decoding import keys, number_duplicate, optional_time_us
 from monitor.exchanges.toolkit.gzip_frames import inflate
 from monitor.exchanges.toolkit.listings import TRADFI
-from monitor.exchanges.toolkit.records import Fill, Mark, Receipt, RowAdapter, Shape
-from monitor.exchanges.toolkit.rest_envelope import data_in
+from monitor.exchanges.toolkit.records import Fill, MarkUpdate, Receipt, RowAdapter, RowDecoder
+from monitor.exchanges.toolkit.rest_envelope import unwrap_data
 from monitor.exchanges.toolkit.subscriptions import carried_channels, chunked, request
 from monitor.model.events import Channel, MarkPrice
 from monitor.model.symbols import split_symbol
@@ -74,7 +74,7 @@ class MarkRow(msgspec.Struct, gc=False):
     E: int
 
 
-class Loose(msgspec.Struct, gc=False):
+class Envelope(msgspec.Struct, gc=False):
     """Any frame."""
 
     dataType: str = ""
@@ -104,19 +104,19 @@ class Interest(msgspec.Struct):
     time: int
 
 
-class Listed(msgspec.Struct):
+class ListedInstrument(msgspec.Struct):
     """A contract in the exchange's list."""
 
     symbol: str
     status: int = 1
 
 
-_TRADES: Final = Shape(TradeRow)
-_MARKS: Final = Shape(MarkRow)
-_PREMIUMS: Final = Shape(Premium)
-_INTERESTS: Final = Shape(Interest)
-_LISTED: Final = Shape(Listed)
-_LOOSE: Final = msgspec.json.Decoder(Loose)
+_TRADES: Final = RowDecoder(TradeRow)
+_MARKS: Final = RowDecoder(MarkRow)
+_PREMIUMS: Final = RowDecoder(Premium)
+_INTERESTS: Final = RowDecoder(Interest)
+_LISTED: Final = RowDecoder(ListedInstrument)
+_ENVELOPE: Final = msgspec.json.Decoder(Envelope)
 
 
 class Bingx(RowAdapter):
@@ -163,39 +163,43 @@ class Bingx(RowAdapter):
         receipt = receipt._replace(frame=inflate(receipt.frame))
         if receipt.frame == b"Ping":
             return [Ping("Pong")]
-        loose = _LOOSE.decode(receipt.frame)
-        if loose.ping is not None:
-            return [Ping(msgspec.json.encode({"pong": loose.ping, "time": loose.time}).decode())]
-        if loose.id:
-            return [Ack(loose.id) if loose.code == 0 else Refusal(loose.id, f"{loose.code}: {loose.msg}")]
-        if loose.dataType.endswith(TOPICS["trades"]):
+        envelope = _ENVELOPE.decode(receipt.frame)
+        if envelope.ping is not None:
+            return [Ping(msgspec.json.encode({"pong": envelope.ping, "time": envelope.time}).decode())]
+        if envelope.id:
+            return [
+                Ack(envelope.id) if envelope.code == 0 else Refusal(envelope.id, f"{envelope.code}: {envelope.msg}")
+            ]
+        if envelope.dataType.endswith(TOPICS["trades"]):
             seen: dict[str, int] = {}
-            return self._records.each(loose.data, _TRADES, lambda row, at: [self._trade(row, seen, at)], receipt)
-        if loose.dataType.endswith(TOPICS["mark_price"]):
-            return self._records.each(
-                loose.data, _MARKS, lambda row, at: [self._mark(Mark(row.s, row.p, row.E * 1000), at)], receipt
+            return self._records.read_rows(
+                envelope.data, _TRADES, lambda row, at: [self._trade(row, seen, at)], receipt
             )
-        if loose.dataType:
-            return [self._records.unknown_channel(loose.dataType, receipt)]
-        if loose.code:
-            return [Refusal("", f"{loose.code}: {loose.msg}")]
+        if envelope.dataType.endswith(TOPICS["mark_price"]):
+            return self._records.read_rows(
+                envelope.data, _MARKS, lambda row, at: [self._mark(MarkUpdate(row.s, row.p, row.E * 1000), at)], receipt
+            )
+        if envelope.dataType:
+            return [self._records.unknown_channel(envelope.dataType, receipt)]
+        if envelope.code:
+            return [Refusal("", f"{envelope.code}: {envelope.msg}")]
         return [self._records.malformed(receipt)]
 
     def _trade(self, row: TradeRow, seen: dict[str, int], receipt: Receipt) -> Message:
         side = "sell" if row.m else "buy"
-        key = numbered(seen, f"{row.T}:{side}:{row.q!r}:{row.p!r}")
+        key = number_duplicate(seen, f"{row.T}:{side}:{row.q!r}:{row.p!r}")
         return self._records.trade(Fill(row.s, side, row.p, row.q, row.T * 1000, key), receipt)
 
-    def _mark(self, mark: Mark, receipt: Receipt) -> Message:
+    def _mark(self, mark: MarkUpdate, receipt: Receipt) -> Message:
         """Read a mark price and remember it: open interest is valued by it."""
         message = self._records.mark(mark, receipt)
         if isinstance(message, MarkPrice):
-            self._records.latest(mark.symbol, receipt).reprice(mark.price, mark.time_us)
+            self._records.latest(mark.symbol, receipt).update_mark_price(mark.price, mark.time_us)
         return message
 
     def parse_instruments(self, body: bytes, request: RestRequest) -> InstrumentPage:
         """Read ``quote/contracts``."""
-        rows, faults = _LISTED.rows(data_in(self.venue, body, 0))
+        rows, faults = _LISTED.rows(unwrap_data(self.venue, body, 0))
         left_out = {f"row {number}": detail for number, (_, detail) in enumerate(faults)}
         if not rows:
             raise ValueError("bingx lists no contract")
@@ -225,17 +229,17 @@ class Bingx(RowAdapter):
 
     def parse_rest(self, request: RestRequest, body: bytes, received_us: int, memory: Memory | None = None) -> RestPage:
         """Read ``premiumIndex``, as of its receipt, or ``openInterest``; symbols that are not watched are left."""
-        data, receipt = data_in(self.venue, body, 0), Receipt(received_us, body, memory)
+        data, receipt = unwrap_data(self.venue, body, 0), Receipt(received_us, body, memory)
         if request.path == PREMIUM:
-            return RestPage(self._records.each(data, _PREMIUMS, self._premium, receipt))
-        return RestPage(self._records.each(data, _INTERESTS, self._interest, receipt))
+            return RestPage(self._records.read_rows(data, _PREMIUMS, self._premium, receipt))
+        return RestPage(self._records.read_rows(data, _INTERESTS, self._interest, receipt))
 
     def _premium(self, row: Premium, receipt: Receipt) -> list[Message]:
         if self._listings[row.symbol] is None:
             return [Skipped("other_market", 1)]
         next_us = optional_time_us(row.nextFundingTime)
         at = receipt.received_us
-        mark = Mark(row.symbol, row.markPrice, at, row.indexPrice or UNSET, row.lastFundingRate, next_us)
+        mark = MarkUpdate(row.symbol, row.markPrice, at, row.indexPrice or UNSET, row.lastFundingRate, next_us)
         return [self._mark(mark, receipt)]
 
     def _interest(self, row: Interest, receipt: Receipt) -> list[Message]:
@@ -244,4 +248,4 @@ class Bingx(RowAdapter):
         if listing is not None and price is UNSET:
             return []
         coins = 0.0 if listing is None or price is UNSET else row.openInterest / price * listing[1]
-        return [self._records.interest(row.symbol, coins, row.openInterest, row.time * 1000, receipt)]
+        return [self._records.open_interest_from_amounts(row.symbol, coins, row.openInterest, row.time * 1000, receipt)]

@@ -35,8 +35,8 @@ from monitor.exchanges.instrument import Instrument
 from monitor.exchanges.messages import Ack, Message, Notice, Pong, Refusal, Skipped
 from monitor.exchanges.rest_requests import InstrumentPage, RestRequest
 from monitor.exchanges.toolkit.decoding import keys, optional_time_us, raw_array, raw_rows
-from monitor.exchanges.toolkit.listings import ByName, Listing, listing_by_name
-from monitor.exchanges.toolkit.records import Fill, Mark, Receipt, RowAdapter, Shape
+from monitor.exchanges.toolkit.listings import Listing, ListingReader, listing_by_name
+from monitor.exchanges.toolkit.records import Fill, MarkUpdate, Receipt, RowAdapter, RowDecoder
 from monitor.exchanges.toolkit.subscriptions import carried_channels, chunked, request
 from monitor.model.events import Channel, Reject
 from monitor.model.symbols import split_symbol
@@ -101,7 +101,7 @@ class StatusRow(msgspec.Struct, array_like=True, gc=False):
     open_interest: float | None = None
 
 
-class Loose(msgspec.Struct, gc=False):
+class Envelope(msgspec.Struct, gc=False):
     """A frame that is no array."""
 
     event: str = ""
@@ -114,10 +114,10 @@ class Loose(msgspec.Struct, gc=False):
     version: int = 0
 
 
-_TRADE: Final = Shape(TradeRow)
-_LIQUIDATION: Final = Shape(LiquidationRow)
-_STATUS: Final = Shape(StatusRow)
-_LOOSE: Final = msgspec.json.Decoder(Loose)
+_TRADE: Final = RowDecoder(TradeRow)
+_LIQUIDATION: Final = RowDecoder(LiquidationRow)
+_STATUS: Final = RowDecoder(StatusRow)
+_ENVELOPE: Final = msgspec.json.Decoder(Envelope)
 _NUMBER: Final = msgspec.json.Decoder(int)
 _PAIRS: Final = msgspec.json.Decoder(list[list[str]])
 
@@ -137,7 +137,7 @@ class Bitfinex(RowAdapter):
         "event channel chanId symbol pair key code msg version serverId platform status cid ts flags"
     )
 
-    def naming(self) -> ByName:
+    def listing_reader(self) -> ListingReader:
         """Derivatives alone."""
         return listing_of_name
 
@@ -170,7 +170,7 @@ class Bitfinex(RowAdapter):
         """Read a frame of any kind."""
         parts = raw_array(receipt.frame)
         if parts is None:
-            return self._reply(_LOOSE.decode(receipt.frame), receipt)
+            return self._reply(_ENVELOPE.decode(receipt.frame), receipt)
         if len(parts) < 2:
             return [self._records.malformed(receipt)]
         name = receipt.kept.channels.get(_NUMBER.decode(parts[0]))
@@ -180,7 +180,7 @@ class Bitfinex(RowAdapter):
         if head == b'"hb"':
             return [Pong()]
         if name == LIQUIDATIONS:
-            return self._records.each(parts[1], _LIQUIDATION, self._liquidation, receipt)
+            return self._records.read_rows(parts[1], _LIQUIDATION, self._liquidation, receipt)
         if name.startswith("deriv:"):
             symbol = name.removeprefix("deriv:")
             return self._one(parts[1], _STATUS, lambda row, at: self._status(symbol, row, at), receipt)
@@ -190,9 +190,9 @@ class Bitfinex(RowAdapter):
             return [Skipped("backlog", len(raw_rows(parts[1])))]
         return []  # a repetition
 
-    def _one(self, raw: msgspec.Raw, shape: Shape[Any], read: Any, receipt: Receipt) -> list[Message]:
+    def _one(self, raw: msgspec.Raw, shape: RowDecoder[Any], read: Any, receipt: Receipt) -> list[Message]:
         """A row that is an array itself."""
-        return self._records.each(msgspec.Raw(b"[" + bytes(raw) + b"]"), shape, read, receipt)
+        return self._records.read_rows(msgspec.Raw(b"[" + bytes(raw) + b"]"), shape, read, receipt)
 
     def _trade(self, symbol: str, row: TradeRow, receipt: Receipt) -> Message:
         side = "buy" if row.amount > 0 else "sell"
@@ -216,23 +216,25 @@ class Bitfinex(RowAdapter):
         index = UNSET if row.spot_price is None else row.spot_price
         rate = UNSET if row.funding is None else row.funding
         next_us = optional_time_us(row.next_funding_time or 0)
-        mark = self._records.mark(Mark(symbol, row.mark_price, time_us, index, rate, next_us), receipt)
+        mark = self._records.mark(MarkUpdate(symbol, row.mark_price, time_us, index, rate, next_us), receipt)
         if row.open_interest is None or isinstance(mark, Reject):
             return [mark]
         return [mark, self._records.open_interest(symbol, row.open_interest, row.mark_price, time_us, receipt)]
 
-    def _reply(self, loose: Loose, receipt: Receipt) -> list[Message]:
+    def _reply(self, envelope: Envelope, receipt: Receipt) -> list[Message]:
         """Read the number of a channel, a refusal, or a notice about the connection."""
-        name = loose.symbol or loose.key
-        if loose.event == "subscribed" and name:
-            receipt.kept.channels[loose.chanId] = name
+        name = envelope.symbol or envelope.key
+        if envelope.event == "subscribed" and name:
+            receipt.kept.channels[envelope.chanId] = name
             return [Ack(name)]
-        if loose.event == "error":
-            return [Refusal(name, f"{loose.code}: {loose.msg}")]
-        if loose.event == "pong":
+        if envelope.event == "error":
+            return [Refusal(name, f"{envelope.code}: {envelope.msg}")]
+        if envelope.event == "pong":
             return [Pong()]
-        if loose.event == "info":
-            return [Notice(f"{loose.code}: {loose.msg}", loose.code in RECONNECT_CODES)] if loose.code else []
+        if envelope.event == "info":
+            return (
+                [Notice(f"{envelope.code}: {envelope.msg}", envelope.code in RECONNECT_CODES)] if envelope.code else []
+            )
         return [self._records.malformed(receipt)]
 
     def parse_instruments(self, body: bytes, request: RestRequest) -> InstrumentPage:

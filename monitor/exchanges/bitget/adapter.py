@@ -34,25 +34,32 @@ from msgspec import UNSET
 
 from monitor.exchanges.adapter import Connection, CoverageEra, Keepalive, coverage_at
 from monitor.exchanges.bitget.frames import (
+    ENVELOPE,
     KNOWN_KEYS,
     LIQUIDATIONS,
-    LOOSE,
     TICKERS,
     TRADES,
     Arg,
+    Envelope,
     LiquidationRow,
-    Loose,
     Ticker,
     TradeRow,
     decode_trades,
 )
-from monitor.exchanges.bitget.rest import instruments_in, liquidations_between, liquidations_in
+from monitor.exchanges.bitget.rest import read_instruments, read_liquidations, request_liquidations
 from monitor.exchanges.instrument import Instrument
 from monitor.exchanges.memory import Memory
 from monitor.exchanges.messages import Ack, Message, Pong, Refusal, Skipped
 from monitor.exchanges.rest_requests import InstrumentPage, RestPage, RestRequest
-from monitor.exchanges.toolkit.decoding import amounts, find_fault, numbered, optional_time_us, raw_rows, unknown_value
-from monitor.exchanges.toolkit.records import Fill, Mark, Receipt, RowAdapter
+from monitor.exchanges.toolkit.decoding import (
+    convert_amounts,
+    find_fault,
+    number_duplicate,
+    optional_time_us,
+    raw_rows,
+    unknown_value,
+)
+from monitor.exchanges.toolkit.records import Fill, MarkUpdate, Receipt, RowAdapter
 from monitor.exchanges.toolkit.subscriptions import carried_channels, chunked, request
 from monitor.model.events import Channel, Liquidation, Side, TakerSide, Trade
 from monitor.model.symbols import split_symbol
@@ -183,20 +190,20 @@ class Bitget(RowAdapter):
         """What a frame holds, row by row."""
         if receipt.frame == b"pong":
             return [Pong()]
-        loose = LOOSE.decode(receipt.frame)
-        if loose.arg is UNSET or loose.data is UNSET:
-            return [self._reply(loose, receipt)]
-        each, data, symbol = self._records.each, loose.data, loose.arg.symbol
-        if loose.arg.topic == "liquidation":
+        envelope = ENVELOPE.decode(receipt.frame)
+        if envelope.arg is UNSET or envelope.data is UNSET:
+            return [self._reply(envelope, receipt)]
+        each, data, symbol = self._records.read_rows, envelope.data, envelope.arg.symbol
+        if envelope.arg.topic == "liquidation":
             seen: dict[str, int] = {}
             return each(data, LIQUIDATIONS, lambda row, _: [self._liquidation(row, seen, receipt)], receipt)
-        if loose.arg.topic == "ticker":
-            time_us = loose.ts * 1000
+        if envelope.arg.topic == "ticker":
+            time_us = envelope.ts * 1000
             return each(data, TICKERS, lambda row, _: self._ticker(symbol, row, time_us, receipt), receipt)
-        if loose.arg.topic != "publicTrade":
-            return [self._records.unknown_channel(loose.arg.topic, receipt)]
-        if loose.action == "snapshot":
-            return [Skipped("backlog", len(raw_rows(loose.data)))]
+        if envelope.arg.topic != "publicTrade":
+            return [self._records.unknown_channel(envelope.arg.topic, receipt)]
+        if envelope.action == "snapshot":
+            return [Skipped("backlog", len(raw_rows(envelope.data)))]
         return each(data, TRADES, lambda row, _: [self._trade(symbol, row, receipt)], receipt)
 
     def _trade(self, symbol: str, row: TradeRow, receipt: Receipt) -> Message:
@@ -213,7 +220,7 @@ class Bitget(RowAdapter):
         asset, units, _, _, prefix = listing
         time_us = row.ts * 1000
         # Money of whatever product: like an inverse contract of one dollar.
-        price, quantity, usd = amounts((asset, units, 1.0, True, prefix), row.price, row.amount)
+        price, quantity, usd = convert_amounts((asset, units, 1.0, True, prefix), row.price, row.amount)
         if fault := find_fault(
             Liquidation, time_us, receipt.received_us, price=price, notional_usd=usd, quantity=quantity
         ):
@@ -221,7 +228,7 @@ class Bitget(RowAdapter):
         coverage = coverage_at(self.eras, time_us)
         id_ = f"{prefix}{row.ts}:{row.side}:{row.amount!r}:{row.price!r}"
         if coverage == "complete":
-            id_ = numbered(seen, id_)
+            id_ = number_duplicate(seen, id_)
         received_us = receipt.received_us
         return Liquidation(
             VENUE, row.symbol, asset, time_us, received_us, side, usd, coverage, id_, quantity, price, "bankruptcy"
@@ -230,32 +237,32 @@ class Bitget(RowAdapter):
     def _ticker(self, symbol: str, row: Ticker, time_us: int, receipt: Receipt) -> list[Message]:
         """The mark price and the open interest of a ticker."""
         next_us = optional_time_us(row.nextFundingTime)
-        mark = Mark(symbol, row.markPrice, time_us, row.indexPrice, row.fundingRate, next_us)
+        mark = MarkUpdate(symbol, row.markPrice, time_us, row.indexPrice, row.fundingRate, next_us)
         return self._records.ticker(mark, row.openInterest, receipt)
 
-    def _reply(self, loose: Loose, receipt: Receipt) -> Message:
+    def _reply(self, envelope: Envelope, receipt: Receipt) -> Message:
         """What the exchange says of a request."""
-        key = "" if loose.arg is UNSET else loose.arg.key
-        if loose.event == "subscribe" and key:
+        key = "" if envelope.arg is UNSET else envelope.arg.key
+        if envelope.event == "subscribe" and key:
             return Ack(key)
-        if loose.event == "error":
-            return Refusal(key, f"{loose.code}: {loose.msg}")
+        if envelope.event == "error":
+            return Refusal(key, f"{envelope.code}: {envelope.msg}")
         return self._records.malformed(receipt)
 
     def parse_instruments(self, body: bytes, request: RestRequest) -> InstrumentPage:
         """Read ``/api/v3/market/instruments``: all futures of one product, dated ones too."""
-        return instruments_in(body)
+        return read_instruments(body)
 
     def backfill(self, channel: Channel, symbols: Sequence[str], from_us: int, to_us: int) -> Sequence[RestRequest]:
         """The liquidations of the last three days, by product, newest first; ``about`` says where to stop."""
         if channel != "liquidations":
             return ()
         wanted = {self._product(symbol) for symbol in symbols}
-        return [liquidations_between(product, from_us, to_us) for product in PRODUCTS.values() if product in wanted]
+        return [request_liquidations(product, from_us, to_us) for product in PRODUCTS.values() if product in wanted]
 
     def parse_rest(self, request: RestRequest, body: bytes, received_us: int, memory: Memory | None = None) -> RestPage:
         """Read a page of liquidations; rows outside the gap are left."""
-        rows, faults, further = liquidations_in(request, body)
+        rows, faults, further = read_liquidations(request, body)
         receipt, seen = Receipt(received_us, body, memory), dict[str, int]()
         messages = [self._liquidation(row, seen, receipt) for row in rows]
         messages.extend(self._records.refuse(fault, receipt) for fault in faults)

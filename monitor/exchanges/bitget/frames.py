@@ -8,8 +8,8 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from monitor.exchanges.toolkit.decoding import keys
-from monitor.exchanges.toolkit.records import Shape
-from monitor.model.validation import SoundId, SoundPrice, SoundQuantity, SoundTime
+from monitor.exchanges.toolkit.records import RowDecoder
+from monitor.model.validation import ValidId, ValidPrice, ValidQuantity, ValidTimeMs
 
 
 class TradeRow(msgspec.Struct, gc=False):
@@ -22,14 +22,14 @@ class TradeRow(msgspec.Struct, gc=False):
     T: int
 
 
-class SoundTrade(TradeRow, gc=False):
+class ValidTrade(TradeRow, gc=False):
     """A trade whose values need no further look."""
 
-    i: SoundId
-    p: SoundPrice
-    v: SoundQuantity
+    i: ValidId
+    p: ValidPrice
+    v: ValidQuantity
     S: Literal["buy", "sell"]
-    T: SoundTime
+    T: ValidTimeMs
 
 
 class TradesArg(msgspec.Struct, gc=False):
@@ -44,7 +44,7 @@ class Trades(msgspec.Struct, gc=False):
 
     action: Literal["update"]
     arg: TradesArg
-    data: list[SoundTrade]
+    data: list[ValidTrade]
 
 
 class LiquidationRow(msgspec.Struct, gc=False):
@@ -80,7 +80,7 @@ class Arg(msgspec.Struct, gc=False):
         return f"{self.instType.lower()}:{self.topic}:{self.symbol}"
 
 
-class Loose(msgspec.Struct, gc=False):
+class Envelope(msgspec.Struct, gc=False):
     """Any frame: a push has ``arg`` and ``data``, everything else has ``event``."""
 
     arg: Arg | UnsetType = UNSET
@@ -93,10 +93,10 @@ class Loose(msgspec.Struct, gc=False):
 
 
 decode_trades: Final = msgspec.json.Decoder(Trades, strict=False).decode
-TRADES: Final = Shape(TradeRow)
-LIQUIDATIONS: Final = Shape(LiquidationRow)
-TICKERS: Final = Shape(Ticker)
-LOOSE: Final = msgspec.json.Decoder(Loose, strict=False)
+TRADES: Final = RowDecoder(TradeRow)
+LIQUIDATIONS: Final = RowDecoder(LiquidationRow)
+TICKERS: Final = RowDecoder(Ticker)
+ENVELOPE: Final = msgspec.json.Decoder(Envelope, strict=False)
 
 KNOWN_KEYS: Final = keys(
     "action arg data ts event code msg connId id instType topic symbol op args",  # envelope and answers

@@ -11,7 +11,7 @@ from monitor.exchanges.instrument import Instrument
 from monitor.exchanges.rest_requests import InstrumentPage, RestRequest
 from monitor.exchanges.toolkit.decoding import decode_rows, onboard_us, raw_array
 from monitor.exchanges.toolkit.listings import TRADFI
-from monitor.exchanges.toolkit.rest_envelope import data_in
+from monitor.exchanges.toolkit.rest_envelope import unwrap_data
 from monitor.model.symbols import USD_QUOTES, split_base
 from monitor.model.validation import Fault
 
@@ -28,7 +28,7 @@ class LiquidationPage(msgspec.Struct, rename={"rows": "list"}):
     cursor: str | None = None
 
 
-class Listed(msgspec.Struct):
+class ListedInstrument(msgspec.Struct):
     """What an instrument says of itself."""
 
     symbol: str
@@ -42,20 +42,20 @@ class Listed(msgspec.Struct):
 
 
 _LIQUIDATION_PAGE: Final = msgspec.json.Decoder(LiquidationPage)
-_LISTED: Final = msgspec.json.Decoder(Listed)
+_LISTED: Final = msgspec.json.Decoder(ListedInstrument)
 _LIQUIDATION: Final = msgspec.json.Decoder(LiquidationRow, strict=False)
 
 
-def instruments_in(body: bytes) -> InstrumentPage:
+def read_instruments(body: bytes) -> InstrumentPage:
     """The futures of one product. Raises ``ValueError`` when the body is no table."""
-    raws = raw_array(data_in("bitget", body, SUCCESS))
+    raws = raw_array(unwrap_data("bitget", body, SUCCESS))
     if raws is None:
         raise ValueError("bitget's instruments are no array")
     rows, faults = decode_rows(raws, _LISTED)
     left_out = {f"row {number}": detail for number, (_, detail) in faults}
     instruments = []
     for row in rows:
-        if reason := unsuitable(row):
+        if reason := exclusion_reason(row):
             left_out[row.symbol] = reason
             continue
         asset, units = split_base(row.baseCoin)
@@ -75,7 +75,7 @@ def instruments_in(body: bytes) -> InstrumentPage:
     return InstrumentPage(instruments, left_out, None)
 
 
-def unsuitable(row: Listed) -> str:
+def exclusion_reason(row: ListedInstrument) -> str:
     """Why an instrument is not watched; empty when it is."""
     if row.quoteCoin not in USD_QUOTES:
         return f"quoted in {row.quoteCoin}, which is no US dollar"
@@ -84,18 +84,20 @@ def unsuitable(row: Listed) -> str:
     return ""
 
 
-def liquidations_between(product: str, from_us: int, to_us: int) -> RestRequest:
+def request_liquidations(product: str, from_us: int, to_us: int) -> RestRequest:
     """What asks for a product's liquidations, newest first; ``about`` says which are wanted."""
     query = {"category": product.upper(), "limit": PAGE_ROWS}
     return RestRequest("/api/v3/market/liquidations", query, about=f"{from_us}-{to_us}")
 
 
-def liquidations_in(request: RestRequest, body: bytes) -> tuple[list[LiquidationRow], list[Fault], RestRequest | None]:
+def read_liquidations(
+    request: RestRequest, body: bytes
+) -> tuple[list[LiquidationRow], list[Fault], RestRequest | None]:
     """The wanted rows of a page, what is wrong with others, and what asks for the next page.
 
     There is none after a page that holds nothing younger than the beginning of what is wanted.
     """
-    page = _LIQUIDATION_PAGE.decode(data_in("bitget", body, SUCCESS))
+    page = _LIQUIDATION_PAGE.decode(unwrap_data("bitget", body, SUCCESS))
     rows, faults = decode_rows(page.rows, _LIQUIDATION)
     from_us, to_us = map(int, request.about.split("-"))
     wanted = [row for row in rows if from_us <= row.ts * 1000 < to_us]

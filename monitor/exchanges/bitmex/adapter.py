@@ -32,8 +32,8 @@ from monitor.exchanges.adapter import Connection, CoverageEra
 from monitor.exchanges.messages import Ack, Message, Pong, Refusal, Skipped
 from monitor.exchanges.rest_requests import InstrumentPage, RestRequest
 from monitor.exchanges.toolkit.decoding import keys, raw_rows
-from monitor.exchanges.toolkit.listings import ByName, Listing
-from monitor.exchanges.toolkit.records import Fill, Mark, Moment, Receipt, RowAdapter, Shape, micros
+from monitor.exchanges.toolkit.listings import Listing, ListingReader
+from monitor.exchanges.toolkit.records import Fill, MarkUpdate, Moment, Receipt, RowAdapter, RowDecoder, micros
 from monitor.model.events import Channel, Liquidation
 from monitor.model.validation import EARLIEST_US
 
@@ -70,7 +70,7 @@ class InstrumentRow(msgspec.Struct, gc=False):
     openInterest: float | UnsetType | None = UNSET
 
 
-class Loose(msgspec.Struct, gc=False):
+class Envelope(msgspec.Struct, gc=False):
     """Any frame."""
 
     table: str = ""
@@ -82,10 +82,10 @@ class Loose(msgspec.Struct, gc=False):
     info: str = ""
 
 
-LIQUIDATIONS: Final = Shape(LiquidationRow)
-TRADES: Final = Shape(TradeRow)
-INSTRUMENTS: Final = Shape(InstrumentRow)
-_LOOSE: Final = msgspec.json.Decoder(Loose)
+LIQUIDATIONS: Final = RowDecoder(LiquidationRow)
+TRADES: Final = RowDecoder(TradeRow)
+INSTRUMENTS: Final = RowDecoder(InstrumentRow)
+_ENVELOPE: Final = msgspec.json.Decoder(Envelope)
 
 
 class Bitmex(RowAdapter):
@@ -107,7 +107,7 @@ class Bitmex(RowAdapter):
         "foreignNotional markPrice indicativeSettlePrice fundingRate openInterest openValue",
     )
 
-    def naming(self) -> ByName:
+    def listing_reader(self) -> ListingReader:
         """``XBTUSD`` alone."""
         return listing_of_name
 
@@ -125,28 +125,28 @@ class Bitmex(RowAdapter):
         """Read a frame of any kind."""
         if receipt.frame == b"pong":
             return [Pong()]
-        loose = _LOOSE.decode(receipt.frame)
-        if loose.table:
-            return self._table(loose, receipt)
-        if loose.error:
-            return [Refusal(loose.subscribe, loose.error)]
-        if loose.subscribe and loose.success:
-            return [Ack(loose.subscribe)]
-        return [] if loose.info else [self._records.malformed(receipt)]
+        envelope = _ENVELOPE.decode(receipt.frame)
+        if envelope.table:
+            return self._table(envelope, receipt)
+        if envelope.error:
+            return [Refusal(envelope.subscribe, envelope.error)]
+        if envelope.subscribe and envelope.success:
+            return [Ack(envelope.subscribe)]
+        return [] if envelope.info else [self._records.malformed(receipt)]
 
-    def _table(self, loose: Loose, receipt: Receipt) -> list[Message]:
+    def _table(self, envelope: Envelope, receipt: Receipt) -> list[Message]:
         """The rows of a table."""
-        if loose.table == "instrument":
-            return self._records.each(loose.data, INSTRUMENTS, self._instrument, receipt)
-        if loose.table not in ("liquidation", "trade"):
-            return [self._records.unknown_channel(loose.table, receipt)]
-        if loose.action == "partial":
-            return [Skipped("backlog", len(raw_rows(loose.data)))]
-        if loose.table == "trade":
-            return self._records.each(loose.data, TRADES, self._trade, receipt)
-        if loose.action == "insert":
-            return self._records.each(loose.data, LIQUIDATIONS, self._liquidation, receipt)
-        return [Skipped("counted_before", len(raw_rows(loose.data)))]
+        if envelope.table == "instrument":
+            return self._records.read_rows(envelope.data, INSTRUMENTS, self._instrument, receipt)
+        if envelope.table not in ("liquidation", "trade"):
+            return [self._records.unknown_channel(envelope.table, receipt)]
+        if envelope.action == "partial":
+            return [Skipped("backlog", len(raw_rows(envelope.data)))]
+        if envelope.table == "trade":
+            return self._records.read_rows(envelope.data, TRADES, self._trade, receipt)
+        if envelope.action == "insert":
+            return self._records.read_rows(envelope.data, LIQUIDATIONS, self._liquidation, receipt)
+        return [Skipped("counted_before", len(raw_rows(envelope.data)))]
 
     def _trade(self, row: TradeRow, receipt: Receipt) -> list[Message]:
         fill = Fill(row.symbol, row.side, row.price, row.size, micros(row.timestamp), row.trdMatchID)
@@ -170,7 +170,7 @@ class Bitmex(RowAdapter):
         time_us = micros(row.timestamp)
         index = UNSET if row.indicativeSettlePrice is None else row.indicativeSettlePrice
         rate = UNSET if row.fundingRate is None else row.fundingRate
-        mark = Mark(row.symbol, row.markPrice, time_us, index, rate)
+        mark = MarkUpdate(row.symbol, row.markPrice, time_us, index, rate)
         return self._records.ticker(mark, row.openInterest, receipt)
 
 

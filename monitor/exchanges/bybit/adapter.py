@@ -33,13 +33,13 @@ from msgspec import UNSET
 
 from monitor.exchanges.adapter import Connection, CoverageEra, Keepalive, Request
 from monitor.exchanges.bybit.frames import (
+    ENVELOPE,
     KNOWN_KEYS,
     LIQUIDATIONS,
-    LOOSE,
     TICKER,
     TRADES,
+    Envelope,
     LiquidationRow,
-    Loose,
     Ticker,
     TradeRow,
     decode_trades,
@@ -47,20 +47,20 @@ from monitor.exchanges.bybit.frames import (
 from monitor.exchanges.bybit.rest import (
     MARK_PRICES,
     RECENT_TRADES,
-    instruments_in,
-    interest_at,
-    interest_in,
-    prices_of_a_month,
-    trades_between,
-    trades_in,
+    read_instruments,
+    read_open_interest,
+    read_trades,
+    request_hourly_prices,
+    request_open_interest,
+    request_trades,
 )
 from monitor.exchanges.instrument import Instrument
 from monitor.exchanges.memory import Latest, Memory
 from monitor.exchanges.messages import Ack, Message, Pong, Refusal, Skipped
 from monitor.exchanges.rest_requests import InstrumentPage, RestPage, RestRequest
 from monitor.exchanges.toolkit.decoding import optional_float, optional_time_us, unknown_value
-from monitor.exchanges.toolkit.listings import ByName, Listing, listing_by_name
-from monitor.exchanges.toolkit.records import Fill, Mark, Receipt, RowAdapter
+from monitor.exchanges.toolkit.listings import Listing, ListingReader, listing_by_name
+from monitor.exchanges.toolkit.records import Fill, MarkUpdate, Receipt, RowAdapter
 from monitor.exchanges.toolkit.subscriptions import carried_channels, chunked, market_url, request, shard
 from monitor.model.events import Channel, Reject, TakerSide, Trade
 from monitor.model.symbols import split_symbol
@@ -134,7 +134,7 @@ class Bybit(RowAdapter):
         super().__init__(instruments)
         self._plain = self._listings.plain.get
 
-    def naming(self) -> ByName:
+    def listing_reader(self) -> ListingReader:
         """Inverse where the quote is USD itself."""
         return listing_of_name
 
@@ -205,9 +205,9 @@ class Bybit(RowAdapter):
 
     def read(self, receipt: Receipt) -> list[Message]:
         """Read a frame row by row."""
-        loose = LOOSE.decode(receipt.frame)
-        each, data = self._records.each, loose.data
-        kind, _, symbol = loose.topic.partition(".")
+        envelope = ENVELOPE.decode(receipt.frame)
+        each, data = self._records.read_rows, envelope.data
+        kind, _, symbol = envelope.topic.partition(".")
         if kind == "allLiquidation":
             seen: dict[str, int] = {}
             return each(data, LIQUIDATIONS, lambda row, at: [self._liquidation(row, seen, at)], receipt)
@@ -215,7 +215,7 @@ class Bybit(RowAdapter):
             return each(data, TRADES, lambda row, at: [self._trade(symbol, row, at)], receipt)
         if kind == "tickers":
             return self._ticker(receipt)
-        return [self._reply(loose, receipt)]
+        return [self._reply(envelope, receipt)]
 
     def _trades(self, symbol: str, rows: Iterable[TradeRow], receipt: Receipt) -> list[Message]:
         return [self._trade(symbol, row, receipt) for row in rows]
@@ -257,14 +257,14 @@ class Bybit(RowAdapter):
         now = completed(row, last if push.type == "delta" else NOTHING, time_us)
         messages: list[Message] = []
         if priced and now.price is not UNSET:
-            mark = Mark(symbol, now.price, time_us, now.index_price, now.rate, now.next_us)
+            mark = MarkUpdate(symbol, now.price, time_us, now.index_price, now.rate, now.next_us)
             messages.append(self._records.mark(mark, receipt))
         if interested and now.interest is not UNSET and now.interest_value is not UNSET:
             _, units, _, inverse, _ = listing
             coins, usd = now.interest, now.interest_value
             if inverse:
                 coins, usd = usd, coins
-            messages.append(self._records.interest(symbol, coins * units, usd, time_us, receipt))
+            messages.append(self._records.open_interest_from_amounts(symbol, coins * units, usd, time_us, receipt))
         for message in messages:
             if type(message) is Reject:
                 return messages
@@ -272,42 +272,42 @@ class Bybit(RowAdapter):
             kept[symbol] = now
         return messages
 
-    def _reply(self, loose: Loose, receipt: Receipt) -> Message:
+    def _reply(self, envelope: Envelope, receipt: Receipt) -> Message:
         """Read the answer to a request or a ping, or a topic that was not subscribed."""
-        if loose.topic:
-            return self._records.unknown_channel(loose.topic, receipt)
-        if loose.op == "pong" or loose.ret_msg == "pong":
+        if envelope.topic:
+            return self._records.unknown_channel(envelope.topic, receipt)
+        if envelope.op == "pong" or envelope.ret_msg == "pong":
             return Pong()
-        if not loose.success:
-            return Refusal(loose.req_id, f"{loose.op}: {loose.ret_msg}")
-        if loose.op == "subscribe":
-            return Ack(loose.req_id)
+        if not envelope.success:
+            return Refusal(envelope.req_id, f"{envelope.op}: {envelope.ret_msg}")
+        if envelope.op == "subscribe":
+            return Ack(envelope.req_id)
         return self._records.malformed(receipt)
 
     def parse_instruments(self, body: bytes, request: RestRequest) -> InstrumentPage:
         """Read ``/v5/market/instruments-info``: perpetuals of one category."""
-        return instruments_in(body, request)
+        return read_instruments(body, request)
 
     def history(self, symbols: Sequence[str], now_us: int) -> Sequence[RestRequest]:
         """Return the requests for hourly open interest; the prices come first."""
-        return [one for symbol in symbols for one in prices_of_a_month(self._category(symbol), symbol, now_us)]
+        return [one for symbol in symbols for one in request_hourly_prices(self._category(symbol), symbol, now_us)]
 
     def backfill(self, channel: Channel, symbols: Sequence[str], from_us: int, to_us: int) -> Sequence[RestRequest]:
         """The latest trades of each symbol, of which those of the gap are taken; liquidations are not kept."""
         if channel != "trades":
             return ()
-        return [trades_between(self._category(symbol), symbol, from_us, to_us) for symbol in symbols]
+        return [request_trades(self._category(symbol), symbol, from_us, to_us) for symbol in symbols]
 
     def parse_rest(self, request: RestRequest, body: bytes, received_us: int, memory: Memory | None = None) -> RestPage:
         """Read trades, prices or open interest."""
         if request.path == MARK_PRICES:
-            return RestPage([], interest_at(request, body))
+            return RestPage([], request_open_interest(request, body))
         receipt = Receipt(received_us, body, memory)
         if request.path == RECENT_TRADES:
-            symbol, trades, faults = trades_in(request, body)
+            symbol, trades, faults = read_trades(request, body)
             messages = self._trades(symbol, trades, receipt)
         else:
-            symbol, rows, faults = interest_in(request, body)
+            symbol, rows, faults = read_open_interest(request, body)
             messages = [
                 self._records.open_interest(symbol, row.amount, row.price, row.time_ms * 1000, receipt) for row in rows
             ]

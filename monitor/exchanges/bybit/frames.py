@@ -8,8 +8,8 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from monitor.exchanges.toolkit.decoding import keys
-from monitor.exchanges.toolkit.records import Shape
-from monitor.model.validation import SoundId, SoundPrice, SoundQuantity, SoundTime
+from monitor.exchanges.toolkit.records import RowDecoder
+from monitor.model.validation import ValidId, ValidPrice, ValidQuantity, ValidTimeMs
 
 
 class TradeRow(msgspec.Struct, gc=False):
@@ -23,14 +23,14 @@ class TradeRow(msgspec.Struct, gc=False):
     BT: bool = False
 
 
-class SoundTrade(TradeRow, gc=False):
+class ValidTrade(TradeRow, gc=False):
     """A trade whose values need no further look."""
 
-    T: SoundTime
+    T: ValidTimeMs
     S: Literal["Buy", "Sell"]
-    v: SoundQuantity
-    p: SoundPrice
-    i: SoundId
+    v: ValidQuantity
+    p: ValidPrice
+    i: ValidId
 
 
 class LiquidationRow(msgspec.Struct, gc=False):
@@ -86,7 +86,7 @@ class Trades(msgspec.Struct, gc=False):
     """A ``publicTrade`` frame; its rows repeat the topic's symbol, which is therefore read once."""
 
     topic: str
-    data: list[SoundTrade]
+    data: list[ValidTrade]
 
 
 class TickerFrame(msgspec.Struct, gc=False):
@@ -97,7 +97,7 @@ class TickerFrame(msgspec.Struct, gc=False):
     type: str = "snapshot"
 
 
-class Loose(msgspec.Struct, gc=False):
+class Envelope(msgspec.Struct, gc=False):
     """Any frame: a push has ``topic`` and ``data``, an answer has ``op``."""
 
     topic: str = ""
@@ -114,10 +114,10 @@ def half(both_sides: float | UnsetType) -> float | UnsetType:
 
 
 decode_trades: Final = msgspec.json.Decoder(Trades, strict=False).decode
-TRADES: Final = Shape(TradeRow)
-LIQUIDATIONS: Final = Shape(LiquidationRow)
+TRADES: Final = RowDecoder(TradeRow)
+LIQUIDATIONS: Final = RowDecoder(LiquidationRow)
 TICKER: Final = msgspec.json.Decoder(TickerFrame, strict=False)
-LOOSE: Final = msgspec.json.Decoder(Loose)
+ENVELOPE: Final = msgspec.json.Decoder(Envelope)
 
 KNOWN_KEYS: Final = keys(
     "topic type ts cs data op success ret_msg req_id conn_id args retCode",  # envelope and answers

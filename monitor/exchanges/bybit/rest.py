@@ -34,7 +34,7 @@ PAGE_ROWS: Final = 180
 TRADFI_TYPES: Final = frozenset({"stock", "commodity", "forex"})
 
 
-class Listed(msgspec.Struct):
+class ListedInstrument(msgspec.Struct):
     """What an instrument says of itself."""
 
     symbol: str
@@ -61,7 +61,7 @@ class Answer(msgspec.Struct):
     result: msgspec.Raw = msgspec.Raw(b"{}")
 
 
-class TradeThen(msgspec.Struct):
+class HistoricalTrade(msgspec.Struct):
     """A row of ``recent-trade``."""
 
     execId: str
@@ -73,7 +73,7 @@ class TradeThen(msgspec.Struct):
     isBlockTrade: bool = False
 
 
-class InterestThen(msgspec.Struct):
+class OpenInterestPoint(msgspec.Struct):
     """A row of ``open-interest``."""
 
     openInterest: float
@@ -103,15 +103,15 @@ class Interest(NamedTuple):
 
 _ANSWER: Final = msgspec.json.Decoder(Answer)
 _PAGE: Final = msgspec.json.Decoder(Page)
-_LISTED: Final = msgspec.json.Decoder(Listed)
+_LISTED: Final = msgspec.json.Decoder(ListedInstrument)
 _ROWS: Final = msgspec.json.Decoder(Rows)
-_TRADE: Final = msgspec.json.Decoder(TradeThen, strict=False)
+_TRADE: Final = msgspec.json.Decoder(HistoricalTrade, strict=False)
 _CANDLE: Final = msgspec.json.Decoder(tuple[int, float, float, float, float], strict=False)
-_INTEREST: Final = msgspec.json.Decoder(InterestThen, strict=False)
+_INTEREST: Final = msgspec.json.Decoder(OpenInterestPoint, strict=False)
 _HOURS: Final = msgspec.json.Decoder(Hours, strict=False)
 
 
-def result_in(body: bytes) -> msgspec.Raw:
+def read_result(body: bytes) -> msgspec.Raw:
     """What an answer holds. Raises ``ValueError`` when it is an error."""
     answer = _ANSWER.decode(body)
     if answer.retCode != 0:
@@ -119,14 +119,14 @@ def result_in(body: bytes) -> msgspec.Raw:
     return answer.result
 
 
-def instruments_in(body: bytes, request: RestRequest) -> InstrumentPage:
+def read_instruments(body: bytes, request: RestRequest) -> InstrumentPage:
     """The perpetuals of one category. Raises ``ValueError`` when the body is no table."""
-    page = _PAGE.decode(result_in(body))
+    page = _PAGE.decode(read_result(body))
     rows, faults = decode_rows(page.rows, _LISTED)
     left_out = {f"row {number}": detail for number, (_, detail) in faults}
     instruments = []
     for row in rows:
-        if reason := unsuitable(row):
+        if reason := exclusion_reason(row):
             left_out[row.symbol] = reason
             continue
         asset, units = split_base(row.baseCoin)
@@ -148,7 +148,7 @@ def instruments_in(body: bytes, request: RestRequest) -> InstrumentPage:
     return InstrumentPage(instruments, left_out, further)
 
 
-def unsuitable(row: Listed) -> str:
+def exclusion_reason(row: ListedInstrument) -> str:
     """Why an instrument is not watched; empty when it is."""
     if row.quoteCoin not in USD_QUOTES:
         return f"quoted in {row.quoteCoin}, which is no US dollar"
@@ -159,15 +159,15 @@ def unsuitable(row: Listed) -> str:
     return ""
 
 
-def trades_between(category: str, symbol: str, from_us: int, to_us: int) -> RestRequest:
+def request_trades(category: str, symbol: str, from_us: int, to_us: int) -> RestRequest:
     """What asks for a symbol's latest trades, of which those between two times are wanted."""
     query = {"category": category, "symbol": symbol, "limit": "1000"}
     return RestRequest(RECENT_TRADES, query, about=f"{from_us}-{to_us}")
 
 
-def trades_in(request: RestRequest, body: bytes) -> tuple[str, list[TradeRow], list[Fault]]:
+def read_trades(request: RestRequest, body: bytes) -> tuple[str, list[TradeRow], list[Fault]]:
     """Symbol, the wanted trades as the socket has them, and what is wrong with others."""
-    rows, faults = decode_rows(_ROWS.decode(result_in(body)).rows, _TRADE)
+    rows, faults = decode_rows(_ROWS.decode(read_result(body)).rows, _TRADE)
     from_us, to_us = map(int, request.about.split("-"))
     wanted = [
         TradeRow(row.time, row.side, row.size, row.price, row.execId, row.isBlockTrade)
@@ -177,7 +177,7 @@ def trades_in(request: RestRequest, body: bytes) -> tuple[str, list[TradeRow], l
     return request.query["symbol"], wanted, [fault for _, fault in faults]
 
 
-def prices_of_a_month(category: str, symbol: str, now_us: int) -> Iterator[RestRequest]:
+def request_hourly_prices(category: str, symbol: str, now_us: int) -> Iterator[RestRequest]:
     """What asks for a symbol's mark prices of the last thirty days."""
     last_ms = now_us // (HOUR_MS * 1000) * HOUR_MS
     for hours in range(MONTH_HOURS, 0, -PAGE_ROWS):
@@ -187,18 +187,18 @@ def prices_of_a_month(category: str, symbol: str, now_us: int) -> Iterator[RestR
         yield RestRequest(MARK_PRICES, {"category": category, "symbol": symbol} | span, about=symbol)
 
 
-def interest_at(request: RestRequest, body: bytes) -> RestRequest:
+def request_open_interest(request: RestRequest, body: bytes) -> RestRequest:
     """What asks for the open interest of the hours whose prices an answer holds: those at which they opened."""
-    candles, _ = decode_rows(_ROWS.decode(result_in(body)).rows, _CANDLE)
+    candles, _ = decode_rows(_ROWS.decode(read_result(body)).rows, _CANDLE)
     query = {"category": request.query["category"], "symbol": request.query["symbol"], "intervalTime": "1h"}
     span = {"startTime": request.query["start"], "endTime": request.query["end"], "limit": "200"}
     hours = Hours(request.about, {candle[0]: candle[1] for candle in candles})
     return RestRequest(OPEN_INTEREST, query | span, about=msgspec.json.encode(hours).decode())
 
 
-def interest_in(request: RestRequest, body: bytes) -> tuple[str, list[Interest], list[Fault]]:
+def read_open_interest(request: RestRequest, body: bytes) -> tuple[str, list[Interest], list[Fault]]:
     """Symbol, open interest with its price, and what is wrong with other rows."""
-    rows, faults = decode_rows(_ROWS.decode(result_in(body)).rows, _INTEREST)
+    rows, faults = decode_rows(_ROWS.decode(read_result(body)).rows, _INTEREST)
     hours = _HOURS.decode(request.about)
     interests = [Interest(row.timestamp, row.openInterest, hours.prices.get(row.timestamp, 0.0)) for row in rows]
     return hours.symbol, interests, [fault for _, fault in faults]

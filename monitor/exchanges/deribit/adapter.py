@@ -35,15 +35,15 @@ from msgspec import UNSET
 from monitor.exchanges.adapter import Connection, CoverageEra, Keepalive
 from monitor.exchanges.deribit.frames import (
     ANSWER,
+    ENVELOPE,
     KNOWN_KEYS,
     LISTED,
-    LOOSE,
     TICKERS,
     TRADE_PAGE,
     TRADES,
     VOLATILITIES,
-    Listed,
-    Loose,
+    Envelope,
+    ListedInstrument,
     Ticker,
     TradeRow,
     Volatility,
@@ -53,8 +53,8 @@ from monitor.exchanges.memory import Memory
 from monitor.exchanges.messages import Ack, Message, Ping, Pong, Refusal, Skipped
 from monitor.exchanges.rest_requests import InstrumentPage, RestPage, RestRequest
 from monitor.exchanges.toolkit.decoding import find_fault, onboard_us, unknown_value
-from monitor.exchanges.toolkit.listings import ByName, Listing
-from monitor.exchanges.toolkit.records import OPPOSITE, Fill, Mark, Receipt, RowAdapter, of_kind
+from monitor.exchanges.toolkit.listings import Listing, ListingReader
+from monitor.exchanges.toolkit.records import OPPOSITE, Fill, MarkUpdate, Receipt, RowAdapter, events_of_channel
 from monitor.exchanges.toolkit.subscriptions import carried_channels, chunked, request
 from monitor.model.events import Channel, Reject, VolatilityIndex
 from monitor.model.symbols import USD_QUOTES, split_base, split_symbol
@@ -101,7 +101,7 @@ class Deribit(RowAdapter):
     """A quarter of what refills: 20 requests a second."""
     known_keys: ClassVar[frozenset[str]] = KNOWN_KEYS
 
-    def naming(self) -> ByName:
+    def listing_reader(self) -> ListingReader:
         """By name: linear where the quote is in it, else inverse."""
         return listing_of_name
 
@@ -149,18 +149,18 @@ class Deribit(RowAdapter):
 
     def read(self, receipt: Receipt) -> list[Message]:
         """Read a frame of any kind."""
-        loose = LOOSE.decode(receipt.frame)
-        if loose.method == "subscription":
-            kind = loose.params.channel.partition(".")[0]
-            data = loose.params.data
+        envelope = ENVELOPE.decode(receipt.frame)
+        if envelope.method == "subscription":
+            kind = envelope.params.channel.partition(".")[0]
+            data = envelope.params.data
             if kind == "trades":
-                return self._records.each(data, TRADES, self._trade, receipt)
+                return self._records.read_rows(data, TRADES, self._trade, receipt)
             if kind == "ticker":
-                return self._records.each(data, TICKERS, self._ticker, receipt)
+                return self._records.read_rows(data, TICKERS, self._ticker, receipt)
             if kind == "deribit_volatility_index":
-                return self._records.each(data, VOLATILITIES, self._volatility, receipt)
-            return [self._records.unknown_channel(loose.params.channel, receipt)]
-        return [self._reply(loose, receipt)]
+                return self._records.read_rows(data, VOLATILITIES, self._volatility, receipt)
+            return [self._records.unknown_channel(envelope.params.channel, receipt)]
+        return [self._reply(envelope, receipt)]
 
     def _trade(self, row: TradeRow, receipt: Receipt) -> list[Message]:
         """The trade of a row, and a liquidation for each side that was liquidated."""
@@ -185,7 +185,7 @@ class Deribit(RowAdapter):
     def _ticker(self, row: Ticker, receipt: Receipt) -> list[Message]:
         """The mark price and the open interest of a ticker."""
         time_us = row.timestamp * 1000
-        mark = Mark(row.instrument_name, row.mark_price, time_us, row.index_price, row.current_funding)
+        mark = MarkUpdate(row.instrument_name, row.mark_price, time_us, row.index_price, row.current_funding)
         return self._records.ticker(mark, row.open_interest, receipt)
 
     def _volatility(self, row: Volatility, receipt: Receipt) -> list[Message]:
@@ -198,16 +198,16 @@ class Deribit(RowAdapter):
             return [self._records.refuse(fault, receipt)]
         return [VolatilityIndex(self.venue, row.index_name, asset, time_us, receipt.received_us, row.volatility)]
 
-    def _reply(self, loose: Loose, receipt: Receipt) -> Message:
+    def _reply(self, envelope: Envelope, receipt: Receipt) -> Message:
         """A heartbeat, or the answer to a request."""
-        if loose.method == "heartbeat":
-            return Ping(TEST) if loose.params.type == "test_request" else Pong()
-        key = "" if loose.id is None else str(loose.id)
-        if loose.error is not UNSET:
-            return Refusal(key, f"{loose.error.code}: {loose.error.message}")
-        if loose.id == TEST_ID:
+        if envelope.method == "heartbeat":
+            return Ping(TEST) if envelope.params.type == "test_request" else Pong()
+        key = "" if envelope.id is None else str(envelope.id)
+        if envelope.error is not UNSET:
+            return Refusal(key, f"{envelope.error.code}: {envelope.error.message}")
+        if envelope.id == TEST_ID:
             return Pong()
-        if loose.result is UNSET or not key:
+        if envelope.result is UNSET or not key:
             return self._records.malformed(receipt)
         return Ack(key)
 
@@ -219,7 +219,7 @@ class Deribit(RowAdapter):
             raise ValueError(f"{self.venue}'s instruments are no array")
         instruments = []
         for row in rows:
-            if reason := unsuitable(row):
+            if reason := exclusion_reason(row):
                 left_out[row.instrument_name] = reason
                 continue
             asset, units = split_base(row.base_currency)
@@ -259,11 +259,11 @@ class Deribit(RowAdapter):
         """Read a page of trades; ``about`` says which of their events are wanted."""
         page = TRADE_PAGE.decode(self._result(body))
         rows, _ = TRADES.rows(page.trades)
-        messages = self._records.each(page.trades, TRADES, self._trade, Receipt(received_us, body, memory))
+        messages = self._records.read_rows(page.trades, TRADES, self._trade, Receipt(received_us, body, memory))
         further = None
         if page.has_more and rows:
             further = request._replace(query={**request.query, "start_seq": str(rows[-1].trade_seq + 1)})
-        return RestPage(of_kind(messages, request.about), further)
+        return RestPage(events_of_channel(messages, request.about), further)
 
 
 def call(identifier: int, method: str, params: dict[str, object]) -> dict[str, object]:
@@ -282,7 +282,7 @@ def listing_of_name(venue: str, symbol: str) -> Listing | None:
     return name.asset, float(name.units), 1.0, found[1] is None, f"{venue}:{symbol}:"
 
 
-def unsuitable(row: Listed) -> str:
+def exclusion_reason(row: ListedInstrument) -> str:
     """Why an instrument is not watched; empty when it is."""
     if row.quote_currency not in USD_QUOTES:
         return f"quoted in {row.quote_currency}, which is no US dollar"

@@ -8,7 +8,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from monitor.exchanges.toolkit.decoding import keys
-from monitor.exchanges.toolkit.records import Shape
+from monitor.exchanges.toolkit.records import RowDecoder
 
 
 class TradeRow(msgspec.Struct, gc=False):
@@ -59,7 +59,7 @@ class Error(msgspec.Struct, gc=False):
     message: str = ""
 
 
-class Loose(msgspec.Struct, gc=False):
+class Envelope(msgspec.Struct, gc=False):
     """Any frame: a push has ``method``, an answer has ``id``."""
 
     method: str = ""
@@ -69,7 +69,7 @@ class Loose(msgspec.Struct, gc=False):
     error: Error | UnsetType = UNSET
 
 
-class Listed(msgspec.Struct):
+class ListedInstrument(msgspec.Struct):
     """What an instrument says of itself."""
 
     instrument_name: str
@@ -95,11 +95,11 @@ class TradePage(msgspec.Struct):
     has_more: bool = False
 
 
-TRADES: Final = Shape(TradeRow)
-TICKERS: Final = Shape(Ticker)
-VOLATILITIES: Final = Shape(Volatility)
-LISTED: Final = Shape(Listed)
-LOOSE: Final = msgspec.json.Decoder(Loose)
+TRADES: Final = RowDecoder(TradeRow)
+TICKERS: Final = RowDecoder(Ticker)
+VOLATILITIES: Final = RowDecoder(Volatility)
+LISTED: Final = RowDecoder(ListedInstrument)
+ENVELOPE: Final = msgspec.json.Decoder(Envelope)
 ANSWER: Final = msgspec.json.Decoder(Answer)
 TRADE_PAGE: Final = msgspec.json.Decoder(TradePage)
 

@@ -36,7 +36,17 @@ from monitor.exchanges.memory import Memory
 from monitor.exchanges.messages import Ack, Message, Pong, Refusal, Skipped
 from monitor.exchanges.rest_requests import InstrumentPage, RestPage, RestRequest
 from monitor.exchanges.toolkit.decoding import keys, optional_float, raw_rows
-from monitor.exchanges.toolkit.records import EPOCH, Fill, Mark, Moment, Receipt, RowAdapter, Shape, micros, of_kind
+from monitor.exchanges.toolkit.records import (
+    EPOCH,
+    Fill,
+    MarkUpdate,
+    Moment,
+    Receipt,
+    RowAdapter,
+    RowDecoder,
+    events_of_channel,
+    micros,
+)
 from monitor.exchanges.toolkit.subscriptions import carried_channels, chunked, request
 from monitor.model.events import Channel, MarkPrice, Reject
 from monitor.model.symbols import split_symbol
@@ -93,7 +103,7 @@ class Markets(msgspec.Struct, gc=False):
     oraclePrices: dict[str, msgspec.Raw] = {}
 
 
-class Loose(msgspec.Struct, gc=False):
+class Envelope(msgspec.Struct, gc=False):
     """Any frame."""
 
     type: str = ""
@@ -103,7 +113,7 @@ class Loose(msgspec.Struct, gc=False):
     message: str = ""
 
 
-class Listed(msgspec.Struct):
+class ListedInstrument(msgspec.Struct):
     """A market in the exchange's list."""
 
     ticker: str
@@ -113,15 +123,15 @@ class Listed(msgspec.Struct):
 class Listing(msgspec.Struct):
     """``GET /v4/perpetualMarkets``."""
 
-    markets: dict[str, Listed]
+    markets: dict[str, ListedInstrument]
 
 
-TRADES: Final = Shape(TradeRow)
-MARKETS: Final = Shape(Market)
-ORACLES: Final = Shape(Oracle)
+TRADES: Final = RowDecoder(TradeRow)
+MARKETS: Final = RowDecoder(Market)
+ORACLES: Final = RowDecoder(Oracle)
 _TRADES: Final = msgspec.json.Decoder(Trades)
 _MARKETS: Final = msgspec.json.Decoder(Markets)
-_LOOSE: Final = msgspec.json.Decoder(Loose)
+_ENVELOPE: Final = msgspec.json.Decoder(Envelope)
 _LISTING: Final = msgspec.json.Decoder(Listing)
 
 
@@ -181,42 +191,42 @@ class Dydx(RowAdapter):
 
     def read(self, receipt: Receipt) -> list[Message]:
         """Read a frame of any kind."""
-        loose = _LOOSE.decode(receipt.frame)
-        if loose.type in ("channel_data", "channel_batch_data"):
-            return [message for one in raw_rows(loose.contents) for message in self._push(loose, one, receipt)]
-        if loose.type == "subscribed":
-            return self._subscribed(loose, receipt)
-        if loose.type == "connected":
+        envelope = _ENVELOPE.decode(receipt.frame)
+        if envelope.type in ("channel_data", "channel_batch_data"):
+            return [message for one in raw_rows(envelope.contents) for message in self._push(envelope, one, receipt)]
+        if envelope.type == "subscribed":
+            return self._subscribed(envelope, receipt)
+        if envelope.type == "connected":
             return []
-        if loose.type == "pong":
+        if envelope.type == "pong":
             return [Pong()]
-        if loose.type == "error":
-            return [Refusal("", loose.message)]
+        if envelope.type == "error":
+            return [Refusal("", envelope.message)]
         return [self._records.malformed(receipt)]
 
-    def _subscribed(self, loose: Loose, receipt: Receipt) -> list[Message]:
+    def _subscribed(self, envelope: Envelope, receipt: Receipt) -> list[Message]:
         """Read a confirmation: past trades are backlog, the markets' state is today's."""
-        if loose.channel != "v4_markets":
-            rows = raw_rows(_TRADES.decode(loose.contents).trades)
-            return [Ack(f"{loose.channel}:{loose.id}"), Skipped("backlog", len(rows))]
-        messages: list[Message] = [Ack(loose.channel)]
-        for symbol, raw in _MARKETS.decode(loose.contents).markets.items():
-            messages += self._records.each(raw, MARKETS, partial(self._market, symbol), receipt)
+        if envelope.channel != "v4_markets":
+            rows = raw_rows(_TRADES.decode(envelope.contents).trades)
+            return [Ack(f"{envelope.channel}:{envelope.id}"), Skipped("backlog", len(rows))]
+        messages: list[Message] = [Ack(envelope.channel)]
+        for symbol, raw in _MARKETS.decode(envelope.contents).markets.items():
+            messages += self._records.read_rows(raw, MARKETS, partial(self._market, symbol), receipt)
         return messages
 
-    def _push(self, loose: Loose, contents: msgspec.Raw, receipt: Receipt) -> list[Message]:
+    def _push(self, envelope: Envelope, contents: msgspec.Raw, receipt: Receipt) -> list[Message]:
         """Read trades, or what changed of markets."""
-        if loose.channel == "v4_trades":
+        if envelope.channel == "v4_trades":
             rows = _TRADES.decode(contents).trades
-            return self._records.each(rows, TRADES, lambda row, at: self._trade(loose.id, row, at), receipt)
-        if loose.channel != "v4_markets":
-            return [self._records.unknown_channel(loose.channel, receipt)]
+            return self._records.read_rows(rows, TRADES, lambda row, at: self._trade(envelope.id, row, at), receipt)
+        if envelope.channel != "v4_markets":
+            return [self._records.unknown_channel(envelope.channel, receipt)]
         changed = _MARKETS.decode(contents)
         messages: list[Message] = []
         for symbol, raw in changed.oraclePrices.items():
-            messages += self._records.each(raw, ORACLES, partial(self._mark, symbol), receipt)
+            messages += self._records.read_rows(raw, ORACLES, partial(self._mark, symbol), receipt)
         for symbol, raw in changed.trading.items():
-            messages += self._records.each(raw, MARKETS, partial(self._market, symbol), receipt)
+            messages += self._records.read_rows(raw, MARKETS, partial(self._market, symbol), receipt)
         return messages
 
     def _trade(self, symbol: str, row: TradeRow, receipt: Receipt) -> list[Message]:
@@ -246,13 +256,13 @@ class Dydx(RowAdapter):
         latest = self._records.latest(symbol, receipt)
         messages: list[Message] = []
         if row.nextFundingRate is not UNSET:
-            messages += self._records.fund(symbol, row.nextFundingRate, UNSET, 0, receipt)
+            messages += self._records.remember_funding(symbol, row.nextFundingRate, UNSET, 0, receipt)
         price = optional_float(UNSET if row.oraclePrice is None else row.oraclePrice)
         time_us = receipt.received_us or latest.time_us
         if price is not UNSET and time_us:
             messages.append(self._price(symbol, price, time_us, False, receipt))
         elif price is not UNSET and not number_fault("price", price, PRICE):
-            latest.reprice(price)
+            latest.update_mark_price(price)
         if row.openInterest is not UNSET and latest.price is not UNSET and time_us:
             messages.append(self._records.open_interest(symbol, row.openInterest, latest.price, time_us, receipt))
         return messages
@@ -260,9 +270,9 @@ class Dydx(RowAdapter):
     def _price(self, symbol: str, price: float, time_us: int, dated: bool, receipt: Receipt) -> Message:
         """Make a mark price with the last funding, and remember it; one that is not ``dated`` holds no other back."""
         latest = self._records.latest(symbol, receipt)
-        message = self._records.mark(Mark(symbol, price, time_us, price, latest.rate), receipt)
+        message = self._records.mark(MarkUpdate(symbol, price, time_us, price, latest.rate), receipt)
         if isinstance(message, MarkPrice):
-            latest.reprice(price, time_us if dated else 0)
+            latest.update_mark_price(price, time_us if dated else 0)
         return message
 
     def parse_instruments(self, body: bytes, request: RestRequest) -> InstrumentPage:
@@ -300,7 +310,7 @@ class Dydx(RowAdapter):
             if oldest == request.query["createdBeforeOrAt"]:  # a page of one moment: go on before it
                 oldest = iso(micros(rows[-1].createdAt) - 1000)
             further = request._replace(query={**request.query, "createdBeforeOrAt": oldest})
-        return RestPage(of_kind(messages, channel), further)
+        return RestPage(events_of_channel(messages, channel), further)
 
 
 def iso(time_us: int) -> str:

@@ -33,7 +33,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import ClassVar, Final
 
-from monitor.exchanges.adapter import NOW_S, Connection, CoverageEra, Keepalive, Request
+from monitor.exchanges.adapter import SEND_TIME, Connection, CoverageEra, Keepalive, Request
 from monitor.exchanges.gate.frames import (
     FRAME,
     KNOWN_KEYS,
@@ -45,12 +45,12 @@ from monitor.exchanges.gate.frames import (
     Ticker,
     TradeRow,
 )
-from monitor.exchanges.gate.rest import instruments_in, liquidations_between, liquidations_in
+from monitor.exchanges.gate.rest import read_instruments, read_liquidations, request_liquidations
 from monitor.exchanges.memory import Memory
 from monitor.exchanges.messages import Ack, Message, Pong, Refusal, Skipped
 from monitor.exchanges.rest_requests import InstrumentPage, RestPage, RestRequest
-from monitor.exchanges.toolkit.decoding import believable_us
-from monitor.exchanges.toolkit.records import Fill, Mark, Receipt, RowAdapter
+from monitor.exchanges.toolkit.decoding import plausible_us
+from monitor.exchanges.toolkit.records import Fill, MarkUpdate, Receipt, RowAdapter
 from monitor.exchanges.toolkit.subscriptions import carried_channels, chunked, market_url, request
 from monitor.model.events import Channel, PriceKind
 
@@ -66,7 +66,7 @@ SYMBOLS_PER_REQUEST: Final = 50
 
 ALL: Final = ("!all",)
 
-KEEPALIVE: Final = Keepalive(f'{{"time":"{NOW_S}","channel":"futures.ping"}}', interval_s=15.0, timeout_s=10.0)
+KEEPALIVE: Final = Keepalive(f'{{"time":"{SEND_TIME}","channel":"futures.ping"}}', interval_s=15.0, timeout_s=10.0)
 """The exchange asks for a ping each 10 to 20 s."""
 
 MILLISECONDS_FROM: Final = 1_000_000_000_000
@@ -139,13 +139,13 @@ class Gate(RowAdapter):
             return [self._reply(frame, receipt)]
         records = self._records
         if frame.channel == "futures.trades":
-            return records.each(frame.result, TRADES, self._trade, receipt)
+            return records.read_rows(frame.result, TRADES, self._trade, receipt)
         if frame.channel == "futures.tickers":
             time_us = (frame.time_ms or frame.time * 1000) * 1000
-            return records.each(frame.result, TICKERS, lambda row, _: self._ticker(row, time_us, receipt), receipt)
+            return records.read_rows(frame.result, TICKERS, lambda row, _: self._ticker(row, time_us, receipt), receipt)
         if frame.channel == "futures.public_liquidates":
             seen: dict[str, int] = {}
-            return records.each(
+            return records.read_rows(
                 frame.result, LIQUIDATIONS, lambda row, _: [self._liquidation(row, seen, receipt)], receipt
             )
         return [records.unknown_channel(frame.channel, receipt)]
@@ -155,7 +155,7 @@ class Gate(RowAdapter):
             return [Skipped("off_book", 1)]
         time_ms = row.create_time_ms or row.create_time * 1000
         side = "buy" if row.size > 0 else "sell"
-        fill = Fill(row.contract, side, row.price, abs(row.size), believable_us(time_ms), str(row.id))
+        fill = Fill(row.contract, side, row.price, abs(row.size), plausible_us(time_ms), str(row.id))
         return [self._records.trade(fill, receipt)]
 
     def _liquidation(self, row: LiquidationRow, seen: dict[str, int], receipt: Receipt) -> Message:
@@ -168,7 +168,7 @@ class Gate(RowAdapter):
         return self._records.liquidation(fill, "order", receipt, seen)
 
     def _ticker(self, row: Ticker, time_us: int, receipt: Receipt) -> list[Message]:
-        mark = Mark(row.contract, row.mark_price, time_us, row.index_price, row.funding_rate)
+        mark = MarkUpdate(row.contract, row.mark_price, time_us, row.index_price, row.funding_rate)
         return self._records.ticker(mark, row.total_size, receipt)
 
     def _reply(self, frame: Frame, receipt: Receipt) -> Message:
@@ -184,7 +184,7 @@ class Gate(RowAdapter):
 
     def parse_instruments(self, body: bytes, request: RestRequest) -> InstrumentPage:
         """Read ``/futures/<settle>/contracts``: perpetuals whose contract size is known."""
-        return instruments_in(body, request.about)
+        return read_instruments(body, request.about)
 
     def backfill(self, channel: Channel, symbols: Sequence[str], from_us: int, to_us: int) -> Sequence[RestRequest]:
         """The liquidations of the gap's whole seconds, an hour a request."""
@@ -195,13 +195,13 @@ class Gate(RowAdapter):
             one
             for settlement in SETTLEMENTS
             if settlement in wanted
-            for one in liquidations_between(settlement, from_us, to_us)
+            for one in request_liquidations(settlement, from_us, to_us)
         ]
 
     def parse_rest(self, request: RestRequest, body: bytes, received_us: int, memory: Memory | None = None) -> RestPage:
         """Read liquidations: the position's sign, the average fill where there is one."""
         receipt = Receipt(received_us, body, memory)
-        rows, faults, further = liquidations_in(request, body)
+        rows, faults, further = read_liquidations(request, body)
         messages: list[Message] = []
         for row in rows:
             side = "sell" if row.size > 0 else "buy"
@@ -221,5 +221,11 @@ def settlement_of(symbol: str) -> str:
 
 def subscription(identifier: int, channel: str, contracts: Sequence[str]) -> Request:
     """One subscription; the exchange sends its number back, and refuses a time that is a minute off."""
-    content = {"time": NOW_S, "id": identifier, "channel": channel, "event": "subscribe", "payload": list(contracts)}
+    content = {
+        "time": SEND_TIME,
+        "id": identifier,
+        "channel": channel,
+        "event": "subscribe",
+        "payload": list(contracts),
+    }
     return request(content, [str(identifier)])

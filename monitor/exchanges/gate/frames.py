@@ -8,7 +8,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from monitor.exchanges.toolkit.decoding import keys
-from monitor.exchanges.toolkit.records import Shape
+from monitor.exchanges.toolkit.records import RowDecoder
 
 
 class TradeRow(msgspec.Struct, gc=False):
@@ -43,7 +43,7 @@ class Ticker(msgspec.Struct, gc=False):
     total_size: float | UnsetType = UNSET
 
 
-class Complaint(msgspec.Struct, gc=False):
+class ErrorDetail(msgspec.Struct, gc=False):
     """Why a request was refused."""
 
     code: int | str = ""
@@ -58,14 +58,14 @@ class Frame(msgspec.Struct, gc=False):
     time: int = 0
     time_ms: int = 0
     id: int | str | None = None
-    error: Complaint | None = None
+    error: ErrorDetail | None = None
     result: msgspec.Raw = msgspec.Raw(b"null")
 
 
 FRAME: Final = msgspec.json.Decoder(Frame, strict=False)
-TRADES: Final = Shape(TradeRow)
-LIQUIDATIONS: Final = Shape(LiquidationRow)
-TICKERS: Final = Shape(Ticker)
+TRADES: Final = RowDecoder(TradeRow)
+LIQUIDATIONS: Final = RowDecoder(LiquidationRow)
+TICKERS: Final = RowDecoder(Ticker)
 
 KNOWN_KEYS: Final = keys(
     "time time_ms conn_id trace_id id channel event error code message result status payload requestId",  # envelope

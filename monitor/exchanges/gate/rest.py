@@ -10,7 +10,7 @@ import msgspec
 
 from monitor.exchanges.instrument import Instrument
 from monitor.exchanges.rest_requests import InstrumentPage, RestRequest
-from monitor.exchanges.toolkit.decoding import believable_us, decode_rows, raw_array
+from monitor.exchanges.toolkit.decoding import decode_rows, plausible_us, raw_array
 from monitor.exchanges.toolkit.listings import TRADFI
 from monitor.model.events import MICROS
 from monitor.model.symbols import split_symbol
@@ -26,7 +26,7 @@ CRYPTO: Final = frozenset({"", "crypto"})
 """``contract_type`` of coins; stocks, metals, indices and currencies have their own. Older answers leave it out."""
 
 
-class Listed(msgspec.Struct):
+class ListedInstrument(msgspec.Struct):
     """What a contract says of itself."""
 
     name: str
@@ -48,11 +48,11 @@ class LiquidatedOrder(msgspec.Struct, gc=False):
     order_size: float = 0.0
 
 
-_LISTED: Final = msgspec.json.Decoder(Listed, strict=False)
+_LISTED: Final = msgspec.json.Decoder(ListedInstrument, strict=False)
 _ORDER: Final = msgspec.json.Decoder(LiquidatedOrder, strict=False)
 
 
-def instruments_in(body: bytes, settlement: str) -> InstrumentPage:
+def read_instruments(body: bytes, settlement: str) -> InstrumentPage:
     """The contracts of one settlement. Raises ``ValueError`` when the body is no table."""
     raws = raw_array(body)
     if raws is None:
@@ -61,7 +61,7 @@ def instruments_in(body: bytes, settlement: str) -> InstrumentPage:
     left_out = {f"row {number}": detail for number, (_, detail) in faults}
     instruments = []
     for row in rows:
-        if reason := unsuitable(row, settlement):
+        if reason := exclusion_reason(row, settlement):
             left_out[row.name] = reason
             continue
         name = split_symbol(row.name)
@@ -74,14 +74,14 @@ def instruments_in(body: bytes, settlement: str) -> InstrumentPage:
                 1.0 if inverse else row.quanto_multiplier,  # one USD is the exchange's own unit of inverse contracts
                 "usd" if inverse else "base",
                 not row.in_delisting,
-                believable_us(row.create_time * 1000),
+                plausible_us(row.create_time * 1000),
                 product=settlement,
             )
         )
     return InstrumentPage(instruments, left_out, None)
 
 
-def unsuitable(row: Listed, settlement: str) -> str:
+def exclusion_reason(row: ListedInstrument, settlement: str) -> str:
     """Why a contract is not watched; empty when it is."""
     name = split_symbol(row.name)
     if not name.is_usd:
@@ -95,7 +95,7 @@ def unsuitable(row: Listed, settlement: str) -> str:
     return "" if 0.0 < row.quanto_multiplier < inf else f"contract size {row.quanto_multiplier}"
 
 
-def liquidations_between(settlement: str, from_us: int, to_us: int) -> Iterator[RestRequest]:
+def request_liquidations(settlement: str, from_us: int, to_us: int) -> Iterator[RestRequest]:
     """What asks for the liquidations of the whole seconds between two times."""
     first, end = -(-from_us // MICROS), to_us // MICROS
     for start in range(first, end, LONGEST_S):
@@ -103,7 +103,9 @@ def liquidations_between(settlement: str, from_us: int, to_us: int) -> Iterator[
         yield RestRequest(f"/api/v4/futures/{settlement}/liq_orders", query, about=settlement)
 
 
-def liquidations_in(request: RestRequest, body: bytes) -> tuple[list[LiquidatedOrder], list[Fault], RestRequest | None]:
+def read_liquidations(
+    request: RestRequest, body: bytes
+) -> tuple[list[LiquidatedOrder], list[Fault], RestRequest | None]:
     """The rows, what is wrong with others, and what asks for older ones where the answer is full.
 
     Rows of its oldest second come twice, with the same ids. Raises ``ValueError`` when the body is no array.

@@ -41,21 +41,21 @@ from msgspec import UNSET
 from monitor.exchanges.adapter import Connection, CoverageEra
 from monitor.exchanges.htx.frames import (
     ANSWER,
+    ENVELOPE,
     FUNDINGS,
     INTERESTS,
     KNOWN_KEYS,
     LIQUIDATIONS,
     LISTED,
-    LOOSE,
     TICK,
     TICKS,
     TRADES,
     Answer,
+    Envelope,
     FundingRow,
     Interest,
     LiquidationRow,
-    Listed,
-    Loose,
+    ListedInstrument,
     TradeRow,
 )
 from monitor.exchanges.instrument import Instrument
@@ -64,7 +64,7 @@ from monitor.exchanges.messages import Ack, Message, Notice, Ping, Refusal, Skip
 from monitor.exchanges.rest_requests import InstrumentPage, Poll, RestPage, RestRequest
 from monitor.exchanges.toolkit.decoding import optional_time_us, unknown_value
 from monitor.exchanges.toolkit.gzip_frames import inflate
-from monitor.exchanges.toolkit.records import Fill, Mark, Receipt, RowAdapter
+from monitor.exchanges.toolkit.records import Fill, MarkUpdate, Receipt, RowAdapter
 from monitor.exchanges.toolkit.subscriptions import carried_channels, chunked, market_url, request
 from monitor.model.events import Channel
 from monitor.model.symbols import split_base, split_symbol
@@ -168,32 +168,32 @@ class Htx(RowAdapter):
     def read(self, receipt: Receipt) -> list[Message]:
         """Read a frame of any kind."""
         receipt = receipt._replace(frame=inflate(receipt.frame))
-        loose = LOOSE.decode(receipt.frame)
-        if loose.ch or loose.rep:
-            return self._push(loose, receipt)
-        if loose.op == "notify":
-            return self._notification(loose, receipt)
-        return [self._reply(loose, receipt)]
+        envelope = ENVELOPE.decode(receipt.frame)
+        if envelope.ch or envelope.rep:
+            return self._push(envelope, receipt)
+        if envelope.op == "notify":
+            return self._notification(envelope, receipt)
+        return [self._reply(envelope, receipt)]
 
-    def _push(self, loose: Loose, receipt: Receipt) -> list[Message]:
+    def _push(self, envelope: Envelope, receipt: Receipt) -> list[Message]:
         """Read trades or a mark price, pushed or as the answer to a request."""
-        _, _, rest = (loose.ch or loose.rep).partition(".")
+        _, _, rest = (envelope.ch or envelope.rep).partition(".")
         symbol, _, topic = rest.partition(".")
         if topic == "trade.detail":
             return [
                 message
-                for raw in trades_in(loose)
-                for message in self._records.each(raw, TRADES, partial(self._trade, symbol), receipt)
+                for raw in read_trades(envelope)
+                for message in self._records.read_rows(raw, TRADES, partial(self._trade, symbol), receipt)
             ]
-        if topic == "mark_price.1min" and loose.tick is not UNSET:
-            close = TICK.decode(loose.tick).close
-            time_us = optional_time_us(loose.ts)
+        if topic == "mark_price.1min" and envelope.tick is not UNSET:
+            close = TICK.decode(envelope.tick).close
+            time_us = optional_time_us(envelope.ts)
             if close is UNSET:
                 return [self._records.malformed(receipt)]
             latest = self._records.latest(symbol, receipt)
-            mark = Mark(symbol, close, 0 if time_us is UNSET else time_us, UNSET, latest.rate, latest.next_us)
+            mark = MarkUpdate(symbol, close, 0 if time_us is UNSET else time_us, UNSET, latest.rate, latest.next_us)
             return [self._records.mark(mark, receipt)]
-        return [self._records.unknown_channel(loose.ch or loose.rep, receipt)]
+        return [self._records.unknown_channel(envelope.ch or envelope.rep, receipt)]
 
     def _trade(self, symbol: str, row: TradeRow, receipt: Receipt) -> list[Message]:
         """Read a trade, whose amount counts both sides: half of it is the trade's."""
@@ -202,18 +202,20 @@ class Htx(RowAdapter):
         fill = Fill(symbol, row.direction, row.price, row.amount / 2, row.ts * 1000, str(row.id))
         return [self._records.trade(fill, receipt)]
 
-    def _notification(self, loose: Loose, receipt: Receipt) -> list[Message]:
+    def _notification(self, envelope: Envelope, receipt: Receipt) -> list[Message]:
         """Read liquidations or fundings."""
-        kind = loose.topic.rpartition(".")[2]
+        kind = envelope.topic.rpartition(".")[2]
         if kind == "liquidation_orders":
             seen: dict[str, int] = {}
-            return self._records.each(
-                loose.data, LIQUIDATIONS, lambda row, at: [self._liquidation(row, seen, at)], receipt
+            return self._records.read_rows(
+                envelope.data, LIQUIDATIONS, lambda row, at: [self._liquidation(row, seen, at)], receipt
             )
         if kind == "funding_rate":
-            time_us = self._records.dated(loose.ts, receipt)
-            return self._records.each(loose.data, FUNDINGS, lambda row, at: self._fund(row, time_us, at), receipt)
-        return [self._records.unknown_channel(loose.topic, receipt)]
+            time_us = self._records.plausible_time_us(envelope.ts, receipt)
+            return self._records.read_rows(
+                envelope.data, FUNDINGS, lambda row, at: self._fund(row, time_us, at), receipt
+            )
+        return [self._records.unknown_channel(envelope.topic, receipt)]
 
     def _liquidation(self, row: LiquidationRow, seen: dict[str, int], receipt: Receipt) -> Message:
         if row.offset not in CLOSING_OFFSETS:
@@ -227,34 +229,34 @@ class Htx(RowAdapter):
         if row.funding_rate is None:
             return []
         next_us = optional_time_us(row.settlement_time)
-        return self._records.fund(row.contract_code, row.funding_rate, next_us, time_us, receipt)
+        return self._records.remember_funding(row.contract_code, row.funding_rate, next_us, time_us, receipt)
 
-    def _reply(self, loose: Loose, receipt: Receipt) -> Message:
+    def _reply(self, envelope: Envelope, receipt: Receipt) -> Message:
         """Read a ping, an answer to a request, or a notice about the connection."""
-        if loose.ping is not None:
-            return Ping(msgspec.json.encode({"pong": loose.ping}).decode())
-        if loose.op == "ping":
-            return Ping(msgspec.json.encode({"op": "pong", "ts": loose.ts}).decode())
-        if loose.op == "sub" and loose.error_code == REPEATED:
-            return Ack(loose.topic)
-        failed = loose.status == "error" or loose.error_code not in (0, "0")
-        if failed and (loose.status or loose.op == "sub"):
-            return Refusal(loose.topic or loose.id, f"{loose.error_code}: {loose.error}")
-        if loose.status == "ok" and loose.subbed:
-            return Ack(loose.subbed)
-        if loose.op == "sub":
-            return Ack(loose.topic)
-        if loose.op in ("close", "error"):
-            return Notice(f"{loose.op} {loose.error_code}: {loose.error}", reconnect=True)
+        if envelope.ping is not None:
+            return Ping(msgspec.json.encode({"pong": envelope.ping}).decode())
+        if envelope.op == "ping":
+            return Ping(msgspec.json.encode({"op": "pong", "ts": envelope.ts}).decode())
+        if envelope.op == "sub" and envelope.error_code == REPEATED:
+            return Ack(envelope.topic)
+        failed = envelope.status == "error" or envelope.error_code not in (0, "0")
+        if failed and (envelope.status or envelope.op == "sub"):
+            return Refusal(envelope.topic or envelope.id, f"{envelope.error_code}: {envelope.error}")
+        if envelope.status == "ok" and envelope.subbed:
+            return Ack(envelope.subbed)
+        if envelope.op == "sub":
+            return Ack(envelope.topic)
+        if envelope.op in ("close", "error"):
+            return Notice(f"{envelope.op} {envelope.error_code}: {envelope.error}", reconnect=True)
         return self._records.malformed(receipt)
 
     def parse_instruments(self, body: bytes, request: RestRequest) -> InstrumentPage:
         """Read ``swap_contract_info`` of one product."""
-        rows, faults = LISTED.rows(answer_in(body).data)
+        rows, faults = LISTED.rows(read_answer(body).data)
         left_out = {f"{request.about} row {number}": detail for number, (_, detail) in enumerate(faults)}
         instruments = []
         for row in rows:
-            if reason := unsuitable(row):
+            if reason := exclusion_reason(row):
                 left_out[row.contract_code] = reason
                 continue
             asset, units = split_base(row.symbol)
@@ -279,10 +281,12 @@ class Htx(RowAdapter):
 
     def parse_rest(self, request: RestRequest, body: bytes, received_us: int, memory: Memory | None = None) -> RestPage:
         """Read ``swap_open_interest``; swaps that are not watched are left."""
-        answer = answer_in(body)
+        answer = read_answer(body)
         time_us = answer.ts * 1000
         receipt = Receipt(received_us, body, memory)
-        read = self._records.each(answer.data, INTERESTS, lambda row, at: [self._interest(row, time_us, at)], receipt)
+        read = self._records.read_rows(
+            answer.data, INTERESTS, lambda row, at: [self._interest(row, time_us, at)], receipt
+        )
         return RestPage(read)
 
     def _interest(self, row: Interest, time_us: int, receipt: Receipt) -> Message:
@@ -294,19 +298,21 @@ class Htx(RowAdapter):
         if not inverse and row.value is None:
             return self._records.refuse(("malformed", "open interest without its value"), receipt)
         usd = row.volume * size if inverse else row.value or 0.0
-        return self._records.interest(row.contract_code, row.amount * units / 2, usd / 2, time_us, receipt)
+        return self._records.open_interest_from_amounts(
+            row.contract_code, row.amount * units / 2, usd / 2, time_us, receipt
+        )
 
 
-def trades_in(loose: Loose) -> list[msgspec.Raw]:
+def read_trades(envelope: Envelope) -> list[msgspec.Raw]:
     """Return the arrays of trades in a frame: one of a push or of an answer, one of each group of a REST answer."""
-    if loose.tick is not UNSET:
-        return [tick.data for tick in [TICK.decode(loose.tick)] if tick.data is not UNSET]
-    groups, _ = TICKS.rows(loose.data)
+    if envelope.tick is not UNSET:
+        return [tick.data for tick in [TICK.decode(envelope.tick)] if tick.data is not UNSET]
+    groups, _ = TICKS.rows(envelope.data)
     grouped = [group.data for group in groups if group.data is not UNSET]
-    return grouped or [loose.data]
+    return grouped or [envelope.data]
 
 
-def answer_in(body: bytes) -> Answer:
+def read_answer(body: bytes) -> Answer:
     """Return a REST answer. Raises ``ValueError`` where it is an error."""
     answer = ANSWER.decode(body)
     if answer.status != "ok":
@@ -314,7 +320,7 @@ def answer_in(body: bytes) -> Answer:
     return answer
 
 
-def unsuitable(row: Listed) -> str:
+def exclusion_reason(row: ListedInstrument) -> str:
     """Return why an instrument is not watched; empty when it is."""
     name = split_symbol(row.contract_code)
     if not name.is_usd:

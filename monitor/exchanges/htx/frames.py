@@ -8,7 +8,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from monitor.exchanges.toolkit.decoding import keys
-from monitor.exchanges.toolkit.records import Shape
+from monitor.exchanges.toolkit.records import RowDecoder
 
 
 class LiquidationRow(msgspec.Struct, gc=False):
@@ -47,7 +47,7 @@ class Tick(msgspec.Struct, gc=False):
     close: float | UnsetType = UNSET
 
 
-class Loose(msgspec.Struct, gc=False, rename={"error_code": "err-code", "error": "err-msg"}):
+class Envelope(msgspec.Struct, gc=False, rename={"error_code": "err-code", "error": "err-msg"}):
     """Any frame.
 
     Market sockets push ``ch`` and ``tick`` and answer requests by ``rep`` and ``data``; REST answers have ``ch`` and
@@ -69,7 +69,7 @@ class Loose(msgspec.Struct, gc=False, rename={"error_code": "err-code", "error":
     error: str = ""
 
 
-class Listed(msgspec.Struct):
+class ListedInstrument(msgspec.Struct):
     """One contract of the exchange's table; a status of 1 is trading."""
 
     contract_code: str
@@ -99,14 +99,14 @@ class Answer(msgspec.Struct, rename={"error_code": "err_code", "error": "err_msg
     error: str = ""
 
 
-LIQUIDATIONS: Final = Shape(LiquidationRow)
-FUNDINGS: Final = Shape(FundingRow)
-TRADES: Final = Shape(TradeRow)
+LIQUIDATIONS: Final = RowDecoder(LiquidationRow)
+FUNDINGS: Final = RowDecoder(FundingRow)
+TRADES: Final = RowDecoder(TradeRow)
 TICK: Final = msgspec.json.Decoder(Tick, strict=False)
-TICKS: Final = Shape(Tick)
-LOOSE: Final = msgspec.json.Decoder(Loose)
-LISTED: Final = Shape(Listed)
-INTERESTS: Final = Shape(Interest)
+TICKS: Final = RowDecoder(Tick)
+ENVELOPE: Final = msgspec.json.Decoder(Envelope)
+LISTED: Final = RowDecoder(ListedInstrument)
+INTERESTS: Final = RowDecoder(Interest)
 ANSWER: Final = msgspec.json.Decoder(Answer)
 
 KNOWN_KEYS: Final = keys(

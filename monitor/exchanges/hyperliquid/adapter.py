@@ -46,9 +46,9 @@ from monitor.exchanges.hyperliquid.frames import (
     ASKED,
     COIN_CONTEXT,
     CONTEXT,
+    ENVELOPE,
     FILLS,
     KNOWN_KEYS,
-    LOOSE,
     RESPONSE,
     TEXT,
     TRADES,
@@ -64,8 +64,8 @@ from monitor.exchanges.memory import Memory
 from monitor.exchanges.messages import Ack, Message, Pong, Refusal, Skipped
 from monitor.exchanges.rest_requests import InstrumentPage, RestPage, RestRequest
 from monitor.exchanges.toolkit.decoding import raw_rows, unknown_value, unreadable
-from monitor.exchanges.toolkit.listings import TRADFI, ByName, Listing
-from monitor.exchanges.toolkit.records import OPPOSITE, Fill, Mark, Receipt, RowAdapter, of_kind
+from monitor.exchanges.toolkit.listings import TRADFI, Listing, ListingReader
+from monitor.exchanges.toolkit.records import OPPOSITE, Fill, MarkUpdate, Receipt, RowAdapter, events_of_channel
 from monitor.exchanges.toolkit.subscriptions import carried_channels, chunked, request
 from monitor.model.events import Channel
 from monitor.model.symbols import split_base
@@ -124,7 +124,7 @@ class Hyperliquid(RowAdapter):
         super().__init__(instruments)
         self._places = {each.key: symbol for symbol, each in (instruments or {}).items() if each.key}
 
-    def naming(self) -> ByName:
+    def listing_reader(self) -> ListingReader:
         """By the coin's name."""
         return listing_of_coin
 
@@ -173,21 +173,21 @@ class Hyperliquid(RowAdapter):
 
     def read(self, receipt: Receipt) -> list[Message]:
         """Read a frame of any kind."""
-        loose = LOOSE.decode(receipt.frame)
-        if loose.channel == "trades":
-            return self._records.each(loose.data, TRADES, self._trade, receipt)
-        if loose.channel == "activeAssetCtx":
-            one = COIN_CONTEXT.decode(loose.data)
+        envelope = ENVELOPE.decode(receipt.frame)
+        if envelope.channel == "trades":
+            return self._records.read_rows(envelope.data, TRADES, self._trade, receipt)
+        if envelope.channel == "activeAssetCtx":
+            one = COIN_CONTEXT.decode(envelope.data)
             return self._context(one.coin, one.ctx, receipt)
-        if loose.channel == "allDexsAssetCtxs":
-            return self._contexts(loose.data, receipt)
-        if loose.channel == "userFills":
-            account = USER_FILLS.decode(loose.data)
+        if envelope.channel == "allDexsAssetCtxs":
+            return self._contexts(envelope.data, receipt)
+        if envelope.channel == "userFills":
+            account = USER_FILLS.decode(envelope.data)
             if account.isSnapshot:
                 return [Skipped("backlog", len(raw_rows(account.fills)))]
             user = account.user.lower()
-            return self._records.each(account.fills, FILLS, lambda row, at: [self._forced(row, user, at)], receipt)
-        return [self._reply(loose.channel, loose.data, receipt)]
+            return self._records.read_rows(account.fills, FILLS, lambda row, at: [self._forced(row, user, at)], receipt)
+        return [self._reply(envelope.channel, envelope.data, receipt)]
 
     def _trade(self, row: TradeRow, receipt: Receipt) -> list[Message]:
         """The trade of a row, unless it is from before the subscription."""
@@ -239,7 +239,9 @@ class Hyperliquid(RowAdapter):
         if context.markPx is None:
             return []  # listed, and not priced yet
         next_us = (time_us // HOUR_US + 1) * HOUR_US
-        mark = Mark(coin, context.markPx, time_us, context.oraclePx or msgspec.UNSET, given(context.funding), next_us)
+        mark = MarkUpdate(
+            coin, context.markPx, time_us, context.oraclePx or msgspec.UNSET, given(context.funding), next_us
+        )
         return self._records.ticker(mark, context.openInterest, receipt)
 
     def _reply(self, channel: str, data: msgspec.Raw, receipt: Receipt) -> Message:
@@ -297,7 +299,7 @@ class Hyperliquid(RowAdapter):
         latest = max((row.time for row in rows), default=0)
         if len(rows) + len(faults) >= PAGE_ROWS and latest > int(str(asked.get("startTime", 0))):
             further = request._replace(body={**asked, "startTime": latest})
-        return RestPage(of_kind(messages, "liquidations"), further)
+        return RestPage(events_of_channel(messages, "liquidations"), further)
 
 
 def key_of(asked: Asked) -> str:

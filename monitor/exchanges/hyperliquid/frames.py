@@ -8,7 +8,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from monitor.exchanges.toolkit.decoding import keys
-from monitor.exchanges.toolkit.records import Shape
+from monitor.exchanges.toolkit.records import RowDecoder
 
 
 class TradeRow(msgspec.Struct, gc=False):
@@ -86,14 +86,14 @@ class Response(msgspec.Struct, gc=False):
     subscription: Asked
 
 
-class Loose(msgspec.Struct, gc=False):
+class Envelope(msgspec.Struct, gc=False):
     """Any frame."""
 
     channel: str
     data: msgspec.Raw = msgspec.Raw(b"null")
 
 
-class Listed(msgspec.Struct):
+class ListedInstrument(msgspec.Struct):
     """What a universe says of a coin."""
 
     name: str
@@ -103,18 +103,18 @@ class Listed(msgspec.Struct):
 class Universe(msgspec.Struct):
     """One exchange's coins; the place of each is its number there for ever."""
 
-    universe: list[Listed]
+    universe: list[ListedInstrument]
 
 
-TRADES: Final = Shape(TradeRow)
-FILLS: Final = Shape(FillRow)
+TRADES: Final = RowDecoder(TradeRow)
+FILLS: Final = RowDecoder(FillRow)
 USER_FILLS: Final = msgspec.json.Decoder(Fills)
 COIN_CONTEXT: Final = msgspec.json.Decoder(CoinContext, strict=False)
 CONTEXT: Final = msgspec.json.Decoder(Context, strict=False)
 ALL_CONTEXTS: Final = msgspec.json.Decoder(AllContexts)
 ASKED: Final = msgspec.json.Decoder(Asked)
 RESPONSE: Final = msgspec.json.Decoder(Response)
-LOOSE: Final = msgspec.json.Decoder(Loose)
+ENVELOPE: Final = msgspec.json.Decoder(Envelope)
 TEXT: Final = msgspec.json.Decoder(str)
 UNIVERSES: Final = msgspec.json.Decoder(list[Universe])
 

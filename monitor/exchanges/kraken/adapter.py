@@ -33,23 +33,23 @@ from monitor.exchanges.adapter import Connection, CoverageEra, Request
 from monitor.exchanges.instrument import Instrument
 from monitor.exchanges.kraken.frames import (
     ELEMENTS,
+    ENVELOPE,
     EXECUTIONS,
     INSTRUMENTS,
     KNOWN_KEYS,
     LISTED,
-    LOOSE,
     TICKER,
     TRADE,
     Element,
-    Listed,
-    Loose,
+    Envelope,
+    ListedInstrument,
 )
 from monitor.exchanges.memory import Memory
 from monitor.exchanges.messages import Ack, Message, Pong, Refusal, Skipped
 from monitor.exchanges.rest_requests import InstrumentPage, RestPage, RestRequest
 from monitor.exchanges.toolkit.decoding import optional_time_us, unknown_value
-from monitor.exchanges.toolkit.listings import TRADFI, ByName, Listing
-from monitor.exchanges.toolkit.records import Fill, Mark, Receipt, RowAdapter, of_kind
+from monitor.exchanges.toolkit.listings import TRADFI, Listing, ListingReader
+from monitor.exchanges.toolkit.records import Fill, MarkUpdate, Receipt, RowAdapter, events_of_channel
 from monitor.exchanges.toolkit.subscriptions import carried_channels, chunked, request
 from monitor.model.events import Channel, Reject
 from monitor.model.symbols import USD_QUOTES, split_base, split_symbol
@@ -84,7 +84,7 @@ class Kraken(RowAdapter):
     """The history's limit is not documented."""
     known_keys: ClassVar[frozenset[str]] = KNOWN_KEYS
 
-    def naming(self) -> ByName:
+    def listing_reader(self) -> ListingReader:
         """By the symbol's head."""
         return listing_of_name
 
@@ -115,20 +115,22 @@ class Kraken(RowAdapter):
 
     def read(self, receipt: Receipt) -> list[Message]:
         """Read a frame of any kind."""
-        loose = LOOSE.decode(receipt.frame)
-        if loose.event:
-            return self._reply(loose, receipt)
-        if loose.feed == "trade":
+        envelope = ENVELOPE.decode(receipt.frame)
+        if envelope.event:
+            return self._reply(envelope, receipt)
+        if envelope.feed == "trade":
             row = TRADE.decode(receipt.frame)
             fill = Fill(row.product_id, row.side, row.price, row.qty, row.time * 1000, row.uid)
             return self._fill(fill, row.type, receipt)
-        if loose.feed == "ticker":
+        if envelope.feed == "ticker":
             return self._ticker(receipt)
-        if loose.feed == "trade_snapshot":
-            return [Skipped("backlog", len(loose.trades))]
-        if loose.feed == "heartbeat":
+        if envelope.feed == "trade_snapshot":
+            return [Skipped("backlog", len(envelope.trades))]
+        if envelope.feed == "heartbeat":
             return [Pong()]
-        return [self._records.unknown_channel(loose.feed, receipt) if loose.feed else self._records.malformed(receipt)]
+        return [
+            self._records.unknown_channel(envelope.feed, receipt) if envelope.feed else self._records.malformed(receipt)
+        ]
 
     def _fill(self, fill: Fill, kind: str, receipt: Receipt) -> list[Message]:
         """The trade of a fill, and the liquidation if it is one."""
@@ -145,16 +147,16 @@ class Kraken(RowAdapter):
         """The mark price and the open interest of a ticker."""
         row = TICKER.decode(receipt.frame)
         next_us = optional_time_us(row.next_funding_rate_time)
-        mark = Mark(row.product_id, row.markPrice, row.time * 1000, row.index, row.relative_funding_rate, next_us)
+        mark = MarkUpdate(row.product_id, row.markPrice, row.time * 1000, row.index, row.relative_funding_rate, next_us)
         return self._records.ticker(mark, row.openInterest, receipt)
 
-    def _reply(self, loose: Loose, receipt: Receipt) -> list[Message]:
+    def _reply(self, envelope: Envelope, receipt: Receipt) -> list[Message]:
         """What the exchange says of the connection or of a request."""
-        if loose.event == "subscribed":
-            return [Ack(f"{loose.feed}:{symbol}") for symbol in loose.product_ids]
-        if loose.event in ("error", "alert"):
-            return [Refusal("", f"{loose.event}: {loose.message}")]
-        if loose.event == "info":
+        if envelope.event == "subscribed":
+            return [Ack(f"{envelope.feed}:{symbol}") for symbol in envelope.product_ids]
+        if envelope.event in ("error", "alert"):
+            return [Refusal("", f"{envelope.event}: {envelope.message}")]
+        if envelope.event == "info":
             return []  # the greeting
         return [self._records.malformed(receipt)]
 
@@ -167,7 +169,7 @@ class Kraken(RowAdapter):
         left_out = {f"row {number}": detail for number, (_, detail) in enumerate(faults)}
         instruments = []
         for row in rows:
-            if reason := unsuitable(row):
+            if reason := exclusion_reason(row):
                 left_out[row.symbol] = reason
                 continue
             asset, units = split_base(row.base)
@@ -197,11 +199,11 @@ class Kraken(RowAdapter):
     def parse_rest(self, request: RestRequest, body: bytes, received_us: int, memory: Memory | None = None) -> RestPage:
         """Read a page of executions; ``about`` says which of their events are wanted."""
         page = EXECUTIONS.decode(body)
-        messages = self._records.each(page.elements, ELEMENTS, self._execution, Receipt(received_us, body, memory))
+        messages = self._records.read_rows(page.elements, ELEMENTS, self._execution, Receipt(received_us, body, memory))
         further = None
         if page.continuationToken:
             further = request._replace(query={**request.query, "continuation_token": page.continuationToken})
-        return RestPage(of_kind(messages, request.about), further)
+        return RestPage(events_of_channel(messages, request.about), further)
 
     def _execution(self, row: Element, receipt: Receipt) -> list[Message]:
         """As :meth:`_fill`, by the type of the taker's order."""
@@ -233,7 +235,7 @@ def listing_of_name(venue: str, symbol: str) -> Listing | None:
     return name.asset, float(name.units), 1.0, head in INVERSE_HEADS, f"{venue}:{symbol}:"
 
 
-def unsuitable(row: Listed) -> str:
+def exclusion_reason(row: ListedInstrument) -> str:
     """Why an instrument is not watched; empty when it is."""
     if row.type not in (INVERSE, LINEAR):
         return f"no future of a known kind, but {row.type!r}"

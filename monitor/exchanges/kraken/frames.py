@@ -8,7 +8,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from monitor.exchanges.toolkit.decoding import keys
-from monitor.exchanges.toolkit.records import Shape
+from monitor.exchanges.toolkit.records import RowDecoder
 
 
 class TradeFrame(msgspec.Struct, gc=False):
@@ -35,7 +35,7 @@ class TickerFrame(msgspec.Struct, gc=False):
     next_funding_rate_time: int = 0
 
 
-class Loose(msgspec.Struct, gc=False):
+class Envelope(msgspec.Struct, gc=False):
     """Any frame: a push has ``feed``, an answer has ``event``."""
 
     feed: str = ""
@@ -45,7 +45,7 @@ class Loose(msgspec.Struct, gc=False):
     message: str = ""
 
 
-class Listed(msgspec.Struct):
+class ListedInstrument(msgspec.Struct):
     """What an instrument says of itself; ``base`` and ``quote`` are absent from what is no future."""
 
     symbol: str
@@ -112,11 +112,11 @@ class Executions(msgspec.Struct):
 
 TRADE: Final = msgspec.json.Decoder(TradeFrame, strict=False)
 TICKER: Final = msgspec.json.Decoder(TickerFrame, strict=False)
-LOOSE: Final = msgspec.json.Decoder(Loose)
-LISTED: Final = Shape(Listed)
+ENVELOPE: Final = msgspec.json.Decoder(Envelope)
+LISTED: Final = RowDecoder(ListedInstrument)
 INSTRUMENTS: Final = msgspec.json.Decoder(Instruments)
 EXECUTIONS: Final = msgspec.json.Decoder(Executions)
-ELEMENTS: Final = Shape(Element)
+ELEMENTS: Final = RowDecoder(Element)
 
 KNOWN_KEYS: Final = keys(
     "event feed product_id product_ids version message time error",

@@ -32,8 +32,8 @@ from monitor.exchanges.memory import Memory
 from monitor.exchanges.messages import Ack, Message, Pong, Refusal, Skipped
 from monitor.exchanges.rest_requests import InstrumentPage, Poll, RestPage, RestRequest
 from monitor.exchanges.toolkit.decoding import keys, onboard_us, optional_time_us
-from monitor.exchanges.toolkit.records import Fill, Mark, Receipt, RowAdapter, Shape
-from monitor.exchanges.toolkit.rest_envelope import data_in
+from monitor.exchanges.toolkit.records import Fill, MarkUpdate, Receipt, RowAdapter, RowDecoder
+from monitor.exchanges.toolkit.rest_envelope import unwrap_data
 from monitor.exchanges.toolkit.subscriptions import carried_channels, chunked, request
 from monitor.model.events import Channel
 from monitor.model.symbols import USD_QUOTES, split_base
@@ -73,7 +73,7 @@ class InstrumentRow(msgspec.Struct, gc=False):
     fundingRate: float | UnsetType = UNSET
 
 
-class Loose(msgspec.Struct, gc=False):
+class Envelope(msgspec.Struct, gc=False):
     """Any frame."""
 
     type: str = ""
@@ -113,10 +113,10 @@ class Token(msgspec.Struct):
     instanceServers: list[Server]
 
 
-_TRADES: Final = Shape(TradeRow)
-_INSTRUMENTS: Final = Shape(InstrumentRow)
-_CONTRACTS: Final = Shape(Contract)
-_LOOSE: Final = msgspec.json.Decoder(Loose)
+_TRADES: Final = RowDecoder(TradeRow)
+_INSTRUMENTS: Final = RowDecoder(InstrumentRow)
+_CONTRACTS: Final = RowDecoder(Contract)
+_ENVELOPE: Final = msgspec.json.Decoder(Envelope)
 _TOKEN: Final = msgspec.json.Decoder(Token)
 
 
@@ -169,7 +169,7 @@ class Kucoin(RowAdapter):
 
     def dial_url(self, url: str, answer: bytes) -> str:
         """Return the first server that the answer names, with its token."""
-        given = _TOKEN.decode(data_in(self.venue, answer, SUCCESS))
+        given = _TOKEN.decode(unwrap_data(self.venue, answer, SUCCESS))
         if not given.instanceServers:
             raise ValueError("kucoin names no server to dial")
         query = urlencode({"token": given.token, "connectId": "cascade-monitor"})
@@ -177,17 +177,17 @@ class Kucoin(RowAdapter):
 
     def read(self, receipt: Receipt) -> list[Message]:
         """Read a frame of any kind."""
-        loose = _LOOSE.decode(receipt.frame)
-        if loose.type == "message":
-            if loose.topic.startswith(TOPICS["trades"]):
-                return self._records.each(loose.data, _TRADES, self._trade, receipt)
-            if loose.topic.startswith(TOPICS["mark_price"]):
-                symbol = loose.topic.rpartition(":")[2]
-                return self._records.each(
-                    loose.data, _INSTRUMENTS, lambda row, at: self._state(symbol, row, at), receipt
+        envelope = _ENVELOPE.decode(receipt.frame)
+        if envelope.type == "message":
+            if envelope.topic.startswith(TOPICS["trades"]):
+                return self._records.read_rows(envelope.data, _TRADES, self._trade, receipt)
+            if envelope.topic.startswith(TOPICS["mark_price"]):
+                symbol = envelope.topic.rpartition(":")[2]
+                return self._records.read_rows(
+                    envelope.data, _INSTRUMENTS, lambda row, at: self._state(symbol, row, at), receipt
                 )
-            return [self._records.unknown_channel(loose.topic, receipt)]
-        return self._reply(loose, receipt)
+            return [self._records.unknown_channel(envelope.topic, receipt)]
+        return self._reply(envelope, receipt)
 
     def _trade(self, row: TradeRow, receipt: Receipt) -> list[Message]:
         fill = Fill(row.symbol, row.side, row.price, row.size, row.ts // 1000, row.tradeId)
@@ -198,34 +198,34 @@ class Kucoin(RowAdapter):
         latest = self._records.latest(symbol, receipt)
         messages: list[Message] = []
         if row.fundingRate is not UNSET:
-            time_us = self._records.dated(row.timestamp, receipt)
-            messages += self._records.fund(symbol, row.fundingRate, latest.next_us, time_us, receipt)
+            time_us = self._records.plausible_time_us(row.timestamp, receipt)
+            messages += self._records.remember_funding(symbol, row.fundingRate, latest.next_us, time_us, receipt)
         if row.markPrice is UNSET:
             return messages
-        mark = Mark(symbol, row.markPrice, row.timestamp * 1000, row.indexPrice, latest.rate, latest.next_us)
+        mark = MarkUpdate(symbol, row.markPrice, row.timestamp * 1000, row.indexPrice, latest.rate, latest.next_us)
         return [*messages, self._records.mark(mark, receipt)]
 
-    def _reply(self, loose: Loose, receipt: Receipt) -> list[Message]:
+    def _reply(self, envelope: Envelope, receipt: Receipt) -> list[Message]:
         """Read an answer to a request, or a notice about the connection."""
-        if loose.type == "ack":
-            return [Ack(loose.id)]
-        if loose.type == "pong":
+        if envelope.type == "ack":
+            return [Ack(envelope.id)]
+        if envelope.type == "pong":
             return [Pong()]
-        if loose.type == "welcome":
+        if envelope.type == "welcome":
             return []
-        if loose.type == "error":
-            return [Refusal(loose.id, f"{loose.code}: {bytes(loose.data).decode(errors='replace')}")]
+        if envelope.type == "error":
+            return [Refusal(envelope.id, f"{envelope.code}: {bytes(envelope.data).decode(errors='replace')}")]
         return [self._records.malformed(receipt)]
 
     def parse_instruments(self, body: bytes, request: RestRequest) -> InstrumentPage:
         """Read ``contracts/active``: perpetuals; dated ones are left out."""
-        rows, faults = _CONTRACTS.rows(data_in(self.venue, body, SUCCESS))
+        rows, faults = _CONTRACTS.rows(unwrap_data(self.venue, body, SUCCESS))
         left_out = {f"row {number}": detail for number, (_, detail) in enumerate(faults)}
         if not rows:
             raise ValueError("kucoin lists no contract")
         instruments = []
         for row in rows:
-            if reason := unsuitable(row):
+            if reason := exclusion_reason(row):
                 left_out[row.symbol] = reason
                 continue
             asset, units = split_base(row.baseCurrency)
@@ -250,8 +250,8 @@ class Kucoin(RowAdapter):
     def parse_rest(self, request: RestRequest, body: bytes, received_us: int, memory: Memory | None = None) -> RestPage:
         """Read the open interest of ``contracts/active``, as of its receipt; what is not watched is left."""
         return RestPage(
-            self._records.each(
-                data_in(self.venue, body, SUCCESS), _CONTRACTS, self._interest, Receipt(received_us, body, memory)
+            self._records.read_rows(
+                unwrap_data(self.venue, body, SUCCESS), _CONTRACTS, self._interest, Receipt(received_us, body, memory)
             )
         )
 
@@ -267,7 +267,7 @@ class Kucoin(RowAdapter):
         return [self._records.open_interest(row.symbol, row.openInterest, price, at, receipt)]
 
 
-def unsuitable(row: Contract) -> str:
+def exclusion_reason(row: Contract) -> str:
     """Return why a contract is not watched; empty when it is."""
     if row.quoteCurrency not in USD_QUOTES:
         return f"quoted in {row.quoteCurrency}, which is no US dollar"

@@ -32,7 +32,7 @@ from monitor.exchanges.instrument import Instrument
 from monitor.exchanges.messages import Ack, Message, Ping, Pong, Refusal, Skipped
 from monitor.exchanges.rest_requests import InstrumentPage, RestRequest
 from monitor.exchanges.toolkit.decoding import keys, raw_rows, unknown_value
-from monitor.exchanges.toolkit.records import Fill, Mark, Receipt, RowAdapter, Shape
+from monitor.exchanges.toolkit.records import Fill, MarkUpdate, Receipt, RowAdapter, RowDecoder
 from monitor.exchanges.toolkit.subscriptions import carried_channels, chunked, request
 from monitor.model.events import Channel, Reject
 from monitor.model.symbols import split_base
@@ -84,7 +84,7 @@ class Error(msgspec.Struct, gc=False):
     message: str = ""
 
 
-class Loose(msgspec.Struct, gc=False):
+class Envelope(msgspec.Struct, gc=False):
     """Any frame."""
 
     type: str = ""
@@ -96,7 +96,7 @@ class Loose(msgspec.Struct, gc=False):
     error: Error | None = None
 
 
-class Listed(msgspec.Struct):
+class ListedInstrument(msgspec.Struct):
     """What a market says of itself."""
 
     symbol: str
@@ -112,10 +112,10 @@ class Details(msgspec.Struct):
     message: str = ""
 
 
-TRADES: Final = Shape(TradeRow)
-STATS_ROWS: Final = Shape(Stat)
-LISTED: Final = Shape(Listed)
-_LOOSE: Final = msgspec.json.Decoder(Loose)
+TRADES: Final = RowDecoder(TradeRow)
+STATS_ROWS: Final = RowDecoder(Stat)
+LISTED: Final = RowDecoder(ListedInstrument)
+_ENVELOPE: Final = msgspec.json.Decoder(Envelope)
 _BY_MARKET: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _DETAILS: Final = msgspec.json.Decoder(Details)
 
@@ -184,36 +184,36 @@ class Lighter(RowAdapter):
 
     def read(self, receipt: Receipt) -> list[Message]:
         """Read a frame of any kind."""
-        loose = _LOOSE.decode(receipt.frame)
-        kind, _, topic = loose.type.partition("/")
-        if loose.error is not None:
-            return [Refusal("", f"{loose.error.code}: {loose.error.message}")]
+        envelope = _ENVELOPE.decode(receipt.frame)
+        kind, _, topic = envelope.type.partition("/")
+        if envelope.error is not None:
+            return [Refusal("", f"{envelope.error.code}: {envelope.error.message}")]
         if kind == "subscribed":
             if topic == "market_stats":
-                return [Ack(loose.channel), *self._stats(loose, receipt)]
-            rows = sum(len(raw_rows(raw)) for raw in (loose.trades, loose.liquidation_trades) if raw != NONE)
-            return [Ack(loose.channel), Skipped("backlog", rows)]
+                return [Ack(envelope.channel), *self._stats(envelope, receipt)]
+            rows = sum(len(raw_rows(raw)) for raw in (envelope.trades, envelope.liquidation_trades) if raw != NONE)
+            return [Ack(envelope.channel), Skipped("backlog", rows)]
         if kind == "update" and topic == "trade":
-            return self._trades(loose, receipt)
+            return self._trades(envelope, receipt)
         if kind == "update" and topic == "market_stats":
-            return self._stats(loose, receipt)
+            return self._stats(envelope, receipt)
         if kind == "update":
-            return [self._records.unknown_channel(loose.channel, receipt)]
+            return [self._records.unknown_channel(envelope.channel, receipt)]
         if kind == "ping":
             return [Ping('{"type":"pong"}')]
         if kind == "pong":
             return [Pong()]
         return [] if kind == "connected" else [self._records.malformed(receipt)]
 
-    def _trades(self, loose: Loose, receipt: Receipt) -> list[Message]:
+    def _trades(self, envelope: Envelope, receipt: Receipt) -> list[Message]:
         """Liquidations first, so that the same trade among the others is known."""
-        key = loose.channel.partition(":")[2]
+        key = envelope.channel.partition(":")[2]
         symbol = self._symbols.get(key, key)
         seen: set[int] = set()
         messages: list[Message] = []
-        for raw in (loose.liquidation_trades, loose.trades):
+        for raw in (envelope.liquidation_trades, envelope.trades):
             if raw != NONE:
-                messages += self._records.each(
+                messages += self._records.read_rows(
                     raw, TRADES, lambda row, at: self._trade(symbol, row, seen, at), receipt
                 )  # fmt: skip
         return messages
@@ -235,16 +235,16 @@ class Lighter(RowAdapter):
             return [self._records.refuse(unknown_value("type", row.type), receipt)]
         return [trade, self._records.liquidation(fill, "fill", receipt)]
 
-    def _stats(self, loose: Loose, receipt: Receipt) -> list[Message]:
+    def _stats(self, envelope: Envelope, receipt: Receipt) -> list[Message]:
         """The state of one market, or of all by number; markets that are not watched are left."""
-        time_us = loose.timestamp * 1000 or receipt.received_us
-        raws = [loose.market_stats]
-        if loose.channel == STATS:
-            raws = list(_BY_MARKET.decode(loose.market_stats).values())
+        time_us = envelope.timestamp * 1000 or receipt.received_us
+        raws = [envelope.market_stats]
+        if envelope.channel == STATS:
+            raws = list(_BY_MARKET.decode(envelope.market_stats).values())
         return [
             message
             for raw in raws
-            for message in self._records.each(
+            for message in self._records.read_rows(
                 raw, STATS_ROWS, lambda row, at: self._stat(row, time_us, at), receipt
             )
         ]  # fmt: skip
@@ -254,7 +254,7 @@ class Lighter(RowAdapter):
         symbol = self._symbols.get(str(row.market_id))
         if symbol is None:
             return [Skipped("other_market", 1)]
-        mark = self._records.mark(Mark(symbol, row.mark_price, time_us, row.index_price), receipt)
+        mark = self._records.mark(MarkUpdate(symbol, row.mark_price, time_us, row.index_price), receipt)
         if row.open_interest is UNSET or isinstance(mark, Reject):
             return [mark]
         coins = row.open_interest / row.mark_price

@@ -29,9 +29,9 @@ from monitor.exchanges.adapter import Connection, CoverageEra, Keepalive, Reques
 from monitor.exchanges.instrument import Instrument
 from monitor.exchanges.messages import Ack, Message, Pong, Refusal
 from monitor.exchanges.rest_requests import InstrumentPage, RestRequest
-from monitor.exchanges.toolkit.decoding import keys, numbered, optional_time_us
+from monitor.exchanges.toolkit.decoding import keys, number_duplicate, optional_time_us
 from monitor.exchanges.toolkit.listings import TRADFI
-from monitor.exchanges.toolkit.records import Fill, Mark, Receipt, RowAdapter, Shape
+from monitor.exchanges.toolkit.records import Fill, MarkUpdate, Receipt, RowAdapter, RowDecoder
 from monitor.exchanges.toolkit.subscriptions import carried_channels, chunked, request
 from monitor.model.events import Channel
 from monitor.model.symbols import USD_QUOTES, split_base
@@ -74,7 +74,7 @@ class FundingRow(msgspec.Struct, gc=False):
     nextSettleTime: int = 0
 
 
-class Loose(msgspec.Struct, gc=False):
+class Envelope(msgspec.Struct, gc=False):
     """Any frame."""
 
     channel: str
@@ -83,7 +83,7 @@ class Loose(msgspec.Struct, gc=False):
     ts: int | str = 0
 
 
-class Listed(msgspec.Struct):
+class ListedInstrument(msgspec.Struct):
     """A contract in the exchange's list."""
 
     symbol: str
@@ -103,11 +103,11 @@ class Answer(msgspec.Struct):
     message: str = ""
 
 
-_DEALS: Final = Shape(DealRow)
-_TICKERS: Final = Shape(Ticker)
-_FUNDINGS: Final = Shape(FundingRow)
-_LISTED: Final = Shape(Listed)
-_LOOSE: Final = msgspec.json.Decoder(Loose)
+_DEALS: Final = RowDecoder(DealRow)
+_TICKERS: Final = RowDecoder(Ticker)
+_FUNDINGS: Final = RowDecoder(FundingRow)
+_LISTED: Final = RowDecoder(ListedInstrument)
+_ENVELOPE: Final = msgspec.json.Decoder(Envelope)
 _ANSWER: Final = msgspec.json.Decoder(Answer)
 
 
@@ -160,29 +160,31 @@ class Mexc(RowAdapter):
 
     def read(self, receipt: Receipt) -> list[Message]:
         """Read a frame of any kind."""
-        loose = _LOOSE.decode(receipt.frame)
-        head, _, kind = loose.channel.partition(".")
-        symbol = loose.symbol
+        envelope = _ENVELOPE.decode(receipt.frame)
+        head, _, kind = envelope.channel.partition(".")
+        symbol = envelope.symbol
         if head == "push" and kind in PUSHES:
             if kind == "deal":
                 seen: dict[str, int] = {}
-                return self._records.each(
-                    loose.data, _DEALS, lambda row, at: [self._trade(symbol, row, seen, at)], receipt
+                return self._records.read_rows(
+                    envelope.data, _DEALS, lambda row, at: [self._trade(symbol, row, seen, at)], receipt
                 )
             if kind == "ticker":
-                return self._records.each(loose.data, _TICKERS, lambda row, at: self._state(symbol, row, at), receipt)
-            time_us = self._records.dated(loose.ts, receipt)
-            return self._records.each(
-                loose.data, _FUNDINGS, lambda row, at: self._fund(symbol, row, time_us, at), receipt
+                return self._records.read_rows(
+                    envelope.data, _TICKERS, lambda row, at: self._state(symbol, row, at), receipt
+                )
+            time_us = self._records.plausible_time_us(envelope.ts, receipt)
+            return self._records.read_rows(
+                envelope.data, _FUNDINGS, lambda row, at: self._fund(symbol, row, time_us, at), receipt
             )
-        if loose.channel == "pong":
+        if envelope.channel == "pong":
             return [Pong()]
-        text = bytes(loose.data).decode(errors="replace").strip('"')
-        if loose.channel == "rs.error" or (head == "rs" and text != "success"):
-            return [Refusal("", f"{loose.channel}: {text}")]
+        text = bytes(envelope.data).decode(errors="replace").strip('"')
+        if envelope.channel == "rs.error" or (head == "rs" and text != "success"):
+            return [Refusal("", f"{envelope.channel}: {text}")]
         if head == "rs":
             return [self._confirmation(kind.removeprefix("sub."), receipt)]
-        return [self._records.unknown_channel(loose.channel, receipt)]
+        return [self._records.unknown_channel(envelope.channel, receipt)]
 
     def _confirmation(self, channel: str, receipt: Receipt) -> Ack:
         """Number a confirmation, which names its channel alone: the n-th is that of the channel's n-th request."""
@@ -192,7 +194,7 @@ class Mexc(RowAdapter):
         return Ack(f"{channel}:{confirmed[channel]}")
 
     def _trade(self, symbol: str, row: DealRow, seen: dict[str, int], receipt: Receipt) -> Message:
-        key = numbered(seen, f"{row.t}:{row.T}:{row.v!r}:{row.p!r}")
+        key = number_duplicate(seen, f"{row.t}:{row.T}:{row.v!r}:{row.p!r}")
         return self._records.trade(
             Fill(symbol, TAKERS.get(row.T, str(row.T)), row.p, row.v, row.t * 1000, key), receipt
         )
@@ -200,13 +202,13 @@ class Mexc(RowAdapter):
     def _state(self, symbol: str, row: Ticker, receipt: Receipt) -> list[Message]:
         """Read a ticker's mark price and open interest; the last funding goes out with them."""
         latest = self._records.latest(symbol, receipt)
-        mark = Mark(symbol, row.fairPrice, row.timestamp * 1000, row.indexPrice, latest.rate, latest.next_us)
+        mark = MarkUpdate(symbol, row.fairPrice, row.timestamp * 1000, row.indexPrice, latest.rate, latest.next_us)
         return self._records.ticker(mark, row.holdVol, receipt)
 
     def _fund(self, symbol: str, row: FundingRow, time_us: int, receipt: Receipt) -> list[Message]:
         """Remember a funding rate for the next mark price."""
         rate = row.rate if row.rate is not UNSET else row.fundingRate
-        return self._records.fund(symbol, rate, optional_time_us(row.nextSettleTime), time_us, receipt)
+        return self._records.remember_funding(symbol, rate, optional_time_us(row.nextSettleTime), time_us, receipt)
 
     def parse_instruments(self, body: bytes, request: RestRequest) -> InstrumentPage:
         """Read ``contract/detail``."""
@@ -219,7 +221,7 @@ class Mexc(RowAdapter):
             raise ValueError("mexc lists no contract")
         instruments = []
         for row in rows:
-            if reason := unsuitable(row):
+            if reason := exclusion_reason(row):
                 left_out[row.symbol] = reason
                 continue
             asset, units = split_base(row.baseCoin)
@@ -236,7 +238,7 @@ def subscriptions(channel: str, symbols: Sequence[str]) -> list[Request]:
     ]
 
 
-def unsuitable(row: Listed) -> str:
+def exclusion_reason(row: ListedInstrument) -> str:
     """Return why a contract is not watched; empty when it is."""
     if row.quoteCoin not in USD_QUOTES:
         return f"quoted in {row.quoteCoin}, which is no US dollar"

@@ -42,34 +42,34 @@ from monitor.exchanges.memory import Memory
 from monitor.exchanges.messages import Ack, Message, Notice, Pong, Refusal, Skipped
 from monitor.exchanges.okx.frames import (
     DETAILS,
+    ENVELOPE,
     FUNDINGS,
     INTERESTS,
     KNOWN_KEYS,
     LIQUIDATIONS,
-    LOOSE,
     MARKS,
     TRADES,
     Arg,
     Detail,
+    Envelope,
     FundingRow,
     InterestRow,
     LiquidationRow,
-    Loose,
     MarkRow,
     TradeRow,
     decode_trades,
 )
 from monitor.exchanges.okx.rest import (
     HISTORY_TRADES,
-    instruments_in,
-    interest_in,
-    month_of,
-    trades_between,
-    trades_in,
+    read_instruments,
+    read_open_interest,
+    read_trades,
+    request_open_interest_history,
+    request_trades,
 )
 from monitor.exchanges.rest_requests import InstrumentPage, RestPage, RestRequest
 from monitor.exchanges.toolkit.decoding import optional_float, optional_time_us, unknown_value
-from monitor.exchanges.toolkit.records import CLOSED_BY, TAKER_SIDES, Fill, Mark, Receipt, RowAdapter
+from monitor.exchanges.toolkit.records import CLOSED_BY, TAKER_SIDES, Fill, MarkUpdate, Receipt, RowAdapter
 from monitor.exchanges.toolkit.subscriptions import carried_channels, chunked, request, shard
 from monitor.model.events import Channel, MarkPrice, Trade
 from monitor.model.symbols import split_symbol
@@ -219,10 +219,10 @@ class Okx(RowAdapter):
         """Read a frame row by row."""
         if receipt.frame == b"pong":
             return [Pong()]
-        loose = LOOSE.decode(receipt.frame)
-        if loose.arg is UNSET or loose.data is UNSET:
-            return [self._reply(loose, receipt)]
-        each, channel, data = self._records.each, loose.arg.channel, loose.data
+        envelope = ENVELOPE.decode(receipt.frame)
+        if envelope.arg is UNSET or envelope.data is UNSET:
+            return [self._reply(envelope, receipt)]
+        each, channel, data = self._records.read_rows, envelope.arg.channel, envelope.data
         if channel == "mark-price":
             return each(data, MARKS, self._mark, receipt)
         if channel == "funding-rate":
@@ -249,7 +249,7 @@ class Okx(RowAdapter):
     def _liquidations(self, row: LiquidationRow, seen: dict[str, int], receipt: Receipt) -> list[Message]:
         """Read the forced orders of an instrument."""
         symbol = row.instId
-        return self._records.each(
+        return self._records.read_rows(
             row.details, DETAILS, lambda detail, at: [self._liquidation(symbol, detail, seen, at)], receipt
         )
 
@@ -267,18 +267,18 @@ class Okx(RowAdapter):
         """Read a mark price; the last funding goes out with it."""
         latest = self._records.latest(row.instId, receipt)
         time_us = row.ts * 1000
-        mark = Mark(row.instId, row.markPx, time_us, UNSET, latest.rate, latest.next_us)
+        mark = MarkUpdate(row.instId, row.markPx, time_us, UNSET, latest.rate, latest.next_us)
         message = self._records.mark(mark, receipt)
         if isinstance(message, MarkPrice):
-            latest.reprice(row.markPx, time_us)
+            latest.update_mark_price(row.markPx, time_us)
         return [message]
 
     def _fund(self, row: FundingRow, receipt: Receipt) -> list[Message]:
         """Remember a funding rate for the next mark price."""
         if self._listings[row.instId] is None:
             return [self._records.unknown_symbol(row.instId, receipt)]
-        next_us, time_us = optional_time_us(row.fundingTime), self._records.dated(row.ts, receipt)
-        return self._records.fund(row.instId, row.fundingRate, next_us, time_us, receipt)
+        next_us, time_us = optional_time_us(row.fundingTime), self._records.plausible_time_us(row.ts, receipt)
+        return self._records.remember_funding(row.instId, row.fundingRate, next_us, time_us, receipt)
 
     def _interest(self, row: InterestRow, receipt: Receipt) -> list[Message]:
         """Read an open interest; one without its value is worth its coins times the last mark price.
@@ -294,42 +294,47 @@ class Okx(RowAdapter):
                 return []
             usd = row.oiCcy * price
         coins, usd = row.oiCcy * units, 0.0 if usd is UNSET else usd
-        return [self._records.interest(row.instId, coins, usd, row.ts * 1000, receipt)]
+        return [self._records.open_interest_from_amounts(row.instId, coins, usd, row.ts * 1000, receipt)]
 
-    def _reply(self, loose: Loose, receipt: Receipt) -> Message:
+    def _reply(self, envelope: Envelope, receipt: Receipt) -> Message:
         """Read an answer to a request, or a notice about the connection."""
-        key = "" if loose.arg is UNSET else loose.arg.key
-        if loose.event == "subscribe" and key:
+        key = "" if envelope.arg is UNSET else envelope.arg.key
+        if envelope.event == "subscribe" and key:
             return Ack(key)
-        if loose.event == "error":
-            return Refusal(key, f"{loose.code}: {loose.msg}")
-        if loose.event == "notice":
+        if envelope.event == "error":
+            return Refusal(key, f"{envelope.code}: {envelope.msg}")
+        if envelope.event == "notice":
             # The exchange sends it shortly before it closes the connection for an upgrade.
-            return Notice(f"{loose.code}: {loose.msg}", reconnect=True)
-        if loose.event.startswith("channel-conn-count"):
-            return Notice(loose.event, reconnect=False)
+            return Notice(f"{envelope.code}: {envelope.msg}", reconnect=True)
+        if envelope.event.startswith("channel-conn-count"):
+            return Notice(envelope.event, reconnect=False)
         return self._records.malformed(receipt)
 
     def parse_instruments(self, body: bytes, request: RestRequest) -> InstrumentPage:
         """Read ``/api/v5/public/instruments``: swaps and dated futures whose contract size is known."""
-        return instruments_in(body, request)
+        return read_instruments(body, request)
 
     def history(self, symbols: Sequence[str], now_us: int) -> Sequence[RestRequest]:
         """Return the requests for the hourly open interest of swaps."""
-        return [one for symbol in symbols if symbol not in self._listings.dated for one in month_of(symbol, now_us)]
+        return [
+            one
+            for symbol in symbols
+            if symbol not in self._listings.dated
+            for one in request_open_interest_history(symbol, now_us)
+        ]
 
     def backfill(self, channel: Channel, symbols: Sequence[str], from_us: int, to_us: int) -> Sequence[RestRequest]:
         """Return the requests for the trades of a gap; the exchange keeps no forced orders."""
-        return [trades_between(symbol, from_us, to_us) for symbol in symbols] if channel == "trades" else ()
+        return [request_trades(symbol, from_us, to_us) for symbol in symbols] if channel == "trades" else ()
 
     def parse_rest(self, request: RestRequest, body: bytes, received_us: int, memory: Memory | None = None) -> RestPage:
         """Read trades or open interest of the past."""
         receipt, further = Receipt(received_us, body, memory), None
         if request.path == HISTORY_TRADES:
-            trades, faults, further = trades_in(request, body)
+            trades, faults, further = read_trades(request, body)
             messages = self._trades(trades, receipt)
         else:
-            interests, faults = interest_in(request, body)
+            interests, faults = read_open_interest(request, body)
             messages = [message for row in interests for message in self._interest(row, receipt)]
         messages.extend(self._records.refuse(fault, receipt) for fault in faults)
         return RestPage(messages, further)

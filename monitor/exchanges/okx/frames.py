@@ -8,8 +8,8 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from monitor.exchanges.toolkit.decoding import keys
-from monitor.exchanges.toolkit.records import Shape
-from monitor.model.validation import SoundCount, SoundId, SoundPrice, SoundQuantity, SoundTime
+from monitor.exchanges.toolkit.records import RowDecoder
+from monitor.model.validation import ValidCount, ValidId, ValidPrice, ValidQuantity, ValidTimeMs
 
 
 class TradeRow(msgspec.Struct, gc=False):
@@ -24,15 +24,15 @@ class TradeRow(msgspec.Struct, gc=False):
     count: int = 1
 
 
-class SoundTrade(TradeRow, gc=False):
+class ValidTrade(TradeRow, gc=False):
     """A trade whose values need no further look."""
 
-    tradeId: SoundId
-    px: SoundPrice
-    sz: SoundQuantity
+    tradeId: ValidId
+    px: ValidPrice
+    sz: ValidQuantity
     side: Literal["buy", "sell"]
-    ts: SoundTime
-    count: SoundCount = 1
+    ts: ValidTimeMs
+    count: ValidCount = 1
 
 
 class Detail(msgspec.Struct, gc=False):
@@ -81,7 +81,7 @@ class InterestRow(msgspec.Struct, gc=False):
 class Trades(msgspec.Struct, gc=False):
     """A ``trades`` frame."""
 
-    data: list[SoundTrade]
+    data: list[ValidTrade]
 
 
 class Arg(msgspec.Struct, gc=False):
@@ -97,7 +97,7 @@ class Arg(msgspec.Struct, gc=False):
         return f"{self.channel}:{self.instId or self.instType}"
 
 
-class Loose(msgspec.Struct, gc=False):
+class Envelope(msgspec.Struct, gc=False):
     """Any frame: a push has ``arg`` and ``data``, everything else has ``event``."""
 
     arg: Arg | UnsetType = UNSET
@@ -108,13 +108,13 @@ class Loose(msgspec.Struct, gc=False):
 
 
 decode_trades: Final = msgspec.json.Decoder(Trades, strict=False).decode
-TRADES: Final = Shape(TradeRow)
-MARKS: Final = Shape(MarkRow)
-FUNDINGS: Final = Shape(FundingRow)
-INTERESTS: Final = Shape(InterestRow)
-LIQUIDATIONS: Final = Shape(LiquidationRow)
-DETAILS: Final = Shape(Detail)
-LOOSE: Final = msgspec.json.Decoder(Loose)
+TRADES: Final = RowDecoder(TradeRow)
+MARKS: Final = RowDecoder(MarkRow)
+FUNDINGS: Final = RowDecoder(FundingRow)
+INTERESTS: Final = RowDecoder(InterestRow)
+LIQUIDATIONS: Final = RowDecoder(LiquidationRow)
+DETAILS: Final = RowDecoder(Detail)
+ENVELOPE: Final = msgspec.json.Decoder(Envelope)
 
 KNOWN_KEYS: Final = keys(
     "arg channel instId instType instFamily uly data event code msg connId connCount op args id",  # envelope

@@ -16,7 +16,7 @@ from monitor.exchanges.okx.frames import InterestRow, TradeRow
 from monitor.exchanges.rest_requests import InstrumentPage, RestRequest
 from monitor.exchanges.toolkit.decoding import decode_rows, onboard_us, raw_array
 from monitor.exchanges.toolkit.listings import TRADFI
-from monitor.exchanges.toolkit.rest_envelope import data_in
+from monitor.exchanges.toolkit.rest_envelope import unwrap_data
 from monitor.model.symbols import USD_QUOTES, split_base, split_symbol
 from monitor.model.validation import Fault
 
@@ -40,7 +40,7 @@ CRYPTO: Final = frozenset({"", "1"})
 FUTURES: Final = "FUTURES"
 
 
-class Listed(msgspec.Struct):
+class ListedInstrument(msgspec.Struct):
     """What an instrument says of itself."""
 
     instId: str
@@ -54,27 +54,27 @@ class Listed(msgspec.Struct):
     listTime: int | str = 0
 
 
-_LISTED: Final = msgspec.json.Decoder(Listed, strict=False)
+_LISTED: Final = msgspec.json.Decoder(ListedInstrument, strict=False)
 _TRADE: Final = msgspec.json.Decoder(TradeRow, strict=False)
 _INTEREST: Final = msgspec.json.Decoder(tuple[int, float, float, float], strict=False)
 
 
-def rows_in(body: bytes) -> list[msgspec.Raw]:
+def read_rows(body: bytes) -> list[msgspec.Raw]:
     """The rows of an answer. Raises ``ValueError`` when it is an error."""
-    rows = raw_array(data_in("okx", body, "0"))
+    rows = raw_array(unwrap_data("okx", body, "0"))
     if rows is None:
         raise ValueError(f"okx answers without rows: {body[:128]!r}")
     return rows
 
 
-def instruments_in(body: bytes, request: RestRequest) -> InstrumentPage:
+def read_instruments(body: bytes, request: RestRequest) -> InstrumentPage:
     """The instruments of one kind. Raises ``ValueError`` when the body is no table."""
-    rows, faults = decode_rows(rows_in(body), _LISTED)
+    rows, faults = decode_rows(read_rows(body), _LISTED)
     left_out = {f"row {number}": detail for number, (_, detail) in faults}
     instruments = []
     dated = request.about == FUTURES
     for row in rows:
-        if reason := unsuitable(row, dated):
+        if reason := exclusion_reason(row, dated):
             left_out[row.instId] = reason
             continue
         asset, units = split_base(row.instId.partition("-")[0])
@@ -95,7 +95,7 @@ def instruments_in(body: bytes, request: RestRequest) -> InstrumentPage:
     return InstrumentPage(instruments, left_out, None)
 
 
-def unsuitable(row: Listed, dated: bool) -> str:
+def exclusion_reason(row: ListedInstrument, dated: bool) -> str:
     """Why an instrument is not watched; empty when it is."""
     name = split_symbol(row.instId)
     base = row.instId.partition("-")[0]
@@ -113,15 +113,15 @@ def unsuitable(row: Listed, dated: bool) -> str:
     return ""
 
 
-def trades_between(symbol: str, from_us: int, to_us: int) -> RestRequest:
+def request_trades(symbol: str, from_us: int, to_us: int) -> RestRequest:
     """What asks for the latest trades before a time; ``about`` says which are wanted."""
     query = {"instId": symbol, "type": "2", "after": str(-(-to_us // 1000)), "limit": str(PAGE_ROWS)}
     return RestRequest(HISTORY_TRADES, query, about=f"{from_us}-{to_us}")
 
 
-def trades_in(request: RestRequest, body: bytes) -> tuple[list[TradeRow], list[Fault], RestRequest | None]:
+def read_trades(request: RestRequest, body: bytes) -> tuple[list[TradeRow], list[Fault], RestRequest | None]:
     """The wanted trades, what is wrong with others, and what asks for those before: by id, until the gap begins."""
-    rows, faults = decode_rows(rows_in(body), _TRADE)
+    rows, faults = decode_rows(read_rows(body), _TRADE)
     from_us, to_us = map(int, request.about.split("-"))
     further = None
     if rows and rows[-1].ts * 1000 >= from_us:
@@ -130,7 +130,7 @@ def trades_in(request: RestRequest, body: bytes) -> tuple[list[TradeRow], list[F
     return wanted, [fault for _, fault in faults], further
 
 
-def month_of(symbol: str, now_us: int) -> Iterator[RestRequest]:
+def request_open_interest_history(symbol: str, now_us: int) -> Iterator[RestRequest]:
     """What asks for a symbol's open interest of the last thirty days; whether the ends are within does not matter."""
     last_ms = now_us // (HOUR_MS * 1000) * HOUR_MS
     for hours in range(MONTH_HOURS, 0, -HOURS_A_REQUEST):
@@ -140,8 +140,8 @@ def month_of(symbol: str, now_us: int) -> Iterator[RestRequest]:
         yield RestRequest(HISTORY_INTEREST, query, about=symbol, weight=INTEREST_WEIGHT)
 
 
-def interest_in(request: RestRequest, body: bytes) -> tuple[list[InterestRow], list[Fault]]:
+def read_open_interest(request: RestRequest, body: bytes) -> tuple[list[InterestRow], list[Fault]]:
     """Open interest as the socket has it, and what is wrong with other rows."""
-    rows, faults = decode_rows(rows_in(body), _INTEREST)
+    rows, faults = decode_rows(read_rows(body), _INTEREST)
     interests = [InterestRow(request.about, coins, time_ms, usd) for time_ms, _, coins, usd in rows]
     return interests, [fault for _, fault in faults]

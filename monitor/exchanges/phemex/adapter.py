@@ -31,9 +31,16 @@ from monitor.exchanges.adapter import Connection, CoverageEra, Keepalive
 from monitor.exchanges.instrument import Instrument
 from monitor.exchanges.messages import Ack, Message, Pong, Refusal, Skipped
 from monitor.exchanges.rest_requests import InstrumentPage, RestRequest
-from monitor.exchanges.toolkit.decoding import keys, numbered, onboard_us, optional_float, optional_time_us, raw_rows
-from monitor.exchanges.toolkit.records import Fill, Mark, Receipt, RowAdapter, Shape
-from monitor.exchanges.toolkit.rest_envelope import data_in
+from monitor.exchanges.toolkit.decoding import (
+    keys,
+    number_duplicate,
+    onboard_us,
+    optional_float,
+    optional_time_us,
+    raw_rows,
+)
+from monitor.exchanges.toolkit.records import Fill, MarkUpdate, Receipt, RowAdapter, RowDecoder
+from monitor.exchanges.toolkit.rest_envelope import unwrap_data
 from monitor.exchanges.toolkit.subscriptions import carried_channels, chunked, request
 from monitor.model.events import Channel
 from monitor.model.symbols import split_symbol
@@ -68,7 +75,7 @@ class Failure(msgspec.Struct, gc=False):
     message: str = ""
 
 
-class Loose(msgspec.Struct, gc=False):
+class Envelope(msgspec.Struct, gc=False):
     """Any frame."""
 
     symbol: str = ""
@@ -83,7 +90,7 @@ class Loose(msgspec.Struct, gc=False):
     result: Any = None
 
 
-class Listed(msgspec.Struct):
+class ListedInstrument(msgspec.Struct):
     """A product in the exchange's list."""
 
     symbol: str
@@ -98,10 +105,10 @@ class Products(msgspec.Struct):
     perpProductsV2: msgspec.Raw
 
 
-_TRADES: Final = Shape(TradeRow)
-_LISTED: Final = Shape(Listed)
+_TRADES: Final = RowDecoder(TradeRow)
+_LISTED: Final = RowDecoder(ListedInstrument)
 _ROW: Final = msgspec.json.Decoder(list[str | float | None])
-_LOOSE: Final = msgspec.json.Decoder(Loose)
+_ENVELOPE: Final = msgspec.json.Decoder(Envelope)
 _PRODUCTS: Final = msgspec.json.Decoder(Products)
 
 
@@ -153,35 +160,35 @@ class Phemex(RowAdapter):
 
     def read(self, receipt: Receipt) -> list[Message]:
         """Read a frame of any kind."""
-        loose = _LOOSE.decode(receipt.frame)
-        if loose.trades_p is not UNSET:
-            if loose.type == "snapshot":
-                return [Skipped("backlog", len(raw_rows(loose.trades_p)))]
+        envelope = _ENVELOPE.decode(receipt.frame)
+        if envelope.trades_p is not UNSET:
+            if envelope.type == "snapshot":
+                return [Skipped("backlog", len(raw_rows(envelope.trades_p)))]
             seen: dict[str, int] = {}
-            symbol = loose.symbol
-            return self._records.each(
-                loose.trades_p, _TRADES, lambda row, at: [self._trade(symbol, row, seen, at)], receipt
+            symbol = envelope.symbol
+            return self._records.read_rows(
+                envelope.trades_p, _TRADES, lambda row, at: [self._trade(symbol, row, seen, at)], receipt
             )
-        if loose.method == f"{TICKERS}.update":
-            return self._tickers(loose, receipt)
-        if loose.method:
-            return [self._records.unknown_channel(loose.method, receipt)]
-        return [self._reply(loose, receipt)]
+        if envelope.method == f"{TICKERS}.update":
+            return self._tickers(envelope, receipt)
+        if envelope.method:
+            return [self._records.unknown_channel(envelope.method, receipt)]
+        return [self._reply(envelope, receipt)]
 
     def _trade(self, symbol: str, row: TradeRow, seen: dict[str, int], receipt: Receipt) -> Message:
-        key = numbered(seen, f"{row.time}:{row.side}:{row.size!r}:{row.price!r}")
+        key = number_duplicate(seen, f"{row.time}:{row.side}:{row.size!r}:{row.price!r}")
         return self._records.trade(Fill(symbol, row.side, row.price, row.size, row.time // 1000, key), receipt)
 
-    def _tickers(self, loose: Loose, receipt: Receipt) -> list[Message]:
+    def _tickers(self, envelope: Envelope, receipt: Receipt) -> list[Message]:
         """Read mark price and open interest of each symbol that is watched, and remember what the columns are."""
         columns = receipt.kept.columns
-        if loose.fields:
-            columns = receipt.kept.columns = tuple(loose.fields) if set(COLUMNS) <= set(loose.fields) else ()
-        time_us = optional_time_us(str(loose.timestamp)[:-6])
+        if envelope.fields:
+            columns = receipt.kept.columns = tuple(envelope.fields) if set(COLUMNS) <= set(envelope.fields) else ()
+        time_us = optional_time_us(str(envelope.timestamp)[:-6])
         if time_us is UNSET or not columns:
             return [self._records.malformed(receipt)]
         messages: list[Message] = []
-        for raw in loose.data:
+        for raw in envelope.data:
             try:
                 row = dict(zip(columns, _ROW.decode(raw), strict=True))
             except ValueError as error:
@@ -199,23 +206,23 @@ class Phemex(RowAdapter):
         price = optional_float(row.get("markRp", UNSET))
         if price is UNSET:
             return [self._records.refuse(("not_finite", "mark_price is no finite number"), receipt)]
-        mark = Mark(symbol, price, time_us, row.get("indexRp", UNSET), row.get("fundingRateRr", UNSET))
+        mark = MarkUpdate(symbol, price, time_us, row.get("indexRp", UNSET), row.get("fundingRateRr", UNSET))
         return self._records.ticker(mark, optional_float(row.get("openInterestRv", UNSET)), receipt)
 
-    def _reply(self, loose: Loose, receipt: Receipt) -> Message:
+    def _reply(self, envelope: Envelope, receipt: Receipt) -> Message:
         """Read the answer to a request."""
-        key = "" if loose.id is None else str(loose.id)
-        if loose.error is not None:
-            return Refusal(key, f"{loose.error.code}: {loose.error.message}")
-        if loose.result == "pong":
+        key = "" if envelope.id is None else str(envelope.id)
+        if envelope.error is not None:
+            return Refusal(key, f"{envelope.error.code}: {envelope.error.message}")
+        if envelope.result == "pong":
             return Pong()
-        if not key or loose.result is None:
+        if not key or envelope.result is None:
             return self._records.malformed(receipt)
         return Ack(key)
 
     def parse_instruments(self, body: bytes, request: RestRequest) -> InstrumentPage:
         """Read ``/public/products``: the perpetuals that are settled in a dollar coin."""
-        rows, faults = _LISTED.rows(_PRODUCTS.decode(data_in(self.venue, body, 0)).perpProductsV2)
+        rows, faults = _LISTED.rows(_PRODUCTS.decode(unwrap_data(self.venue, body, 0)).perpProductsV2)
         left_out = {f"row {number}": detail for number, (_, detail) in enumerate(faults)}
         if not rows:
             raise ValueError("phemex lists no perpetual")

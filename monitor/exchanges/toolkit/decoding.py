@@ -36,7 +36,7 @@ _RAWS: Final = msgspec.json.Decoder(list[msgspec.Raw])
 Row = TypeVar("Row")
 
 
-def amounts(listing: Listing, price: float, contracts: float) -> tuple[float, float, float]:
+def convert_amounts(listing: Listing, price: float, contracts: float) -> tuple[float, float, float]:
     """Price of one coin, coins, and USD of a number of contracts; a price of zero gives no coins."""
     _, units, size, inverse, _ = listing
     if inverse:
@@ -103,7 +103,7 @@ def raw_array(raw: bytes | msgspec.Raw) -> list[msgspec.Raw] | None:
         return None
 
 
-def numbered(seen: dict[str, int], event_id: str) -> str:
+def number_duplicate(seen: dict[str, int], event_id: str) -> str:
     """The id of a row that may have twins in its frame: itself, then with ``#1``, ``#2`` … appended."""
     twin = seen[event_id] = seen.get(event_id, -1) + 1
     return f"{event_id}#{twin}" if twin else event_id
@@ -159,7 +159,7 @@ def optional_time_us(time_ms: int | str) -> int | msgspec.UnsetType:
     return time_us if EARLIEST_US <= time_us <= LATEST_US else msgspec.UNSET
 
 
-def believable_us(time_ms: float) -> int:
+def plausible_us(time_ms: float) -> int:
     """A time in milliseconds that may have a fraction, in microseconds; 0, at which no row is believed, for no time."""
     return round(time_ms * 1000) if 0.0 < time_ms <= LATEST_MS else 0
 

@@ -39,7 +39,7 @@ def listing_by_name(venue: str, symbol: str) -> Listing | None:
     return name.asset, float(name.units), 1.0, False, f"{venue}:{symbol}:"
 
 
-ByName = Callable[[str, str], Listing | None]
+ListingReader = Callable[[str, str], Listing | None]
 """Reads the listing of a venue's symbol off its name; None where that cannot be."""
 
 
@@ -57,12 +57,12 @@ class Listings(dict[str, Listing | None]):
         venue: str,
         instruments: Mapping[str, Instrument] | None,
         by_name: bool,
-        naming: ByName = listing_by_name,
+        listing_reader: ListingReader = listing_by_name,
     ) -> None:
         super().__init__()
         self._venue = venue
         self._by_name = by_name and instruments is None
-        self._naming = naming
+        self._naming = listing_reader
         self.plain: dict[str, tuple[str, float]] = {}
         self.dated: set[str] = set()
         for symbol, instrument in (instruments or {}).items():

@@ -19,10 +19,10 @@ from monitor.exchanges.instrument import Instrument
 from monitor.exchanges.memory import Latest, Memory
 from monitor.exchanges.messages import Message, Skipped
 from monitor.exchanges.toolkit.decoding import (
-    amounts,
+    convert_amounts,
     decode_rows,
     find_fault,
-    numbered,
+    number_duplicate,
     optional_float,
     optional_time_us,
     quote_constants,
@@ -32,7 +32,7 @@ from monitor.exchanges.toolkit.decoding import (
     unknown_value,
     unreadable,
 )
-from monitor.exchanges.toolkit.listings import ByName, Listing, Listings, listing_by_name
+from monitor.exchanges.toolkit.listings import Listing, ListingReader, Listings, listing_by_name
 from monitor.model.events import Liquidation, MarkPrice, OpenInterest, PriceKind, Reject, Side, TakerSide, Trade
 from monitor.model.validation import (
     FUNDING,
@@ -103,7 +103,7 @@ class Fill(NamedTuple):
     trades: int = 1
 
 
-class Mark(NamedTuple):
+class MarkUpdate(NamedTuple):
     """A mark price with what comes along; prices of one of the symbol's base units."""
 
     symbol: str
@@ -114,7 +114,7 @@ class Mark(NamedTuple):
     next_us: int | UnsetType = UNSET
 
 
-class Shape(Generic[Row]):
+class RowDecoder(Generic[Row]):
     """Reads an array of rows at once, or one by one where one of them is bad."""
 
     def __init__(self, row: type[Row]) -> None:
@@ -130,7 +130,7 @@ class Shape(Generic[Row]):
             return rows, [fault for _, fault in faults]
 
 
-class Records:
+class RecordBuilder:
     """Makes the records of one venue."""
 
     def __init__(self, venue: str, listings: Listings, eras: Sequence[CoverageEra] = (), remedy: str = "") -> None:
@@ -157,8 +157,12 @@ class Records:
         reason, detail = symbol_fault(symbol)
         return self.refuse((reason, detail + self._remedy if reason == "unknown_symbol" else detail), receipt)
 
-    def each(
-        self, raw: msgspec.Raw, shape: Shape[Row], read: Callable[[Row, Receipt], Iterable[Message]], receipt: Receipt
+    def read_rows(
+        self,
+        raw: msgspec.Raw,
+        shape: RowDecoder[Row],
+        read: Callable[[Row, Receipt], Iterable[Message]],
+        receipt: Receipt,
     ) -> list[Message]:
         """What the rows of an array give; the bad ones are refused one by one."""
         rows, faults = shape.rows(raw)
@@ -166,12 +170,12 @@ class Records:
         messages.extend(self.refuse(fault, receipt) for fault in faults)
         return messages
 
-    def _judged(self, fill: Fill, receipt: Receipt) -> tuple[Listing, float, float, float] | Reject:
+    def _checked(self, fill: Fill, receipt: Receipt) -> tuple[Listing, float, float, float] | Reject:
         """Listing, price, coins and USD of a fill, or what is wrong with it."""
         listing = self.listings[fill.symbol]
         if listing is None:
             return self.unknown_symbol(fill.symbol, receipt)
-        price, coins, usd = amounts(listing, fill.price, fill.size)
+        price, coins, usd = convert_amounts(listing, fill.price, fill.size)
         fault = find_fault(
             Trade, fill.time_us, receipt.received_us, price=price, quantity=coins, notional_usd=usd, trades=fill.trades
         )
@@ -181,10 +185,10 @@ class Records:
 
     def trade(self, fill: Fill, receipt: Receipt) -> Trade | Reject:
         """A trade by its taker's side."""
-        judged = self._judged(fill, receipt)
-        if isinstance(judged, Reject):
-            return judged
-        listing, price, coins, usd = judged
+        checked = self._checked(fill, receipt)
+        if isinstance(checked, Reject):
+            return checked
+        listing, price, coins, usd = checked
         side = TAKER_SIDES.get(fill.side.lower())
         if side is None:
             return self.refuse(unknown_value("taker side", fill.side), receipt)
@@ -209,10 +213,10 @@ class Records:
 
         ``seen`` are the ids of its frame so far, where rows that are alike are orders of their own.
         """
-        judged = self._judged(fill, receipt)
-        if isinstance(judged, Reject):
-            return judged
-        listing, price, coins, usd = judged
+        checked = self._checked(fill, receipt)
+        if isinstance(checked, Reject):
+            return checked
+        listing, price, coins, usd = checked
         side = CLOSED_BY.get(fill.side.lower())
         if side is None:
             return self.refuse(unknown_value("order side", fill.side), receipt)
@@ -226,7 +230,7 @@ class Records:
             side,
             usd,
             coverage_at(self._eras, fill.time_us),
-            id_ if seen is None else numbered(seen, id_),
+            id_ if seen is None else number_duplicate(seen, id_),
             coins,
             price,
             kind,
@@ -242,7 +246,7 @@ class Records:
                 kept[symbol] = latest
         return latest
 
-    def fund(
+    def remember_funding(
         self, symbol: str, rate: float | str | UnsetType, next_us: int | UnsetType, time_us: int, receipt: Receipt
     ) -> list[Message]:
         """Remember a funding rate for the symbol's next mark price; an implausible one is refused instead.
@@ -252,10 +256,10 @@ class Records:
         value = optional_float(rate)
         if value is not UNSET and (fault := number_fault("funding_rate", value, FUNDING)):
             return [self.refuse(fault, receipt)]
-        self.latest(symbol, receipt).fund(value, next_us, time_us)
+        self.latest(symbol, receipt).update_funding(value, next_us, time_us)
         return []
 
-    def dated(self, time_ms: int | str, receipt: Receipt) -> int:
+    def plausible_time_us(self, time_ms: int | str, receipt: Receipt) -> int:
         """Return the time of a value to remember, microseconds; 0, undated, where it is not believable.
 
         A time that lies far ahead would otherwise hold back all later values.
@@ -263,7 +267,7 @@ class Records:
         time_us = optional_time_us(time_ms)
         return 0 if time_us is UNSET or time_fault(time_us, receipt.received_us) else time_us
 
-    def mark(self, mark: Mark, receipt: Receipt) -> MarkPrice | Reject | Skipped:
+    def mark(self, mark: MarkUpdate, receipt: Receipt) -> MarkPrice | Reject | Skipped:
         """A mark price; that of a dated future is not its asset's."""
         listing = self.listings[mark.symbol]
         if listing is None:
@@ -293,7 +297,7 @@ class Records:
             mark.next_us,
         )
 
-    def ticker(self, mark: Mark, size: float | UnsetType | None, receipt: Receipt) -> list[Message]:
+    def ticker(self, mark: MarkUpdate, size: float | UnsetType | None, receipt: Receipt) -> list[Message]:
         """A mark price and, where it is one, the open interest of one side that came with it, in contracts."""
         message = self.mark(mark, receipt)
         if not isinstance(size, float) or not isinstance(message, MarkPrice):
@@ -309,10 +313,10 @@ class Records:
             return self.unknown_symbol(symbol, receipt)
         if fault := number_fault("price", price / listing[1], PRICE):
             return self.refuse(fault, receipt)
-        _, coins, usd = amounts(listing, price, size)
-        return self.interest(symbol, coins, usd, time_us, receipt)
+        _, coins, usd = convert_amounts(listing, price, size)
+        return self.open_interest_from_amounts(symbol, coins, usd, time_us, receipt)
 
-    def interest(
+    def open_interest_from_amounts(
         self, symbol: str, coins: float, usd: float, time_us: int, receipt: Receipt
     ) -> OpenInterest | Reject | Skipped:
         """Open interest of one side; zero is one, of a new instrument. That of dated futures is left out."""
@@ -339,10 +343,10 @@ class RowAdapter(Adapter):
     def __init__(self, instruments: Mapping[str, Instrument] | None = None) -> None:
         blind = instruments is None and self.counts_contracts
         remedy = ": sizes are contracts, so give the contract sizes with --instruments" if blind else ""
-        self._listings = Listings(self.venue, instruments, by_name=self.by_name, naming=self.naming())
-        self._records = Records(self.venue, self._listings, self.eras, remedy)
+        self._listings = Listings(self.venue, instruments, by_name=self.by_name, listing_reader=self.listing_reader())
+        self._records = RecordBuilder(self.venue, self._listings, self.eras, remedy)
 
-    def naming(self) -> ByName:
+    def listing_reader(self) -> ListingReader:
         """How a listing is read off a symbol."""
         return listing_by_name
 
@@ -362,7 +366,7 @@ class RowAdapter(Adapter):
         """What a frame holds. Raises ``ValueError`` or ``RecursionError`` where it is no JSON of a known shape."""
 
 
-def of_kind(messages: Iterable[Message], channel: str) -> list[Message]:
+def events_of_channel(messages: Iterable[Message], channel: str) -> list[Message]:
     """The messages that belong to a channel that is filled after a gap, with what could not be read."""
     wanted = Liquidation if channel == "liquidations" else Trade
     return [message for message in messages if isinstance(message, wanted | Reject)]

@@ -18,7 +18,7 @@ class Answer(msgspec.Struct):
 _ANSWER: Final = msgspec.json.Decoder(Answer)
 
 
-def data_in(venue: str, body: bytes, success: int | str) -> msgspec.Raw:
+def unwrap_data(venue: str, body: bytes, success: int | str) -> msgspec.Raw:
     """What an answer holds. Raises ``ValueError`` when it is none, or its code is not that of success."""
     answer = _ANSWER.decode(body)
     if answer.code != success:

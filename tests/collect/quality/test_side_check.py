@@ -117,7 +117,7 @@ def waves(venue: str) -> list[AnyEvent]:
     adapter = ADAPTERS[venue](dialect_of(venue).instruments)
     events: list[AnyEvent] = []
     venue_memory = Memory()
-    played = [(dialect, venue_memory.of_socket()) for dialect in sockets(venue)]
+    played = [(dialect, venue_memory.for_new_socket()) for dialect in sockets(venue)]
     for dialect, memory in played:
         for request in dialect.plan.requests:
             for frame in dialect.acks(stamped(request.frame, START_US)):

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 
+from monitor.exchanges.binance.adapter import STREAMS_PER_CONNECTION
 from monitor.exchanges.binance.aster import Aster
-from monitor.exchanges.binance.dialect import STREAMS_PER_CONNECTION
 from monitor.exchanges.instrument import Instrument
 
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.exchanges.adapter import NOW_S
+from monitor.exchanges.adapter import SEND_TIME
 from monitor.exchanges.gate.adapter import Gate
 from monitor.exchanges.instrument import Instrument
 from monitor.model.events import Liquidation, Reject
@@ -82,7 +82,7 @@ def test_each_settlement_has_its_sockets_and_its_first_one_the_liquidations() ->
     ]  # fmt: skip
     assert first[0]["payload"] == ["!all"]
     assert {len(content["payload"]) for content in first[1:]} == {50}
-    assert all(content["time"] == NOW_S for content in first)
+    assert all(content["time"] == SEND_TIME for content in first)
     assert [request.acks for request in plans[0].requests] == [(str(content["id"]),) for content in first]
     assert all(plan.dense == {"mark_price", "trades"} and plan.keepalive is not None for plan in plans)
 

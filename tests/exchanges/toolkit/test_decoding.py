@@ -8,13 +8,13 @@ import pytest
 from msgspec import UNSET
 
 from monitor.exchanges.toolkit.decoding import (
-    believable_us,
     find_fault,
     keys,
-    numbered,
+    number_duplicate,
     onboard_us,
     optional_float,
     optional_time_us,
+    plausible_us,
     quote_constants,
     symbol_fault,
     unknown_value,
@@ -72,7 +72,7 @@ def test_listings_by_name_are_read_once_and_only_without_a_table() -> None:
 def test_twins_are_numbered() -> None:
     """The first of its kind keeps its id."""
     seen: dict[str, int] = {}
-    assert [numbered(seen, name) for name in "aaba"] == ["a", "a#1", "b", "a#2"]
+    assert [number_duplicate(seen, name) for name in "aaba"] == ["a", "a#1", "b", "a#2"]
 
 
 def test_constants_that_are_no_json_become_text() -> None:
@@ -92,8 +92,8 @@ def test_fields_that_may_be_empty() -> None:
 
 def test_a_time_with_a_fraction_is_rounded_to_the_microsecond() -> None:
     """What is no time at all becomes one that no row is believed at."""
-    assert believable_us(1_764_000_000_000.0625) == NOW_US + 62
-    assert [believable_us(x) for x in (nan, inf, -inf, -1.0, 0.0, 1e300)] == [0] * 6
+    assert plausible_us(1_764_000_000_000.0625) == NOW_US + 62
+    assert [plausible_us(x) for x in (nan, inf, -inf, -1.0, 0.0, 1e300)] == [0] * 6
     assert time_fault(0, 0) is not None
 
 

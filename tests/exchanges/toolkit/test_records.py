@@ -10,14 +10,14 @@ from msgspec import UNSET, UnsetType
 from monitor.exchanges.adapter import CoverageEra
 from monitor.exchanges.messages import Message, Skipped
 from monitor.exchanges.toolkit.listings import Listings
-from monitor.exchanges.toolkit.records import Fill, Mark, Receipt, Records
+from monitor.exchanges.toolkit.records import Fill, MarkUpdate, Receipt, RecordBuilder
 from monitor.model.events import Liquidation, MarkPrice, OpenInterest, Reject, Trade
 from tests.exchanges.reference import NOW_US
 
 RECEIPT = Receipt(NOW_US, b"{}")
 LISTINGS = Listings("x", None, by_name=True)
-RECORDS = Records("x", LISTINGS, (CoverageEra(0, "complete", "all", "nowhere"),))
-MARK = Mark("BTCUSDT", 40_000.0, NOW_US)
+RECORDS = RecordBuilder("x", LISTINGS, (CoverageEra(0, "complete", "all", "nowhere"),))
+MARK = MarkUpdate("BTCUSDT", 40_000.0, NOW_US)
 
 
 def kinds(messages: list[Message]) -> list[type]:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from monitor.exchanges.toolkit.rest_envelope import data_in
+from monitor.exchanges.toolkit.rest_envelope import unwrap_data
 
 
 def test_the_data_of_a_success_come_out_unread() -> None:
     """Whatever they are; null where there are none."""
-    assert bytes(data_in("okx", b'{"code":"0","msg":"","data":[1, 2]}', "0")) == b"[1, 2]"
-    assert bytes(data_in("bingx", b'{"code":0}', 0)) == b"null"
+    assert bytes(unwrap_data("okx", b'{"code":"0","msg":"","data":[1, 2]}', "0")) == b"[1, 2]"
+    assert bytes(unwrap_data("bingx", b'{"code":0}', 0)) == b"null"
 
 
 @pytest.mark.parametrize(
@@ -25,4 +25,4 @@ def test_the_data_of_a_success_come_out_unread() -> None:
 def test_anything_else_is_an_error_in_words(body: bytes, words: str) -> None:
     """Another code, a code of another kind, none, or no JSON."""
     with pytest.raises(ValueError, match=words):
-        data_in("okx", body, "0")
+        unwrap_data("okx", body, "0")

@@ -36,8 +36,8 @@ from monitor.exchanges.binance.frames import (
     COIN_M,
     COMBINED,
     COMBINED_CONTRACTS,
+    ENVELOPE,
     KNOWN_KEYS,
-    LOOSE,
     PUSH,
     REPLY,
     USD_M,
@@ -45,25 +45,25 @@ from monitor.exchanges.binance.frames import (
     MarkPriceUpdate,
     Order,
     Push,
-    SoundTrade,
+    ValidTrade,
     untagged,
 )
 from monitor.exchanges.binance.rest import (
     Paths,
     fill_of,
-    instruments_in,
-    interest_history,
-    interest_polls,
-    messages_in,
-    trades_between,
+    poll_open_interest,
+    read_answer,
+    read_instruments,
+    request_open_interest_history,
+    request_trades,
 )
 from monitor.exchanges.instrument import Instrument
 from monitor.exchanges.memory import Memory
 from monitor.exchanges.messages import Ack, Message, Refusal, Skipped
 from monitor.exchanges.rest_requests import InstrumentPage, Poll, RestPage, RestRequest
 from monitor.exchanges.toolkit.decoding import decode_rows, optional_time_us, raw_array, raw_rows, unknown_value
-from monitor.exchanges.toolkit.listings import ByName, Listing, listing_by_name
-from monitor.exchanges.toolkit.records import Fill, Mark, Receipt, RowAdapter
+from monitor.exchanges.toolkit.listings import Listing, ListingReader, listing_by_name
+from monitor.exchanges.toolkit.records import Fill, MarkUpdate, Receipt, RowAdapter
 from monitor.exchanges.toolkit.subscriptions import carried_channels, chunked, request
 from monitor.model.events import Channel, PriceKind, TakerSide, Trade
 from monitor.model.symbols import split_symbol
@@ -111,7 +111,7 @@ class Binance(RowAdapter):
         self._plain = self._listings.plain.get
         self._decode = (COMBINED_CONTRACTS if self.counts_contracts else COMBINED).decode
 
-    def naming(self) -> ByName:
+    def listing_reader(self) -> ListingReader:
         """By the quote."""
         return listing_of_base_units
 
@@ -148,7 +148,7 @@ class Binance(RowAdapter):
             data = self._decode(frame).data
         except UNREADABLE:
             return super().parse(frame, received_us, memory)
-        if type(data) is SoundTrade:
+        if type(data) is ValidTrade:
             # Nearly every frame: no calls but the record's own, no look at what is usual. What this leaves is judged
             # number by number, at twice the time.
             plain = self._plain(symbol := data.s)
@@ -174,15 +174,15 @@ class Binance(RowAdapter):
     def read(self, receipt: Receipt) -> list[Message]:
         """Read what is no push of well-formed rows: answers, bare rows, rows of which one is bad, garbage."""
         try:
-            loose = LOOSE.decode(receipt.frame)
+            envelope = ENVELOPE.decode(receipt.frame)
         except UNREADABLE:
             rows = raw_array(receipt.frame)
             if rows is None:
                 raise
         else:
-            if loose.data is UNSET and loose.e is UNSET:
+            if envelope.data is UNSET and envelope.e is UNSET:
                 return [self._reply(receipt)]
-            rows = [msgspec.Raw(receipt.frame)] if loose.data is UNSET else raw_rows(loose.data)
+            rows = [msgspec.Raw(receipt.frame)] if envelope.data is UNSET else raw_rows(envelope.data)
         pushes, faults = decode_rows(rows, PUSH)
         messages = [self._message(push, receipt) for push in pushes]
         messages.extend(self._records.refuse(untagged(fault, rows[number]), receipt) for number, fault in faults)
@@ -198,7 +198,7 @@ class Binance(RowAdapter):
             return self._liquidation(row.o, receipt)
         if isinstance(row, MarkPriceUpdate):
             next_us = optional_time_us(row.T)
-            return self._records.mark(Mark(row.s, row.p, row.E * 1000, row.i, row.r, next_us), receipt)
+            return self._records.mark(MarkUpdate(row.s, row.p, row.E * 1000, row.i, row.r, next_us), receipt)
         return self._records.trade(fill_of(row, row.s), receipt)
 
     def _liquidation(self, order: Order, receipt: Receipt) -> Message:
@@ -228,25 +228,25 @@ class Binance(RowAdapter):
 
     def parse_instruments(self, body: bytes, request: RestRequest) -> InstrumentPage:
         """Read ``exchangeInfo``: perpetuals in US dollars."""
-        return instruments_in(body, self.counts_contracts)
+        return read_instruments(body, self.counts_contracts)
 
     def polls(self, symbols: Sequence[str], channels: Iterable[Channel]) -> Sequence[Poll]:
         """Open interest, symbol by symbol, as often as the budget allows."""
         if "open_interest" not in channels:
             return ()
-        return interest_polls(self.paths, symbols, self.rest_weight_per_minute)
+        return poll_open_interest(self.paths, symbols, self.rest_weight_per_minute)
 
     def history(self, symbols: Sequence[str], now_us: int) -> Sequence[RestRequest]:
         """Open interest by the hour, where the exchange keeps it."""
-        return interest_history(self.paths, symbols, now_us)
+        return request_open_interest_history(self.paths, symbols, now_us)
 
     def backfill(self, channel: Channel, symbols: Sequence[str], from_us: int, to_us: int) -> Sequence[RestRequest]:
         """Aggregated trades of a gap; forced orders are not kept."""
-        return trades_between(self.paths, symbols, from_us, to_us) if channel == "trades" else ()
+        return request_trades(self.paths, symbols, from_us, to_us) if channel == "trades" else ()
 
     def parse_rest(self, request: RestRequest, body: bytes, received_us: int, memory: Memory | None = None) -> RestPage:
         """Read an answer of any of the three."""
-        return messages_in(self._records, self.paths, request, Receipt(received_us, body, memory))
+        return read_answer(self._records, self.paths, request, Receipt(received_us, body, memory))
 
 
 def listing_of_base_units(venue: str, symbol: str) -> Listing | None:
