@@ -1,1 +1,1 @@
-"""The adapter of Binance USD-M, Binance COIN-M and Aster, which use one dialect."""
+"""Adapters of Binance USD-M, Binance COIN-M and Aster, which share one message format."""

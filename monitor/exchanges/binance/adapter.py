@@ -1,26 +1,31 @@
-"""Binance's dialect, which USD-M, COIN-M and Aster speak: forced orders, aggregated trades, mark prices.
+"""Parses the message format that Binance USD-M, Binance COIN-M and Aster share.
 
-Liquidations (``forceOrder``): at most the latest order per symbol and second, so sums are a floor. ``o.S`` is the
-closing order's side: SELL closes a long. Executed is ``z`` (cumulative filled) at ``ap`` (average fill); ``p`` is the
-order's limit, 0.4 % away. Only FILLED orders count: an order that is partly filled comes again with its full ``z``.
+Liquidations are forced orders (``forceOrder``). The exchange sends at most the latest one per symbol and second, so
+their sum is a lower bound. ``o.S`` is the side of the closing order: SELL closes a long. The executed quantity is ``z``
+(cumulative filled quantity), its price ``ap`` (average fill price); ``p`` is the limit price of the order, about 0.4 %
+away. Only FILLED orders are counted: a partly filled order is sent again, with its full ``z``, when it is filled.
 
-Trades (``aggTrade``): ``m`` true means the buyer was the maker, so the taker sold. ``f`` to ``l`` are the fills' ids,
-some of which may have been skipped, so their number is at most ``l - f + 1``.
-Mark price: ``P`` is the estimated settlement price and no rate; ``r`` is the funding rate, ``T`` the next funding.
+Trades are aggregated (``aggTrade``). ``m`` is true if the buyer was the maker, that is, if the taker sold. ``f`` and
+``l`` are the ids of the first and the last fill. Ids between them may be missing, so there are at most ``l - f + 1``
+fills.
 
-Quantities are base units, or contracts of a number of USD where the adapter counts those. Since 2026-06-30 Binance's
-merged streams carry rows of both its markets, tagged ``st`` 1 (USD-M) and 2 (COIN-M): a row that bears another tag than
-the adapter's is skipped, one that bears none is the adapter's own.
+Mark prices (``markPriceUpdate``): ``r`` is the funding rate and ``T`` the next funding time. ``P`` is the estimated
+settlement price and is not used.
 
-Open interest is REST alone (:mod:`monitor.exchanges.binance.rest`).
+Quantities are base units on USD-M and Aster, and contracts of a fixed number of USD on COIN-M. Since 2026-06-30
+Binance's streams carry rows of both markets, marked ``st`` 1 (USD-M) or 2 (COIN-M). A row of the other market is
+skipped; a row without ``st`` is a row of the adapter's own market.
+
+No stream carries open interest; :mod:`monitor.exchanges.binance.rest` polls it.
 
 Ids:
-    liquidation ``<venue>:<s>:<S>:<T>:<q>:<p>``: there is no order id; this tuple is the order's own.
-    trade ``<a>``: the aggregate id, which counts up by one per symbol. It says enough beside venue and symbol, and the
-    prefix would take a twentieth of the time of a frame.
+    liquidation ``<venue>:<s>:<S>:<T>:<q>:<p>``, because the exchange sends no order id.
+    trade ``<a>``, the aggregate trade id, which counts up by one per symbol. It has no prefix, because it is unique
+    together with venue and symbol, and building a longer one would take 5 % of the time of a frame.
 
-Sources: developers.binance.com (Liquidation Order Streams, Aggregate Trade Streams, Mark Price Stream, Important
-WebSocket Change Notice); doc comments of the npm package @binance/derivatives-trading-usds-futures 38.1.1.
+Sources: developers.binance.com/docs/derivatives/usds-margined-futures/websocket-market-streams (pages Liquidation Order
+Streams, Aggregate Trade Streams, Mark Price Stream, Important WebSocket Change Notice); comments in the npm package
+@binance/derivatives-trading-usds-futures 38.1.1.
 """
 
 from __future__ import annotations
@@ -74,21 +79,21 @@ STREAMS: Final[dict[Channel, str]] = {
     "mark_price": "@markPrice@1s",
     "trades": "@aggTrade",
 }
-"""Stream suffix per channel, in the order of subscribing. Open interest is REST only here."""
+"""Suffix of a symbol's stream by channel, in the order of subscribing. There is no stream of open interest."""
 
 STREAMS_PER_CONNECTION: Final = 200
-"""The most careful of the published limits; others report 1024."""
+"""The lowest of the published limits; other sources report 1,024."""
 
 STREAMS_PER_REQUEST: Final = 50
-"""Keeps a SUBSCRIBE frame below 2 kB."""
+"""Streams of one SUBSCRIBE frame, so that the frame stays below 2 kB."""
 
 MAX_AGE_S: Final = 84_600.0
-"""23.5 h: the exchange cuts every connection at 24 h."""
+"""Age in seconds (23.5 h) at which a connection is replaced; the exchange closes every connection after 24 h."""
 
 UNEXECUTED: Final = frozenset(
     {"NEW", "PARTIALLY_FILLED", "CANCELED", "EXPIRED", "EXPIRED_IN_MATCH", "REJECTED", "NEW_INSURANCE", "NEW_ADL"}
 )
-"""Documented order states other than FILLED."""
+"""Documented order states (``o.X``) other than FILLED; such an order is not counted."""
 
 SIDES: Final = {"SELL": "sell", "BUY": "buy"}
 AVERAGE: Final[PriceKind] = "average_fill"
@@ -96,14 +101,14 @@ LIMIT: Final[PriceKind] = "order"
 
 
 class Binance(RowAdapter):
-    """What the three venues share; see :class:`monitor.exchanges.adapter.Adapter`."""
+    """Base class of the adapters of the three venues; see :class:`monitor.exchanges.adapter.Adapter`."""
 
     paths: ClassVar[Paths]
     market_tag: ClassVar[int] = USD_M
-    """The ``st`` of this market's rows."""
+    """Value of ``st`` in the rows of this adapter's market."""
     request_interval_s: ClassVar[float] = 0.2
     rest_weight_per_minute: ClassVar[int] = 1200
-    """Half of what the exchange allows an address."""
+    """Half of the 2,400 that the exchange allows an IP address."""
     known_keys: ClassVar[frozenset[str]] = KNOWN_KEYS
 
     def __init__(self, instruments: Mapping[str, Instrument] | None = None) -> None:
@@ -112,13 +117,13 @@ class Binance(RowAdapter):
         self._decode = (COMBINED_CONTRACTS if self.counts_contracts else COMBINED).decode
 
     def listing_reader(self) -> ListingReader:
-        """By the quote."""
+        """Return the reader of symbols whose sizes are base units."""
         return listing_of_base_units
 
     def connections(
         self, symbols: Sequence[str], channels: Iterable[Channel], ws_url: str | None = None
     ) -> list[Connection]:
-        """Every socket carries all channels of its symbols, at most 200 streams."""
+        """Plan the sockets. Each carries all channels of its symbols, in at most 200 streams."""
         carried = carried_channels(channels, tuple(STREAMS))
         if not carried:
             return []
@@ -143,14 +148,14 @@ class Binance(RowAdapter):
         return plans
 
     def parse(self, frame: bytes, received_us: int, memory: Memory | None = None) -> list[Message]:
-        """Read one frame, wrapped by the combined endpoint or bare."""
+        """Read one frame: ``{"stream": ..., "data": ...}`` of the combined endpoint, or the data alone."""
         try:
             data = self._decode(frame).data
         except UNREADABLE:
             return super().parse(frame, received_us, memory)
         if type(data) is ValidTrade:
-            # Nearly every frame: no calls but the record's own, no look at what is usual. What this leaves is judged
-            # number by number, at twice the time.
+            # The hot path: nearly every frame is a trade whose values the decoder found in range. It makes no call but
+            # that of the record's constructor. Everything else takes the slower path below, which takes twice the time.
             plain = self._plain(symbol := data.s)
             time_us = data.T * 1000
             fills = data.l - data.f + 1
@@ -172,7 +177,7 @@ class Binance(RowAdapter):
         return [self._message(row, receipt) for row in (data if isinstance(data, list) else [data])]
 
     def read(self, receipt: Receipt) -> list[Message]:
-        """Read what is no push of well-formed rows: answers, bare rows, rows of which one is bad, garbage."""
+        """Read a frame that the fast path could not: an answer, rows without envelope, or rows of which one is bad."""
         try:
             envelope = ENVELOPE.decode(receipt.frame)
         except UNREADABLE:
@@ -189,7 +194,7 @@ class Binance(RowAdapter):
         return messages
 
     def _message(self, row: Push, receipt: Receipt) -> Message:
-        """What one row says."""
+        """Turn one row into an event, a skip or a reject."""
         if row.st not in (0, self.market_tag):
             if row.st in (USD_M, COIN_M):
                 return Skipped("other_market", 1)
@@ -202,6 +207,7 @@ class Binance(RowAdapter):
         return self._records.trade(fill_of(row, row.s), receipt)
 
     def _liquidation(self, order: Order, receipt: Receipt) -> Message:
+        """Turn a forced order into a liquidation if it is filled."""
         if order.st not in (0, self.market_tag):
             return Skipped("other_market", 1)
         if order.X in UNEXECUTED:
@@ -209,13 +215,13 @@ class Binance(RowAdapter):
         side = SIDES.get(order.S)
         if side is None or order.X != "FILLED":
             return self._records.refuse(unknown_value("order side and status", f"{order.S} {order.X}"), receipt)
-        # An average of zero means that the exchange does not know it; the limit is then the nearest thing.
+        # The exchange sends an average price of 0 where it has none; the limit price is then the best estimate.
         price, kind = (order.p, LIMIT) if order.ap == 0.0 else (order.ap, AVERAGE)
         key = f"{order.S}:{order.T}:{order.q!r}:{order.p!r}"
         return self._records.liquidation(Fill(order.s, side, price, order.z, order.T * 1000, key), kind, receipt)
 
     def _reply(self, receipt: Receipt) -> Message:
-        """The answer to a request."""
+        """Read the answer to a subscription request."""
         reply = REPLY.decode(receipt.frame)
         key = "" if reply.id is None else str(reply.id)
         if reply.error is not UNSET:
@@ -227,31 +233,31 @@ class Binance(RowAdapter):
         return self._records.malformed(receipt)
 
     def parse_instruments(self, body: bytes, request: RestRequest) -> InstrumentPage:
-        """Read ``exchangeInfo``: perpetuals in US dollars."""
+        """Read ``exchangeInfo`` and keep the perpetuals quoted in US dollars."""
         return read_instruments(body, self.counts_contracts)
 
     def polls(self, symbols: Sequence[str], channels: Iterable[Channel]) -> Sequence[Poll]:
-        """Open interest, symbol by symbol, as often as the budget allows."""
+        """Return the polls of open interest, one a symbol, at the shortest interval that the budget allows."""
         if "open_interest" not in channels:
             return ()
         return poll_open_interest(self.paths, symbols, self.rest_weight_per_minute)
 
     def history(self, symbols: Sequence[str], now_us: int) -> Sequence[RestRequest]:
-        """Open interest by the hour, where the exchange keeps it."""
+        """Return the requests for hourly open interest of the last thirty days, where the exchange offers it."""
         return request_open_interest_history(self.paths, symbols, now_us)
 
     def backfill(self, channel: Channel, symbols: Sequence[str], from_us: int, to_us: int) -> Sequence[RestRequest]:
-        """Aggregated trades of a gap; forced orders are not kept."""
+        """Return the requests for the aggregated trades of a gap; the exchange does not serve past forced orders."""
         return request_trades(self.paths, symbols, from_us, to_us) if channel == "trades" else ()
 
     def parse_rest(self, request: RestRequest, body: bytes, received_us: int, memory: Memory | None = None) -> RestPage:
-        """Read an answer of any of the three."""
+        """Read the answer to a poll, to a history request or to a backfill request."""
         return read_answer(self._records, self.paths, request, Receipt(received_us, body, memory))
 
 
 def listing_of_base_units(venue: str, symbol: str) -> Listing | None:
-    """The listing read off a name, where quantities are base units: not of what is quoted in USD itself.
+    """Derive a listing from a symbol whose sizes are base units; None if it is quoted in USD itself.
 
-    Those are COIN-M's, of contracts.
+    The latter are COIN-M symbols, whose sizes are contracts.
     """
     return None if split_symbol(symbol).quote == "USD" else listing_by_name(venue, symbol)

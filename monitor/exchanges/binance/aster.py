@@ -1,7 +1,8 @@
-"""Aster perpetuals, whose quantities are base units; the dialect is Binance's.
+"""Adapter of Aster perpetuals, whose sizes are base units and whose message format is Binance's.
 
-One path for all streams, as Binance had it before 2026. Sockets live 24 hours and take at most 200 streams; collectors
-that subscribed fast were cut, so requests are spread wider. No history of open interest is documented.
+All streams are on one path, as at Binance before 2026. A socket is closed after 24 hours and carries at most 200
+streams. Clients that sent their subscriptions fast were disconnected, so requests are 0.5 s apart. No history of open
+interest is documented.
 
 Source: github.com/asterdex/api-docs.
 """

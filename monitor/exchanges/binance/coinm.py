@@ -1,8 +1,9 @@
-"""Binance COIN-M perpetuals, whose quantities are contracts; the dialect is :mod:`monitor.exchanges.binance.adapter`.
+"""Adapter of Binance COIN-M perpetuals, whose sizes are contracts.
 
-A contract is a number of USD (100 for BTC, 10 for others; ``contractSize`` of the table), and its coins are that over
-the price. Without the table nothing can be said, so every row is quarantined. Since the merge of 2026-06-30 this host
-may send rows of USD-M too (``st`` 1): the adapter of that market counts them, here they are skipped.
+A contract is worth a fixed number of USD (``contractSize`` of the instrument table: 100 for BTC, 10 for others). Its
+coins are that number divided by the price. Without the instrument table sizes have no unit, so every row is rejected.
+Since 2026-06-30 this host may also send rows of USD-M (``st`` 1). They are skipped, because the adapter of USD-M counts
+them.
 """
 
 from __future__ import annotations

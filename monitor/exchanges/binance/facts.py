@@ -22,7 +22,7 @@ FACTS: Final = {
         long_liquidated="`o.S` is `SELL` (the closing order)",
         price="average fill `ap`, else the limit `p`",
         unit="contracts of USD",
-        limits="as Binance USD-M, and one REST budget with it",
+        limits="as Binance USD-M, with which it shares one REST budget",
         source="developers.binance.com",
         checked="2026-11-22",
         examples=(usd("BTCUSD_PERP", 100.0),),
@@ -32,9 +32,7 @@ FACTS: Final = {
         long_liquidated="`o.S` is `SELL` (the closing order)",
         price="average fill `ap`, else the limit `p`",
         unit="coins",
-        limits=(
-            "200 streams a socket (careful; 1,024 also reported), 10 messages/s, 24 h a socket, 300 dials in 5 min"
-        ),
+        limits=("200 streams a socket (other sources: 1,024), 10 messages/s, 24 h a socket, 300 dials in 5 min"),
         source="developers.binance.com; npm @binance/derivatives-trading-usds-futures 38.1.1",
         checked="2026-11-22",
         examples=(coin("BTCUSDT"),),

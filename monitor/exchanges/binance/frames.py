@@ -1,4 +1,4 @@
-"""Frames of Binance's dialect, as typed decoding reads them; the adapter beside it documents the fields."""
+"""Defines the frames of Binance and Aster for typed decoding; ``adapter.py`` explains the fields."""
 
 from __future__ import annotations
 
@@ -16,7 +16,10 @@ KINDS: Final = frozenset({"aggTrade", "forceOrder", "markPriceUpdate"})
 
 
 class AggTrade(msgspec.Struct, tag_field="e", tag="aggTrade", gc=False):
-    """``<symbol>@aggTrade``, in the order of the wire: the decoder finds the next field at the first look."""
+    """An aggregated trade of ``<symbol>@aggTrade``.
+
+    Its fields stand in the order in which the exchange sends them, because the decoder is fastest then.
+    """
 
     a: int
     s: str
@@ -30,7 +33,7 @@ class AggTrade(msgspec.Struct, tag_field="e", tag="aggTrade", gc=False):
 
 
 class Order(msgspec.Struct, gc=False):
-    """``o`` of a forced order; ``l``, the last fill, would undercount orders of several fills."""
+    """The order ``o`` of a forced order. ``l``, the quantity of the last fill, is not the executed quantity."""
 
     s: str
     S: str
@@ -44,7 +47,7 @@ class Order(msgspec.Struct, gc=False):
 
 
 class ValidTrade(AggTrade, tag_field="e", tag="aggTrade", gc=False):
-    """A trade of a market of base units whose numbers need no further look."""
+    """A trade of USD-M or Aster whose values the decoder has found to be in range."""
 
     a: ValidIdNumber
     p: ValidPrice
@@ -54,14 +57,14 @@ class ValidTrade(AggTrade, tag_field="e", tag="aggTrade", gc=False):
 
 
 class ForceOrder(msgspec.Struct, tag_field="e", tag="forceOrder", gc=False):
-    """``<symbol>@forceOrder`` and ``!forceOrder@arr``."""
+    """A forced order of ``<symbol>@forceOrder`` or ``!forceOrder@arr``."""
 
     o: Order
     st: int = 0
 
 
 class MarkPriceUpdate(msgspec.Struct, tag_field="e", tag="markPriceUpdate", gc=False):
-    """``<symbol>@markPrice@1s`` and the rows of ``!markPrice@arr@1s``; index and rate are empty for dated futures."""
+    """A mark price of ``<symbol>@markPrice@1s`` or ``!markPrice@arr@1s``; dated futures have no index and no rate."""
 
     E: int
     s: str
@@ -76,26 +79,26 @@ Push = AggTrade | ForceOrder | MarkPriceUpdate
 
 
 class Combined(msgspec.Struct, gc=False):
-    """A frame of the combined endpoint."""
+    """A frame of the combined endpoint, on USD-M and Aster."""
 
     data: ValidTrade | ForceOrder | MarkPriceUpdate | list[ForceOrder | MarkPriceUpdate]
 
 
 class CombinedContracts(msgspec.Struct, gc=False):
-    """The same where sizes are contracts, of which no trade is usual."""
+    """A frame of the combined endpoint on COIN-M, whose sizes are contracts; it has no fast path for trades."""
 
     data: Push | list[Push]
 
 
 class ErrorDetail(msgspec.Struct, gc=False):
-    """Why a request was refused."""
+    """The code and the message of a refused request."""
 
     code: int
     msg: str = ""
 
 
 class Reply(msgspec.Struct, gc=False):
-    """The answer to a request; a refusal has ``error`` in the newer form, ``code`` and ``msg`` in the older."""
+    """The answer to a request. A refusal has ``error`` in the newer format, ``code`` and ``msg`` in the older one."""
 
     id: int | str | None = None
     result: msgspec.Raw | UnsetType = UNSET
@@ -105,7 +108,7 @@ class Reply(msgspec.Struct, gc=False):
 
 
 class Envelope(msgspec.Struct, gc=False):
-    """A frame of which nothing is certain but that it is a JSON object."""
+    """The envelope of any frame: ``data`` where it is wrapped, the event type ``e`` where it is not."""
 
     data: msgspec.Raw | UnsetType = UNSET
     e: str | UnsetType = UNSET
@@ -118,16 +121,16 @@ ENVELOPE: Final = msgspec.json.Decoder(Envelope)
 REPLY: Final = msgspec.json.Decoder(Reply)
 
 KNOWN_KEYS: Final = keys(
-    "stream data id result error code msg method params",  # envelope and answers
+    "stream data id result error code msg method params",  # envelope, requests and answers
     "e E st ps s a p q nq f l T m M",  # aggTrade
-    "o S ap X z",  # forceOrder; o is the order, and its type within it
+    "o S ap X z",  # forceOrder; o is the order, and within it the order's type
     "i P r ap1 h L",  # markPriceUpdate
 )
-"""Every key that the documented frames have."""
+"""Every key of the documented frames."""
 
 
 def untagged(fault: Fault, row: msgspec.Raw) -> Fault:
-    """The fault of a row that no type of push could hold: its event type where that is the reason."""
+    """Return why a row could not be decoded: its event type is unknown, or else ``fault``."""
     try:
         kind = ENVELOPE.decode(row).e
     except UNREADABLE:

@@ -1,11 +1,13 @@
-"""REST of Binance's dialect: instruments, open interest now and of a month, trades of a gap.
+"""Builds the REST requests of Binance and Aster and reads their answers.
 
-Open interest is asked symbol by symbol and comes without a price, so a second request asks for the mark price of the
-same symbol, and its ``about`` carries what the first one said. The history has both: amount and value (USD-M: coins and
-USD; COIN-M: contracts and coins).
+They are the instruments, the current open interest, its last thirty days, and the trades of a gap.
 
-Sources: developers.binance.com (Open Interest, Mark Price, Open Interest Statistics, Compressed/Aggregate Trades List,
-Exchange Information); github.com/asterdex/api-docs.
+The current open interest is requested symbol by symbol and has no price. A second request therefore fetches the mark
+price of the same symbol; the field ``about`` of that request carries the answer to the first. The history has an amount
+and a value: coins and USD on USD-M, contracts and coins on COIN-M.
+
+Sources: developers.binance.com/docs/derivatives/usds-margined-futures/market-data/rest-api (pages Open Interest, Mark
+Price, Open Interest Statistics, Compressed/Aggregate Trades List, Exchange Information); github.com/asterdex/api-docs.
 """
 
 from __future__ import annotations
@@ -28,29 +30,35 @@ from monitor.model.events import MICROS
 from monitor.model.symbols import USD_QUOTES, split_base
 
 POLLED_SHARE: Final = 0.6
-"""Of the budget; the rest is for instruments, history and backfill."""
+"""Share of the REST budget that polling open interest may use; the rest is for instruments, history and backfill."""
 
 SHORTEST_POLL_S: Final = 15.0
-"""Open interest decides over minutes; oftener says nothing more."""
+"""Shortest interval in seconds between polls; the detector uses changes of open interest over minutes."""
 
 POLL_WEIGHT: Final = 2
-"""Of the two requests that make an open interest."""
+"""Weight of the two requests that one reading of open interest needs."""
 
 HOUR_US: Final = 3_600 * MICROS
 HISTORY_HOURS: Final = 719
-"""Of thirty days; the first hour of a month is refused when the request arrives a moment later."""
+"""Hours in thirty days less one: the exchange refuses a start that is thirty days old when the request arrives."""
 
 HISTORY_ROWS: Final = 360
-"""Half a month by the hour; an answer has at most 500."""
+"""Hourly rows of one request, half of the thirty days; an answer has at most 500."""
 
 TRADES_WEIGHT: Final = 20
 TRADES_ROWS: Final = 1_000
 LONGEST_TRADES_US: Final = HOUR_US - 1_000
-"""A request with both times must ask for less than an hour."""
+"""Longest span of one request; one with start and end time must cover less than an hour."""
 
 
 class Paths(NamedTuple):
-    """Where a venue's REST is: the prefix of its paths, and what asks for a symbol's history, None without one."""
+    """The REST paths of a venue.
+
+    Attributes:
+        prefix: beginning of its paths.
+        history: path of the history of open interest, None where the exchange offers none.
+        by_pair: True if that history is requested by pair and contract type (COIN-M), False if by symbol.
+    """
 
     prefix: str
     history: str | None = None
@@ -58,7 +66,7 @@ class Paths(NamedTuple):
 
 
 class ListedInstrument(msgspec.Struct):
-    """What an instrument says of itself in ``exchangeInfo``; COIN-M has ``contractStatus`` and ``contractSize``."""
+    """An instrument in ``exchangeInfo``; only COIN-M has ``contractStatus`` and ``contractSize`` (USD)."""
 
     symbol: str
     contractType: str
@@ -71,13 +79,13 @@ class ListedInstrument(msgspec.Struct):
 
 
 class ExchangeInfo(msgspec.Struct):
-    """``exchangeInfo``."""
+    """The answer to ``exchangeInfo``."""
 
     symbols: list[msgspec.Raw]
 
 
 class OpenInterestNow(msgspec.Struct):
-    """``openInterest``: coins, or contracts."""
+    """The answer to ``openInterest``, in coins or, on COIN-M, in contracts."""
 
     symbol: str
     openInterest: float
@@ -85,7 +93,7 @@ class OpenInterestNow(msgspec.Struct):
 
 
 class PremiumIndex(msgspec.Struct):
-    """``premiumIndex`` of one symbol."""
+    """The answer to ``premiumIndex`` for one symbol."""
 
     symbol: str
     markPrice: float
@@ -120,7 +128,7 @@ _TRADE: Final = msgspec.json.Decoder(HistoricalTrade, strict=False)
 
 
 def read_instruments(body: bytes, contracts: bool) -> InstrumentPage:
-    """The perpetuals in US dollars. Raises ``ValueError`` when the body is no table."""
+    """Read the perpetuals quoted in US dollars. Raises ``ValueError`` if the body is not ``exchangeInfo``."""
     rows, faults = decode_rows(_EXCHANGE_INFO.decode(body).symbols, _LISTED)
     left_out = {f"row {number}": detail for number, (_, detail) in faults}
     instruments = []
@@ -137,9 +145,9 @@ def read_instruments(body: bytes, contracts: bool) -> InstrumentPage:
 
 
 def exclusion_reason(row: ListedInstrument, contracts: bool) -> str:
-    """Why an instrument is not watched; empty when it is."""
+    """Return why an instrument is not watched; empty if it is."""
     if row.quoteAsset not in USD_QUOTES:
-        return f"quoted in {row.quoteAsset}, which is no US dollar"
+        return f"quoted in {row.quoteAsset}, which is not a US dollar"
     if row.contractType == "TRADIFI_PERPETUAL":
         return TRADFI
     if row.contractType != "PERPETUAL":
@@ -150,7 +158,7 @@ def exclusion_reason(row: ListedInstrument, contracts: bool) -> str:
 
 
 def poll_open_interest(paths: Paths, symbols: Sequence[str], weight_per_minute: int) -> list[Poll]:
-    """One poll a symbol, all as often as the budget's share for them allows."""
+    """Return one poll a symbol, at the shortest interval that :data:`POLLED_SHARE` of the budget allows."""
     per_second = weight_per_minute / 60 * POLLED_SHARE
     interval_s = max(SHORTEST_POLL_S, len(symbols) * POLL_WEIGHT / per_second)
     return [
@@ -160,7 +168,7 @@ def poll_open_interest(paths: Paths, symbols: Sequence[str], weight_per_minute: 
 
 
 def request_open_interest_history(paths: Paths, symbols: Sequence[str], now_us: int) -> list[RestRequest]:
-    """A month of every symbol, by the hour, in two parts."""
+    """Return two requests a symbol for the hourly open interest of the last thirty days."""
     if paths.history is None:
         return []
     last_ms = now_us // HOUR_US * HOUR_US // 1000
@@ -179,7 +187,7 @@ def request_open_interest_history(paths: Paths, symbols: Sequence[str], now_us: 
 
 
 def request_trades(paths: Paths, symbols: Sequence[str], from_us: int, to_us: int) -> list[RestRequest]:
-    """The trades of a gap, at most an hour a request."""
+    """Return the requests for the trades of a gap, each for at most an hour."""
     return [
         RestRequest(
             f"{paths.prefix}/aggTrades",
@@ -198,7 +206,7 @@ def request_trades(paths: Paths, symbols: Sequence[str], from_us: int, to_us: in
 
 
 def read_answer(records: RecordBuilder, paths: Paths, request: RestRequest, receipt: Receipt) -> RestPage:
-    """What an answer to any request of this module holds. Raises ``ValueError`` when it is none."""
+    """Read the answer to any request of this module. Raises ``ValueError`` if the body is not such an answer."""
     body = receipt.frame
     if request.path == paths.history:
         return _history(records, request, receipt)
@@ -216,7 +224,7 @@ def read_answer(records: RecordBuilder, paths: Paths, request: RestRequest, rece
 
 
 def _history(records: RecordBuilder, request: RestRequest, receipt: Receipt) -> RestPage:
-    """Rows of a month of open interest."""
+    """Read the hourly rows of open interest."""
     symbol = request.about
     listing = records.listings[symbol]
     raws = raw_array(receipt.frame)
@@ -235,13 +243,17 @@ def _history(records: RecordBuilder, request: RestRequest, receipt: Receipt) -> 
 
 
 def fill_of(row: AggTrade | HistoricalTrade, symbol: str) -> Fill:
-    """The fills that an aggregated trade stands for."""
+    """Return an aggregated trade as a :class:`Fill`."""
     side = "sell" if row.m else "buy"
     return Fill(symbol, side, row.p, row.q, row.T * 1000, str(row.a), row.l - row.f + 1)
 
 
 def _trades(records: RecordBuilder, request: RestRequest, receipt: Receipt) -> RestPage:
-    """Trades; a full answer is continued from its last millisecond, whose trades come twice with the same ids."""
+    """Read aggregated trades.
+
+    A full answer is continued from its last millisecond. The trades of that millisecond come twice, with the same ids,
+    and are deduplicated later.
+    """
     raws = raw_array(receipt.frame)
     if raws is None:
         raise ValueError(f"no trades: {receipt.frame[:128]!r}")

@@ -1,6 +1,7 @@
-"""Binance USD-M perpetuals, whose quantities are base units; the dialect is :mod:`monitor.exchanges.binance.adapter`.
+"""Adapter of Binance USD-M perpetuals, whose sizes are base units.
 
-Since 2026-04-23 these streams live on ``/market`` alone; the old paths still connect, silent about liquidations.
+Since 2026-04-23 the liquidation streams are served on the path ``/market`` only. The old paths still accept a
+connection but send no liquidations (developers.binance.com, Important WebSocket Change Notice).
 """
 
 from __future__ import annotations
