@@ -24,6 +24,7 @@ from monitor.lab.simulate.arena import Arena
 from monitor.lab.simulate.ledger import Amount, Ledger, by_side
 from monitor.model.events import MICROS, AnyEvent, Side
 from monitor.roles import state_file
+from tests.logs import JSON_LOG
 from tests.paths import ROOT
 
 WARMUP_S: Final = 600
@@ -58,6 +59,7 @@ def write_config(arena: Arena, folder: Path, **delivery: object) -> Path:
             "record_path": str(folder / "recording.jsonl.gz"),
         },
         "detector": DETECTOR.model_dump(mode="json"),
+        "log": JSON_LOG,
         "delivery": {
             "port": 0,
             "state_file": str(folder / "detector.state"),

@@ -16,6 +16,7 @@ from monitor.lab.simulate.exchanges.dialect import Outgoing
 from monitor.lab.simulate.exchanges.okx import LIQUIDATIONS_ARG, topic_of
 from monitor.lab.simulate.scenario import CALM
 from tests.e2e.stage import Program, get, reached, scrape, value, write_config
+from tests.logs import faults
 
 HOUR_MS = 3_600_000
 OVERSIZED = b'{"x":"' + b"x" * 10_000_000 + b'"}'
@@ -119,4 +120,4 @@ async def test_hostile_frames_are_counted_and_nothing_valid_is_lost(venue: str, 
     size = 0.01 if venue == "okx" else 1.0
     assert usd == pytest.approx(valid * 2 * size * float(PRICE), abs=1e-6)
     assert value(metrics, "feed_crashes_total", venue=venue) == 0
-    assert "Traceback" not in program.log
+    assert faults(program.log) == []

@@ -25,6 +25,7 @@ from monitor.model.events import Heartbeat, Signal
 from monitor.settings import Settings
 from tests.e2e.stage import CHANNELS, environment, until
 from tests.kafka.story import Told, differences, told
+from tests.logs import JSON_LOG
 
 SESSION_S: Final = 4.0
 """Short, so that a test sees another member take over; the program's default is six."""
@@ -61,7 +62,7 @@ class Process:
         self.name = name
         self.log_path = folder / f"{name}.log"
         self._config = folder / f"{name}.yaml"
-        self._config.write_text(yaml.safe_dump(settings))
+        self._config.write_text(yaml.safe_dump(settings | {"log": JSON_LOG}))
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:

@@ -15,9 +15,10 @@ import math
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
-from itertools import chain
+from pathlib import Path
 from typing import Any, Final, Literal
 
+import aiokafka
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.codec import zstd_encode
 from aiokafka.conn import collect_hosts, create_conn
@@ -41,6 +42,8 @@ ZSTD_LEVEL: Final = 1
 """Compression level of batches: on these records level 1 is a quarter cheaper than the default 3 and no larger."""
 STOP_S: Final = 3.0
 """Longest wait for each step of stopping a producer, seconds: one that lost its work has nothing to flush."""
+
+_PACKAGE: Final = Path(aiokafka.__file__).parent
 
 # aiokafka has no setting for the level: record/default_records.py, DefaultRecordBatchBuilder._maybe_compress, calls
 # zstd_encode(data) without one.
@@ -83,20 +86,32 @@ async def discard_unsent(producer: AIOKafkaProducer) -> None:
     await producer._sender.close()
 
 
-def transaction_end(producer: AIOKafkaProducer) -> asyncio.Future[Any]:
-    """Return the future of the running transaction's end.
+def log_unawaited_errors(loop: asyncio.AbstractEventLoop) -> None:
+    """Log errors of futures that aiokafka creates and nobody awaits at debug level, in one line.
 
-    Whoever is fenced before ``commit_transaction`` never awaits it, and its error would be logged as never retrieved
-    (``producer/transaction_manager.py``, ``wait_for_transaction_end``): see :func:`retrieve_error`.
+    A producer that is fenced fails futures that its user never gets: the end of a transaction that was not reached
+    (``producer/transaction_manager.py``, ``TransactionManager.fatal_error``, which even replaces the one that was
+    awaited), offsets whose wait timed out, records in a batch after a cancelled ``send``. asyncio would log each with a
+    traceback as "exception was never retrieved", although the operation that failed raised the same error. Everything
+    else, tasks of other modules included, is logged as before.
     """
-    ended: asyncio.Future[Any] = producer._txn_manager.wait_for_transaction_end()
-    return ended
+    loop.set_exception_handler(_log_unawaited)
 
 
-def retrieve_error(future: asyncio.Future[Any]) -> None:
-    """Mark the error of a future as seen, because it was reported already."""
-    if not future.cancelled():
-        future.exception()
+def _log_unawaited(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    error, future = context.get("exception"), context.get("future")
+    if isinstance(error, KafkaError) and future is not None and _made_by_aiokafka(future):
+        log.debug("%s: %r", context["message"], error)
+    else:
+        loop.default_exception_handler(context)
+
+
+def _made_by_aiokafka(future: asyncio.Future[Any]) -> bool:
+    """Return whether aiokafka created the future; only its plain futures carry a KafkaError."""
+    if not isinstance(future, asyncio.Task):
+        return True
+    code = getattr(future.get_coro(), "cr_code", None)
+    return code is not None and Path(code.co_filename).is_relative_to(_PACKAGE)
 
 
 async def stop_producer(producer: AIOKafkaProducer, name: str) -> None:
@@ -117,27 +132,12 @@ async def stop_producer(producer: AIOKafkaProducer, name: str) -> None:
 async def _end_sender(producer: AIOKafkaProducer) -> None:
     sender = producer._sender.sender_task
     if sender is not None:
-        sender.add_done_callback(retrieve_error)  # being fenced while it ends is expected
         # Twice, because its clean-up waits for requests whose batches nobody sends any more
         # (producer/sender.py, Sender._sender_routine).
         for _ in range(2):
             sender.cancel()
             await asyncio.wait([sender], timeout=STOP_S / 4)
-    _retrieve_unsent(producer)
     producer._message_accumulator.fail_all(KafkaError("the producer is closed"))
-
-
-def _retrieve_unsent(producer: AIOKafkaProducer) -> None:
-    """Mark the errors of all unsent records as seen.
-
-    A ``send`` that is cancelled after it put its record into a batch never returns the record's future
-    (``producer/message_accumulator.py``, ``MessageAccumulator.add_message``), whose error would be logged with a
-    traceback as never retrieved.
-    """
-    accumulator = producer._message_accumulator
-    for batch in [*chain.from_iterable(accumulator._batches.values()), *accumulator._pending_batches]:
-        for future in [batch.future, *(future for future, *_ in batch._msg_futures)]:
-            future.add_done_callback(retrieve_error)
 
 
 def rewind(consumer: AIOKafkaConsumer, fetched: Fetched) -> None:

@@ -14,14 +14,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Mapping
-from typing import Any, Final, Self
+from typing import Final, Self
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.errors import KafkaError
 from aiokafka.structs import OffsetAndMetadata, TopicPartition
 
 from monitor.bus import codec
-from monitor.bus.kafka.aiokafka_internals import retrieve_error, stop_producer, transaction_end
+from monitor.bus.kafka.aiokafka_internals import log_unawaited_errors, stop_producer
 from monitor.bus.kafka.connection import REQUEST_TIMEOUT_MS, KafkaConnection, administrator
 from monitor.bus.kafka.errors import explain
 from monitor.bus.ports import Outgoing, Partition
@@ -76,6 +76,7 @@ class TransactionalWriter:
             OwnershipLostError: the brokers cannot be reached.
             BusError: they refuse.
         """
+        log_unawaited_errors(asyncio.get_running_loop())
         try:
             async with asyncio.timeout(START_S):
                 await self._producer.start()
@@ -101,24 +102,19 @@ class TransactionalWriter:
             OwnershipLostError: nothing was written; this writer is of no use any more.
         """
         producer, connection = self._producer, self._connection
-        sent: list[asyncio.Future[Any]] = []
         try:
             async with asyncio.timeout(TRANSACTION_S):
                 await producer.begin_transaction()
-                sent.append(transaction_end(producer))
                 for topic, partition, key, value, own in records:
                     headers = list(own) or codec.headers(topic)
                     name = connection.name(topic)
-                    sent.append(await producer.send(name, value, key, partition=partition, headers=headers))
+                    await producer.send(name, value, key, partition=partition, headers=headers)
                 if offsets:
                     await producer.send_offsets_to_transaction(self._positions(offsets, metadata), self._group)
                 await producer.commit_transaction()
         # aiokafka asserts its states, and its futures carry whatever broke.
         except Exception as error:
             raise OwnershipLostError(f"{self._owner}: {error!r}") from error
-        finally:
-            for future in sent:
-                future.add_done_callback(retrieve_error)
 
     def _positions(self, offsets: Mapping[Partition, int], metadata: str) -> dict[TopicPartition, OffsetAndMetadata]:
         prefix = self._connection.topic_prefix

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import logging
 import re
 import socket
 import time
@@ -15,8 +17,9 @@ from typing import cast
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.codec import zstd_encode
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaError, ProducerFenced
 from aiokafka.producer.message_accumulator import BatchBuilder
+from aiokafka.producer.transaction_manager import TransactionState
 from aiokafka.structs import ConsumerRecord, TopicPartition
 
 from monitor.bus import codec
@@ -25,10 +28,9 @@ from monitor.bus.kafka.aiokafka_internals import (
     RecordBatch,
     dial_each,
     keep_batches_until_sent,
-    retrieve_error,
+    log_unawaited_errors,
     rewind,
     stop_producer,
-    transaction_end,
 )
 from monitor.bus.topics import TRADES
 from tests.bus import records as make
@@ -88,25 +90,60 @@ async def test_a_batch_waits_for_a_leader_as_long_as_it_takes(producer: AIOKafka
     assert not expired_after_a_day()
 
 
-async def test_the_end_of_a_transaction_can_be_watched(producer: AIOKafkaProducer) -> None:
-    """The future exists from the transaction's begin, and its error counts as seen once it was retrieved."""
+async def test_errors_that_only_the_client_holds_are_one_line_at_debug_level(
+    producer: AIOKafkaProducer, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A fenced producer's futures that nobody awaits, before and after its transaction failed, leave no traceback."""
+    caplog.set_level(logging.DEBUG, "monitor.bus.kafka")
+    log_unawaited_errors(asyncio.get_running_loop())
     manager = producer._txn_manager
     manager.set_pid_and_epoch(1, 0)
     manager.begin_transaction()
-    ended = transaction_end(producer)
-    assert not ended.done()
-    reported: list[dict[str, object]] = []
-    asyncio.get_running_loop().set_exception_handler(lambda _, context: reported.append(context))
-    ended.add_done_callback(retrieve_error)
-    ended.set_exception(KafkaError("fenced"))
-    await asyncio.sleep(0)
+    manager.add_offsets_to_txn({}, "group")
+    for _ in range(2):
+        manager.fatal_error(ProducerFenced())
+        manager.state = TransactionState.IN_TRANSACTION
     manager._transaction_waiter = None
-    del ended
-    assert reported == []
+    gc.collect()
+    assert {record.name for record in caplog.records} == {"monitor.bus.kafka.aiokafka_internals"}
+    assert len(caplog.records) == 3
+    assert all("ProducerFenced" in record.getMessage() and not record.exc_info for record in caplog.records)
+
+
+async def test_errors_of_the_clients_own_tasks_are_one_line_at_debug_level(
+    producer: AIOKafkaProducer, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A task that runs aiokafka's code and is never awaited leaves no traceback."""
+    caplog.set_level(logging.DEBUG, "monitor.bus.kafka")
+    log_unawaited_errors(asyncio.get_running_loop())
+    producer._message_accumulator._exception = ProducerFenced()
+    task = asyncio.create_task(producer._message_accumulator.add_message(HERE, b"", b"", 1.0))
+    await asyncio.wait([task])
+    del task
+    gc.collect()
+    assert [(record.name, record.exc_info) for record in caplog.records] == [
+        ("monitor.bus.kafka.aiokafka_internals", None)
+    ]
+
+
+async def test_errors_of_other_tasks_are_logged_as_ever(caplog: pytest.LogCaptureFixture) -> None:
+    """A task of another module that fails unseen is an error with its traceback, whatever it raised."""
+    log_unawaited_errors(asyncio.get_running_loop())
+
+    async def fail() -> None:
+        raise ProducerFenced
+
+    task = asyncio.create_task(fail())
+    await asyncio.wait([task])
+    del task
+    gc.collect()
+    assert [(record.name, record.levelname) for record in caplog.records] == [("asyncio", "ERROR")]
+    assert caplog.records[0].exc_info
 
 
 async def test_a_producer_with_unsent_batches_is_stopped_in_time(producer: AIOKafkaProducer) -> None:
     """Stopping fails what is unsent instead of waiting for brokers that are away; the sender's end is awaited."""
+    log_unawaited_errors(asyncio.get_running_loop())
     producer._message_accumulator._txn_manager = None
     batch = producer._message_accumulator._append_batch(RecordBatch("zstd"), HERE)
     producer._sender._sender_task = asyncio.create_task(asyncio.Event().wait())
