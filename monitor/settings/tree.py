@@ -156,7 +156,7 @@ class DeliverySettings(Section):
     port: int = Field(9108, ge=0, le=65_535, description="TCP port of that address; 0 takes a free port and logs it.")
     page: bool = Field(
         True,
-        description="Serve the dashboard (the live page for users) at `/` of that address: risk, phases, charts, "
+        description="Serve the dashboard, a web page, at `/` of that address: risk, phases, charts, "
         "episodes and feeds. It loads nothing from other hosts.",
     )
     assets: Annotated[tuple[str, ...], NoDecode] = Field(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
@@ -31,6 +33,25 @@ def files(answer: str) -> list[Path]:
     return found
 
 
+def definitions(tree: ast.AST) -> Iterator[str]:
+    """Yield every name that a module or a class body defines, local variables and imports left out."""
+    for node in ast.iter_child_nodes(tree):
+        if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            yield node.name
+        if isinstance(node, ast.ClassDef | ast.If | ast.Try):
+            yield from definitions(node)
+        if isinstance(node, ast.Assign | ast.AnnAssign):
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            yield from (name.id for target in targets for name in ast.walk(target) if isinstance(name, ast.Name))
+
+
+def defined_in(path: Path) -> set[str]:
+    """Return the names that a file of Python defines."""
+    if path.suffix != ".py" or not path.is_file():
+        return set()
+    return set(definitions(ast.parse(path.read_text(encoding="utf-8"))))
+
+
 def test_there_are_ten_tasks() -> None:
     """The page answers the ten questions that newcomers have."""
     assert len(TASKS) == 10
@@ -38,12 +59,18 @@ def test_there_are_ten_tasks() -> None:
 
 @pytest.mark.parametrize(("task", "answer"), TASKS, ids=[task for task, _ in TASKS])
 def test_a_task_names_files_that_exist(task: str, answer: str) -> None:
-    """Every file of an answer is there, and every name of the code stands in one of them."""
+    """Every file of an answer is there, and every name of the code is defined in one of them."""
     named = files(answer)
     assert named, task
     assert [path for path in named if not path.exists()] == []
-    text = "".join(path.read_text(encoding="utf-8") for path in named if path.is_file())
-    assert [name for name in CODE_NAME.findall(answer) if not re.search(rf"\b{name}\b", text)] == []
+    assert set(CODE_NAME.findall(answer)) - set().union(*map(defined_in, named)) == set()
+
+
+def test_an_imported_name_is_not_defined(tmp_path: Path) -> None:
+    """A name that a file only imports or uses does not count as defined there; constants and methods do."""
+    path = tmp_path / "module.py"
+    path.write_text("from other import Gone\nSIZE: int = 1\nclass Room:\n    def size(self):\n        local = Gone()\n")
+    assert defined_in(path) == {"SIZE", "Room", "size"}
 
 
 def test_every_other_path_exists() -> None:

@@ -70,7 +70,7 @@ async def _play(headless: bool, scenario: Scenario) -> int:
             async with monitoring(settings, detector) as monitor:
                 started, started_us = time.perf_counter(), wall_clock_us()
                 if not headless:
-                    console.print(f"Live page: {monitor.url}/", highlight=False)
+                    console.print(f"Dashboard: {monitor.url}/", highlight=False)
                 await _watch(arena, monitor, console, headless=headless)
                 await _settle(monitor)
                 intake = _intake(monitor, started_us, time.perf_counter() - started)
