@@ -11,12 +11,14 @@ EXACT := monitor/exchanges/binance/adapter.py,monitor/exchanges/binance/usdm.py,
   monitor/exchanges/bybit/adapter.py,monitor/exchanges/okx/adapter.py,monitor/exchanges/toolkit/records.py,$\
   monitor/exchanges/toolkit/decoding.py,monitor/detect/flow/windows.py,monitor/detect/decide/phases.py
 
+PYTEST := $(BIN)/pytest -n 2 --dist loadgroup $(if $(COVERAGE),--cov --cov-append --cov-report=)
+
 .DEFAULT_GOAL := help
-.PHONY: help runtime setup demo test check format generate pictures bench lock clean
+.PHONY: help runtime setup demo test test-deep coverage check format generate pictures bench lock clean
 
 # Lists the targets with what they do.
 help:
-	@sed -n '/^# /{s/^# //;h;d};/^[a-z-]*:/{s/:.*//;G;s/\n/ /;s/^\([a-z-]*\) /  make \1\t/;p};h' Makefile | expand -t 16
+	@sed -n '/^# /{s/^# //;h;d};/^[a-z-]*:/{s/:.*//;G;s/\n/ /;s/^\([a-z-]*\) /  make \1\t/;p};h' Makefile | expand -t 18
 
 # Builds .venv with what the monitor needs to run; does nothing when the lock files have not changed.
 runtime: .venv/.runtime
@@ -42,10 +44,19 @@ setup: .venv/.ready
 demo: runtime
 	@$(BIN)/cascade-monitor demo
 
-# Runs every test on two cores and holds the coverage to its floor.
+# Runs on two cores what guards every change: real Kafka, Prometheus and browser included, random tests in small number.
 test: setup
-	@for tool in java mvn; do command -v $$tool >/dev/null || echo "test: no $$tool here, so the tests that need a Kafka broker are skipped"; done
-	@$(BIN)/pytest -n 2 --dist loadgroup --cov --cov-report= --cov-fail-under=95
+	@$(BIN)/python -m tests.prepare
+	@$(PYTEST) -m "not deep"
+
+# Runs the rest: what is long by nature (kills, outages, large markets), and every random test with a large number.
+test-deep: setup
+	@$(BIN)/python -m tests.prepare
+	@CASCADE_TEST_DEEP=1 $(PYTEST) -m "deep or sampled"
+
+# Holds what `make test test-deep COVERAGE=1` has covered to its floors; `.ci/run` does so.
+coverage: setup
+	@$(BIN)/coverage report --fail-under=95 --format=total >/dev/null || { $(BIN)/coverage report; exit 1; }
 	@report=$$($(BIN)/coverage report --include=$(EXACT) --fail-under=100) || { echo "$$report"; exit 1; }
 
 # Checks format, lint and types.

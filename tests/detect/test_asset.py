@@ -14,6 +14,7 @@ from monitor.detect.detector import Detector
 from monitor.detect.settings import DetectorSettings
 from monitor.model.events import MICROS, AnyEvent, MarkPrice, TradeBar
 from monitor.model.sides import BySide
+from tests.budget import examples
 from tests.detect.scenarios import (
     BRISK,
     NO_COVERAGE,
@@ -190,7 +191,7 @@ def assert_learned_alike(asleep: Asset, awake: Asset) -> None:
 
 
 @given(quiet_plans)
-@hypothesis_settings(max_examples=5)
+@hypothesis_settings(max_examples=examples(5, 20))
 def test_a_sleeping_asset_decides_and_learns_as_if_every_second_were_closed(plan: list[tuple[int, str, float]]) -> None:
     """Seconds and minutes that the detector skips change neither a signal nor what is normal."""
     events, until = events_of(plan)

@@ -30,6 +30,7 @@ from monitor.model.events import (
     Signal,
     TradeBar,
 )
+from tests.budget import examples
 from tests.detect.scenarios import (
     BRISK,
     START,
@@ -103,7 +104,7 @@ def inside(event: Liquidation, window: str, now: int) -> bool:
 
 
 @given(rows())
-@hypothesis_settings(max_examples=60)
+@hypothesis_settings(max_examples=examples(12, 240))
 def test_nothing_is_lost_and_nothing_counted_twice(events: list[AnyEvent]) -> None:
     """Totals and every window by venue and side equal the sum over all events by definition, to the micro-USD."""
     counted = unique(events)
@@ -139,7 +140,7 @@ def test_nothing_is_lost_and_nothing_counted_twice(events: list[AnyEvent]) -> No
 
 
 @given(rows())
-@hypothesis_settings(max_examples=25)
+@hypothesis_settings(max_examples=examples(5, 100))
 def test_the_market_is_the_sum_of_its_assets(events: list[AnyEvent]) -> None:
     """What assets count the market counts, to the micro-USD."""
     detector, _ = play(events)
@@ -272,7 +273,7 @@ def test_event_time_stands_in_for_an_unknown_time_of_receipt() -> None:
 
 
 @given(st.integers(0, 10**6))
-@hypothesis_settings(max_examples=2)
+@hypothesis_settings(max_examples=examples(2, 20))
 def test_the_order_within_a_second_changes_no_sum_and_no_decision(seed: int) -> None:
     """Events of one second in any order give the same signals, apart from the order of assets within the second.
 
@@ -299,7 +300,7 @@ UNDISTURBED = encoded(play(STORY, BRISK)[1])
 
 
 @given(st.lists(st.integers(0, len(STORY)), min_size=1, max_size=4))
-@hypothesis_settings(max_examples=5)
+@hypothesis_settings(max_examples=examples(5, 20))
 def test_a_restart_at_any_point_gives_the_same_bytes(cuts: list[int]) -> None:
     """Snapshots between any two events, several of them, leave no trace in the signals."""
     detector, signals, before = Detector(BRISK), [], 0

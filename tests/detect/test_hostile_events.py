@@ -18,6 +18,7 @@ from monitor.detect.asset_summary import AssetSummary
 from monitor.detect.context.holders import Holding
 from monitor.detect.detector import Detector
 from monitor.model.events import AnyEvent, Signal
+from tests.budget import examples
 from tests.detect.hostile import dense, streams
 from tests.detect.scenarios import BRISK, START, encoded, interest, liquidation, mark
 
@@ -54,7 +55,7 @@ def worded(signals: list[Signal]) -> None:
                 assert msgspec.json.encode(render(page))
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(8, 160), suppress_health_check=list(HealthCheck))
 @given(streams(), st.integers(0, 40))
 def test_every_event_can_be_applied_kept_restored_shown_and_worded(events: list[AnyEvent], cut: int) -> None:
     """No event in any order raises, and a detector that is restored midway goes on byte for byte."""
@@ -82,7 +83,7 @@ def check(events: list[AnyEvent], cut: int) -> None:
     worded(signals)
 
 
-@settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(5, 80), suppress_health_check=list(HealthCheck))
 @given(streams())
 def test_what_assets_tell_the_market_survives_the_way_over_the_bus(events: list[AnyEvent]) -> None:
     """Summaries of hostile events are JSON that the market's judge reads back as they were."""

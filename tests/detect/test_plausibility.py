@@ -14,6 +14,7 @@ from monitor.detect.context.open_interest import LONGEST_S
 from monitor.detect.detector import Detector
 from monitor.detect.plausibility import INTEREST_FACTOR, PRICE_FACTOR, PRICE_FRESH_S
 from monitor.model.events import Liquidation
+from tests.budget import examples
 from tests.detect.scenarios import START, crash, encoded, in_order, interest, liquidation, mark, play
 
 SLACK_USD = 100_000.0
@@ -128,7 +129,7 @@ def test_counts_survive_a_restart_and_older_snapshots_have_none() -> None:
     assert Detector.restore(detector.snapshot()).view().excluded == {("bybit", "open_interest"): 1}
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=examples(5, 60))
 @given(st.lists(st.tuples(st.integers(0, 1_400), st.floats(1e9, 2e10)), max_size=8))
 def test_absurd_records_change_no_signal(absurd: list[tuple[int, float]]) -> None:
     """A cascade with impossible records among its own gives the signals of the cascade alone."""

@@ -15,6 +15,7 @@ from monitor.detect.market import Market
 from monitor.detect.quarantine import LENGTH_S, NOTE
 from monitor.model.events import MARKET, MICROS, AnyEvent, MarkPrice, OpenInterest
 from monitor.model.sides import BySide
+from tests.budget import examples
 from tests.detect.hostile import streams
 from tests.detect.poison import UNAPPLIED, UNCLOSED, poisoned
 from tests.detect.scenarios import BRISK, START, crash, encoded, in_order, mark, play, turns
@@ -162,7 +163,7 @@ def test_metrics_name_what_is_in_quarantine() -> None:
     assert 'cascade_events_unapplied_total{reason="quarantined"} 1.0' in text
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(5, 100), suppress_health_check=list(HealthCheck))
 @given(streams(), st.integers(0, 40), st.sampled_from([math.inf, math.nan, -1.0, 0.0, 5e-324, 1.7e308, 2.0**80]))
 def test_nothing_that_is_no_number_of_a_market_stops_the_detector(
     events: list[AnyEvent], place: int, value: float

@@ -24,6 +24,7 @@ from monitor.exchanges.rest_requests import InstrumentPage
 from monitor.exchanges.toolkit.listings import Listings
 from monitor.model.events import Event, Liquidation, Reject, Trade
 from monitor.model.validation import event_fault
+from tests.budget import examples, sample
 from tests.exchanges.cases import ALL_CASES, Case, cases_of, compact
 
 NUMBERS: Final = [
@@ -115,13 +116,17 @@ def assert_plausible(messages: Sequence[Message]) -> None:
 
 
 DATA = [case for case in ALL_CASES if any(not isinstance(frame, str | bytes) for frame in case.frames)]
+NUMBERED: Final = list(enumerate(DATA))
+"""Each case with a number of its own, by which the samples of a day differ."""
+IDS: Final = [f"{case.venue}-{case.file}-{case.about}" for case in DATA]
 
 
-@pytest.mark.parametrize("case", DATA, ids=lambda case: f"{case.venue}-{case.file}-{case.about}")
-def test_absurd_numbers_come_out_of_no_adapter(case: Case) -> None:
+@pytest.mark.sampled
+@pytest.mark.parametrize(("turn", "case"), NUMBERED, ids=IDS)
+def test_absurd_numbers_come_out_of_no_adapter(turn: int, case: Case) -> None:
     """Each number of each documented frame is made absurd in turn: nothing raises, and rows beside it come out."""
     for received_us, (number, content) in product(receipts(case), enumerate(case.frames)):
-        for path, value in leaves(content):
+        for place, (path, value) in enumerate(leaves(content)):
             if not path or not is_number(value):
                 continue
             row = row_of(content, path)
@@ -130,20 +135,21 @@ def test_absurd_numbers_come_out_of_no_adapter(case: Case) -> None:
                 without = copy.deepcopy(content)
                 del at(without, row[:-1])[row[-1]]
                 beside = events_in(parsed(case, number, compact(without), received_us))
-            for token in NUMBERS:
+            for token in sample(NUMBERS, turn + place):
                 for written in (token, f'"{token}"') if isinstance(value, str) else (token,):
                     messages = parsed(case, number, changed(content, path, written), received_us)
                     assert_plausible(messages)
                     assert beside <= events_in(messages), (path, written[:40])
 
 
-@pytest.mark.parametrize("case", DATA, ids=lambda case: f"{case.venue}-{case.file}-{case.about}")
-def test_hostile_names_come_out_of_no_adapter(case: Case) -> None:
+@pytest.mark.sampled
+@pytest.mark.parametrize(("turn", "case"), NUMBERED, ids=IDS)
+def test_hostile_names_come_out_of_no_adapter(turn: int, case: Case) -> None:
     """Each text of each documented frame is replaced by names that markup, terminals or metrics would choke on."""
     for number, content in enumerate(case.frames):
-        for path, value in leaves(content):
+        for place, (path, value) in enumerate(leaves(content)):
             if path and isinstance(value, str):
-                for token in NAMES:
+                for token in sample(NAMES, turn + place):
                     assert_plausible(parsed(case, number, changed(content, path, token), LATER_US))
 
 
@@ -252,7 +258,7 @@ def paths(content: Any, path: Path = ()) -> Iterator[Path]:
 
 
 @pytest.mark.parametrize("venue", ADAPTERS)
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(10, 120), suppress_health_check=[HealthCheck.too_slow])
 @given(data=st.data())
 def test_parse_never_raises(venue: str, data: st.DataObject) -> None:
     """A documented frame of which parts are replaced, removed or cut off gives plausible events and rejects alone."""

@@ -16,6 +16,7 @@ from monitor.exchanges.facts import facts_of
 from monitor.exchanges.messages import Ack, Notice, Ping, Pong, Refusal, Skipped
 from monitor.exchanges.registry import ADAPTERS, adapter_named
 from monitor.model.events import Event, Reject
+from tests.budget import examples
 from tests.exchanges.cases import ALL_CASES, cases_of, compact
 from tests.exchanges.dialects import PENDING, dialect_of
 
@@ -47,7 +48,7 @@ def test_a_venue_unlike_any_gets_the_list() -> None:
 
 @pytest.mark.parametrize("venue", ADAPTERS)
 @given(frame=st.binary(max_size=200))
-@hypothesis_settings(max_examples=20)  # a venue
+@hypothesis_settings(max_examples=examples(5, 80))  # a venue
 def test_any_bytes_give_a_list(venue: str, frame: bytes) -> None:
     """Garbage never raises."""
     messages = ADAPTERS[venue]().parse(frame, 0)
@@ -56,7 +57,7 @@ def test_any_bytes_give_a_list(venue: str, frame: bytes) -> None:
 
 @pytest.mark.parametrize("venue", ADAPTERS)
 @given(value=json_values)
-@hypothesis_settings(max_examples=20)  # a venue
+@hypothesis_settings(max_examples=examples(5, 80))  # a venue
 def test_any_json_gives_a_list(venue: str, value: object) -> None:
     """JSON of any shape, with the literals that are none, never raises."""
     messages = ADAPTERS[venue]().parse(json.dumps(value).encode(), 0)

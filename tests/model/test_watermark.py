@@ -7,7 +7,6 @@ from collections.abc import Sequence
 import msgspec
 import pytest
 from hypothesis import given
-from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from monitor.model.events import ALL, MICROS, AnyEvent, Gap, Heartbeat, Trade
@@ -182,7 +181,6 @@ def streams() -> st.SearchStrategy[list[AnyEvent]]:
 
 
 @given(streams(), st.data())
-@hypothesis_settings(deadline=None)
 def test_a_restart_anywhere_changes_nothing(records: list[AnyEvent], data: st.DataObject) -> None:
     """A mark that was written and read back goes on as if nothing had happened."""
     cut = data.draw(st.integers(0, len(records)))
@@ -194,7 +192,6 @@ def test_a_restart_anywhere_changes_nothing(records: list[AnyEvent], data: st.Da
 
 
 @given(streams())
-@hypothesis_settings(deadline=None)
 def test_every_record_is_placed_held_or_refused_once(records: list[AnyEvent]) -> None:
     """Nothing is lost without being counted, and nothing takes effect twice."""
     watermark = new()
@@ -204,7 +201,6 @@ def test_every_record_is_placed_held_or_refused_once(records: list[AnyEvent]) ->
 
 
 @given(streams())
-@hypothesis_settings(deadline=None)
 def test_records_that_need_no_look_change_nothing(records: list[AnyEvent]) -> None:
     """The caller's short way around :meth:`take` gives the same as taking every record."""
     watermark, other = new(), new()
@@ -219,7 +215,6 @@ def test_records_that_need_no_look_change_nothing(records: list[AnyEvent]) -> No
 
 
 @given(st.lists(st.tuples(st.integers(0, 77), st.integers(11, 10**7), st.booleans()), max_size=CONFIRM))
-@hypothesis_settings(deadline=None)
 def test_a_minority_with_a_wrong_clock_does_not_move_honest_records(poison: list[tuple[int, int, bool]]) -> None:
     """Whatever one of three venues sends from the future, the others' records take effect when they would have."""
     honest: list[AnyEvent] = [

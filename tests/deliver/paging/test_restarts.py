@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from monitor.deliver.paging.incidents import Page, Pages
@@ -87,7 +87,6 @@ def restarted(pages: Pages) -> Pages:
 
 
 @given(STEPS, CUTS)
-@settings(deadline=None)
 def test_whoever_reads_again_from_what_was_kept_pages_the_same_once(
     steps: list[tuple[int, int]], cuts: list[tuple[int, int]]
 ) -> None:
@@ -110,7 +109,6 @@ def test_whoever_reads_again_from_what_was_kept_pages_the_same_once(
 
 
 @given(STEPS, st.lists(st.integers(0, 120), max_size=12))
-@settings(deadline=None)
 def test_restarts_of_one_process_resolve_nothing_that_runs(steps: list[tuple[int, int]], cuts: list[int]) -> None:
     """With a long and a short episode of several assets running, a restart neither resolves one nor opens it again."""
     signals = story(steps)
@@ -125,7 +123,6 @@ def test_restarts_of_one_process_resolve_nothing_that_runs(steps: list[tuple[int
 
 
 @given(STEPS, st.lists(st.tuples(st.integers(0, 120), st.integers(1, 12)), max_size=12))
-@settings(deadline=None)
 def test_signals_that_nobody_read_cost_no_wave_and_no_end(
     steps: list[tuple[int, int]], outages: list[tuple[int, int]]
 ) -> None:

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from monitor.detect.context.cached_reading import FOREVER, Standing
 from monitor.detect.context.open_interest import INTEREST_WINDOWS, OpenInterest
+from tests.budget import examples
 
 START = 1_770_000_000
 
@@ -29,7 +30,7 @@ def test_a_reading_stands_for_its_time_and_until_it_is_dropped() -> None:
     assert asked == [100, 111, 105, 130, 140]
 
 
-@hypothesis_settings(max_examples=50)
+@hypothesis_settings(max_examples=examples(10, 200))
 @given(
     st.lists(
         st.tuples(st.integers(0, 500), st.sampled_from(("okx", "bybit")), st.integers(0, 900), st.booleans()),

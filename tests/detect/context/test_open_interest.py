@@ -18,6 +18,7 @@ from monitor.detect.context.open_interest import (
     OpenInterest,
     joined,
 )
+from tests.budget import examples
 
 DAY = 86_400
 NOW = 1_770_000_000
@@ -80,7 +81,7 @@ EVENTS = st.lists(
 
 
 @given(EVENTS, st.sampled_from(list(INTEREST_WINDOWS)))
-@hypothesis_settings(max_examples=300)
+@hypothesis_settings(max_examples=examples(60, 1200))
 def test_changes_are_those_of_a_slow_reference(events: list[tuple[str, int, int]], window: str) -> None:
     """Of all samples in any order: only venues known and fresh at both ends count, and the far end is as of then."""
     interest = OpenInterest()
@@ -177,7 +178,7 @@ def test_history_does_not_disturb_the_present() -> None:
 
 
 @given(EVENTS, st.integers(0, 50))
-@hypothesis_settings(max_examples=50)
+@hypothesis_settings(max_examples=examples(10, 200))
 def test_restored_at_any_point_is_undisturbed(events: list[tuple[str, int, int]], cut: int) -> None:
     """A copy that was saved and loaded midway ends up the same."""
     straight, restored = OpenInterest(), OpenInterest()

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from monitor.detect.decide.phases import RECENT_S, Observation, Phases, PhaseState
 from monitor.detect.settings import PhaseSettings
 from monitor.model.events import Phase
+from tests.budget import examples
 
 SETTINGS = PhaseSettings()
 SHORT = PhaseSettings(
@@ -322,7 +323,7 @@ stretches = st.lists(st.tuples(observations.map(lambda found: found[:1]), st.int
 
 
 @given(st.one_of(observations, stretches))
-@hypothesis_settings(max_examples=150)
+@hypothesis_settings(max_examples=examples(30, 600))
 def test_the_machine_keeps_its_rules(
     plan: list[tuple[int, float, float | None, float, float, float, bool, bool]],
 ) -> None:
@@ -368,7 +369,7 @@ def test_the_machine_keeps_its_rules(
 
 
 @given(stretches)
-@hypothesis_settings(max_examples=40)
+@hypothesis_settings(max_examples=examples(8, 160))
 def test_a_restored_machine_goes_on_as_before(
     plan: list[tuple[int, float, float | None, float, float, float, bool, bool]],
 ) -> None:

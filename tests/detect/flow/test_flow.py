@@ -14,6 +14,7 @@ from monitor.detect.baseline.surprise import Surprise
 from monitor.detect.flow.flow import PRIOR_MINUTES, PRIOR_RATE, SIDE_INDEX, Flow
 from monitor.detect.settings import BaselineSettings, DetectorSettings, JudgedSettings
 from monitor.model.events import MICROS, SIDES, Side
+from tests.budget import examples
 from tests.detect.scenarios import START
 
 FLOOR = 50_000.0
@@ -131,7 +132,7 @@ def test_hourly_totals_teach_a_sixtieth_of_them() -> None:
     assert (made.usd("1m", "long"), made.usd("24h", "long")) == (0.0, 7.0)
 
 
-@hypothesis_settings(max_examples=15)
+@hypothesis_settings(max_examples=examples(5, 60))
 @given(st.integers(1, 5), st.lists(st.integers(1, 2_500), min_size=1, max_size=2))
 def test_empty_minutes_at_once_equal_one_by_one(seed: int, gaps: list[int]) -> None:
     """Minutes that a scope slept through, all judged windows empty, teach what they would have one by one."""

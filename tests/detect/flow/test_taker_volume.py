@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from monitor.detect.flow.taker_volume import TakerVolume, TakerVolumeSnapshot
 from monitor.model.events import MICROS, TradeBar
+from tests.budget import examples
 from tests.detect.scenarios import START, trade
 
 
@@ -43,7 +44,7 @@ trades = st.lists(
 
 
 @given(trades, st.integers(0, 30))
-@hypothesis_settings(max_examples=60)
+@hypothesis_settings(max_examples=examples(12, 240))
 def test_sums_are_those_of_the_minutes_trades(plan: list[tuple[int, str, str, int]], cut: int) -> None:
     """After any trades, with a restart in between, each venue's sums are those by definition."""
     volume = TakerVolume()

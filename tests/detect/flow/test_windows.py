@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from monitor.detect.flow.windows import MOST, WINDOWS, Windows
+from tests.budget import examples
 
 SPANS = {name: 1 if length <= 900 else 60 if length <= 86_400 else 3_600 for name, length in WINDOWS.items()}
 
@@ -52,7 +53,7 @@ steps = st.lists(
 
 
 @given(steps)
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(40, 800))
 def test_every_window_equals_the_sum_over_all_events(plan: list[tuple[int, int, list[Added]]]) -> None:
     """At every second, every window of every lane holds exactly the amounts and counts of its buckets."""
     now = 1_700_000_000
@@ -76,7 +77,7 @@ def test_every_window_equals_the_sum_over_all_events(plan: list[tuple[int, int, 
 
 
 @given(steps)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(12, 240))
 def test_restored_windows_go_on_as_if_nothing_had_happened(plan: list[tuple[int, int, list[Added]]]) -> None:
     """A snapshot through MessagePack at any point leads to the same sums, waiting events and lanes included."""
     now = 1_700_000_000

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from monitor.lab.simulate.book import BIN, LeverageBook
 from monitor.model.events import Side
+from tests.budget import examples
 
 START = math.log(65_000)
 SIDES: tuple[Side, Side] = ("long", "short")
@@ -65,7 +66,7 @@ OPERATIONS = st.lists(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(12, 240))
 @given(st.sampled_from(SIDES), OPERATIONS, st.integers(0, 2**32))
 def test_no_lot_is_lost(side: Side, operations: list[Operation], seed: int) -> None:
     """Opened lots are open, closed or liquidated, whatever happens; no bin falls below zero."""
