@@ -1,1 +1,1 @@
-"""One folder an exchange: pure ``parse``, connection plans, REST answers. ``toolkit`` is what they share."""
+"""Adapters of the exchanges, one folder each: frame parsing, connection plans, REST requests; ``toolkit`` is shared."""

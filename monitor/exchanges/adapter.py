@@ -1,9 +1,9 @@
-"""Defines what an exchange's adapter is: endpoints, subscribe frames and a pure ``parse``.
+"""Defines the interface of an exchange's adapter: endpoints, subscription frames and a pure ``parse``.
 
-An adapter never awaits, never reads a clock and never changes once it is made. What frames leave out because earlier
-frames reported it lives in the :class:`~monitor.exchanges.memory.Memory` that ``parse`` is given; what was executed or
-traded never depends on an earlier frame. So production, replay, tests and fuzzing run the same ``parse``. The session
-(:mod:`monitor.collect.connection.session`) does all I/O, by the :class:`Connection` plans that the adapter makes.
+An adapter never awaits, never reads a clock and never changes after its construction. Values that a frame omits because
+an earlier frame had them are kept in the :class:`~monitor.exchanges.memory.Memory` passed to ``parse``; liquidations
+and trades never depend on an earlier frame. Production, replay, tests and fuzzing therefore run the same ``parse``. The
+session (:mod:`monitor.collect.connection.session`) does all I/O, following the adapter's :class:`Connection` plans.
 """
 
 from __future__ import annotations
@@ -19,7 +19,14 @@ from monitor.model.events import Channel, Coverage
 
 
 class CoverageEra(NamedTuple):
-    """From ``from_us`` on the venue showed this much of its liquidations; ``rule`` is its rule in a few words."""
+    """A period in which a venue published a given part of its liquidations.
+
+    Attributes:
+        from_us: beginning of the period, microseconds since the Unix epoch; it ends where the next one begins.
+        coverage: part of the liquidations that the venue published.
+        rule: the venue's rule in a few words, for ``docs/exchanges.md``.
+        source: where the rule is documented.
+    """
 
     from_us: int
     coverage: Coverage
@@ -28,13 +35,15 @@ class CoverageEra(NamedTuple):
 
 
 SEND_TIME: Final = "@now_s@"
-"""Stands in a frame, as a JSON string, for the time of its sending: seconds since the Unix epoch, as a number."""
+"""Placeholder for the time of sending. This JSON string is replaced by the number of seconds since the Unix epoch."""
 
 
 class Request(NamedTuple):
-    """A frame to send after connecting, and the acknowledgements that it must bring (each key once).
+    """A frame to send after connecting.
 
-    A :data:`SEND_TIME` in the frame is replaced when it is sent, as it is in a :class:`Keepalive`.
+    Attributes:
+        frame: text of the frame; a :data:`SEND_TIME` in it is replaced when it is sent.
+        acks: keys of the acknowledgements that the exchange must send in answer, each once.
     """
 
     frame: str
@@ -42,7 +51,13 @@ class Request(NamedTuple):
 
 
 class Keepalive(NamedTuple):
-    """The exchange's own ping: send ``frame`` every ``interval_s``; silence for ``timeout_s`` after it is death."""
+    """A ping inside the exchange's protocol, for exchanges that do not use WebSocket pings.
+
+    Attributes:
+        frame: text of the ping; a :data:`SEND_TIME` in it is replaced when it is sent.
+        interval_s: seconds between pings.
+        timeout_s: seconds without any frame after a ping until the socket is treated as lost.
+    """
 
     frame: str
     interval_s: float
@@ -50,23 +65,28 @@ class Keepalive(NamedTuple):
 
 
 DENSE: Final[frozenset[Channel]] = frozenset({"mark_price", "trades"})
-"""Channels that speak at least every few seconds on any socket that carries a traded symbol."""
+"""Channels that have events at least every few seconds on any socket with an actively traded symbol.
+
+Only their absence shows that a stream is stale; the other channels may be quiet for hours.
+"""
 
 
 class Connection(NamedTuple):
-    """One socket as the adapter wants it.
+    """The plan of one WebSocket connection.
 
     Attributes:
-        name: stable name within the venue, ``market-0``; a metric label and a log word.
-        url: where to dial.
-        requests: what to send, in order, ``request_interval_s`` apart.
-        channels: what this socket carries.
-        symbols: those laid out on it. What it carries of a whole market (all liquidations, all tickers) goes beyond
-            them, and is asked for by market.
-        stale_after_s: this long without any of the :attr:`dense` ones means that the stream is dead, whatever the
-            sparse ones do.
-        keepalive: the exchange's own ping, None where protocol pings suffice.
-        max_age_s: rotate to a fresh socket, overlapping, before this age; None where the exchange sets no limit.
+        name: stable name within the venue, such as ``market-0``; used in metric labels and logs.
+        url: address of the socket.
+        requests: frames to send after connecting, in this order.
+        channels: channels that this socket carries.
+        symbols: symbols assigned to this socket. A subscription to a whole market (all liquidations, all tickers)
+            brings events of other symbols too.
+        stale_after_s: seconds without an event of a :attr:`dense` channel after which the stream is treated as stale
+            and the socket replaced, even if other channels still have events.
+        request_interval_s: seconds between two requests.
+        keepalive: ping inside the exchange's protocol; None where WebSocket pings suffice.
+        max_age_s: age in seconds before which the socket is replaced by a fresh one that overlaps it; None where the
+            exchange sets no limit.
     """
 
     name: str
@@ -81,91 +101,100 @@ class Connection(NamedTuple):
 
     @property
     def dense(self) -> frozenset[Channel]:
-        """Its channels that always speak."""
+        """Channels of this socket that are in :data:`DENSE`."""
         return self.channels & DENSE
 
 
 class Adapter(Protocol):
-    """One exchange's market. One module, one class, one line in :mod:`monitor.exchanges.registry`."""
+    """Adapter of one market of an exchange; :mod:`monitor.exchanges.registry` lists them all."""
 
     venue: ClassVar[str]
     closed: ClassVar[str] = ""
-    """The day, ISO, on which the exchange closed: its recordings are read, and nothing is dialled. Empty: it trades."""
+    """ISO date on which the exchange closed; empty while it operates. Only recordings of a closed exchange are read."""
     ws_url: ClassVar[str]
     rest_url: ClassVar[str]
     eras: ClassVar[tuple[CoverageEra, ...]]
-    """How much of its liquidations the venue shows, by date, earliest first; none for a venue that shows none."""
+    """Coverage of the venue's liquidations by period, earliest first; empty for a venue that publishes none."""
     counts_contracts: ClassVar[bool]
-    """Whether sizes are contracts: without instrument data nothing can be said, so everything is quarantined."""
+    """True if sizes are contracts. Without the instrument table they have no unit, so every row is then rejected."""
     instruments_requests: ClassVar[tuple[RestRequest, ...]]
-    """What asks for the instruments of each of its markets."""
+    """REST requests for the instrument tables, one a market."""
     rest_weight_per_minute: ClassVar[int] = 600
-    """REST weight that all tasks together may spend; well below the venue's own limit."""
+    """REST weight that all tasks together may use in a minute, well below the venue's own rate limit."""
     rest_pool: ClassVar[str] = ""
-    """Venues that name the same pool share one budget; empty is the venue's own."""
+    """Name of the REST budget that this venue shares with others; empty for a budget of its own."""
     token_request: ClassVar[RestRequest | None] = None
-    """Asked before each dial, where sockets need a fresh address; :meth:`dial_url` reads the answer."""
+    """REST request to send before each connection, where sockets need a token; :meth:`dial_url` reads its answer."""
     known_keys: ClassVar[frozenset[str]] = frozenset()
-    """Every key that documented frames have: another one is schema drift. Empty checks nothing."""
+    """Every key of the documented frames; a frame with another key is reported as schema drift. Empty: no check."""
     accounts: tuple[str, ...] = ()
-    """Accounts whose fills are to be read as well, as configured; of no use where the venue shows no fills."""
+    """Configured accounts whose fills are read as well, on venues that publish the fills of accounts."""
 
     def __init__(self, instruments: Mapping[str, Instrument] | None = None) -> None:
-        """With ``instruments``, a symbol outside it is quarantined; None reads assets off the symbols' names.
+        """Create an adapter for an instrument table.
 
-        None is for ``decode`` and for venues that count base units; a venue that counts contracts quarantines all.
+        Args:
+            instruments: the venue's instruments by symbol; rows of other symbols are rejected. None: assets are derived
+                from the symbols' names, as ``cascade-monitor decode`` does without a table. Sizes in contracts then
+                have no unit, so a venue that counts contracts rejects every row.
         """
 
     def connections(
         self, symbols: Sequence[str], channels: Iterable[Channel], ws_url: str | None = None
     ) -> list[Connection]:
-        """Plan the sockets that carry ``channels`` for ``symbols`` within the venue's limits."""
+        """Plan the sockets that carry ``channels`` of ``symbols`` within the venue's limits.
+
+        ``ws_url`` replaces the exchange's address, for simulations and proxies.
+        """
 
     def parse(self, frame: bytes, received_us: int, memory: Memory | None = None) -> list[Message]:
-        """Read one frame. Never raises: what cannot be read comes back as a :class:`Reject`, row by row.
+        """Read one frame into events and control messages. It never raises: an unreadable row becomes a ``Reject``.
 
         Args:
-            frame: the bytes as they came.
-            received_us: time of receipt, microseconds; 0 where it is not known (``decode``), and then no check against
-                it is made.
-            memory: what earlier frames of the same socket and venue reported; the only thing that this changes. None
-                reads the frame by itself.
+            frame: the frame's bytes as received.
+            received_us: time of receipt, microseconds since the Unix epoch; 0 if it is not known (``decode``), and then
+                event times are not compared with it.
+            memory: values from earlier frames of the same socket and venue; ``parse`` changes nothing else. None: the
+                frame is read alone.
         """
 
     def dial_url(self, url: str, answer: bytes) -> str:
-        """Where to dial instead of a plan's ``url``, by the answer to :attr:`token_request`.
+        """Return the address to connect to instead of a plan's ``url``, from the answer to :attr:`token_request`.
 
-        Raises ``ValueError`` when it is none.
+        Raises ``ValueError`` if the body is not such an answer.
         """
         raise ValueError(f"{self.venue} needs no token: {url} {answer[:64]!r}")
 
     def parse_instruments(self, body: bytes, request: RestRequest) -> InstrumentPage:
-        """Read one REST answer to one of ``instruments_requests`` or a page after it.
+        """Read an answer to one of ``instruments_requests`` or to the request of a further page.
 
-        Raises ``ValueError`` when it is not one.
+        Raises ``ValueError`` if the body is not such an answer.
         """
 
     def polls(self, symbols: Sequence[str], channels: Iterable[Channel]) -> Sequence[Poll]:
-        """What of ``channels`` must be asked for because no socket carries it; within the venue's budget."""
+        """Return the polls for those of ``channels`` that no socket carries, within the venue's REST budget."""
         return ()
 
     def history(self, symbols: Sequence[str], now_us: int) -> Sequence[RestRequest]:
-        """What asks for the open interest of the last thirty days, where the venue keeps it."""
+        """Return the requests for the open interest of the last thirty days; none where the venue does not offer it."""
         return ()
 
     def backfill(self, channel: Channel, symbols: Sequence[str], from_us: int, to_us: int) -> Sequence[RestRequest]:
-        """What asks for a channel's events of a gap, where the venue keeps them; none where it does not."""
+        """Return the requests for a channel's events within a gap; none where the venue does not offer them."""
         return ()
 
     def parse_rest(self, request: RestRequest, body: bytes, received_us: int, memory: Memory | None = None) -> RestPage:
         """Read the answer to a request of :meth:`polls`, :meth:`history` or :meth:`backfill`.
 
-        Ids are those of the same events on a socket. ``memory`` is the venue's, as in :meth:`parse`. Raises
-        ``ValueError`` when the body is no such answer.
+        An event has the same id as on a socket, so that it can be deduplicated. ``memory`` is as in :meth:`parse`.
+        Raises ``ValueError`` if the body is not such an answer.
         """
-        raise ValueError(f"{self.venue} asked for nothing: {request.path} {body[:64]!r} {received_us}")
+        raise ValueError(f"{self.venue} sends no such REST request: {request.path} {body[:64]!r} {received_us}")
 
 
 def coverage_at(eras: Sequence[CoverageEra], time_us: int) -> Coverage:
-    """How much of the truth the venue showed at a time; before the first era as in it. Raises where there is none."""
+    """Return the coverage of a venue's liquidations at a time; before the first period it is that of the first.
+
+    Raises ``IndexError`` if there is no period.
+    """
     return next((era.coverage for era in reversed(eras) if era.from_us <= time_us), eras[0].coverage)

@@ -1,7 +1,7 @@
-"""Defines the facts about an exchange that ``docs/exchanges.md`` is made from and that decide nothing.
+"""Defines the facts about an exchange from which ``docs/exchanges.md`` is generated; the program does not use them.
 
-Each exchange's folder has a module ``facts`` with ``FACTS``: by venue one :class:`Facts`. ``source`` is where it was
-read; nothing of it was tried on a live socket, which is why ``checked`` is the date of reading.
+The module ``facts`` in each exchange's folder has ``FACTS``, a :class:`Facts` for each venue. They were read in the
+documents that ``source`` names, on the date ``checked``, and were not verified on a live socket.
 """
 
 from __future__ import annotations
@@ -15,17 +15,18 @@ from monitor.exchanges.instrument import Instrument
 
 
 class Facts(NamedTuple):
-    """Facts about one exchange.
+    """Facts about one venue.
 
     Attributes:
-        name: name that people use.
-        unit: what its sizes count.
+        name: the exchange's usual name.
+        unit: unit of its sizes.
         limits: limits on sockets and subscriptions.
-        source: where this was read.
-        checked: date of reading, ISO.
-        examples: one instrument of each of its markets, to plan sockets for.
-        long_liquidated: the words of its frames by which a long was liquidated; empty where it shows no liquidations.
-        price: which price a liquidation has; empty where it shows none.
+        source: documents in which the facts were read.
+        checked: ISO date on which they were read.
+        examples: one instrument of each market, for which the page shows the planned sockets.
+        long_liquidated: field and value of a frame that mean that a long position was liquidated; empty where the venue
+            publishes no liquidations.
+        price: kind of price that a liquidation has; empty where the venue publishes none.
     """
 
     name: str
@@ -39,10 +40,10 @@ class Facts(NamedTuple):
 
 
 def facts_of(adapter: type[Adapter]) -> Facts:
-    """Return the facts of an adapter's venue from the module ``facts`` beside it.
+    """Return the facts of an adapter's venue, from the module ``facts`` in its folder.
 
     Raises:
-        LookupError: they are missing; the message names the file.
+        LookupError: the facts are missing; the message names the file.
     """
     name = f"{adapter.__module__.rpartition('.')[0]}.facts"
     try:
@@ -53,15 +54,15 @@ def facts_of(adapter: type[Adapter]) -> Facts:
 
 
 def coin(symbol: str, product: str = "", key: str = "") -> Instrument:
-    """Return an example whose sizes are coins."""
+    """Return an example instrument whose sizes are coins."""
     return Instrument(symbol, "BTC", 1, 1.0, "base", product=product, key=key)
 
 
 def lot(symbol: str, size: float, product: str = "", key: str = "") -> Instrument:
-    """Return an example whose contracts are worth ``size`` coins."""
+    """Return an example instrument whose contracts are worth ``size`` coins."""
     return Instrument(symbol, "BTC", 1, size, "base", product=product, key=key)
 
 
 def usd(symbol: str, size: float, product: str = "", key: str = "") -> Instrument:
-    """Return an example whose contracts are worth ``size`` USD."""
+    """Return an example instrument whose contracts are worth ``size`` USD."""
     return Instrument(symbol, "BTC", 1, size, "usd", product=product, key=key)

@@ -1,4 +1,4 @@
-"""Defines an instrument: what must be known of a symbol before its events can be trusted."""
+"""Defines an instrument: the asset, the unit and the state of a symbol."""
 
 from __future__ import annotations
 
@@ -6,21 +6,23 @@ import msgspec
 
 
 class Instrument(msgspec.Struct, frozen=True):
-    """Describes what must be known of a symbol before its events can be trusted.
+    """An instrument of a venue, with what is needed to convert its prices and sizes.
 
     Attributes:
-        symbol: the venue's own id, as its frames spell it.
+        symbol: the venue's own symbol, spelled as in its frames.
         asset: canonical base asset.
-        units: how many of ``asset`` one unit of the symbol's base stands for (1000 for ``1000PEPEUSDT``).
-        contract_size: what one contract is worth, in the symbol's base units or in USD; 1.0 where the venue counts in
-            base units, which is then the exchange's own unit and no default.
-        contract_value_currency: ``base`` or ``usd``.
-        trading: true if it trades now.
-        onboard_us: when trading began, 0 where unknown.
-        product: the venue's own word for the market that it belongs to (``inverse``, ``coin-futures``), empty where
-            the venue has one market.
-        key: what frames call it where that is not the symbol (a market number), else empty.
-        dated: a future with a last day: its liquidations and trades are the asset's, its mark price is not.
+        units: number of ``asset`` coins in one unit of the symbol's base (1000 for ``1000PEPEUSDT``).
+        contract_size: value of one contract, in the symbol's base units or in USD; 1.0 where the venue's sizes are
+            base units already.
+        contract_value_currency: unit of ``contract_size``, ``base`` or ``usd``.
+        trading: True if it is open for trading.
+        onboard_us: time when trading began, microseconds since the Unix epoch; 0 if unknown.
+        product: the venue's own name of the market that it belongs to (``inverse``, ``coin-futures``); empty where the
+            venue has one market.
+        key: identifier that frames use instead of the symbol (such as a market number); empty where they use the
+            symbol.
+        dated: True for a future with an expiry. Its liquidations and trades are counted for the asset; its mark price
+            is not used.
     """
 
     symbol: str

@@ -1,7 +1,8 @@
-"""Remembers what earlier frames of an exchange reported and later frames leave out.
+"""Keeps the values of earlier frames that later frames of an exchange omit.
 
-``parse`` changes nothing but the memory that it is given. So one adapter reads all sockets of its venue, and a fresh
-adapter (with newer instruments) takes over on a live socket without losing a funding rate or a channel's number.
+``parse`` changes only the memory that is passed to it. One adapter can therefore read all sockets of its venue, and it
+can be replaced while they are open, when the instrument table is refreshed, without losing a funding rate or a channel
+id.
 """
 
 from __future__ import annotations
@@ -13,16 +14,16 @@ from msgspec import UNSET, UnsetType
 
 
 class Latest(msgspec.Struct, gc=False):
-    """The last reported values of one symbol, in the exchange's own units; UNSET where none was reported.
+    """Latest values of one symbol, in the exchange's own units; UNSET where none was reported.
 
-    A value gives way to one of the same or a later time, never to an older one. Two sockets that carry the same frames
-    therefore leave the same values, whichever of them is ahead.
+    A value is replaced only by one with the same or a later time. Two sockets that carry the same frames therefore
+    leave the same values, whichever of them is faster.
 
     Attributes:
         price: mark price of one of the symbol's base units.
         index_price: index price of one of the symbol's base units.
-        interest: open interest of one side.
-        interest_value: what that is worth, in the exchange's other unit.
+        interest: open interest, counting one side of each contract.
+        interest_value: the same open interest in the exchange's second unit, usually its value.
         time_us: event time of the values above, microseconds; 0 where no dated one was reported.
         rate: funding rate.
         next_us: when funding is next paid, microseconds.
@@ -39,16 +40,16 @@ class Latest(msgspec.Struct, gc=False):
     funding_us: int = 0
 
     def update_mark_price(self, price: float, time_us: int = 0) -> None:
-        """Remember a mark price unless a later one is known.
+        """Store a mark price unless a later one is known.
 
-        A ``time_us`` of 0 means that the exchange dates it not: then the last one received stands.
+        A ``time_us`` of 0 means that the exchange sends no time with it; it then replaces the stored one.
         """
         if not time_us or time_us >= self.time_us:
             self.price = price
             self.time_us = time_us or self.time_us
 
     def update_funding(self, rate: float | UnsetType, next_us: int | UnsetType = UNSET, time_us: int = 0) -> None:
-        """Remember a funding rate unless a later one is known; ``time_us`` is as in :meth:`update_mark_price`."""
+        """Store a funding rate unless a later one is known; ``time_us`` is as in :meth:`update_mark_price`."""
         if not time_us or time_us >= self.funding_us:
             self.rate = rate
             self.next_us = next_us
@@ -56,14 +57,14 @@ class Latest(msgspec.Struct, gc=False):
 
 
 class Memory:
-    """What the frames of one socket build on.
+    """Values from earlier frames that the parsing of a socket's later frames needs.
 
     Attributes:
-        latest: the last values by symbol. All sockets of a venue share it, so it survives reconnects and rotation. Its
-            keys are symbols that the adapter knows, which bounds it.
-        channels: this socket's channel numbers (Bitfinex).
-        columns: the names of this socket's columns, as its snapshot gave them (Phemex).
-        confirmed: how many subscriptions of each kind this socket confirmed (MEXC).
+        latest: latest values by symbol. All sockets of a venue share it, so it survives reconnects and rotation. Only
+            symbols known to the adapter are stored, which limits its size.
+        channels: subscription by channel id of this socket (Bitfinex).
+        columns: column names of this socket's rows, from its snapshot (Phemex).
+        confirmed: number of subscriptions that this socket confirmed, by channel (MEXC).
     """
 
     __slots__ = ("channels", "columns", "confirmed", "latest")
@@ -75,5 +76,5 @@ class Memory:
         self.confirmed: Counter[str] = Counter()
 
     def for_new_socket(self) -> Memory:
-        """Return the memory of a fresh socket: the venue's last values, and nothing of another socket's own."""
+        """Return the memory of a new socket, which shares the venue's latest values and nothing else."""
         return Memory(self.latest)

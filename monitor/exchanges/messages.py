@@ -1,4 +1,4 @@
-"""Defines what a frame can be besides an event: acknowledgements, refusals, pings, notices, skipped rows."""
+"""Defines the control messages of a frame: acknowledgements, refusals, pings, notices and skipped rows."""
 
 from __future__ import annotations
 
@@ -8,24 +8,24 @@ from monitor.model.events import AnyEvent, Reject
 
 
 class Ack(NamedTuple):
-    """The exchange confirmed a subscription; ``key`` is one that a :class:`Request` listed."""
+    """The exchange confirmed a subscription; ``key`` is one of the ``acks`` of a ``Request``."""
 
     key: str
 
 
 class Refusal(NamedTuple):
-    """The exchange refused a request or reported an error; ``key`` is empty when it does not name the request."""
+    """The exchange refused a request or reported an error; ``key`` is empty if it did not name the request."""
 
     key: str
     detail: str
 
 
 class Pong(NamedTuple):
-    """The answer to our keep-alive."""
+    """The exchange answered a ``Keepalive`` frame."""
 
 
 class Ping(NamedTuple):
-    """The exchange's own ping inside the data stream, and the frame that answers it."""
+    """The exchange sent a ping inside the data stream; ``reply`` is the frame to answer with."""
 
     reply: str
 
@@ -38,17 +38,17 @@ class Notice(NamedTuple):
 
 
 SkipReason = Literal[
-    "not_executed",  # a forced order that is new or partly filled: only the filled one is counted
-    "not_forced",  # an account's own trading, among the fills that are read for its liquidations
-    "backlog",  # a row from before the subscription: it belongs to a reported gap
-    "other_market",  # a row of another of the exchange's markets in a merged stream
-    "counted_before",  # a further execution of an order that was counted whole
-    "off_book",  # a block trade, an assignment, a position closed against its counterpart: no order took a price
+    "not_executed",  # a forced order that is not filled yet; it is counted when it is filled
+    "not_forced",  # an ordinary fill of an account whose fills are read to find liquidations
+    "backlog",  # a row from before the subscription; it is part of the gap reported for that time
+    "other_market",  # a row of another market of the exchange, or of a kind of instrument that is not watched
+    "counted_before",  # a further update of an order that was already counted in full
+    "off_book",  # a block trade, an assignment or a deleveraged position; it was not executed in the order book
 ]
 
 
 class Skipped(NamedTuple):
-    """Rows that were read and rightly make no event: they are counted and are no error."""
+    """A number of valid rows that make no event; they are counted by reason and are not errors."""
 
     reason: SkipReason
     rows: int

@@ -1,4 +1,4 @@
-"""The exchanges that the monitor can read: one line each."""
+"""Lists the exchanges that the monitor can read, one line each."""
 
 from __future__ import annotations
 
@@ -52,10 +52,10 @@ ADAPTERS: Final[dict[str, type[Adapter]]] = {
 
 
 def adapter_named(venue: str) -> type[Adapter]:
-    """The adapter of a venue.
+    """Return the adapter class of a venue.
 
     Raises:
-        ValueError: there is none; the message names the nearest venue.
+        ValueError: there is no such venue; the message suggests the one with the most similar name.
     """
     try:
         return ADAPTERS[venue]

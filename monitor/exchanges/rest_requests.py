@@ -1,4 +1,4 @@
-"""Defines the REST requests of an adapter and what their answers are read into."""
+"""Defines the REST requests of an adapter and the results of reading their answers."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ NO_QUERY: Final[Mapping[str, str]] = MappingProxyType({})
 
 
 class RestRequest(NamedTuple):
-    """One call of the venue's REST API.
+    """One request to the venue's REST API.
 
     Attributes:
-        path: below the adapter's ``rest_url``.
-        query: of the address.
-        body: sent as JSON by POST; None is a GET.
-        about: the symbol or product that the answer is about.
-        weight: its cost in the venue's budget (:attr:`Adapter.rest_weight_per_minute`).
+        path: path below the adapter's ``rest_url``.
+        query: parameters of the query string.
+        body: JSON body of a POST request; None for a GET request.
+        about: what the adapter needs to read the answer and the answer itself does not contain, such as the symbol.
+        weight: cost in the venue's REST budget (:attr:`Adapter.rest_weight_per_minute`).
     """
 
     path: str
@@ -32,7 +32,13 @@ class RestRequest(NamedTuple):
 
 
 class InstrumentPage(NamedTuple):
-    """One REST answer: its instruments, those left out with the reason, and the request of the next page if any."""
+    """The instruments of one REST answer.
+
+    Attributes:
+        instruments: instruments that can be watched.
+        left_out: reason for each instrument that cannot be watched, by symbol.
+        next_request: request of the next page; None if this is the last.
+    """
 
     instruments: list[Instrument]
     left_out: dict[str, str]
@@ -40,7 +46,7 @@ class InstrumentPage(NamedTuple):
 
 
 class Poll(NamedTuple):
-    """A channel that is polled by REST, because no socket carries it."""
+    """A REST request to repeat every ``interval_s`` seconds, for a channel that no socket carries."""
 
     channel: Channel
     request: RestRequest
@@ -48,7 +54,7 @@ class Poll(NamedTuple):
 
 
 class RestPage(NamedTuple):
-    """One REST answer: its messages, and the request of its next page if any."""
+    """The messages of one REST answer, and the request of the next page if there is one."""
 
     messages: list[Message]
     next_request: RestRequest | None = None

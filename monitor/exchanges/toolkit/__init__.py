@@ -1,1 +1,1 @@
-"""What the exchanges' adapters share: rows, records, listings, subscriptions, REST envelopes."""
+"""Shared parts of the exchanges' adapters: decoding, record building, listings, subscriptions, REST envelopes."""

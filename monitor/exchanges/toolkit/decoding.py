@@ -1,7 +1,7 @@
-"""Helpers of all adapters: listings of symbols, row-by-row decoding, and the reject of a refused row or frame.
+"""Decodes rows one by one, converts numbers and times, and builds the rejects of rows that are refused.
 
-The hot loops leave the checks to the decoder's ranges (:mod:`monitor.model.validation`); only for a frame that fails
-them do the functions here look at each row and find what is wrong with it.
+The adapters' hot paths rely on the ranges that the decoder checks (:mod:`monitor.model.validation`). The functions here
+are used for a frame that fails those checks: they examine each row and state what is wrong with it.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ Row = TypeVar("Row")
 
 
 def convert_amounts(listing: Listing, price: float, contracts: float) -> tuple[float, float, float]:
-    """Price of one coin, coins, and USD of a number of contracts; a price of zero gives no coins."""
+    """Convert a price and a size in contracts to USD per coin, coins and USD; a price of zero gives zero coins."""
     _, units, size, inverse, _ = listing
     if inverse:
         return price / units, contracts * size / (price or inf) * units, contracts * size
@@ -45,7 +45,7 @@ def convert_amounts(listing: Listing, price: float, contracts: float) -> tuple[f
 
 
 def symbol_fault(symbol: str) -> Fault:
-    """Return why nothing is known of a symbol."""
+    """Return why a symbol is not known: a bad name, a quote that is not a US dollar, or no instrument data."""
     name = split_symbol(symbol[: LONGEST_SYMBOL + 1])
     if fault := symbol_name_fault(symbol) or (asset_fault(name.asset) if name.asset in RESERVED else None):
         return fault
@@ -55,7 +55,7 @@ def symbol_fault(symbol: str) -> Fault:
 
 
 def find_fault(kind: type[Event], time_us: int, received_us: int, **numbers: float) -> Fault | None:
-    """Return the first number of an event of this kind, or its time, that is not plausible; None when all are."""
+    """Return the first implausible number of an event of this kind, or its implausible time; None if there is none."""
     ranges = RANGES[kind]
     for name, value in numbers.items():
         low, high, _, _ = allowed = ranges[name]
@@ -65,26 +65,26 @@ def find_fault(kind: type[Event], time_us: int, received_us: int, **numbers: flo
 
 
 def unknown_value(what: str, value: str) -> Fault:
-    """A value that is not in the exchange's documents."""
+    """Return the fault of a value that the exchange's documentation does not list."""
     return "unknown_value", f"{what} {value[:64]!r}"
 
 
 def reject(venue: str, fault: Fault, received_us: int, frame: bytes) -> Reject:
-    """A :class:`Reject` with the head of the frame as its sample."""
+    """Return a :class:`Reject` with the first bytes of the frame as its sample."""
     return Reject(venue, fault[0], fault[1], received_us, frame[:SAMPLE_BYTES])
 
 
 def unreadable(error: Exception) -> Fault:
-    """Why typed decoding failed."""
+    """Return the fault for an error of typed decoding."""
     detail = str(error)
-    # A literal beyond float64 (1e999) is JSON, and msgspec has no infinity to give for it.
+    # A number beyond the range of float64 (1e999) is valid JSON; msgspec raises this error for it.
     return ("not_finite" if detail.startswith("Number out of range") else "malformed"), detail
 
 
 def decode_rows(
     raws: Iterable[msgspec.Raw], decoder: msgspec.json.Decoder[Row]
 ) -> tuple[list[Row], list[tuple[int, Fault]]]:
-    """Decode rows one by one, so that one bad row costs only itself; the bad ones with their number."""
+    """Decode rows one by one, so that a bad row does not lose the others; return the rows, and faults by row number."""
     rows: list[Row] = []
     faults: list[tuple[int, Fault]] = []
     for number, raw in enumerate(raws):
@@ -96,7 +96,7 @@ def decode_rows(
 
 
 def raw_array(raw: bytes | msgspec.Raw) -> list[msgspec.Raw] | None:
-    """The items of a JSON array, unread; None where it is no array."""
+    """Return the undecoded items of a JSON array; None if the value is not an array."""
     try:
         return _RAWS.decode(raw)
     except UNREADABLE:
@@ -104,22 +104,26 @@ def raw_array(raw: bytes | msgspec.Raw) -> list[msgspec.Raw] | None:
 
 
 def number_duplicate(seen: dict[str, int], event_id: str) -> str:
-    """The id of a row that may have twins in its frame: itself, then with ``#1``, ``#2`` … appended."""
-    twin = seen[event_id] = seen.get(event_id, -1) + 1
-    return f"{event_id}#{twin}" if twin else event_id
+    """Make an id unique within its frame: append ``#1``, ``#2`` … to the second, third … row with the same id.
+
+    For exchanges without order ids, where identical rows of one frame are different orders. ``seen`` holds the ids of
+    the frame so far, and is updated.
+    """
+    earlier = seen[event_id] = seen.get(event_id, -1) + 1
+    return f"{event_id}#{earlier}" if earlier else event_id
 
 
 def raw_rows(raw: msgspec.Raw) -> list[msgspec.Raw]:
-    """The items of a JSON array, or the one item that is no array."""
+    """Return the undecoded items of a JSON array; a value that is not an array is returned as the only item."""
     rows = raw_array(raw)
     return [raw] if rows is None else rows
 
 
 def quote_constants(frame: bytes) -> bytes | None:
-    """The frame with the literals ``NaN`` and ``Infinity`` as strings; None where it has none or is no JSON.
+    """Put the literals ``NaN`` and ``Infinity`` of a frame in quotes; None if it has none or is not JSON.
 
-    These literals are not JSON, yet some servers write them. As strings they pass typed decoding, and the row that
-    holds one is refused as not finite while its neighbours come out.
+    These literals are not valid JSON, but some servers send them. Typed decoding accepts the quoted ones as numbers,
+    so only the row that contains one is rejected (``not_finite``) and not the whole frame.
     """
     found: list[str] = []
 
@@ -135,12 +139,12 @@ def quote_constants(frame: bytes) -> bytes | None:
 
 
 def keys(*lines: str) -> frozenset[str]:
-    """The words of all lines: for :attr:`monitor.exchanges.adapter.Adapter.known_keys`."""
+    """Return all words of the lines, as :attr:`monitor.exchanges.adapter.Adapter.known_keys`."""
     return frozenset(word for line in lines for word in line.split())
 
 
 def optional_float(text: str | float | msgspec.UnsetType, floor: float = -inf) -> float | msgspec.UnsetType:
-    """A number that a feed may leave empty; UNSET where it is empty, not a number, or not above ``floor``."""
+    """Read an optional number; UNSET if it is absent, empty, not a finite number, or not above ``floor``."""
     if text is msgspec.UNSET:
         return text
     try:
@@ -151,7 +155,7 @@ def optional_float(text: str | float | msgspec.UnsetType, floor: float = -inf) -
 
 
 def optional_time_us(time_ms: int | str) -> int | msgspec.UnsetType:
-    """A time in milliseconds that a feed may leave empty or zero, in microseconds; UNSET where it is no time."""
+    """Convert an optional time from milliseconds to microseconds; UNSET if it is empty, zero or implausible."""
     try:
         time_us = int(time_ms) * 1000
     except ValueError:
@@ -160,11 +164,14 @@ def optional_time_us(time_ms: int | str) -> int | msgspec.UnsetType:
 
 
 def plausible_us(time_ms: float) -> int:
-    """A time in milliseconds that may have a fraction, in microseconds; 0, at which no row is believed, for no time."""
+    """Convert a time in milliseconds, with or without a fraction, to microseconds; 0 if it is implausible.
+
+    A row with time 0 is then rejected (``bad_time``).
+    """
     return round(time_ms * 1000) if 0.0 < time_ms <= LATEST_MS else 0
 
 
 def onboard_us(time_ms: int | str) -> int:
-    """When trading of an instrument began, in microseconds; 0 where that is not known."""
+    """Convert the time when trading of an instrument began from milliseconds to microseconds; 0 if it is not known."""
     time_us = optional_time_us(time_ms)
     return 0 if time_us is msgspec.UNSET else time_us

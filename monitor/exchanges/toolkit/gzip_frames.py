@@ -1,4 +1,4 @@
-"""Frames and lines that an exchange sends compressed, made plain within a limit."""
+"""Decompresses gzip frames, up to a maximum size."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ import zlib
 from typing import Final
 
 MAX_PLAIN_BYTES: Final = 8 * 1024 * 1024
-"""As the limit on plain frames; a gzip of 64 kB can hold 64 MB, which no exchange means to send."""
+"""Largest decompressed frame, equal to the limit on uncompressed frames; 64 kB of gzip could expand to 64 MB."""
 
 GZIP_HEAD: Final = b"\x1f\x8b"
 _GZIP_WINDOW: Final = 16 + zlib.MAX_WBITS
 
 
 def inflate(frame: bytes) -> bytes:
-    """The content of a gzip frame; one without its header is given back as it is.
+    """Return the content of a gzip frame; a frame without a gzip header is returned as it is.
 
-    Raises ``ValueError`` where it is cut off, damaged or larger than :data:`MAX_PLAIN_BYTES`.
+    Raises ``ValueError`` if it is truncated, damaged or larger than :data:`MAX_PLAIN_BYTES`.
     """
     if frame[:2] != GZIP_HEAD:
         return frame

@@ -1,4 +1,4 @@
-"""Finds the asset and the contract of a symbol, in the instrument table or by its name."""
+"""Finds the asset and the contract size of a symbol, in the instrument table or from its name."""
 
 from __future__ import annotations
 
@@ -12,27 +12,28 @@ from monitor.model.validation import (
     symbol_name_fault,
 )
 
-TRADFI: Final = "traditional market: it has sessions, so its calm and its storms are not comparable"
-"""Why stocks, metals and currencies are left out: alarms would ring at every opening."""
+TRADFI: Final = "traditional market: it trades in sessions, so its activity cannot be compared with that of crypto"
+"""Reason for leaving out stocks, metals and currencies: every opening of a session would raise an alert."""
 
 
 Listing = tuple[str, float, float, bool, str]
-"""What is needed of a symbol, as a plain tuple because that unpacks fastest.
+"""Data of a symbol that every row needs, as a plain tuple because that is the fastest to unpack.
 
-Canonical asset; how many of it one unit of the symbol's base stands for; one contract in base units or USD (1.0 where
-the venue counts base units); whether the latter is USD; how the symbol's ids begin (``okx:BTC-USDT-SWAP:``).
+Its items are the canonical asset; the number of its coins in one unit of the symbol's base; the contract size in base
+units or USD (1.0 where sizes are base units); true if the contract size is in USD (an inverse contract); and the prefix
+of the symbol's ids (``okx:BTC-USDT-SWAP:``).
 """
 
 
 def listing_of(venue: str, instrument: Instrument) -> Listing:
-    """The listing of an instrument of the exchange's own table."""
+    """Return the listing of an instrument of the instrument table."""
     inverse = instrument.contract_value_currency == "usd"
     prefix = f"{venue}:{instrument.symbol}:"
     return instrument.asset, float(instrument.units), instrument.contract_size, inverse, prefix
 
 
 def listing_by_name(venue: str, symbol: str) -> Listing | None:
-    """The listing of a symbol that is counted in base units, read off its name; None where it cannot be."""
+    """Derive a listing with sizes in base units from a symbol's name; None if the name does not contain the asset."""
     name = split_symbol(symbol)
     if not name.is_usd or not name.asset.isalnum():
         return None
@@ -40,16 +41,22 @@ def listing_by_name(venue: str, symbol: str) -> Listing | None:
 
 
 ListingReader = Callable[[str, str], Listing | None]
-"""Reads the listing of a venue's symbol off its name; None where that cannot be."""
+"""Derives a listing from a venue and a symbol's name; None if the name does not contain the asset or the unit."""
 
 
 class Listings(dict[str, Listing | None]):
-    """Listings by symbol; what is not in it is None, or with ``by_name`` read off the symbol once.
+    """Listings by symbol; looking up an unknown symbol returns None and does not raise.
+
+    Args:
+        venue: the venue.
+        instruments: its instrument table; None if there is none.
+        by_name: True if, without an instrument table, listings are derived from the symbols' names.
+        listing_reader: derives a listing from a symbol's name.
 
     Attributes:
-        plain: asset and contract size by symbol, of linear contracts of single coins alone. That is nearly all of
-            them, and their trades need neither units nor cases: the hot loops look here first.
-        dated: the symbols that are dated futures, by their instrument or their name.
+        plain: asset and contract size by symbol, only of linear contracts on single coins. These are nearly all
+            contracts and need no further conversion, so the adapters' hot paths look a symbol up here first.
+        dated: symbols that are dated futures, by their instrument or their name.
     """
 
     def __init__(
@@ -62,7 +69,7 @@ class Listings(dict[str, Listing | None]):
         super().__init__()
         self._venue = venue
         self._by_name = by_name and instruments is None
-        self._naming = listing_reader
+        self._listing_reader = listing_reader
         self.plain: dict[str, tuple[str, float]] = {}
         self.dated: set[str] = set()
         for symbol, instrument in (instruments or {}).items():
@@ -71,7 +78,7 @@ class Listings(dict[str, Listing | None]):
                 self.dated.add(symbol)
 
     def _add(self, symbol: str, listing: Listing) -> None:
-        """Keep a listing; one whose names are refused stays unknown."""
+        """Store a listing, unless the name of its symbol or asset is invalid."""
         asset, units, size, inverse, _ = listing
         if symbol_name_fault(symbol) or asset_fault(asset):
             return
@@ -82,7 +89,7 @@ class Listings(dict[str, Listing | None]):
             self.dated.add(symbol)
 
     def __missing__(self, symbol: str) -> Listing | None:
-        listing = self._naming(self._venue, symbol) if self._by_name else None
+        listing = self._listing_reader(self._venue, symbol) if self._by_name else None
         if listing is not None:
             self._add(symbol, listing)
         return self.get(symbol)

@@ -1,7 +1,7 @@
-"""From a row's values, in its exchange's own units, to a record, or to a reject that says what is wrong with them.
+"""Builds an event from a row's values in its exchange's own units, or a reject that states what is wrong with them.
 
-For adapters that read row by row: a few hundred rows a second, where the calls for each of them cost nothing. An
-adapter of more makes the usual trades in its own ``parse`` and leaves everything else to this.
+It is made for a few hundred rows a second, where a few function calls a row are cheap. An adapter with more trades
+builds valid trades in its own ``parse`` and leaves everything else to this module.
 """
 
 from __future__ import annotations
@@ -49,26 +49,26 @@ from monitor.model.validation import (
 Row = TypeVar("Row")
 
 Moment = Annotated[datetime, msgspec.Meta(tz=True)]
-"""A time as ISO 8601 with its zone."""
+"""A time in ISO 8601 format with its time zone."""
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 TAKER_SIDES: Final[dict[str, TakerSide]] = {"buy": "buy", "sell": "sell"}
 CLOSED_BY: Final[dict[str, Side]] = {"sell": "long", "buy": "short"}
-"""The position that an order closes, by the order's side."""
+"""Side of the position that an order closes, by the side of the order."""
 OPPOSITE: Final[dict[str, str]] = {"buy": "sell", "sell": "buy"}
 
 
 SHORT_ID: Final = LONGEST_ID - LONGEST_SYMBOL - 24
-"""Characters of an id that may stand behind any venue and symbol without making it too long."""
+"""Longest id, in characters, that stays within :data:`LONGEST_ID` with any venue and symbol in front of it."""
 
 
 class Receipt(NamedTuple):
-    """A frame, its time of receipt, and the memory of what earlier frames reported.
+    """A received frame or REST answer.
 
     Attributes:
-        received_us: microseconds; 0 where it is not known.
+        received_us: time of receipt, microseconds since the Unix epoch; 0 if it is not known.
         frame: its bytes.
-        memory: None where the frame is read by itself.
+        memory: values from earlier frames; None if the frame is read alone.
     """
 
     received_us: int
@@ -77,21 +77,22 @@ class Receipt(NamedTuple):
 
     @property
     def kept(self) -> Memory:
-        """The memory, or an empty one that nobody keeps."""
+        """The memory, or a temporary empty one if the frame is read alone."""
         return Memory() if self.memory is None else self.memory
 
 
 class Fill(NamedTuple):
-    """A trade, or an order that closed a position, as the exchange counts.
+    """A trade, or an order that closed a position, in the exchange's own units.
 
     Attributes:
-        symbol: the venue's own.
-        side: of the taker or the closing order: ``buy`` or ``sell`` in any case, or whatever the exchange wrote.
-        price: of one of the symbol's base units.
-        size: in contracts.
-        time_us: when it happened.
-        id: tells it apart within the symbol.
-        trades: how many fills it stands for.
+        symbol: the venue's own symbol.
+        side: side of the taker or of the closing order, as the exchange wrote it; only ``buy`` and ``sell``, in any
+            case, are accepted later.
+        price: price of one of the symbol's base units, USD.
+        size: size in contracts, or in base units where the venue does not count contracts.
+        time_us: event time, microseconds since the Unix epoch.
+        id: identifier that is unique within the symbol.
+        trades: number of fills that it aggregates.
     """
 
     symbol: str
@@ -104,7 +105,16 @@ class Fill(NamedTuple):
 
 
 class MarkUpdate(NamedTuple):
-    """A mark price with what comes along; prices of one of the symbol's base units."""
+    """A mark price in the exchange's own units, with the index price and the funding that the exchange sent with it.
+
+    Attributes:
+        symbol: the venue's own symbol.
+        price: mark price of one of the symbol's base units, USD.
+        time_us: event time, microseconds since the Unix epoch.
+        index_price: index price of one of the symbol's base units, USD.
+        rate: funding rate per funding interval, as a fraction.
+        next_us: time of the next funding payment, microseconds since the Unix epoch.
+    """
 
     symbol: str
     price: float
@@ -115,14 +125,14 @@ class MarkUpdate(NamedTuple):
 
 
 class RowDecoder(Generic[Row]):
-    """Reads an array of rows at once, or one by one where one of them is bad."""
+    """Decodes an array of rows at once, or one by one if one of them is bad."""
 
     def __init__(self, row: type[Row]) -> None:
         self._all = msgspec.json.Decoder(list[row], strict=False)  # type: ignore[valid-type]
         self._one = msgspec.json.Decoder(row, strict=False)
 
     def rows(self, raw: msgspec.Raw) -> tuple[list[Row], list[Fault]]:
-        """The rows of an array, or the one row that is no array; what is wrong with the bad ones."""
+        """Return the rows of an array and the faults of its bad rows; a value that is no array is taken as one row."""
         try:
             return self._all.decode(raw), []
         except UNREADABLE:
@@ -131,29 +141,36 @@ class RowDecoder(Generic[Row]):
 
 
 class RecordBuilder:
-    """Makes the records of one venue."""
+    """Builds the events and the rejects of one venue."""
 
     def __init__(self, venue: str, listings: Listings, eras: Sequence[CoverageEra] = (), remedy: str = "") -> None:
-        """``remedy`` is added where a symbol is not known."""
+        """Create a builder.
+
+        Args:
+            venue: the venue.
+            listings: asset and contract size by symbol.
+            eras: coverage of the venue's liquidations by period.
+            remedy: text that is added to the reject of an unknown symbol.
+        """
         self.venue = venue
         self.listings = listings
         self._eras = eras
         self._remedy = remedy
 
     def refuse(self, fault: Fault, receipt: Receipt) -> Reject:
-        """A reject of a row."""
+        """Return the reject of a row."""
         return reject(self.venue, fault, receipt.received_us, receipt.frame)
 
     def unknown_channel(self, channel: str, receipt: Receipt) -> Reject:
-        """A push that nobody asked for."""
+        """Return the reject of a message on a channel that was not subscribed to."""
         return self.refuse(("unknown_channel", f"channel {channel[:64]!r}"), receipt)
 
     def malformed(self, receipt: Receipt) -> Reject:
-        """A frame of no documented shape."""
-        return self.refuse(("malformed", "neither a push nor an answer"), receipt)
+        """Return the reject of a frame that is in none of the documented formats."""
+        return self.refuse(("malformed", "neither a channel's data nor an answer to a request"), receipt)
 
     def unknown_symbol(self, symbol: str, receipt: Receipt) -> Reject:
-        """Nothing is known of a symbol."""
+        """Return the reject of a symbol without a listing."""
         reason, detail = symbol_fault(symbol)
         return self.refuse((reason, detail + self._remedy if reason == "unknown_symbol" else detail), receipt)
 
@@ -164,14 +181,14 @@ class RecordBuilder:
         read: Callable[[Row, Receipt], Iterable[Message]],
         receipt: Receipt,
     ) -> list[Message]:
-        """What the rows of an array give; the bad ones are refused one by one."""
+        """Turn the rows of an array into messages with ``read``, and each bad row into a reject."""
         rows, faults = shape.rows(raw)
         messages = [message for row in rows for message in read(row, receipt)]
         messages.extend(self.refuse(fault, receipt) for fault in faults)
         return messages
 
     def _checked(self, fill: Fill, receipt: Receipt) -> tuple[Listing, float, float, float] | Reject:
-        """Listing, price, coins and USD of a fill, or what is wrong with it."""
+        """Return a fill's listing, price (USD), coins and USD, or its reject."""
         listing = self.listings[fill.symbol]
         if listing is None:
             return self.unknown_symbol(fill.symbol, receipt)
@@ -184,7 +201,7 @@ class RecordBuilder:
         return self.refuse(fault, receipt) if fault else (listing, price, coins, usd)
 
     def trade(self, fill: Fill, receipt: Receipt) -> Trade | Reject:
-        """A trade by its taker's side."""
+        """Build a trade from a fill whose side is that of the taker."""
         checked = self._checked(fill, receipt)
         if isinstance(checked, Reject):
             return checked
@@ -209,9 +226,9 @@ class RecordBuilder:
     def liquidation(
         self, fill: Fill, kind: PriceKind, receipt: Receipt, seen: dict[str, int] | None = None
     ) -> Liquidation | Reject:
-        """A liquidation by its closing order's side; its id begins with venue and symbol.
+        """Build a liquidation from a fill whose side is that of the closing order; its id begins with venue and symbol.
 
-        ``seen`` are the ids of its frame so far, where rows that are alike are orders of their own.
+        ``seen`` holds the ids of the frame so far, for exchanges where identical rows of a frame are different orders.
         """
         checked = self._checked(fill, receipt)
         if isinstance(checked, Reject):
@@ -237,7 +254,7 @@ class RecordBuilder:
         )
 
     def latest(self, symbol: str, receipt: Receipt) -> Latest:
-        """Return a symbol's last reported values, to be read and updated; those of an unknown symbol are not kept."""
+        """Return a symbol's latest values, to be read and updated; those of an unknown symbol are not kept."""
         kept = receipt.kept.latest
         latest = kept.get(symbol)
         if latest is None:
@@ -249,9 +266,9 @@ class RecordBuilder:
     def remember_funding(
         self, symbol: str, rate: float | str | UnsetType, next_us: int | UnsetType, time_us: int, receipt: Receipt
     ) -> list[Message]:
-        """Remember a funding rate for the symbol's next mark price; an implausible one is refused instead.
+        """Store a funding rate for the symbol's next mark price; return the reject of an implausible one.
 
-        Remembered, it would have every mark price refused until the next rate comes.
+        A stored implausible rate would cause the reject of every mark price until the next rate.
         """
         value = optional_float(rate)
         if value is not UNSET and (fault := number_fault("funding_rate", value, FUNDING)):
@@ -260,15 +277,15 @@ class RecordBuilder:
         return []
 
     def plausible_time_us(self, time_ms: int | str, receipt: Receipt) -> int:
-        """Return the time of a value to remember, microseconds; 0, undated, where it is not believable.
+        """Convert the time of a value to store from milliseconds to microseconds; 0 if it is implausible.
 
-        A time that lies far ahead would otherwise hold back all later values.
+        A stored time far in the future would prevent all later values from being stored.
         """
         time_us = optional_time_us(time_ms)
         return 0 if time_us is UNSET or time_fault(time_us, receipt.received_us) else time_us
 
     def mark(self, mark: MarkUpdate, receipt: Receipt) -> MarkPrice | Reject | Skipped:
-        """A mark price; that of a dated future is not its asset's."""
+        """Build a mark price; that of a dated future is skipped, because it differs from the perpetual's."""
         listing = self.listings[mark.symbol]
         if listing is None:
             return self.unknown_symbol(mark.symbol, receipt)
@@ -298,7 +315,10 @@ class RecordBuilder:
         )
 
     def ticker(self, mark: MarkUpdate, size: float | UnsetType | None, receipt: Receipt) -> list[Message]:
-        """A mark price and, where it is one, the open interest of one side that came with it, in contracts."""
+        """Build a mark price and, if the mark price is valid, the open interest that came with it.
+
+        ``size`` is the open interest in contracts, counting one side of each; None or UNSET if there is none.
+        """
         message = self.mark(mark, receipt)
         if not isinstance(size, float) or not isinstance(message, MarkPrice):
             return [message]
@@ -307,7 +327,7 @@ class RecordBuilder:
     def open_interest(
         self, symbol: str, size: float, price: float, time_us: int, receipt: Receipt
     ) -> OpenInterest | Reject | Skipped:
-        """Open interest of one side from contracts, by the price at that time."""
+        """Build an open interest from a number of contracts, counting one side of each, and the price at that time."""
         listing = self.listings[symbol]
         if listing is None:
             return self.unknown_symbol(symbol, receipt)
@@ -319,7 +339,10 @@ class RecordBuilder:
     def open_interest_from_amounts(
         self, symbol: str, coins: float, usd: float, time_us: int, receipt: Receipt
     ) -> OpenInterest | Reject | Skipped:
-        """Open interest of one side; zero is one, of a new instrument. That of dated futures is left out."""
+        """Build an open interest from coins and USD, counting one side of each contract.
+
+        Zero is valid: a new instrument has no open positions. The open interest of dated futures is skipped.
+        """
         listing = self.listings[symbol]
         if listing is None:
             return self.unknown_symbol(symbol, receipt)
@@ -332,13 +355,14 @@ class RecordBuilder:
 
 
 class RowAdapter(Adapter):
-    """An adapter that reads row by row with :class:`Records`; its :meth:`read` may fail on what is no JSON.
+    """Base class of an adapter that reads row by row; its subclasses implement :meth:`read`.
 
-    One that overrides :meth:`parse` for its most frequent frames falls back to it for all that are not as usual.
+    A subclass may override :meth:`parse` with a fast path for its most frequent frames; it then calls this ``parse``
+    for all other frames.
     """
 
     by_name: ClassVar[bool] = True
-    """Whether a symbol tells its unit, so that it can be read without the instrument table."""
+    """True if asset and unit can be derived from a symbol's name, without the instrument table."""
 
     def __init__(self, instruments: Mapping[str, Instrument] | None = None) -> None:
         blind = instruments is None and self.counts_contracts
@@ -347,11 +371,11 @@ class RowAdapter(Adapter):
         self._records = RecordBuilder(self.venue, self._listings, self.eras, remedy)
 
     def listing_reader(self) -> ListingReader:
-        """How a listing is read off a symbol."""
+        """Return the function that derives a listing from a symbol's name."""
         return listing_by_name
 
     def parse(self, frame: bytes, received_us: int, memory: Memory | None = None) -> list[Message]:
-        """Read one frame."""
+        """Read one frame with :meth:`read`; a frame that cannot be decoded becomes a reject."""
         receipt = Receipt(received_us, frame, memory)
         try:
             return self.read(receipt)
@@ -363,15 +387,15 @@ class RowAdapter(Adapter):
 
     @abstractmethod
     def read(self, receipt: Receipt) -> list[Message]:
-        """What a frame holds. Raises ``ValueError`` or ``RecursionError`` where it is no JSON of a known shape."""
+        """Read one frame. Raises ``ValueError`` or ``RecursionError`` if it cannot be decoded."""
 
 
 def events_of_channel(messages: Iterable[Message], channel: str) -> list[Message]:
-    """The messages that belong to a channel that is filled after a gap, with what could not be read."""
+    """Return the events of a channel that is backfilled after a gap, and all rejects."""
     wanted = Liquidation if channel == "liquidations" else Trade
     return [message for message in messages if isinstance(message, wanted | Reject)]
 
 
 def micros(moment: datetime) -> int:
-    """A time in microseconds since the epoch."""
+    """Return a time in microseconds since the Unix epoch."""
     return (moment - EPOCH) // timedelta(microseconds=1)

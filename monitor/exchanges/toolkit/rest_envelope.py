@@ -1,4 +1,4 @@
-"""What several exchanges put around a REST answer: a code, the data, and a message where the code is no success."""
+"""Unwraps REST answers that consist of a code, a message and the data, as several exchanges send them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import msgspec
 
 
 class Answer(msgspec.Struct):
-    """Any answer; its data are unread, and ``null`` where there are none."""
+    """A REST answer; ``data`` is not decoded yet, and is ``null`` if it is absent."""
 
     code: int | str
     data: msgspec.Raw = msgspec.Raw(b"null")
@@ -19,7 +19,7 @@ _ANSWER: Final = msgspec.json.Decoder(Answer)
 
 
 def unwrap_data(venue: str, body: bytes, success: int | str) -> msgspec.Raw:
-    """What an answer holds. Raises ``ValueError`` when it is none, or its code is not that of success."""
+    """Return the data of an answer. Raises ``ValueError`` if it is no such answer or its code is not ``success``."""
     answer = _ANSWER.decode(body)
     if answer.code != success:
         raise ValueError(f"{venue} answers {answer.code}: {answer.msg}")

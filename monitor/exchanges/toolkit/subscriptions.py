@@ -1,4 +1,4 @@
-"""How channels and symbols are laid out over sockets, alike for every exchange."""
+"""Distributes channels and symbols over sockets, by the same rules for every exchange."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ Item = TypeVar("Item")
 
 
 def carried_channels(wanted: Iterable[Channel], offered: Sequence[Channel]) -> tuple[Channel, ...]:
-    """The channels to subscribe, in the order of ``offered``.
+    """Return the channels to subscribe to, in the order of ``offered``.
 
-    A sparse channel is never alone on a socket: without a dense one beside it, silence could not be told from death,
-    so the mark price joins it.
+    If none of them is dense (:data:`~monitor.exchanges.adapter.DENSE`), the mark price is added: only on a socket with
+    a dense channel can a quiet market be distinguished from a stale stream.
     """
     chosen = frozenset(wanted) & frozenset(offered)
     if chosen and not chosen & DENSE:
@@ -25,12 +25,15 @@ def carried_channels(wanted: Iterable[Channel], offered: Sequence[Channel]) -> t
 
 
 def chunked(items: Sequence[Item], size: int) -> Iterator[Sequence[Item]]:
-    """Consecutive slices of at most ``size``."""
+    """Split a sequence into consecutive parts of at most ``size`` items."""
     return (items[start : start + size] for start in range(0, len(items), size))
 
 
 def shard(symbols: Sequence[str], cost: Mapping[str, int], budget: int) -> Iterator[list[str]]:
-    """Consecutive groups of symbols whose costs stay within ``budget``; a symbol dearer than it gets its own group."""
+    """Split symbols into consecutive groups whose total cost is at most ``budget``.
+
+    A symbol that costs more than the budget gets a group of its own.
+    """
     group: list[str] = []
     spent = 0
     for symbol in symbols:
@@ -44,14 +47,14 @@ def shard(symbols: Sequence[str], cost: Mapping[str, int], budget: int) -> Itera
 
 
 def market_url(url: str, market: str, markets: Iterable[str]) -> str:
-    """The address of one of a venue's markets: the path's last part, if it names one of ``markets``, exchanged.
+    """Return the address of one of a venue's markets, made by replacing the last part of the path.
 
-    An address that names none (a simulation's) serves all of them.
+    An address whose last part is none of ``markets``, such as that of a simulation, is returned as it is.
     """
     head, slash, last = url.rpartition("/")
     return f"{head}{slash}{market}" if last in markets else url
 
 
 def request(content: Mapping[str, object], acks: Iterable[str]) -> Request:
-    """A request frame as compact JSON."""
+    """Return a request whose frame is compact JSON of ``content``."""
     return Request(json.dumps(content, separators=(",", ":"), ensure_ascii=False), tuple(acks))
