@@ -1,1 +1,1 @@
-"""From the exchanges' sockets and REST endpoints to events on the bus."""
+"""Collects market data from the exchanges' sockets and REST endpoints and publishes it as events on the bus."""

@@ -1,4 +1,4 @@
-"""The collector: for every watched venue load its instruments, run its fleet, and keep the instruments fresh."""
+"""Collects every watched venue: load its instruments, run its fleet, and keep the instruments up to date."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from monitor.bus.ports import Publisher
 from monitor.collect.fleet import Fleet, FleetSettings
 from monitor.collect.fleet_stats import FleetStats
 from monitor.collect.pipeline.intake import OnFrame
-from monitor.collect.pipeline.outlet import OnEvent
+from monitor.collect.pipeline.venue_publisher import OnEvent
 from monitor.collect.rest.client import Rest
 from monitor.collect.restart import Predecessors
 from monitor.exchanges.adapter import Adapter
@@ -31,14 +31,14 @@ Instruments = Mapping[str, Instrument]
 
 @dataclass(frozen=True, slots=True)
 class WatchedVenue:
-    """One venue as configured.
+    """Describes one venue as configured.
 
     Attributes:
         adapter: its adapter class.
-        symbols: the venue's own ids, or ``all`` that trade.
-        channels: what to subscribe.
-        ws_url, rest_url: other addresses than the exchange's own.
-        accounts: whose fills are read as well.
+        symbols: the venue's own symbols, or ``all`` that trade.
+        channels: channels to subscribe.
+        ws_url, rest_url: addresses that replace the exchange's own.
+        accounts: accounts whose fills are read as liquidations too.
     """
 
     adapter: type[Adapter]
@@ -48,8 +48,8 @@ class WatchedVenue:
     rest_url: str | None = None
     accounts: tuple[str, ...] = ()
 
-    def reading(self, instruments: Instruments) -> Adapter:
-        """Its adapter, with these instruments."""
+    def adapter_with(self, instruments: Instruments) -> Adapter:
+        """Return the venue's adapter with these instruments."""
         adapter = self.adapter(instruments)
         adapter.accounts = self.accounts
         return adapter
@@ -57,13 +57,13 @@ class WatchedVenue:
 
 @dataclass(frozen=True, slots=True)
 class CollectorSettings:
-    """What to collect and how.
+    """Holds what to collect and how.
 
     Attributes:
         venues: the venues.
-        fleet: how each is collected.
-        refresh_s: how often instruments are loaded again; venues list and delist a few symbols a day.
-        retry_base_s, retry_cap_s: first and longest wait after instruments could not be loaded.
+        fleet: settings of each venue's collection.
+        refresh_s: interval at which instruments are reloaded, seconds; venues list and delist a few symbols a day.
+        retry_base_s, retry_cap_s: first and longest wait after a failed load of instruments, seconds.
     """
 
     venues: tuple[WatchedVenue, ...]
@@ -74,15 +74,15 @@ class CollectorSettings:
 
 
 LoadInstruments = Callable[[type[Adapter], str | None], Awaitable[Instruments]]
-"""``await load(adapter, rest_url)``: a venue's instruments by symbol, all quoted in US dollars.
+"""``await load(adapter, rest_url)`` returns a venue's instruments by symbol, all quoted in US dollars.
 
-:meth:`monitor.collect.rest.instruments.InstrumentStore.load` is one. Raises ``OSError`` when neither the venue nor the
-cache has them.
+:meth:`monitor.collect.rest.instruments.InstrumentStore.load` implements it. Raises ``OSError`` when neither the venue
+nor the cache has them.
 """
 
 
 class VenueStats(NamedTuple):
-    """One venue: its fleet (None until instruments are there), its symbols, its instrument data."""
+    """The state of one venue: its fleet (None until instruments are loaded), its symbols and its instrument data."""
 
     venue: str
     fleet: FleetStats | None
@@ -92,7 +92,7 @@ class VenueStats(NamedTuple):
 
 
 class InstrumentChanges(NamedTuple):
-    """What a refresh changed."""
+    """Symbols that a refresh added, removed and changed."""
 
     added: list[str]
     removed: list[str]
@@ -100,7 +100,7 @@ class InstrumentChanges(NamedTuple):
 
 
 def changes(before: Instruments, after: Instruments) -> InstrumentChanges:
-    """The difference of two instrument tables."""
+    """Return the difference of two instrument tables."""
     return InstrumentChanges(
         sorted(after.keys() - before.keys()),
         sorted(before.keys() - after.keys()),
@@ -109,29 +109,29 @@ def changes(before: Instruments, after: Instruments) -> InstrumentChanges:
 
 
 def resolve_symbols(venue: WatchedVenue, instruments: Instruments) -> list[str]:
-    """The symbols to subscribe: those asked for that trade, sorted so that plans are stable.
+    """Return the configured symbols that trade, sorted so that plans are stable.
 
-    Symbols that were named and do not trade are logged and left out.
+    Configured symbols that do not trade are logged and left out.
 
     Raises:
-        OperatorError: none is left.
+        OperatorError: no symbol is left.
     """
     trading = {symbol for symbol, instrument in instruments.items() if instrument.trading}
     name = venue.adapter.venue
     if venue.symbols == "all":
-        wanted = trading
+        selected = trading
     else:
-        wanted = trading.intersection(venue.symbols)
-        absent = sorted(set(venue.symbols) - wanted)
+        selected = trading.intersection(venue.symbols)
+        absent = sorted(set(venue.symbols) - selected)
         if absent:
-            log.error("%s: not traded against US dollars there, left out: %s", name, ", ".join(absent))
-    if not wanted:
+            log.error("%s: left out, because they are not traded against US dollars there: %s", name, ", ".join(absent))
+    if not selected:
         raise OperatorError(f"{name}: none of the configured symbols is traded there; check venues.{name}.symbols")
-    return sorted(wanted)
+    return sorted(selected)
 
 
 class _Collected:
-    """One venue at work."""
+    """Holds one venue's state while it is collected."""
 
     def __init__(self, venue: WatchedVenue) -> None:
         self.venue = venue
@@ -142,24 +142,24 @@ class _Collected:
         self.failures = 0
 
     def stats(self) -> VenueStats:
-        """How it does."""
+        """Return the venue's state."""
         fleet = self.fleet.stats() if self.fleet is not None else None
         return VenueStats(self.venue.adapter.venue, fleet, len(self.symbols), self.loaded_us, self.failures)
 
 
 class Collector:
-    """Stateless: any number may run side by side; event ids make their copies one.
+    """Collects all venues; it has no state, so several may run side by side and readers deduplicate by event id.
 
     Args:
         settings: what to collect and how.
-        publisher: the bus; not closed here.
-        load: gives a venue's instruments.
-        clock: the machine's time in microseconds.
+        publisher: the bus; the caller closes it.
+        load: loads a venue's instruments.
+        clock: returns the machine's time in microseconds.
         rng: source of all jitter.
-        on_frame, on_event: see every frame before it is parsed, and every event that no frame holds: a recorder's
-            ``frame`` and ``event``.
-        rest: asks the venues by REST, with the budget that ``load`` shares; None asks for nothing but instruments.
-        predecessors: what is known of the collectors before this one; None states no gap for a restart.
+        on_frame: receives every frame before it is parsed; a recorder's ``frame``.
+        on_event: receives every event that no frame holds; a recorder's ``event``.
+        rest: REST clients within the rate limits that ``load`` shares; None requests nothing but instruments.
+        predecessors: the last heartbeats of collectors that ran before; None publishes no gap for a restart.
     """
 
     def __init__(
@@ -187,7 +187,7 @@ class Collector:
         self._collected = [_Collected(venue) for venue in settings.venues]
 
     async def run(self) -> None:
-        """Collect until cancelled. A venue whose instruments cannot be had does not keep the others waiting.
+        """Collect until cancelled; a venue whose instruments cannot be loaded does not delay the others.
 
         Raises:
             ExceptionGroup: of ``OperatorError`` when a venue trades none of its configured symbols.
@@ -197,7 +197,7 @@ class Collector:
                 group.create_task(self._collect(collected), name=f"collect {collected.venue.adapter.venue}")
 
     def stats(self) -> list[VenueStats]:
-        """How every venue does."""
+        """Return the state of every venue."""
         return [collected.stats() for collected in self._collected]
 
     async def _collect(self, collected: _Collected) -> None:
@@ -206,7 +206,7 @@ class Collector:
         collected.symbols = resolve_symbols(venue, collected.instruments)
         rest = self._rest.client(venue.adapter, venue.rest_url) if self._rest is not None else None
         fleet = Fleet(
-            venue.reading(collected.instruments), collected.symbols, venue.channels, self._publisher,
+            venue.adapter_with(collected.instruments), collected.symbols, venue.channels, self._publisher,
             self._settings.fleet, clock=self._clock, rng=self._rng, ws_url=venue.ws_url, on_frame=self._on_frame,
             on_event=self._on_event, rest=rest, predecessors=self._predecessors,
         )  # fmt: skip
@@ -216,7 +216,7 @@ class Collector:
             group.create_task(self._keep_fresh(collected, fleet))
 
     async def _loaded(self, collected: _Collected) -> Instruments:
-        """The venue's instruments, however long it takes to get them."""
+        """Load the venue's instruments, with retries until it succeeds."""
         settings, venue = self._settings, collected.venue
         backoff = Backoff(self._rng, settings.retry_base_s, settings.retry_cap_s, 0.0)
         while True:
@@ -225,7 +225,7 @@ class Collector:
             except OSError as error:
                 collected.failures += 1
                 delay_s = backoff.next_delay_s(0.0, delivered=False)
-                log.error(  # noqa: TRY400  # the reason in words; the traceback says nothing more
+                log.error(  # noqa: TRY400  # the error's text is complete without a traceback
                     "%s: instruments cannot be loaded (%s); trying again in %.0f s", venue.adapter.venue, error, delay_s
                 )
                 await asyncio.sleep(delay_s)
@@ -234,7 +234,7 @@ class Collector:
                 return instruments
 
     async def _keep_fresh(self, collected: _Collected, fleet: Fleet) -> None:
-        """Load the instruments again and again; new symbols are subscribed, delisted ones dropped."""
+        """Reload the instruments at each interval; subscribe new symbols and drop delisted ones."""
         while True:
             await asyncio.sleep(self._settings.refresh_s)
             instruments = await self._loaded(collected)
@@ -246,7 +246,7 @@ class Collector:
             try:
                 symbols = resolve_symbols(collected.venue, instruments)
             except OperatorError as error:
-                log.error("%s; going on with what was there", error)  # noqa: TRY400  # said in words
+                log.error("%s; keeping the previous symbols", error)  # noqa: TRY400  # complete without a traceback
                 continue
             collected.instruments, collected.symbols = instruments, symbols
-            fleet.update(collected.venue.reading(instruments), symbols)
+            fleet.update(collected.venue.adapter_with(instruments), symbols)

@@ -1,20 +1,26 @@
-"""What one venue's fleet counts, as the metrics and the dashboard read it."""
+"""Defines the counts of one venue's fleet, as the metrics and the dashboard read them."""
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
-from monitor.collect.quality.feed_health import WatchStats
-from monitor.collect.rest.jobs import AskingStats
+from monitor.collect.quality.feed_health import FeedHealthStats
+from monitor.collect.rest.jobs import RestJobsStats
 from monitor.collect.stats import SessionStats
 
 
 class FleetStats(NamedTuple):
-    """A venue now: its connections, the sum of all that it brings, and what the venue's outlet counted.
+    """Holds the state and the counts of one venue's collection.
 
-    ``folding`` says whether trades go out as bars; ``switched_to_bars`` and ``switched_to_each`` count the switches
-    made by overload and by calm; ``rejects_suppressed`` were counted but not published. ``asking`` is what REST brings,
-    None where it is not asked; ``watch`` says whether the feed can be believed.
+    Attributes:
+        venue: the venue.
+        connections: counts of each connection.
+        total: sum over the connections and the REST requests.
+        folding: true while trades are published as bars.
+        switched_to_bars, switched_to_each: number of switches because of overload, and because it was over.
+        rejects_suppressed: rejects that were counted but not published.
+        rest_jobs: counts of the REST requests, None without REST.
+        feed_health: results of the feed's quality checks.
     """
 
     venue: str
@@ -24,5 +30,5 @@ class FleetStats(NamedTuple):
     switched_to_bars: int
     switched_to_each: int
     rejects_suppressed: int
-    asking: AskingStats | None = None
-    watch: WatchStats | None = None
+    rest_jobs: RestJobsStats | None = None
+    feed_health: FeedHealthStats | None = None

@@ -1,4 +1,4 @@
-"""Reads recordings back as events: records as they are, raw frames through their adapters."""
+"""Reads recordings back as events: event records unchanged, raw frames through their adapters."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ from monitor.model.intake import Intake
 from monitor.model.validation import UNREADABLE
 
 EXAMPLES: Final = 5
-"""Rejects that are shown after a replay, the first ones; all of them are counted."""
+"""Number of rejects shown after a replay, the first ones; all of them are counted."""
 
 
 _CONTROL: Final = (Ack, Refusal, Pong, Ping, Notice, Skipped)
 
 
 class Rejected(NamedTuple):
-    """A line that could not be read, and its place."""
+    """A line that could not be read: its place and the reason."""
 
     where: str
     reason: str
 
 
 class FrameReader:
-    """Turns a recording's raw frames into events, with the contract data that the recording holds."""
+    """Parses a recording's raw frames into events, with the instruments that the recording holds."""
 
     def __init__(self) -> None:
         self._instruments: dict[str, dict[str, Instrument]] = {}
@@ -42,7 +42,7 @@ class FrameReader:
         self._sockets: dict[tuple[str, str], Memory] = {}
 
     def events(self, raw: RawFrame) -> list[AnyEvent | Reject]:
-        """Return the events of one frame. Raises ``OperatorError`` for a venue that there is no adapter for."""
+        """Return the events of one frame; raise ``OperatorError`` for a venue without an adapter."""
         adapter = self._adapters.get(raw.venue)
         if adapter is None:
             adapter = self._adapters[raw.venue] = _adapter(raw.venue)()
@@ -76,10 +76,10 @@ def _adapter(venue: str) -> type[Adapter]:
 
 
 class Playback:
-    """One or more files as one stream of events in the order of their arrival.
+    """Merges one or more files into one stream of events in order of arrival.
 
     Args:
-        sources: line readers by name; each is taken to be in order already, several are merged by arrival.
+        sources: line readers by name, each already in order of arrival.
     """
 
     def __init__(self, sources: Mapping[str, Iterable[Item]]) -> None:
@@ -89,7 +89,7 @@ class Playback:
         self.examples: list[Rejected] = []
 
     def __iter__(self) -> Iterator[AnyEvent]:
-        """The events."""
+        """Yield the events."""
         intake = self.intake
         streams = [self._read(name, items) for name, items in self._sources.items()]
         merged = streams[0] if len(streams) == 1 else heapq.merge(*streams, key=_arrival)
@@ -114,7 +114,7 @@ class Playback:
                 yield item
 
     def note(self, rejects: Iterable[Reject]) -> None:
-        """Add records that could not be applied to the examples; the summary counts them by itself."""
+        """Add records that could not be applied to the examples; the caller counts them."""
         room = max(0, EXAMPLES - len(self.examples))
         self.examples += [Rejected(f"a record of {each.venue}", each.detail) for each in rejects][:room]
 

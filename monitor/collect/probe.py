@@ -1,4 +1,4 @@
-"""Whether a feed can be had from here, tried out and told in words: what ``doctor`` asks of each exchange."""
+"""Checks by trial that an exchange's feed can be received from here; ``doctor`` prints the findings."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from typing import Final, NamedTuple
 from monitor.bus.memory import MemoryBus
 from monitor.collect.connection.session import Session, SessionSettings
 from monitor.collect.connection.socket import Locate
-from monitor.collect.pipeline.outlet import Outlet
 from monitor.collect.pipeline.overload import OverloadSwitch
 from monitor.collect.pipeline.reject_limit import RejectGate
-from monitor.collect.quality.feed_health import REMEDY, Watch
+from monitor.collect.pipeline.venue_publisher import VenuePublisher
+from monitor.collect.quality.feed_health import REMEDY, FeedHealth
 from monitor.collect.rest.client import Rest, locator
 from monitor.collect.rest.errors import RestError
 from monitor.exchanges.adapter import Adapter, Connection
@@ -22,17 +22,17 @@ from monitor.exchanges.instrument import Instrument
 from monitor.model.events import Channel
 
 WITHIN_S: Final = 20.0
-"""Twice what an exchange takes at its worst to confirm and to speak."""
+"""Limit for one socket, seconds: twice the longest time an exchange needs to confirm and deliver."""
 
-ENDINGS: Final = 2
-"""A socket that ends twice will end again."""
+MAX_SOCKET_ENDS: Final = 2
+"""Number of ended sockets after which the trial stops; the next socket would end too."""
 
 PREFERRED: Final = ("BTC", "ETH")
-"""Assets that every market has and that never rest."""
+"""Assets that every market lists and that trade at all hours."""
 
 
 class FeedFinding(NamedTuple):
-    """One thing that was tried: what, whether it is well, what was found, and what to do about it if it is not."""
+    """The result of one check: its name, success, what was found, and the remedy if it failed."""
 
     what: str
     ok: bool
@@ -41,7 +41,7 @@ class FeedFinding(NamedTuple):
 
 
 def probes(instruments: Mapping[str, Instrument]) -> list[str]:
-    """One symbol of each of a venue's markets: its bitcoin, or what comes next."""
+    """Return one symbol of each of a venue's markets: bitcoin's, else ether's, else the first by name."""
     best: dict[str, Instrument] = {}
     for instrument in sorted(instruments.values(), key=_rank):
         if instrument.trading:
@@ -64,9 +64,10 @@ async def check_feed(
     within_s: float = WITHIN_S,
     settings: SessionSettings | None = None,
 ) -> list[FeedFinding]:
-    """Ask for the instruments, then open each kind of socket for one symbol and wait until it is whole.
+    """Load the instruments, then open a socket of each connection plan for one symbol and wait until it is ready.
 
-    Whole means: every subscription confirmed, and what always speaks has spoken. Nothing is published.
+    Ready means that every subscription is confirmed and a dense channel, if there is one, has delivered. Nothing is
+    published.
     """
     async with Rest() as rest:
         client = rest.client(kind, rest_url)
@@ -74,10 +75,12 @@ async def check_feed(
         blind = kind()
         try:
             for request in kind.instruments_requests:
-                async for page in client.pages(request, lambda asked, body: blind.parse_instruments(body, asked)):
+                async for page in client.pages(request, lambda sent, body: blind.parse_instruments(body, sent)):
                     instruments.update((one.symbol, one) for one in page.instruments)
         except RestError as error:
-            remedy = f"check the network, a proxy, and venues.{kind.venue}.rest_url; or its API has changed"
+            remedy = (
+                f"check the network, the proxy, and venues.{kind.venue}.rest_url; the exchange's API may have changed"
+            )
             return [FeedFinding(f"{kind.venue} instruments", False, str(error), remedy)]
         found = [FeedFinding(f"{kind.venue} instruments", bool(instruments), f"{len(instruments)} instruments")]
         adapter = kind(instruments)
@@ -97,26 +100,26 @@ async def _try(
     settings: SessionSettings,
     locate: Locate,
 ) -> FeedFinding:
-    """Open one socket and wait until it is whole."""
+    """Open one socket and wait until it is ready."""
     venue = adapter.venue
     bus = MemoryBus()
-    outlet = Outlet(bus.publisher(), OverloadSwitch("bars", 1.0, venue), RejectGate(0.0, 0), clock)
-    watch = Watch(venue, adapter.known_keys)
+    venue_publisher = VenuePublisher(bus.publisher(), OverloadSwitch("bars", 1.0, venue), RejectGate(0.0, 0), clock)
+    feed_health = FeedHealth(venue, adapter.known_keys)
     session = Session(
         plan,
         adapter,
-        outlet,
+        venue_publisher,
         settings,
         clock=clock,
-        rng=random.Random(),  # noqa: S311  # jitter
+        rng=random.Random(),  # noqa: S311  # jitter is no secret
         locate=locate,
-        watch=watch,
+        feed_health=feed_health,
     )
     task = asyncio.create_task(session.run())
     what = f"{venue} {plan.name}"
     try:
         async with asyncio.timeout(within_s):
-            while not (session.alive or sum(session.stats.reconnects.values()) >= ENDINGS):  # noqa: ASYNC110  # a session tells of itself by its state
+            while not (session.alive or sum(session.stats.reconnects.values()) >= MAX_SOCKET_ENDS):  # noqa: ASYNC110  # a session offers no event to wait for
                 await asyncio.sleep(0.02)
         whole = session.alive
     except TimeoutError:
@@ -127,11 +130,12 @@ async def _try(
             await task
     if not whole:
         reason = session.last_end
-        detail = f"{plan.url}: {reason or 'nothing came'}"
+        detail = f"{plan.url}: {reason or 'no event arrived'}"
         remedy = REMEDY.get(reason or "stale", "try again").format(venue=venue)
         return FeedFinding(what, False, detail, remedy)
-    drift = watch.stats().findings
+    drift = feed_health.stats().findings
     if drift:
         names = ", ".join(f"{finding.kind} {finding.detail}" for finding in drift[:3])
-        return FeedFinding(what, False, f"{plan.url}: speaks, but its format has changed: {names}", "report it")
-    return FeedFinding(what, True, f"{plan.url}: subscribed and speaking")
+        detail = f"{plan.url}: delivers, but its format has changed: {names}"
+        return FeedFinding(what, False, detail, "report it with the output of this command")
+    return FeedFinding(what, True, f"{plan.url}: subscribed and delivering")

@@ -1,9 +1,9 @@
-"""Recordings: raw frames as they came, or event records, as JSON lines, plain or gzip.
+"""Writes and reads recordings: raw frames, or event records, as JSON lines, plain or gzip.
 
-A recording of raw frames holds all that is needed to play it again: lines of the channel ``instruments`` hold the REST
-answers with the contract sizes, lines of the channel ``feeds`` the collector's own gap and heartbeat events and those
-that it asked for by REST (their JSON is the frame), all others the frames of the sockets, in the order in which they
-were received.
+A recording of raw frames holds all that a replay needs, in order of receipt. Lines of the channel ``instruments`` hold
+the instrument tables with the contract sizes. Lines of the channel ``feeds`` hold, as JSON in the frame, the
+collector's own gap and heartbeat events and the events that were fetched by REST. All other lines hold the frames of
+the sockets.
 """
 
 from __future__ import annotations
@@ -29,20 +29,20 @@ from monitor.storage.append_file import AppendFile
 from monitor.storage.side_output import SideOutput
 
 FEEDS: Final = "feeds"
-"""Channel of the events that no frame holds in a recording."""
+"""Channel of the events in a recording that no frame holds."""
 
 INSTRUMENTS: Final = "instruments"
-"""Channel of REST instrument answers in a recording."""
+"""Channel of the instrument tables in a recording."""
 
 FLUSH_US: Final = 1_000_000
-"""Frames of at most this long are lost with the machine; a flush a second costs nothing beside the disk's own."""
+"""Longest time of receipt that is lost when the machine fails, microseconds."""
 
 FLUSH_BYTES: Final = 1 << 20
-"""And of at most so many bytes."""
+"""Most bytes that are lost when the machine fails."""
 
 
 class RawFrame(msgspec.Struct, gc=False):
-    """One line of a recording of raw frames; text in ``frame``, bytes that are no text as base64."""
+    """One line of a recording: a text frame in ``frame``, any other as base64 in ``frame_base64``."""
 
     venue: str
     channel: str
@@ -52,14 +52,14 @@ class RawFrame(msgspec.Struct, gc=False):
 
     @property
     def content(self) -> bytes:
-        """The frame's bytes as they were received."""
+        """The frame's bytes as received."""
         if self.frame_base64 is not UNSET:
             return self.frame_base64
         return b"" if self.frame is UNSET else self.frame.encode()
 
 
 class BadLine(NamedTuple):
-    """A line that cannot be read; ``line`` counts from 1."""
+    """A line that cannot be read, with its number from 1 and the reason."""
 
     line: int
     reason: RejectReason
@@ -70,11 +70,11 @@ Item = AnyEvent | RawFrame | BadLine
 
 
 class Recorder:
-    """Appends to a recording; a name that ends in ``.gz`` compresses. Flushes each second of receive time.
+    """Appends to a recording, compressed if its name ends in ``.gz``, and flushes at each second of receive time.
 
     Args:
         path: the recording.
-        output: writes it in its own time, and survives what fails. Without one it is written at once.
+        output: thread that writes it and retries; without one, writing blocks the caller.
     """
 
     def __init__(self, path: Path, output: SideOutput | None = None) -> None:
@@ -87,7 +87,7 @@ class Recorder:
         self._put(self._file.open, 0, 0)
 
     def frame(self, venue: str, channel: str, received_us: int, frame: bytes) -> None:
-        """Write one frame; has the shape of a session's ``on_frame``."""
+        """Write one frame; serves as a session's ``on_frame``."""
         try:
             line = RawFrame(venue, channel, received_us, frame.decode())
         except UnicodeDecodeError:
@@ -111,15 +111,15 @@ class Recorder:
             self._output.put(work, size=size, count=frames)
 
     def event(self, event: AnyEvent) -> None:
-        """Write an event that no frame holds: the collector's own, or one that it has asked for."""
+        """Write an event that no frame holds: the collector's own, or one that was fetched by REST."""
         self.frame(event.venue, FEEDS, event.receive_time_us, msgspec.json.encode(event))
 
     def instruments(self, venue: str, received_us: int, body: bytes) -> None:
-        """Write a REST answer; has the shape of an instrument store's ``on_body``."""
+        """Write an instrument table; serves as an instrument store's ``on_body``."""
         self.frame(venue, INSTRUMENTS, received_us, body)
 
     def close(self) -> None:
-        """Write out what is left; an output, for which that may take seconds, is closed too."""
+        """Write the remaining lines and close the file and the output, which may take seconds."""
         if self._lines:
             self._flush()
         self._put(self._file.close, 0, 0)
@@ -140,9 +140,9 @@ _RAW: Final = msgspec.json.Decoder(RawFrame)
 
 
 def read_file(path: Path) -> Iterator[Item]:
-    """Read a recording or an event file, plain or gzip (told by its first bytes, whatever its name).
+    """Read a recording or an event file, plain or gzip (recognised by its first bytes, not its name).
 
-    A file that was cut off gives everything before the cut and then a :class:`BadLine`.
+    A truncated file yields everything before the cut and then a :class:`BadLine`.
 
     Raises:
         OSError: the file cannot be opened.
@@ -154,10 +154,10 @@ def read_file(path: Path) -> Iterator[Item]:
 
 
 def read(lines: Iterable[bytes]) -> Iterator[Item]:
-    """Read lines of either form, also mixed. Never raises for what they hold; empty lines are skipped.
+    """Read lines of both forms, also mixed; yield a :class:`BadLine` for what cannot be read, and skip empty lines.
 
-    Events that could not be true (no finite number, no positive price, a time in the future) are bad lines with the
-    reason that a live frame would have been rejected for.
+    Events with impossible values (a number that is not finite, a price that is not positive, a time in the future) are
+    bad lines, with the reason for which a live frame would have been rejected.
     """
     number = 0
     decode_event = _EVENT.decode
@@ -176,7 +176,7 @@ def read(lines: Iterable[bytes]) -> Iterator[Item]:
 
 
 def _read_odd(number: int, line: bytes, error: Exception) -> Item:
-    """Read a line that is no event."""
+    """Read a line that is not an event: a frame, or a bad line."""
     try:
         raw = _RAW.decode(line)
     except UNREADABLE as raw_error:
@@ -195,7 +195,7 @@ def _read_odd(number: int, line: bytes, error: Exception) -> Item:
 
 
 def _bad(number: int, line: bytes, error: Exception) -> BadLine:
-    """Say why a line cannot be read; ``NaN`` and ``Infinity`` are no JSON but deserve their own reason."""
+    """Return a bad line with its reason; ``NaN`` and ``Infinity`` are invalid JSON but have a reason of their own."""
     detail = str(error)
     if quote_constants(line) is not None:
         return BadLine(number, "not_finite", "a number is NaN or infinite")

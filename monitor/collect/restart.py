@@ -1,7 +1,7 @@
-"""Finds what a venue's sockets missed while no collector ran: from the last heartbeat published to the first socket.
+"""Finds the gap that a restart leaves: from a venue's last published heartbeat to this process's first socket.
 
-A heartbeat is published once everything received before it was, so whatever came after the last one before a restart
-may have been lost with the process. Another collector of the same venue that beats meanwhile missed nothing.
+A heartbeat is published after everything received before it, so events after the last heartbeat may have been lost with
+the previous process. There is no gap if another collector publishes heartbeats of the same venue meanwhile.
 """
 
 from __future__ import annotations
@@ -13,15 +13,15 @@ from typing import Final, NamedTuple
 from monitor.model.events import MICROS, Channel
 
 COVERED_S: Final = 3.0
-"""Another collector that did not beat for this long is not taken to see the venue; beats come every second."""
+"""Age of the last heartbeat up to which another collector counts as running, seconds; heartbeats come every second."""
 
 
 class Predecessors(NamedTuple):
-    """What is known of the collectors before this one.
+    """Gives access to the heartbeats of the collectors that ran before this one.
 
     Attributes:
-        beats: returns of a venue by channel when its last heartbeat was received, microseconds.
-        alone: True where no other collector can publish at the same time.
+        beats: returns, for a venue, the receive time of the last heartbeat of each channel, microseconds.
+        alone: true if no other collector can publish at the same time.
     """
 
     beats: Callable[[str], Awaitable[Mapping[str, int]]]
@@ -29,12 +29,12 @@ class Predecessors(NamedTuple):
 
 
 class Restart:
-    """What one venue missed before this collector's first sockets.
+    """Finds what one venue's collectors missed before this collector's first sockets.
 
     Args:
-        venue: which.
-        predecessors: what is known of the collectors before.
-        clock: the machine's time in microseconds.
+        venue: the venue's name.
+        predecessors: the last heartbeats of collectors that ran before.
+        clock: returns the machine's time in microseconds.
     """
 
     def __init__(self, venue: str, predecessors: Predecessors, clock: Callable[[], int]) -> None:
@@ -44,13 +44,13 @@ class Restart:
         self._started_us = clock()
 
     async def missed(self, channels: Iterable[Channel], until_us: int) -> dict[Channel, int]:
-        """Return by channel since when it was not seen up to ``until_us``; nothing for channels without a gap.
+        """Return the start of the gap before ``until_us`` for each channel that has one.
 
-        This collector must publish no heartbeat of the venue before.
+        The caller must not have published a heartbeat of the venue before.
         """
         beats = await self._predecessors.beats(self._venue)
         if not self._predecessors.alone and self._recent(beats):
-            # The last one may be that of a collector that goes on, which its next one shows.
+            # The last heartbeat may be of a collector that still runs; its next heartbeat will show it.
             await asyncio.sleep(COVERED_S - (self._clock() - self._started_us) / MICROS)
             beats = await self._predecessors.beats(self._venue)
         return {

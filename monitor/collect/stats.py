@@ -1,4 +1,4 @@
-"""What a session counts: plain integers on a slotted object, read by the metrics at scrape time."""
+"""Defines a session's counters: plain integers on a slotted object, which the metrics read at scrape time."""
 
 from __future__ import annotations
 
@@ -20,24 +20,24 @@ from monitor.model.events import (
 from monitor.model.histogram import BucketCounter
 
 EndReason = Literal[
-    "dial_failed",  # no socket: DNS, TCP, TLS or the handshake
-    "closed",  # the exchange or the network closed it
-    "ack_timeout",  # a subscription was never acknowledged
+    "dial_failed",  # no socket: DNS, TCP, TLS or handshake failed
+    "closed",  # closed by the exchange or the network
+    "ack_timeout",  # a subscription was not acknowledged in time
     "refused",  # every subscription was refused
-    "stale",  # a dense channel fell silent
-    "unanswered",  # nothing came after our ping
-    "oversized",  # a frame above the limit
-    "overflow",  # the bus was full for longer than an exchange waits for its reader
-    "notice",  # the exchange asked for a new socket
+    "stale",  # no event on any dense channel
+    "unanswered",  # no frame after our ping
+    "oversized",  # a frame above the size limit
+    "overflow",  # the bus was full for longer than an exchange waits for a slow reader
+    "notice",  # the exchange announced a disconnect
     "rotation",  # planned, before the exchange's limit on a socket's age
     "replan",  # the symbols changed
 ]
-"""Why a socket ended or was replaced: the label of the reconnect counter."""
+"""Reason for which a socket ended or was replaced: the label of the reconnect counter."""
 
 AGE_BOUNDS_US: Final = tuple(
     round(ms * 1000) for ms in (1, 2, 5, 10, 25, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 30_000)
 )
-"""Upper bounds (inclusive) of the age histogram: from a colocated feed to one that is worthless."""
+"""Upper bounds (inclusive) of the age histogram, microseconds: from a colocated feed to a useless one."""
 
 KIND_NAMES: Final[dict[type, str]] = {
     Liquidation: "liquidation",
@@ -47,31 +47,31 @@ KIND_NAMES: Final[dict[type, str]] = {
     OpenInterest: "open_interest",
     VolatilityIndex: "volatility_index",
 }
-"""Kinds of market event that an adapter makes, by their record type."""
+"""Names of the market events that an adapter produces, by record type."""
 
 
 class SessionStats:
-    """Counters of one connection since the start; they go on across reconnects and re-planning.
+    """Counts one connection's work since the start, across reconnects and changes of its plan.
 
     Attributes:
-        venue, connection: whose they are.
-        frames, bytes: what was received.
-        events: market events by record type, before bars are folded.
-        liquidated_long_micro_usd, liquidated_short_micro_usd: liquidations by side, exact.
-        rejects: by reason, all of them, published or not.
-        skipped: rows that rightly make no event, by reason.
-        refusals: subscriptions refused and errors reported by the exchange.
-        acks_missing: acknowledgements that never came.
-        acks_pending: acknowledgements waited for now.
+        venue, connection: names of the venue and the connection.
+        frames, bytes: frames received, and their size.
+        events: market events by record type, before trades are folded into bars.
+        liquidated_long_micro_usd, liquidated_short_micro_usd: liquidated notional by side, exact, in 10^-6 US dollars.
+        rejects: rejects by reason, published or not.
+        skipped: rows that correctly produce no event, by reason.
+        refusals: refused subscriptions, and errors reported by the exchange.
+        acks_missing: acknowledgements that did not arrive in time.
+        acks_pending: acknowledgements that are due now.
         dials: attempts to open a socket.
         reconnects: sockets that ended or were replaced, by reason.
-        gaps, gap_us: gaps published (once a connection, not once a channel) and their length.
-        drains: how often reading stopped because the bus was full.
-        overlap_duplicates: trades seen on both sockets of a rotation and passed once.
-        crashes: how often the session itself failed (a bug) and was restarted.
-        last_message_us: when a frame with market events was last received.
+        gaps, gap_us: gaps (counted once per connection, not per channel) and their total length, microseconds.
+        drains: back-pressure pauses of reading, because the bus was full.
+        overlap_duplicates: trades deduplicated while two sockets of a rotation overlapped.
+        crashes: restarts of the session after an exception, which is a bug.
+        last_message_us: receive time of the last frame with market events.
         connected: 1 while a socket is open and subscribed, else 0.
-        ages: ages of the first event of each frame at its receipt, microseconds.
+        ages: histogram of the age of each frame's first event at receipt, microseconds.
     """
 
     __slots__ = (
@@ -123,7 +123,7 @@ class SessionStats:
                 self.liquidated_short_micro_usd += micro_usd(event.notional_usd)
 
     def add(self, other: SessionStats) -> None:
-        """Add another connection's counters; the time of the last message is the later one."""
+        """Add another connection's counters; keep the later time of the last message."""
         for name in _SUMS:
             setattr(self, name, getattr(self, name) + getattr(other, name))
         self.last_message_us = max(self.last_message_us, other.last_message_us)
@@ -153,7 +153,7 @@ _SUMS: Final = (
 
 
 def total(venue: str, parts: Iterable[SessionStats]) -> SessionStats:
-    """The sum over a venue's connections."""
+    """Return the sum over a venue's connections."""
     whole = SessionStats(venue, "*")
     for part in parts:
         whole.add(part)

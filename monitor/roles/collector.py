@@ -18,13 +18,13 @@ from monitor.bus.ports import Partition, Publisher
 from monitor.bus.topics import MARKET_TOPICS, REJECTS
 from monitor.collect.collector import Collector, CollectorSettings, WatchedVenue
 from monitor.collect.connection.session import SessionSettings
-from monitor.collect.connection.socket import LinkSettings
+from monitor.collect.connection.socket import SocketSettings
 from monitor.collect.fleet import FleetSettings
 from monitor.collect.fleet_stats import FleetStats
 from monitor.collect.recording import Recorder
 from monitor.collect.rest.client import Rest
 from monitor.collect.rest.instruments import InstrumentStore
-from monitor.collect.rest.jobs import AskingSettings
+from monitor.collect.rest.jobs import RestJobsSettings
 from monitor.collect.restart import Predecessors
 from monitor.deliver.http import Check, feeds_check
 from monitor.deliver.metrics.monitor import Snapshot
@@ -96,10 +96,10 @@ def collecting(
         rest = Rest()
         tap = recorder.instruments if recorder else None
         store = InstrumentStore(settings.collector.instruments_cache, clock, tap, rest)
-        link = LinkSettings(max_frame_bytes=settings.collector.max_frame_bytes, hold_s=settings.collector.hold_s)
-        session = SessionSettings(link=link)
-        asking = AskingSettings(history=settings.collector.history, backfill=settings.collector.backfill)
-        fleet = FleetSettings(session=session, trades=settings.collector.trades, asking=asking)
+        socket = SocketSettings(max_frame_bytes=settings.collector.max_frame_bytes, hold_s=settings.collector.hold_s)
+        session = SessionSettings(socket=socket)
+        rest_jobs = RestJobsSettings(history=settings.collector.history, backfill=settings.collector.backfill)
+        fleet = FleetSettings(session=session, trades=settings.collector.trades, rest_jobs=rest_jobs)
         collector = Collector(
             CollectorSettings(watched_venues(settings), fleet),
             publisher,

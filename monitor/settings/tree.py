@@ -10,7 +10,7 @@ from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource
 
 from monitor.bus.kafka.settings import KafkaSettings
 from monitor.bus.memory import HIGH_WATER
-from monitor.collect.connection.socket import LinkSettings
+from monitor.collect.connection.socket import SocketSettings
 from monitor.detect.settings import DetectorSettings
 from monitor.exchanges.registry import ADAPTERS, adapter_named
 from monitor.model.events import Channel
@@ -84,7 +84,7 @@ class CollectorSettings(Section):
         "API.",
     )
     max_frame_bytes: int = Field(
-        LinkSettings().max_frame_bytes,
+        SocketSettings().max_frame_bytes,
         ge=64 * 1024,
         le=256 * 1024 * 1024,
         description="Largest websocket frame that is read, bytes; a larger one is counted and costs a reconnect. "
@@ -92,7 +92,7 @@ class CollectorSettings(Section):
         "larger value lets one frame take more memory.",
     )
     hold_s: float = Field(
-        LinkSettings().hold_s,
+        SocketSettings().hold_s,
         gt=0,
         description="Longest time for which a socket is not read because the bus is full, seconds; then it is "
         "closed and what it would have brought is reported as a gap. Exchanges cut slow readers after "

@@ -18,7 +18,7 @@ from websockets.http11 import Response
 from monitor.bus.memory import MemoryBus, MemorySubscriber
 from monitor.bus.topics import TOPICS, Record
 from monitor.collect.connection.session import SessionSettings
-from monitor.collect.connection.socket import LinkSettings
+from monitor.collect.connection.socket import SocketSettings
 from monitor.exchanges.adapter import Adapter, Connection, CoverageEra, Request
 from monitor.exchanges.instrument import Instrument
 from monitor.exchanges.memory import Memory
@@ -29,8 +29,8 @@ from monitor.model.events import Channel, Liquidation, MarkPrice, Reject, Trade,
 T = TypeVar("T")
 VENUE = "test-venue"
 
-LINK = LinkSettings(open_timeout_s=1.0, close_timeout_s=0.2, ack_timeout_s=0.3, tick_s=0.02)
-FAST = SessionSettings(link=LINK, backoff_base_s=0.02, backoff_cap_s=0.5, healthy_s=0.05, overlap_s=0.05)
+LINK = SocketSettings(open_timeout_s=1.0, close_timeout_s=0.2, ack_timeout_s=0.3, tick_s=0.02)
+FAST = SessionSettings(socket=LINK, backoff_base_s=0.02, backoff_cap_s=0.5, healthy_s=0.05, overlap_s=0.05)
 """Limits short enough for tests."""
 
 

@@ -149,7 +149,7 @@ async def test_refresh_that_leaves_nothing_is_not_followed(caplog: pytest.LogCap
         Exchange(by_symbol) as exchange,
         running(listings, watched(exchange.url, ("A",)), refresh_s=0.05) as (collector, reader),
     ):
-        await reader.until(lambda: "going on with what was there" in caplog.text)
+        await reader.until(lambda: "keeping the previous symbols" in caplog.text)
         before = len(reader.of(Trade))
         await reader.until(lambda: len(reader.of(Trade)) > before)
         assert collector.stats()[0].symbols == 1
@@ -169,7 +169,7 @@ def test_named_symbols_that_do_not_trade_are_left_out_aloud(caplog: pytest.LogCa
     """Misspelt and halted symbols are named in the log; the others are watched, in a stable order."""
     instruments = table("B", "A") | {"H": instrument("H", trading=False)}
     assert resolve_symbols(watched("", ("B", "A", "H", "TYPO")), instruments) == ["A", "B"]
-    assert "left out: H, TYPO" in caplog.text
+    assert "left out, because they are not traded against US dollars there: H, TYPO" in caplog.text
 
 
 def test_changes_name_what_differs() -> None:

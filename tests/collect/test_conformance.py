@@ -20,10 +20,10 @@ import pytest
 
 from monitor.bus.memory import MemoryBus
 from monitor.collect.connection.session import Session, SessionSettings
-from monitor.collect.connection.socket import LinkSettings
-from monitor.collect.pipeline.outlet import Outlet
+from monitor.collect.connection.socket import SocketSettings
 from monitor.collect.pipeline.overload import OverloadSwitch
 from monitor.collect.pipeline.reject_limit import RejectGate
+from monitor.collect.pipeline.venue_publisher import VenuePublisher
 from monitor.exchanges.adapter import Adapter, Connection, Keepalive
 from monitor.exchanges.registry import ADAPTERS
 from monitor.model.events import SIDES, Channel, Gap, Liquidation, MarkPrice, Trade
@@ -31,10 +31,10 @@ from tests.collect.exchange import Exchange, Peer, Reader, now_us
 from tests.exchanges.dialects import PENDING, dialect_of
 from tests.exchanges.dialects.base import Dialect, Frame, price_of
 
-LINK: Final = LinkSettings(open_timeout_s=5.0, close_timeout_s=0.2, ack_timeout_s=1.0, tick_s=0.02)
+LINK: Final = SocketSettings(open_timeout_s=5.0, close_timeout_s=0.2, ack_timeout_s=1.0, tick_s=0.02)
 AT_ONCE: Final = 12
 """Conversations played at a time: HTX has sixty, and on a busy machine they would make each other late."""
-SETTINGS: Final = SessionSettings(link=LINK, backoff_base_s=0.02, backoff_cap_s=0.5, healthy_s=0.05, overlap_s=0.05)
+SETTINGS: Final = SessionSettings(socket=LINK, backoff_base_s=0.02, backoff_cap_s=0.5, healthy_s=0.05, overlap_s=0.05)
 WITHIN_S: Final = 30.0
 """A busy machine is no failure; a scenario takes a second or two."""
 
@@ -138,9 +138,11 @@ class Rig:
         self.reader = Reader(bus)
         self.stage = stage
         self.plan = stage.plan._replace(url=url, **changes)
-        outlet = Outlet(bus.publisher(), OverloadSwitch("each", 30.0, "test"), RejectGate(5.0, 10), now_us)
+        venue_publisher = VenuePublisher(
+            bus.publisher(), OverloadSwitch("each", 30.0, "test"), RejectGate(5.0, 10), now_us
+        )
         self.session = Session(
-            self.plan, stage.adapter, outlet, settings, clock=now_us, rng=random.Random(7), locate=stage.locate
+            self.plan, stage.adapter, venue_publisher, settings, clock=now_us, rng=random.Random(7), locate=stage.locate
         )
         self.stats = self.session.stats
 

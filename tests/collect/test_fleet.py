@@ -307,9 +307,9 @@ async def test_a_fleet_says_what_is_down() -> None:
     """A venue whose socket cannot be opened is not up."""
     async with running("ws://127.0.0.1:1/", "A") as rig:
         await rig.reader.until(lambda: rig.fleet.stats().total.reconnects["dial_failed"] > 1)
-        watch = rig.fleet.stats().watch
-    assert watch is not None
-    assert not watch.up
+        feed_health = rig.fleet.stats().feed_health
+    assert feed_health is not None
+    assert not feed_health.up
 
 
 async def test_the_first_sessions_state_the_restart_before_any_beat() -> None:

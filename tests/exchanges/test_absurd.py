@@ -15,7 +15,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from monitor.collect.rest.instruments import well_named
+from monitor.collect.rest.instruments import without_refused_names
 from monitor.exchanges.instrument import Instrument
 from monitor.exchanges.memory import Memory
 from monitor.exchanges.messages import Message
@@ -225,7 +225,7 @@ def test_a_hostile_instrument_is_left_out_with_the_reason() -> None:
 def well_named_page(*bad: Instrument) -> dict[str, str]:
     """Return what is left out of a page of these and a sound instrument."""
     sound = Instrument("BTCUSDT", "BTC", 1, 1.0, "base")
-    page = well_named(InstrumentPage([sound, *bad], {}, None))
+    page = without_refused_names(InstrumentPage([sound, *bad], {}, None))
     assert page.instruments == [sound]
     return page.left_out
 

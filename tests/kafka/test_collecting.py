@@ -227,7 +227,7 @@ async def test_a_collector_that_was_killed_states_what_nobody_saw(
             await beaten(connection, arena, started_us)
             gaps = await gaps_of_restart(connection)
             # The simulated exchanges keep no trades: that they were asked for shows in what could not be had.
-            await until(lambda: "a gap of trades could not be backfilled wholly" in process.log, 60)
+            await until(lambda: "a gap of trades could be backfilled only in part" in process.log, 60)
             playing.cancel()
         finally:
             process.kill()

@@ -1,1 +1,1 @@
-"""One socket's life: dial, subscribe, read, keep alive, watch for silence, reconnect."""
+"""Runs one socket at a time per connection plan: dial, subscribe, read, keep alive, detect staleness, reconnect."""

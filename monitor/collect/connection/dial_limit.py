@@ -1,12 +1,12 @@
-"""Spreads dials in time: exchanges limit connections per address, and a storm of redials earns a ban."""
+"""Spreads dials in time: exchanges limit new connections per address and ban addresses that exceed the limit."""
 
 from __future__ import annotations
 
 import asyncio
 
 
-class DialGate:
-    """Lets one dial through every ``interval_s``, in the order in which they came."""
+class DialLimit:
+    """Admits one dial every ``interval_s`` seconds, in order of arrival."""
 
     __slots__ = ("_interval_s", "_next_s")
 
@@ -15,7 +15,7 @@ class DialGate:
         self._next_s = 0.0
 
     async def __call__(self) -> None:
-        """Wait for this dial's turn."""
+        """Wait until this dial is admitted."""
         now_s = asyncio.get_running_loop().time()
         turn_s = max(now_s, self._next_s)
         self._next_s = turn_s + self._interval_s

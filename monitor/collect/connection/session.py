@@ -1,9 +1,10 @@
-"""Drives one connection plan of one adapter for ever: socket after socket, with backoff, gaps and rotation.
+"""Keeps one connection plan running without end, socket after socket, with backoff, gap records and rotation.
 
 dial ──► subscribe ──► read ──► ended ──► gap opens ──► backoff ──► dial …
                          │
-                         └── old enough, told to go, or symbols changed ──► a second socket is dialled and
-                             subscribed; only when it delivers is the first one closed: no gap, some duplicates
+                         └── age limit reached, notice from the exchange, or symbols changed ──► a second socket is
+                             dialled and subscribed; the first is closed only once the second delivers, so that there
+                             is no gap, but some events arrive twice
 """
 
 from __future__ import annotations
@@ -16,10 +17,10 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple, NoReturn
 
-from monitor.collect.connection.socket import Ending, Link, LinkSettings, Locate, as_planned, no_wait
+from monitor.collect.connection.socket import FeedSocket, Locate, SocketEnd, SocketSettings, as_planned, no_wait
 from monitor.collect.pipeline.intake import Intake, OnFrame
-from monitor.collect.pipeline.outlet import Outlet
-from monitor.collect.quality.feed_health import Watch
+from monitor.collect.pipeline.venue_publisher import VenuePublisher
+from monitor.collect.quality.feed_health import FeedHealth
 from monitor.collect.restart import Restart
 from monitor.collect.stats import EndReason, SessionStats
 from monitor.exchanges.adapter import Adapter, Connection
@@ -33,25 +34,25 @@ log = logging.getLogger(__name__)
 GAP_REASON: Final[dict[EndReason, GapReason]] = {
     "stale": "stale", "unanswered": "stale", "overflow": "queue_overflow",
 }  # fmt: skip
-"""Silence is ``stale``, a full bus ``queue_overflow``, everything else ``disconnect``."""
+"""Gap reason by end reason: silence is ``stale``, a full bus ``queue_overflow``, everything else ``disconnect``."""
 
 
 @dataclass(frozen=True, slots=True)
 class SessionSettings:
-    """How a session treats its sockets.
+    """Holds the limits and waits of one session.
 
     Attributes:
-        link: limits of one socket.
-        backoff_base_s, backoff_cap_s: first and longest wait before dialling again.
-        healthy_s: a socket that lived this long and delivered data resets the backoff; an exchange that bans or
-            refuses drops within seconds. Nor is a younger one replaced because the exchange asks for it.
-        rotation_share: at which share of the plan's ``max_age_s`` the next socket is dialled, spread by up to a
-            twentieth earlier, so that sockets opened together do not rotate together.
-        overlap_s: how long both sockets are kept once the new one delivers; the slowest known batching of
-            liquidations is one second.
+        socket: limits of one socket.
+        backoff_base_s, backoff_cap_s: first and longest wait before the next dial, seconds.
+        healthy_s: age in seconds from which a socket that delivered data resets the backoff; an exchange that bans or
+            refuses a client closes within seconds. A younger socket is not replaced after a notice either.
+        rotation_share: share of the plan's ``max_age_s`` after which the next socket is dialled. It is reduced at
+            random by up to 0.05, so that sockets opened together do not rotate together.
+        overlap_s: time in seconds for which both sockets are kept once the new one delivers. Two seconds cover the
+            slowest known batching of liquidations, which is one second.
     """
 
-    link: LinkSettings = field(default_factory=LinkSettings)
+    socket: SocketSettings = field(default_factory=SocketSettings)
     backoff_base_s: float = 0.5
     backoff_cap_s: float = 60.0
     healthy_s: float = 30.0
@@ -59,8 +60,8 @@ class SessionSettings:
     overlap_s: float = 2.0
 
 
-class Unseen(NamedTuple):
-    """A gap that has begun and not ended, and whose events it hides."""
+class OpenGap(NamedTuple):
+    """A gap that has begun and has not ended: its start, its reason and the symbols whose events may be missing."""
 
     from_us: int
     reason: GapReason
@@ -68,12 +69,12 @@ class Unseen(NamedTuple):
 
 
 class _Running:
-    """A link with its task and the time at which it should be replaced."""
+    """Holds a socket, its task, and the time at which it should be replaced."""
 
-    __slots__ = ("link", "replace_at_s", "replace_reason", "started_s", "task")
+    __slots__ = ("replace_at_s", "replace_reason", "socket", "started_s", "task")
 
-    def __init__(self, link: Link, task: asyncio.Task[Ending], started_s: float, age_s: float) -> None:
-        self.link = link
+    def __init__(self, socket: FeedSocket, task: asyncio.Task[SocketEnd], started_s: float, age_s: float) -> None:
+        self.socket = socket
         self.task = task
         self.started_s = started_s
         self.replace_at_s = started_s + age_s
@@ -81,32 +82,32 @@ class _Running:
 
 
 class Session:
-    """One connection plan, kept alive.
+    """Keeps one connection plan connected until it is cancelled.
 
     Args:
-        plan: what to carry; :meth:`move_to` changes it without a gap.
-        adapter: reads the frames; ``intake.adapter`` may be replaced at any time by one with newer instruments.
-        outlet: where the venue's events go.
+        plan: the subscriptions to keep; :meth:`move_to` replaces the plan without a gap.
+        adapter: parses the frames; ``intake.adapter`` may be replaced at any time by one with newer instruments.
+        venue_publisher: publishes the venue's events.
         settings: timeouts and limits.
-        clock: the machine's time in microseconds.
+        clock: returns the machine's time in microseconds.
         rng: source of all jitter.
-        stats: counters to go on with.
-        dial_slot: awaited before every dial, to stay within the venue's connect limit.
-        locate: awaited before every dial, for exchanges whose sockets need a fresh address.
-        on_frame: sees every frame before it is parsed.
-        watch: judges whether the venue's feed can be believed.
-        memory: what the venue's frames reported, shared by its sessions; without it the session has one of its own.
-        restart: finds what was missed before the first socket; None where the session is no process's first.
+        stats: counters to continue; None starts new ones.
+        dial_slot: awaited before every dial, to stay within the venue's connection limit.
+        locate: awaited before every dial; returns a fresh address for exchanges that require one.
+        on_frame: receives every frame before it is parsed.
+        feed_health: checks the venue's feed for schema changes, wrong sides and connections that are down.
+        memory: state that parsing builds up, shared by the venue's sessions; None creates one for this session.
+        restart: finds the gap before the process's first socket; None for sessions that are started later.
 
     Attributes:
-        last_end: why the last socket ended or was replaced, None before.
+        last_end: reason for which the last socket ended or was replaced, None before the first.
     """
 
     def __init__(
         self,
         plan: Connection,
         adapter: Adapter,
-        outlet: Outlet,
+        venue_publisher: VenuePublisher,
         settings: SessionSettings,
         *,
         clock: Callable[[], int],
@@ -115,15 +116,15 @@ class Session:
         dial_slot: Callable[[], Awaitable[None]] = no_wait,
         locate: Locate = as_planned,
         on_frame: OnFrame | None = None,
-        watch: Watch | None = None,
+        feed_health: FeedHealth | None = None,
         memory: Memory | None = None,
         restart: Restart | None = None,
     ) -> None:
         self.plan = plan
         self.stats = stats or SessionStats(adapter.venue, plan.name)
-        self.intake = Intake(adapter, outlet, self.stats, on_frame, watch, memory)
+        self.intake = Intake(adapter, venue_publisher, self.stats, on_frame, feed_health, memory)
         self.last_end: EndReason | None = None
-        self._outlet = outlet
+        self._venue_publisher = venue_publisher
         self._settings = settings
         self._clock = clock
         self._rng = rng
@@ -132,41 +133,41 @@ class Session:
         self._locate = locate
         self._running: list[_Running] = []
         self._wake = asyncio.Event()
-        self._unseen: Unseen | None = None
+        self._open_gap: OpenGap | None = None
         self._started_us = 0
-        self._restart = restart  # until what it finds is stated
+        self._restart = restart  # None once the gap that it finds is published
         self._missed_until_us = 0
-        self._looking: asyncio.Task[None] | None = None
+        self._restart_task: asyncio.Task[None] | None = None
         self._group: asyncio.TaskGroup | None = None
 
     def refresh_gauges(self) -> None:
-        """Bring ``connected`` and ``acks_pending`` up to date: the counters of the hot path need no such step."""
-        self.stats.connected = int(any(running.link.ready for running in self._running))
-        self.stats.acks_pending = sum(running.link.subscription.pending for running in self._running)
+        """Update ``connected`` and ``acks_pending``, the two numbers that are not counted as frames arrive."""
+        self.stats.connected = int(any(running.socket.ready for running in self._running))
+        self.stats.acks_pending = sum(running.socket.subscription.pending for running in self._running)
 
     @property
     def alive(self) -> bool:
-        """Whether everything that the plan's channels sent so far has been published, or is in a stated gap."""
+        """True if everything received so far on the plan's channels is published or covered by a published gap."""
         if self._restart is not None:
             return False
-        links = [running.link for running in self._running]
-        return any(link.ready for link in links) and not any(link.draining for link in links)
+        links = [running.socket for running in self._running]
+        return any(socket.ready for socket in links) and not any(socket.draining for socket in links)
 
     def move_to(self, plan: Connection) -> None:
-        """Carry another plan: a socket for it overlaps the present one."""
+        """Replace the plan; the socket of the new plan overlaps the present one."""
         self.plan = plan
         for running in self._running:
             self._replace_at(running, 0.0, "replan")
 
     async def run(self) -> NoReturn:
-        """Run until cancelled. A second call after a failure goes on where the first one stopped."""
+        """Run until cancelled; a second call after a failure continues with the same state."""
         self._started_us = self._started_us or self._clock()
         try:
             async with asyncio.TaskGroup() as group:
                 self._group = group
                 await self._serve(group)
         except asyncio.CancelledError:
-            self._end_gap(self._clock())  # a gap that is open says so before nobody watches any more
+            self._end_gap(self._clock())  # an open gap is published before the session stops
             raise
         except Exception:
             self._begin_gap(self.stats.last_message_us or self._started_us, "disconnect")
@@ -185,16 +186,18 @@ class Session:
             if ending is None:
                 current = await self._replace(group, current)
             else:
-                delay_s = self._lost(current, ending)
+                delay_s = self._handle_loss(current, ending)
                 await asyncio.sleep(delay_s)
                 current = self._start(group)
 
     def _start(self, group: asyncio.TaskGroup) -> _Running:
         self.stats.dials += 1
-        link = Link(self.plan, self.intake, self, self._settings.link, self._clock, self._dial_slot, self._locate)
-        task = group.create_task(link.run(), name=f"{self.stats.venue} {self.plan.name}")
+        socket = FeedSocket(
+            self.plan, self.intake, self, self._settings.socket, self._clock, self._dial_slot, self._locate
+        )
+        task = group.create_task(socket.run(), name=f"{self.stats.venue} {self.plan.name}")
         task.add_done_callback(lambda _: self._wake.set())
-        running = _Running(link, task, asyncio.get_running_loop().time(), self._rotation_age_s())
+        running = _Running(socket, task, asyncio.get_running_loop().time(), self._rotation_age_s())
         self._running.append(running)
         return running
 
@@ -203,8 +206,8 @@ class Session:
             return math.inf
         return self.plan.max_age_s * (self._settings.rotation_share - 0.05 * self._rng.random())
 
-    async def _until_due(self, running: _Running) -> Ending | None:
-        """Wait until the link ends, or until it is time to replace it (None)."""
+    async def _until_due(self, running: _Running) -> SocketEnd | None:
+        """Wait until the socket ends and return how; return None as soon as it is due to be replaced."""
         loop = asyncio.get_running_loop()
         while not running.task.done():
             left_s = running.replace_at_s - loop.time()
@@ -222,96 +225,100 @@ class Session:
         self._wake.clear()
 
     async def _replace(self, group: asyncio.TaskGroup, old: _Running) -> _Running:
-        """Bring up a second socket beside ``old``; returns the one to go on with."""
+        """Open a second socket beside ``old`` and return the one that continues."""
         overlap = self.intake.begin_overlap()
         fresh = self._start(group)
-        while not (fresh.link.ready_us or fresh.task.done() or old.task.done()):
+        while not (fresh.socket.ready_us or fresh.task.done() or old.task.done()):
             await self._wait(math.inf)
-        if fresh.link.ready_us:
-            await self._linger(fresh, old)
+        if fresh.socket.ready_us:
+            await self._await_overlap(fresh, old)
         loop = asyncio.get_running_loop()
         if fresh.task.done():
             delay_s = self._ended(fresh, fresh.task.result())
             old.replace_at_s = loop.time() + delay_s
             self.intake.end_overlap(overlap)
             return old
-        if fresh.link.ready_us:
+        if fresh.socket.ready_us:
             await self._retire(old)
         else:
-            self._lost(old, old.task.result())
-        loop.call_later(self._settings.overlap_s, self.intake.end_overlap, overlap)  # copies may still be under way
+            self._handle_loss(old, old.task.result())
+        loop.call_later(self._settings.overlap_s, self.intake.end_overlap, overlap)  # the last copies may arrive now
         return fresh
 
-    async def _linger(self, fresh: _Running, old: _Running) -> None:
-        """Keep both sockets until nothing can be under way on the old one alone."""
+    async def _await_overlap(self, fresh: _Running, old: _Running) -> None:
+        """Keep both sockets for ``overlap_s``, until nothing can arrive on the old one alone."""
         loop = asyncio.get_running_loop()
         until_s = loop.time() + self._settings.overlap_s
         while not (fresh.task.done() or old.task.done()) and loop.time() < until_s:
             await self._wait(until_s - loop.time())
 
     async def _retire(self, old: _Running) -> None:
-        old.link.retire()
+        old.socket.retire()
         await asyncio.wait({old.task})
         self.stats.reconnects[old.replace_reason] += 1
         self._running.remove(old)
-        log.info("%s %s: moved to a fresh socket (%s)", self.stats.venue, self.plan.name, old.replace_reason)
+        log.info("%s %s: replaced the socket without a gap (%s)", self.stats.venue, self.plan.name, old.replace_reason)
 
-    def _lost(self, running: _Running, ending: Ending) -> float:
-        """A socket ended unasked and left nobody watching: open a gap. Returns the delay before the next dial."""
-        link = running.link
+    def _handle_loss(self, running: _Running, ending: SocketEnd) -> float:
+        """Open a gap, because a socket ended and no other covers its plan; return the delay before the next dial."""
+        socket = running.socket
         seen_us = self._started_us
-        if link.ready_us:
-            seen_us = ending.unseen_from_us or link.last_message_us or link.ready_us
+        if socket.ready_us:
+            seen_us = ending.unseen_from_us or socket.last_message_us or socket.ready_us
         self._begin_gap(seen_us, GAP_REASON.get(ending.reason, "disconnect"))
         return self._ended(running, ending)
 
     def _begin_gap(self, from_us: int, reason: GapReason) -> None:
-        if self._unseen is None:
-            self._unseen = Unseen(from_us, reason, self.plan.symbols)
+        if self._open_gap is None:
+            self._open_gap = OpenGap(from_us, reason, self.plan.symbols)
 
-    def _ended(self, running: _Running, ending: Ending) -> float:
+    def _ended(self, running: _Running, ending: SocketEnd) -> float:
         self.stats.reconnects[ending.reason] += 1
         self.last_end = ending.reason
         self._running.remove(running)
         if ending.reason == "oversized":
             self.intake.reject(Reject(self.stats.venue, "oversized", ending.detail, self._clock()))
-        delay_s = self._backoff.next_delay_s(ending.lived_s, running.link.last_message_us > 0)
+        delay_s = self._backoff.next_delay_s(ending.lived_s, running.socket.last_message_us > 0)
         log.warning(
             "%s %s: %s (%s); dialling again in %.1f s",
             self.stats.venue, self.plan.name, ending.reason, ending.detail, delay_s,
         )  # fmt: skip
         return delay_s
 
-    # What a link reports.
+    # Calls from a socket (see SocketOwner).
 
-    def link_ready(self, link: Link, at_us: int) -> None:
-        """A socket sees everything it should: the gap, if there was one, is over."""
-        if self._restart is not None and self._group is not None and (self._looking is None or self._looking.done()):
-            until_us = self._unseen.from_us if self._unseen is not None else at_us
+    def socket_ready(self, socket: FeedSocket, at_us: int) -> None:
+        """Close the open gap, if there is one: the socket receives everything that its plan names."""
+        if (
+            self._restart is not None
+            and self._group is not None
+            and (self._restart_task is None or self._restart_task.done())
+        ):
+            until_us = self._open_gap.from_us if self._open_gap is not None else at_us
             self._missed_until_us = self._missed_until_us or until_us
-            self._looking = self._group.create_task(self._look_back(self._restart, self._missed_until_us))
+            self._restart_task = self._group.create_task(self._state_restart_gap(self._restart, self._missed_until_us))
         self._end_gap(at_us)
         self._wake.set()
 
-    async def _look_back(self, restart: Restart, until_us: int) -> None:
-        """State what nobody saw before this process did."""
+    async def _state_restart_gap(self, restart: Restart, until_us: int) -> None:
+        """Find and publish the gap between the previous process's last heartbeat and this process's first socket."""
         since = await restart.missed(self.plan.channels, until_us)
         self._restart = None
         if since:
             log.warning(
-                "%s %s: no collector ran for %.1f s; a gap is stated",
+                "%s %s: no collector ran for %.1f s; a gap of that length is published",
                 self.stats.venue, self.plan.name, (until_us - min(since.values())) / MICROS,
             )  # fmt: skip
             self._state_gap(since, until_us, "restart", self.plan.symbols)
 
     def _end_gap(self, to_us: int) -> None:
-        unseen, self._unseen = self._unseen, None
+        unseen, self._open_gap = self._open_gap, None
         if unseen is None:
             return
         self._state_gap(dict.fromkeys(self.plan.channels, unseen.from_us), to_us, unseen.reason, unseen.symbols)
 
     def _state_gap(self, since: Mapping[Channel, int], to_us: int, reason: GapReason, symbols: tuple[str, ...]) -> None:
-        """Count and publish a gap of each channel, from its time in ``since`` to ``to_us``."""
+        """Count a gap and publish it for each channel, from the channel's time in ``since`` to ``to_us``."""
         self.stats.gaps += 1
         self.stats.gap_us += to_us - min(since.values())
         venue = self.stats.venue
@@ -319,22 +326,23 @@ class Session:
             Gap(venue, ALL, ALL, to_us, self._clock(), channel, from_us, to_us, reason)
             for channel, from_us in sorted(since.items())
         ]
-        self._outlet.announce_gaps(gaps, symbols)
+        self._venue_publisher.announce_gaps(gaps, symbols)
 
-    def link_refused(self, link: Link, refusal: Refusal) -> None:
-        """Count and log; the other subscriptions go on."""
+    def socket_refused(self, socket: FeedSocket, refusal: Refusal) -> None:
+        """Count and log a refused subscription; the others continue."""
         self.stats.refusals += 1
-        log.error("%s %s: refused %r: %s", self.stats.venue, link.plan.name, refusal.key, refusal.detail)
+        log.error("%s %s: subscription %r refused: %s", self.stats.venue, socket.plan.name, refusal.key, refusal.detail)
 
-    def link_noticed(self, link: Link, notice: Notice) -> None:
-        """Log; where the exchange asks for it, replace the socket before it is cut.
+    def socket_noticed(self, socket: FeedSocket, notice: Notice) -> None:
+        """Log a notice; if it announces a disconnect, replace the socket before the exchange closes it.
 
-        Not before a socket's healthy age: an exchange that greets every socket so must not be dialled without end.
+        A socket younger than ``healthy_s`` is not replaced: an exchange that sends the notice on every new socket would
+        otherwise be dialled without end.
         """
-        log.warning("%s %s: notice: %s", self.stats.venue, link.plan.name, notice.detail)
+        log.warning("%s %s: notice: %s", self.stats.venue, socket.plan.name, notice.detail)
         if notice.reconnect:
             for running in self._running:
-                if running.link is link:
+                if running.socket is socket:
                     self._replace_at(running, running.started_s + self._settings.healthy_s, "notice")
 
     def _replace_at(self, running: _Running, at_s: float, reason: EndReason) -> None:
@@ -342,6 +350,6 @@ class Session:
         running.replace_reason = reason
         self._wake.set()
 
-    def link_missed(self, link: Link, keys: Sequence[str]) -> None:
-        """Count acknowledgements that never came."""
+    def socket_missed(self, socket: FeedSocket, keys: Sequence[str]) -> None:
+        """Count acknowledgements that did not arrive in time."""
         self.stats.acks_missing += len(keys)

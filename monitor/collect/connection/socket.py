@@ -1,4 +1,4 @@
-"""One socket's life: dial, subscribe, read, keep alive, watch; it ends with the reason why."""
+"""Runs one socket: dial, subscribe, read, keep alive and check deadlines, until it ends with a reason."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from websockets.frames import CloseCode
 
 from monitor.collect.connection.subscription import Subscription
 from monitor.collect.pipeline.intake import Intake
-from monitor.collect.pipeline.liveness import Pulse
+from monitor.collect.pipeline.liveness import Liveness
 from monitor.collect.stats import EndReason
 from monitor.exchanges.adapter import SEND_TIME, Connection, Keepalive
 from monitor.exchanges.messages import Ack, Control, Notice, Ping, Refusal
@@ -23,25 +23,27 @@ from monitor.model.events import MICROS
 log = logging.getLogger(__name__)
 
 PROTOCOL_PING: Final = Keepalive(frame="", interval_s=20.0, timeout_s=20.0)
-"""For exchanges without a ping of their own: websockets' defaults, run here because its own keep-alive would take a
-socket for dead whose pongs wait behind our back-pressure."""
+"""Ping for exchanges without one of their own, with the intervals of the ``websockets`` library.
+
+The library's own keep-alive is off, because it would close a socket whose pongs wait behind our back-pressure.
+"""
 
 
 @dataclass(frozen=True, slots=True)
-class LinkSettings:
-    """Limits of one socket.
+class SocketSettings:
+    """Holds the limits of one socket.
 
     Attributes:
-        open_timeout_s: TCP, TLS and handshake together.
-        close_timeout_s: the closing handshake; short, because a half-open peer never answers it.
-        ack_timeout_s: from a request to each of its acknowledgements; exchanges answer within one or two seconds, more
-            only while they are overloaded, when dialling again makes it worse.
-        max_frame_bytes: larger frames cost a reconnect; the largest known (all-market mark prices, snapshots) have
-            a tenth of this.
-        max_queue: frames read ahead before the socket is paused: 10 ms of the worst burst.
-        tick_s: how often the deadlines are looked at.
-        hold_s: a socket that is not read for this long, because the bus is full, is closed: what an exchange keeps for
-            a slow reader is bounded, and what it drops it does not tell.
+        open_timeout_s: limit for TCP, TLS and the WebSocket handshake together, seconds.
+        close_timeout_s: limit for the closing handshake, seconds; short, because a half-open peer never answers it.
+        ack_timeout_s: limit from a request to each of its acknowledgements, seconds. Exchanges answer within two
+            seconds unless they are overloaded, and then a redial makes it worse.
+        max_frame_bytes: larger frames end the socket; the largest known (mark prices of all markets, snapshots) have
+            a tenth of the default.
+        max_queue: frames read ahead before the socket is paused; the default is 10 ms of the largest known burst.
+        tick_s: interval at which the deadlines are checked, seconds.
+        hold_s: a socket that is not read for this long, because the bus is full, is closed, seconds. An exchange
+            buffers little for a slow reader, and does not report what it drops.
     """
 
     open_timeout_s: float = 10.0
@@ -53,14 +55,14 @@ class LinkSettings:
     hold_s: float = 10.0
 
 
-class Ending(NamedTuple):
-    """How a socket ended.
+class SocketEnd(NamedTuple):
+    """Describes how a socket ended.
 
     Attributes:
-        reason: the label.
-        detail: in words.
-        lived_s: from the handshake to the end, 0 when there was none.
-        unseen_from_us: from when a dense channel was silent, None unless the reason is ``stale``.
+        reason: label of the reconnect counter.
+        detail: explanation for the log.
+        lived_s: time from the handshake to the end in seconds, 0 without a handshake.
+        unseen_from_us: time of the last event on a dense channel; None unless the reason is ``stale``.
     """
 
     reason: EndReason
@@ -69,28 +71,28 @@ class Ending(NamedTuple):
     unseen_from_us: int | None = None
 
 
-class LinkEnded(Exception):
-    """Carries the :class:`Ending` from whichever of a link's tasks saw it."""
+class SocketEnded(Exception):
+    """Carries the :class:`SocketEnd` out of the task of the socket that found it."""
 
     def __init__(self, reason: EndReason, detail: str, unseen_from_us: int | None = None) -> None:
         super().__init__(detail)
-        self.ending = Ending(reason, detail, 0.0, unseen_from_us)
+        self.ending = SocketEnd(reason, detail, 0.0, unseen_from_us)
 
 
-class Owner(Protocol):
-    """What a link tells its session."""
+class SocketOwner(Protocol):
+    """Receives the reports of a socket; the session implements it."""
 
-    def link_ready(self, link: Link, at_us: int) -> None:
-        """The link is subscribed and, where it has dense channels, has delivered."""
+    def socket_ready(self, socket: FeedSocket, at_us: int) -> None:
+        """Report that the socket is subscribed and, where it has dense channels, has delivered."""
 
-    def link_refused(self, link: Link, refusal: Refusal) -> None:
-        """The exchange refused something."""
+    def socket_refused(self, socket: FeedSocket, refusal: Refusal) -> None:
+        """Report a refused subscription or an error message of the exchange."""
 
-    def link_noticed(self, link: Link, notice: Notice) -> None:
-        """The exchange said something of the connection."""
+    def socket_noticed(self, socket: FeedSocket, notice: Notice) -> None:
+        """Report a message of the exchange about the connection."""
 
-    def link_missed(self, link: Link, keys: Sequence[str]) -> None:
-        """These acknowledgements never came."""
+    def socket_missed(self, socket: FeedSocket, keys: Sequence[str]) -> None:
+        """Report acknowledgements that did not arrive in time."""
 
 
 async def no_wait() -> None:
@@ -98,33 +100,32 @@ async def no_wait() -> None:
 
 
 Locate = Callable[[str], Awaitable[str]]
-"""``await locate(url)``: where to dial instead of a plan's address. Raises ``OSError`` where that cannot be known."""
+"""``await locate(url)`` returns the address to dial instead of the plan's; raises ``OSError`` if it is unknown."""
 
 
 async def as_planned(url: str) -> str:
-    """Dial the plan's address."""
+    """Return the plan's own address."""
     return url
 
 
-class Link:
-    """One socket of one plan; :meth:`run` lives it, :meth:`retire` ends it without loss.
+class FeedSocket:
+    """Runs one socket of one plan; :meth:`retire` ends it without losing what it received.
 
     Attributes:
-        plan: what it carries.
-        pulse: what was heard on it.
-        subscription: which acknowledgements are missing.
-        ready_us: when it began to see everything it should, 0 before.
-        last_message_us: when a frame with market events was last received, 0 before.
-        draining: whether reading stands still because the bus is full.
-        ended: whether the socket is gone.
+        plan: the subscriptions that it carries.
+        liveness: times of the last event of each kind.
+        subscription: acknowledgements that are still missing.
+        ready_us: time from which it received everything that the plan names, 0 before.
+        draining: true while reading is paused because the bus is full.
+        ended: true once the socket is closed.
     """
 
     def __init__(
         self,
         plan: Connection,
         intake: Intake,
-        owner: Owner,
-        settings: LinkSettings,
+        owner: SocketOwner,
+        settings: SocketSettings,
         clock: Callable[[], int],
         dial_slot: Callable[[], Awaitable[None]] = no_wait,
         locate: Locate = as_planned,
@@ -139,7 +140,7 @@ class Link:
         self._retiring = asyncio.Event()
         self._pinged_us = 0
         self._refused = ""
-        self.pulse = Pulse(plan.dense, plan.stale_after_s, clock())
+        self.liveness = Liveness(plan.dense, plan.stale_after_s, clock())
         self.subscription = Subscription(plan.requests)
         self.ready_us = 0
         self.draining = False
@@ -147,26 +148,26 @@ class Link:
 
     @property
     def last_message_us(self) -> int:
-        """When a frame with market events was last received, 0 before the first."""
-        return max(self.pulse.heard.values(), default=0)
+        """Time of the last frame with market events, microseconds; 0 before the first."""
+        return max(self.liveness.event_us.values(), default=0)
 
     @property
     def ready(self) -> bool:
-        """Whether the socket is open and sees everything it should."""
+        """True while the socket is open and receives everything that the plan names."""
         return self.ready_us > 0 and not self.ended
 
     def retire(self) -> None:
-        """Close the socket; what it has received by then is still read."""
+        """Close the socket; frames that were received before are still read."""
         self._retiring.set()
 
-    async def run(self) -> Ending:
-        """Live until something ends the socket. Raises nothing but bugs and cancellation."""
+    async def run(self) -> SocketEnd:
+        """Run until the socket ends and return how; only bugs and cancellation raise."""
         await self._dial_slot()
         await self._intake.room()
         try:
             socket = await self._dial()
-        except (OSError, WebSocketException) as error:  # a timeout is an OSError
-            return Ending("dial_failed", f"{type(error).__name__}: {error}")
+        except (OSError, WebSocketException) as error:  # TimeoutError is a subclass of OSError
+            return SocketEnd("dial_failed", f"{type(error).__name__}: {error}")
         loop = asyncio.get_running_loop()
         opened_s = loop.time()
         try:
@@ -180,38 +181,44 @@ class Link:
         settings = self._settings
         return await connect(
             await self._locate(self.plan.url),
-            compression=None,  # inflating costs as much as parsing; exchanges send plain frames when not asked
+            compression=None,  # inflating costs as much CPU as parsing; without the offer, frames come plain
             max_size=settings.max_frame_bytes,
             max_queue=settings.max_queue,
             open_timeout=settings.open_timeout_s,
             close_timeout=settings.close_timeout_s,
             ping_interval=None,
-            proxy=None,  # since websockets 15 the environment's proxy would be used unasked
+            proxy=None,  # since websockets 15 the default is the proxy of the environment
         )
 
-    async def _live(self, socket: ClientConnection) -> Ending:
-        ending: Ending | None = None
-        self.pulse.since_us = self._clock()
+    async def _live(self, socket: ClientConnection) -> SocketEnd:
+        ending: SocketEnd | None = None
+        self.liveness.since_us = self._clock()
         try:
             async with asyncio.TaskGroup() as group:
-                for part in (self._read, self._subscribe, self._keep_alive, self._watch, self._await_retirement):
+                for part in (
+                    self._read,
+                    self._subscribe,
+                    self._keep_alive,
+                    self._check_deadlines,
+                    self._await_retirement,
+                ):
                     group.create_task(part(socket))
-        except* LinkEnded as ended:
+        except* SocketEnded as ended:
             first = ended.exceptions[0]
-            if isinstance(first, LinkEnded):
+            if isinstance(first, SocketEnded):
                 ending = first.ending
         if ending is None:
-            raise AssertionError("a link's tasks end by LinkEnded alone")
+            raise AssertionError("a socket's tasks end by SocketEnded alone")
         return ending
 
     async def _read(self, socket: ClientConnection) -> None:
-        intake, pulse, clock, recv = self._intake, self.pulse, self._clock, socket.recv
+        intake, liveness, clock, recv = self._intake, self.liveness, self._clock, socket.recv
         memory = intake.memory.for_new_socket()
         try:
             while True:
                 frame = await recv(decode=False)
                 received_us = clock()
-                for control in intake.take(frame, received_us, pulse, memory):
+                for control in intake.take(frame, received_us, liveness, memory):
                     await self._obey(socket, control)
                 if not self.ready_us:
                     self._check_ready(received_us)
@@ -220,12 +227,12 @@ class Link:
         except ConnectionClosed as closed:
             raise self._explain(closed) from None
 
-    def _explain(self, closed: ConnectionClosed) -> LinkEnded:
+    def _explain(self, closed: ConnectionClosed) -> SocketEnded:
         if closed.sent is not None and closed.sent.code == CloseCode.MESSAGE_TOO_BIG:
-            return LinkEnded("oversized", f"a frame above {self._settings.max_frame_bytes} bytes")
+            return SocketEnded("oversized", f"a frame exceeds max_frame_bytes ({self._settings.max_frame_bytes} bytes)")
         if self._retiring.is_set():
-            return LinkEnded("rotation", "retired")
-        return LinkEnded("closed", str(closed))
+            return SocketEnded("rotation", "retired")
+        return SocketEnded("closed", str(closed))
 
     async def _drain(self) -> None:
         self.draining = True
@@ -234,28 +241,28 @@ class Link:
             async with asyncio.timeout(hold_s):
                 await self._intake.drain()
         except TimeoutError:
-            raise LinkEnded("overflow", f"the bus has been full for {hold_s:g} s") from None
+            raise SocketEnded("overflow", f"the bus has been full for {hold_s:g} s") from None
         finally:
             self.draining = False
-            self._pinged_us = 0  # answers may have waited behind the frames that were not read
+            self._pinged_us = 0  # the answer to a ping may be among the frames that were not read
 
     async def _obey(self, socket: ClientConnection, control: Control) -> None:
         if isinstance(control, Ack):
             if not self.subscription.acknowledged(control.key):
-                log.warning("%s: acknowledgement %r was not waited for", self.plan.name, control.key)
+                log.warning("%s: unexpected acknowledgement %r", self.plan.name, control.key)
         elif isinstance(control, Ping):
             await _send(socket, control.reply)
         elif isinstance(control, Refusal):
             self.subscription.refused(control.key)
             self._refused = control.detail
-            self._owner.link_refused(self, control)
+            self._owner.socket_refused(self, control)
             self._check_refused()
         elif isinstance(control, Notice):
-            self._owner.link_noticed(self, control)
+            self._owner.socket_noticed(self, control)
 
     def _check_refused(self) -> None:
         if self.subscription.refused_entirely:
-            raise LinkEnded("refused", f"every subscription was refused: {self._refused}")
+            raise SocketEnded("refused", f"every subscription was refused: {self._refused}")
 
     async def _subscribe(self, socket: ClientConnection) -> None:
         loop = asyncio.get_running_loop()
@@ -264,19 +271,19 @@ class Link:
                 await asyncio.sleep(self.plan.request_interval_s)
             self.subscription.sending(request, loop.time() + self._settings.ack_timeout_s)
             await _send(socket, stamped(request.frame, self._clock()))
-            self.pulse.since_us = self._clock()
+            self.liveness.since_us = self._clock()
         self._check_ready(self._clock())
 
     def _check_ready(self, now_us: int) -> None:
-        if not self.ready_us and self.subscription.settled and self.pulse.dense_heard:
+        if not self.ready_us and self.subscription.settled and self.liveness.dense_received:
             self.ready_us = now_us
-            self._owner.link_ready(self, now_us)
+            self._owner.socket_ready(self, now_us)
 
     async def _keep_alive(self, socket: ClientConnection) -> None:
         keepalive = self.plan.keepalive or PROTOCOL_PING
         while True:
             await asyncio.sleep(keepalive.interval_s)
-            if self.pulse.frame_us >= self._pinged_us:
+            if self.liveness.frame_us >= self._pinged_us:
                 self._pinged_us = self._clock()
             if keepalive.frame:
                 await _send(socket, stamped(keepalive.frame, self._clock()))
@@ -287,33 +294,33 @@ class Link:
         try:
             pong = asyncio.ensure_future(await socket.ping())
         except ConnectionClosed:
-            return  # the reader tells why, once it has read what came before
+            return  # _read raises the reason, once it has read the frames that came before
         pong.add_done_callback(self._pong)
 
     def _pong(self, pong: asyncio.Future[float]) -> None:
         if not pong.cancelled() and pong.exception() is None:
-            self.pulse.frame_us = self._clock()
+            self.liveness.frame_us = self._clock()
 
-    async def _watch(self, socket: ClientConnection) -> None:
+    async def _check_deadlines(self, socket: ClientConnection) -> None:
         loop = asyncio.get_running_loop()
         timeout_us = round((self.plan.keepalive or PROTOCOL_PING).timeout_s * MICROS)
         while True:
             await asyncio.sleep(self._settings.tick_s)
             if self.draining:
-                continue  # we are the ones who do not listen
+                continue  # silence is our own doing while the bus is full
             now_us = self._clock()
             missing = self.subscription.overdue(loop.time())
             if missing:
-                self._owner.link_missed(self, missing)
-                raise LinkEnded("ack_timeout", f"not acknowledged: {', '.join(missing)}")
+                self._owner.socket_missed(self, missing)
+                raise SocketEnded("ack_timeout", f"not acknowledged: {', '.join(missing)}")
             self._check_refused()
             self._check_ready(now_us)
-            heard_us = self.pulse.silent_since(now_us)
-            if heard_us is not None:
-                names, quiet_s = ", ".join(sorted(self.plan.dense)), (now_us - heard_us) / MICROS
-                raise LinkEnded("stale", f"{names} silent for {quiet_s:.1f} s", heard_us)
-            if self._pinged_us > self.pulse.frame_us and now_us - self._pinged_us > timeout_us:
-                raise LinkEnded("unanswered", "nothing came after our ping")
+            last_event_us = self.liveness.silent_since(now_us)
+            if last_event_us is not None:
+                names, quiet_s = ", ".join(sorted(self.plan.dense)), (now_us - last_event_us) / MICROS
+                raise SocketEnded("stale", f"{names} silent for {quiet_s:.1f} s", last_event_us)
+            if self._pinged_us > self.liveness.frame_us and now_us - self._pinged_us > timeout_us:
+                raise SocketEnded("unanswered", "no frame followed our ping")
 
     async def _await_retirement(self, socket: ClientConnection) -> None:
         await self._retiring.wait()
@@ -321,7 +328,7 @@ class Link:
 
 
 def stamped(frame: str, now_us: int) -> str:
-    """The frame with the time of its sending where it asks for it."""
+    """Return the frame with its placeholder, if any, replaced by the time of sending in seconds."""
     return frame.replace(f'"{SEND_TIME}"', str(now_us // MICROS)) if SEND_TIME in frame else frame
 
 
@@ -329,11 +336,11 @@ async def _send(socket: ClientConnection, frame: str) -> None:
     try:
         await socket.send(frame)
     except ConnectionClosed:
-        return  # the reader tells why, once it has read what came before
+        return  # _read raises the reason, once it has read the frames that came before
 
 
 async def _shut(socket: ClientConnection) -> None:
-    """Close politely within the close timeout; whatever interrupts that, leave no open transport behind."""
+    """Close with a closing handshake; abort the transport even if that is interrupted."""
     try:
         await socket.close()
     finally:

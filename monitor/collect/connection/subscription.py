@@ -1,4 +1,4 @@
-"""Which acknowledgements a socket still waits for."""
+"""Tracks the acknowledgements that a socket is still waiting for."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from monitor.exchanges.adapter import Request
 
 
 class Subscription:
-    """The acknowledgements of one socket's requests, matched by key.
+    """Matches acknowledgements to one socket's requests, by key.
 
-    A refused key is settled like an acknowledged one: it must not cost the other subscriptions their socket.
+    A refused key counts as settled, so that one refusal does not end the socket of the other subscriptions.
     """
 
     __slots__ = ("_deadlines", "_keys", "_refused", "_unnamed_refusals", "_unsent")
@@ -24,38 +24,38 @@ class Subscription:
 
     @property
     def pending(self) -> int:
-        """Acknowledgements asked for and not yet settled."""
+        """Number of acknowledgements requested and not yet settled."""
         return len(self._deadlines)
 
     @property
     def settled(self) -> bool:
-        """Whether all was asked and every answer has come."""
+        """True if every request is sent and every acknowledgement settled."""
         return self._unsent == 0 and not self._deadlines
 
     @property
     def refused_entirely(self) -> bool:
-        """Whether the exchange refused everything, so that the socket is of no use."""
+        """True if the exchange refused every key, so that the socket is useless."""
         return bool(self._keys) and self._refused == self._keys
 
     def sending(self, request: Request, deadline_s: float) -> None:
-        """A request goes out now; its acknowledgements are due at ``deadline_s``."""
+        """Register a request that is sent now; its acknowledgements are due at ``deadline_s``."""
         self._unsent -= 1
         for key in request.acks:
             self._deadlines[key] = deadline_s
 
     def acknowledged(self, key: str) -> bool:
-        """Settle a key. False when nobody waits for it."""
+        """Settle a key; return false if it was not pending."""
         return self._deadlines.pop(key, None) is not None
 
     def refused(self, key: str) -> None:
-        """Settle a refused key; a refusal that names no key excuses what is missing when the time is up."""
+        """Settle a refused key; a refusal without a key explains keys that are overdue later."""
         if self._deadlines.pop(key, None) is not None:
             self._refused.add(key)
         elif not key:
             self._unnamed_refusals += 1
 
     def overdue(self, now_s: float) -> list[str]:
-        """The keys whose time is up, unless refusals without a key explain them; those are settled as refused."""
+        """Return the overdue keys; if a refusal without a key explains them, settle them as refused and return none."""
         late = [key for key, deadline_s in self._deadlines.items() if deadline_s <= now_s]
         if late and self._unnamed_refusals:
             for key in late:

@@ -1,1 +1,1 @@
-"""From a frame to events on the bus: parse, count, fold trades into bars, limit rejects."""
+"""Turns frames into events on the bus: parse, count, fold trades into bars, limit rejects."""

@@ -1,14 +1,14 @@
-"""From a connection's frames to the venue's outlet: parse, count, publish. The hot path of collecting."""
+"""Parses the frames of a connection, counts them and publishes their events: the hot path of collecting."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from monitor.collect.pipeline.liveness import Pulse
-from monitor.collect.pipeline.outlet import Outlet
+from monitor.collect.pipeline.liveness import Liveness
 from monitor.collect.pipeline.trade_bars import TradeOverlap
-from monitor.collect.quality.feed_health import Watch
+from monitor.collect.pipeline.venue_publisher import VenuePublisher
+from monitor.collect.quality.feed_health import FeedHealth
 from monitor.collect.stats import KIND_NAMES, SessionStats
 from monitor.exchanges.adapter import Adapter
 from monitor.exchanges.memory import Memory
@@ -18,81 +18,86 @@ from monitor.model.events import AnyEvent, Reject, Trade
 TRADE: Final = KIND_NAMES[Trade]
 
 OnFrame = Callable[[str, str, int, bytes], None]
-"""``on_frame(venue, connection name, receive time, frame)``: the tap of the recorder, before parsing."""
+"""``on_frame(venue, connection name, receive time, frame)`` receives each frame before parsing; the recorder's hook."""
 
 
 class Intake:
-    """Reads the frames of one connection, whichever socket they come on.
+    """Processes the frames of one connection, across its sockets.
 
     Attributes:
-        adapter: reads the frames; may be replaced at any time by one with newer instruments.
-        memory: the venue's, which outlives adapters and sockets.
-        stats: what is counted.
+        adapter: parses the frames; may be replaced at any time by one with newer instruments.
+        memory: the venue's parsing state, which outlives adapters and sockets.
+        stats: counters of the connection.
     """
 
-    __slots__ = ("_due_us", "_on_frame", "_outlet", "_overlap", "_watch", "adapter", "memory", "stats")
+    __slots__ = ("_due_us", "_feed_health", "_on_frame", "_overlap", "_venue_publisher", "adapter", "memory", "stats")
 
     def __init__(
         self,
         adapter: Adapter,
-        outlet: Outlet,
+        venue_publisher: VenuePublisher,
         stats: SessionStats,
         on_frame: OnFrame | None = None,
-        watch: Watch | None = None,
+        feed_health: FeedHealth | None = None,
         memory: Memory | None = None,
     ) -> None:
-        """``watch`` judges whether the feed can be believed; without ``memory`` the connection has one of its own."""
+        """Make the intake of a connection.
+
+        ``feed_health`` checks the feed's quality; without ``memory`` the connection has a memory of its own.
+        """
         self.adapter = adapter
         self.memory = memory or Memory()
         self.stats = stats
-        self._outlet = outlet
+        self._venue_publisher = venue_publisher
         self._on_frame = on_frame
-        self._watch = watch
-        self._due_us = watch.due_us if watch is not None else None
+        self._feed_health = feed_health
+        self._due_us = feed_health.due_us if feed_health is not None else None
         self._overlap: TradeOverlap | None = None
 
-    def take(self, frame: bytes, received_us: int, pulse: Pulse, memory: Memory | None = None) -> Sequence[Control]:
-        """Publish what a frame holds and return its control messages; ``memory`` is that of the frame's socket."""
+    def take(
+        self, frame: bytes, received_us: int, liveness: Liveness, memory: Memory | None = None
+    ) -> Sequence[Control]:
+        """Publish a frame's events and return its control messages; ``memory`` is that of the frame's socket."""
         stats = self.stats
         stats.frames += 1
         stats.bytes += len(frame)
-        pulse.frame_us = received_us
+        liveness.frame_us = received_us
         if self._on_frame is not None:
             self._on_frame(stats.venue, stats.connection, received_us, frame)
         messages = self.adapter.parse(frame, received_us, memory or self.memory)
         due_us = self._due_us
         if due_us is not None and messages and received_us >= due_us.get(type(messages[0]), 0):
-            self._watch.look(type(messages[0]), frame, received_us)  # type: ignore[union-attr]  # it gave the dates
+            self._feed_health.look(type(messages[0]), frame, received_us)  # type: ignore[union-attr]  # its own
         for message in messages:
             if type(message) is not Trade:
-                return self._sort(messages, received_us, pulse)
-        # Trades and nothing else, which is nearly every frame: counting them together takes a third of the time.
+                return self._sort(messages, received_us, liveness)
+        # Nearly every frame holds trades alone; counting them together takes a third of the time.
         if messages:
             stats.events[TRADE] += len(messages)
-            pulse.heard[Trade] = received_us
-            self._publish(messages, received_us)  # type: ignore[arg-type]  # they are trades
+            liveness.event_us[Trade] = received_us
+            self._publish(messages, received_us)  # type: ignore[arg-type]  # all are trades
         return ()
 
-    def _sort(self, messages: Sequence[Message], received_us: int, pulse: Pulse) -> Sequence[Control]:
-        """Publish the events among the messages of a frame; returns the control messages."""
+    def _sort(self, messages: Sequence[Message], received_us: int, liveness: Liveness) -> Sequence[Control]:
+        """Publish the events among a frame's messages; return the control messages."""
         stats = self.stats
         events: list[AnyEvent] = []
         controls: list[Control] = []
         for message in messages:
             kind = type(message)
             if kind in KIND_NAMES:
-                events.append(message)  # type: ignore[arg-type]  # the table holds event types alone
-                pulse.heard[kind] = received_us
+                events.append(message)  # type: ignore[arg-type]  # KIND_NAMES holds event types alone
+                liveness.event_us[kind] = received_us
                 stats.count_event(events[-1])
             elif isinstance(message, Reject):
                 self.reject(message)
             elif isinstance(message, Skipped):
                 stats.skipped[message.reason] += message.rows
             else:
-                controls.append(message)  # type: ignore[arg-type]  # what is left
+                controls.append(message)  # type: ignore[arg-type]  # only control messages are left
         if events:
-            if self._watch is not None:
-                self._watch.events(events)
+            if self._feed_health is not None:
+                self._feed_health.events(events)
             self._publish(events, received_us)
         return controls
 
@@ -100,38 +105,38 @@ class Intake:
         stats = self.stats
         stats.last_message_us = received_us
         stats.ages.observe(received_us - events[0].event_time_us)
-        self._outlet.publish(events if self._overlap is None else self._overlap.fresh(events))
+        self._venue_publisher.publish(events if self._overlap is None else self._overlap.fresh(events))
 
     def reject(self, reject: Reject) -> None:
-        """Count a reject and publish it as far as the rate allows."""
+        """Count a reject and publish it if the rate limit permits."""
         self.stats.rejects[reject.reason] += 1
-        if self._watch is not None:
-            self._watch.rejected(reject)
-        self._outlet.reject(reject)
+        if self._feed_health is not None:
+            self._feed_health.rejected(reject)
+        self._venue_publisher.reject(reject)
 
     @property
     def full(self) -> bool:
-        """Whether to drain before reading on."""
-        return self._outlet.full
+        """True if reading must pause for :meth:`drain`."""
+        return self._venue_publisher.full
 
     async def room(self) -> None:
-        """Wait until the bus has room, if it has none."""
+        """Wait until the bus has room; return at once if it has."""
         if self.full:
             await self.drain()
 
     async def drain(self) -> None:
-        """Wait until the bus has room."""
+        """Count a back-pressure pause and wait until the bus has room."""
         self.stats.drains += 1
-        await self._outlet.drain()
+        await self._venue_publisher.drain()
 
     def begin_overlap(self) -> TradeOverlap:
-        """Two sockets carry the same trades from now on: each is passed once."""
+        """Deduplicate trades from now on, because two sockets carry the same ones."""
         self.end_overlap(self._overlap)
         self._overlap = TradeOverlap()
         return self._overlap
 
     def end_overlap(self, overlap: TradeOverlap | None = None) -> None:
-        """The overlap, or whichever is in force, is over; one that is no longer in force is let be."""
+        """End the deduplication of an overlap, or of the current one; do nothing if that overlap has ended."""
         current = self._overlap
         if current is not None and overlap in (None, current):
             self.stats.overlap_duplicates += current.duplicates

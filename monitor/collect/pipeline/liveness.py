@@ -1,4 +1,4 @@
-"""When a socket was last heard, by kind of event: what tells a quiet market from a dead stream."""
+"""Tracks the last event of each kind on a socket, to distinguish a quiet market from a stale stream."""
 
 from __future__ import annotations
 
@@ -23,35 +23,35 @@ KIND_OF_CHANNEL: Final[dict[Channel, type]] = {
 }
 
 
-class Pulse:
-    """What was heard on one socket, in microseconds of the machine's clock.
+class Liveness:
+    """Holds the receive times of one socket, in microseconds of the machine's clock.
 
-    The session notes ``heard[type(event)]`` and ``frame_us``; :meth:`silent_since` judges. One dense channel that
-    speaks proves the stream alive: trades of a few illiquid symbols may well pause while their mark prices go on.
+    The intake sets ``event_us[type(event)]`` and ``frame_us``. A socket is stale when all of its dense channels are
+    silent; one active channel suffices, because trades of a few illiquid symbols may pause while mark prices continue.
 
     Attributes:
-        heard: when each kind of event was last received.
-        frame_us: when anything at all was last received, acknowledgements and pongs included.
-        since_us: from when silence is counted while nothing was heard.
+        event_us: time of the last event of each kind.
+        frame_us: time of the last frame of any content, including acknowledgements and pongs.
+        since_us: start of the silence for kinds without an event yet.
     """
 
-    __slots__ = ("_dense", "_stale_us", "frame_us", "heard", "since_us")
+    __slots__ = ("_dense", "_stale_us", "event_us", "frame_us", "since_us")
 
     def __init__(self, dense: frozenset[Channel], stale_after_s: float, since_us: int) -> None:
         self._dense = tuple(KIND_OF_CHANNEL[channel] for channel in dense)
         self._stale_us = round(stale_after_s * MICROS)
-        self.heard: dict[type, int] = {}
+        self.event_us: dict[type, int] = {}
         self.frame_us = 0
         self.since_us = since_us
 
     @property
-    def dense_heard(self) -> bool:
-        """Whether a dense channel has spoken, or there is none to wait for."""
-        return not self._dense or any(kind in self.heard for kind in self._dense)
+    def dense_received(self) -> bool:
+        """True if a dense channel has delivered, or the plan has none."""
+        return not self._dense or any(kind in self.event_us for kind in self._dense)
 
     def silent_since(self, now_us: int) -> int | None:
-        """When a dense channel was last heard, if that is too long ago; None while the stream is alive."""
+        """Return the time of the last event on a dense channel if the socket is stale, else None."""
         if not self._dense:
             return None
-        last_us = max(self.heard.get(kind, self.since_us) for kind in self._dense)
+        last_us = max(self.event_us.get(kind, self.since_us) for kind in self._dense)
         return last_us if now_us - last_us > self._stale_us else None

@@ -1,21 +1,23 @@
-"""Decides when trades go out as bars because the bus is full, and when each goes out again."""
+"""Decides when trades are published as bars, because the bus is full, and when singly again."""
 
 from __future__ import annotations
 
+import logging
 from typing import Literal
 
-from monitor.collect.pipeline.trade_bars import log
 from monitor.model.events import MICROS
+
+log = logging.getLogger(__name__)
 
 TradeMode = Literal["each", "bars"]
 
 
 class OverloadSwitch:
-    """Folds trades into bars always (``bars``), or only while the bus is too full to take each of them.
+    """Folds trades into bars always (``bars``), or only while the bus is too full for single trades (``each``).
 
     Attributes:
         folding: true while trades are folded.
-        to_bars, to_each: number of switches made because of overload, and because it was over.
+        to_bars, to_each: number of switches because of overload, and because it was over.
     """
 
     __slots__ = ("_calm_us", "_configured", "_pressed_us", "_venue", "folding", "to_bars", "to_each")
@@ -46,5 +48,5 @@ class OverloadSwitch:
             return False
         self.folding = False
         self.to_each += 1
-        log.info("%s: the bus has room again; every trade is published by itself", self._venue)
+        log.info("%s: the bus has room again; single trades are published", self._venue)
         return True

@@ -1,4 +1,4 @@
-"""Rejects are all counted; how many of them are published is limited here."""
+"""Limits how many rejects are published; all of them are counted."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from monitor.model.events import MICROS
 
 
 class RejectGate:
-    """A token bucket: ``burst`` at once, then ``per_second``.
+    """A token bucket that admits ``burst`` rejects at once and ``per_second`` afterwards.
 
-    One malformed stream would otherwise fill the rejects topic at the exchange's full rate.
+    Without it, one malformed stream would fill the rejects topic at the exchange's full message rate.
 
     Attributes:
-        suppressed: rejects that were counted but not let through.
+        suppressed: number of rejects that were not published.
     """
 
     __slots__ = ("_burst", "_last_us", "_per_second", "_tokens", "suppressed")
@@ -24,7 +24,7 @@ class RejectGate:
         self.suppressed = 0
 
     def allows(self, now_us: int) -> bool:
-        """Whether one more reject may be published now."""
+        """Return true if one more reject may be published at ``now_us``."""
         elapsed_s = max(0, now_us - self._last_us) / MICROS
         self._tokens = min(self._burst, self._tokens + elapsed_s * self._per_second)
         self._last_us = now_us

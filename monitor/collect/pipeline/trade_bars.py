@@ -1,26 +1,22 @@
-"""Trades folded in place into bars of 100 ms per symbol, and the switch that turns folding on under overload."""
+"""Folds trades into bars of 100 ms per symbol, and deduplicates trades while two sockets overlap."""
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterable
 from typing import Final
 
 from monitor.model.events import AnyEvent, Trade, TradeBar
 
 BAR_US: Final = 100_000
-"""The record contract's interval: below it a bar saves nothing on a busy symbol, above it a cascade's start blurs."""
-
-
-log = logging.getLogger(__name__)
+"""Interval of the record contract, microseconds: a shorter one saves little, a longer one blurs a cascade's start."""
 
 
 class TradeFolder:
-    """Open bars of one venue.
+    """Holds the open bars of one venue.
 
-    A bar is published when a trade of a later interval comes (event time) or when :meth:`flush_ended` finds its
-    interval over (timer). A trade that is late for a published bar makes a further bar of the same interval: sums over
-    bars are always sums over trades.
+    A bar is published when a trade of a later interval arrives (event time) or when :meth:`flush_ended` finds its
+    interval over (timer). A late trade of a published interval opens a further bar of that interval, so sums over
+    bars always equal sums over trades.
     """
 
     __slots__ = ("_late", "_open", "interval_us")
@@ -31,7 +27,7 @@ class TradeFolder:
         self._late: dict[tuple[str, int], TradeBar] = {}
 
     def fold(self, trades: Iterable[Trade]) -> list[TradeBar]:
-        """Fold trades in; returns the bars that they ended."""
+        """Add trades to the bars; return the bars that they completed."""
         ended: list[TradeBar] = []
         interval_us = self.interval_us
         for trade in trades:
@@ -56,14 +52,14 @@ class TradeFolder:
             _add(bar, trade)
 
     def flush_ended(self, now_us: int) -> list[TradeBar]:
-        """Take the bars whose interval was over one interval ago, and all late ones."""
+        """Remove and return the bars whose interval ended at least one interval ago, and all late bars."""
         ended = [bar for bar in self._open.values() if bar.event_time_us + self.interval_us <= now_us]
         for bar in ended:
             del self._open[bar.symbol]
         return self._take_late() + ended
 
     def flush(self) -> list[TradeBar]:
-        """Take every bar, ended or not: nothing that was received is held back any more."""
+        """Remove and return every bar, complete or not."""
         bars = self._take_late() + list(self._open.values())
         self._open.clear()
         return bars
@@ -101,10 +97,10 @@ def _add(bar: TradeBar, trade: Trade) -> None:
 
 
 class TradeOverlap:
-    """Passes each trade once while two sockets of a rotation carry the same ones.
+    """Passes each trade once while two sockets of a rotation carry the same trades.
 
-    Records with ids may pass twice because readers drop the copy by its id; inside a bar a copy has no id any more.
-    Bounded by the overlap's few seconds of trades.
+    Single trades may pass twice, because readers deduplicate them by id; trades folded into a bar have no id any more.
+    Memory is bounded, because an overlap lasts a few seconds.
     """
 
     __slots__ = ("_seen", "duplicates")
@@ -114,7 +110,7 @@ class TradeOverlap:
         self.duplicates = 0
 
     def fresh(self, events: Iterable[AnyEvent]) -> list[AnyEvent]:
-        """The events without trades that were passed before."""
+        """Return the events without trades that were passed before."""
         passed: list[AnyEvent] = []
         for event in events:
             if type(event) is Trade:

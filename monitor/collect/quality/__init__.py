@@ -1,1 +1,1 @@
-"""Whether a feed can be believed: schema drift, sides, health."""
+"""Checks the quality of feeds: schema drift, the side of liquidations, connections that are down."""

@@ -1,7 +1,7 @@
-"""Notices that an exchange has changed what it sends: fields, values or shapes that its documents did not have.
+"""Detects that an exchange has changed its format: fields, values or shapes that its documentation does not have.
 
-Pure. Whether a frame's keys are looked at is decided by the kind of what it holds: the first of each kind, then a few a
-minute, so that the hot path pays a comparison. What could not be read comes here anyway, as a reject.
+No I/O. For each message type the first frame is checked, and then a few a minute, so the hot path costs one comparison.
+Frames that cannot be parsed arrive here as rejects.
 """
 
 from __future__ import annotations
@@ -19,36 +19,36 @@ DriftKind = Literal["unknown_key", "unknown_value", "unknown_channel", "malforme
 DRIFT_REASONS: Final[dict[RejectReason, DriftKind]] = {
     "unknown_value": "unknown_value", "unknown_channel": "unknown_channel", "malformed": "malformed",
 }  # fmt: skip
-"""Rejects that say that the exchange's format is not what the adapter knows."""
+"""Reject reasons that show a format change, with the kind of the change."""
 
 EVERY_US: Final = 15 * MICROS
-"""Four frames of a kind a minute: a new field is in every frame, so the first look finds it."""
+"""Interval between two checks of a message type, microseconds; a new field is in every frame."""
 
 MOST_SAMPLES: Final = 50
-"""Different findings that are kept; an exchange that changes more has changed its protocol."""
+"""Maximum number of different findings kept; an exchange that changes more has changed its protocol."""
 
 _JSON: Final = msgspec.json.Decoder()
 
 
 class Finding(NamedTuple):
-    """Something new, and the head of the first frame that had it."""
+    """A format change, and the beginning of the first frame that showed it."""
 
     kind: DriftKind
     detail: str
     sample: bytes
 
 
-class Drift:
-    """What one venue's frames have that its adapter does not know.
+class SchemaDrift:
+    """Finds what one venue's frames contain that its adapter does not know.
 
     Args:
-        known_keys: every key of documented frames; empty looks at no keys.
+        known_keys: every key of the documented frames; empty disables the check of keys.
 
     Attributes:
-        known: the same.
-        due_us: when a frame whose first message is of a type is to be looked at; at once where it is missing.
-        counts: findings by kind, each time one is met.
-        findings: the first of each, by kind and detail.
+        known: the known keys.
+        due_us: time of the next check for each message type; due at once if missing.
+        counts: number of findings by kind, every occurrence counted.
+        findings: first occurrence by kind and detail.
     """
 
     __slots__ = ("counts", "due_us", "findings", "known")
@@ -62,17 +62,17 @@ class Drift:
         self.findings: dict[tuple[DriftKind, str], Finding] = {}
 
     def look(self, kind: type, frame: bytes, now_us: int) -> list[Finding]:
-        """Compare a frame's keys with those that are known; returns what was not met before."""
+        """Compare a frame's keys with the known ones; return those that are new."""
         self.due_us[kind] = now_us + EVERY_US
         try:
             content = _JSON.decode(inflate(frame))
         except UNREADABLE:
-            return []  # a pong in plain text, or what the adapter has rejected
+            return []  # a pong in plain text, or a frame that the adapter rejects
         unknown = sorted(field_names(content) - self.known)
         return [finding for name in unknown if (finding := self._note("unknown_key", name, frame))]
 
     def rejected(self, reject: Reject) -> Finding | None:
-        """Take a reject into account; the finding if it is one and was not met before."""
+        """Count a reject that shows a format change; return the finding at its first occurrence."""
         kind = DRIFT_REASONS.get(reject.reason)
         return None if kind is None else self._note(kind, reject.detail[:64], reject.sample)
 
@@ -85,7 +85,10 @@ class Drift:
 
 
 def field_names(content: object) -> set[str]:
-    """The keys of all objects within, but those that are no identifiers: an object keyed by symbols is a table."""
+    """Return the keys of all objects within.
+
+    Keys that are no identifiers are left out, because an object keyed by symbols is a table.
+    """
     names: set[str] = set()
     waiting = [content]
     while waiting:

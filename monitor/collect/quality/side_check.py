@@ -1,14 +1,14 @@
-"""Whether an exchange's liquidations die on the side that its mark price moves against: a test of our reading.
+"""Tests that an exchange's liquidations have the side that its mark price moves against, to find a wrong reading.
 
-Longs are liquidated while the price falls and shorts while it rises, whatever a feed calls it. An adapter that reads
+Longs are liquidated while the price falls and shorts while it rises, whatever a feed calls them. An adapter that reads
 the side the wrong way round (most public ones do for some exchange) therefore disagrees with its own mark prices.
 
-For each liquidation the mark price of its symbol five seconds before is compared with the one five seconds after. All
-that a block of ten seconds holds is one vote, because a market moves as one: that of the majority of its liquidations.
-Votes feed a one-sided sequential test (CUSUM) of "three in ten agree" against "seven in ten agree": a disagreeing vote
-adds ln(7/3), an agreeing one takes it away, never below zero. By Wald's bound a feed of which seven in ten votes agree
-raises an alarm at most once in e^h = 10^6 votes on average, which is four months of liquidations without a pause. An
-inverted one is found after 17 votes: three minutes of a cascade.
+For each liquidation the mark price of its symbol 5 s before is compared with the one 5 s after. All liquidations of a
+block of 10 s give one vote, that of their majority, because they are not independent. The votes feed a one-sided
+sequential test (CUSUM) of "30 % agree" against "70 % agree": a disagreeing vote adds ln(7/3), an agreeing one
+subtracts it, never below zero. By Wald's bound a feed of which 70 % of the votes agree raises a false alarm at most
+once in e^h = 10^6 votes on average, which is four months of liquidations without a pause. An inverted feed is found
+after 17 votes, which is three minutes of a cascade.
 """
 
 from __future__ import annotations
@@ -21,25 +21,25 @@ from typing import Final, NamedTuple
 from monitor.model.events import MICROS, Liquidation, MarkPrice, Side
 
 SPAN_US: Final = 5 * MICROS
-"""Before and after a liquidation: mark prices come each second, and cascades last for minutes."""
+"""Distance of both prices from the liquidation: mark prices come each second, and cascades last for minutes."""
 
 BLOCK_US: Final = 10 * MICROS
-"""One vote each: longer than the spans around a liquidation, so that votes share no price."""
+"""Length of the block that gives one vote; two spans, so that the votes share no price."""
 
 LEAST_MOVE: Final = 1e-4
-"""A basis point: below it a move is the grid of the price."""
+"""Smallest relative price change that counts, one basis point; smaller ones are tick-size noise."""
 
 KEEP_US: Final = 60 * MICROS
-"""Liquidations are published up to 20 s late; their prices must still be there."""
+"""Time for which mark prices are kept, because liquidations are published up to 20 s late."""
 
 STEP: Final = log(0.7 / 0.3)
 ALARM: Final = log(1e6)
 MOST_WAITING: Final = 10_000
-"""Liquidations that wait for the price after them: two seconds of the worst minute."""
+"""Maximum number of liquidations waiting for the price after them: two seconds of the busiest known minute."""
 
 
 class SideStats(NamedTuple):
-    """Votes so far, the test's statistic (alarm at :data:`ALARM`), and whether the side is suspect."""
+    """Number of votes, the CUSUM statistic (alarm at :data:`ALARM`), and true if the side is suspect."""
 
     agreed: int
     disagreed: int
@@ -47,8 +47,8 @@ class SideStats(NamedTuple):
     suspect: bool
 
 
-class _Marks:
-    """A symbol's mark prices of the last minute, one a second at most."""
+class _MarkPrices:
+    """Holds a symbol's mark prices of the last minute, at most one a second."""
 
     __slots__ = ("prices", "times_us")
 
@@ -57,7 +57,7 @@ class _Marks:
         self.prices: deque[float] = deque()
 
     def add(self, time_us: int, price: float) -> None:
-        """A later price."""
+        """Add a price; earlier than a second after the last one it is ignored."""
         if self.times_us and time_us < self.times_us[-1] + MICROS:
             return
         self.times_us.append(time_us)
@@ -67,18 +67,28 @@ class _Marks:
             self.prices.popleft()
 
     def at(self, time_us: int) -> float | None:
-        """The last price at a time, None where it was not seen."""
+        """Return the last price at or before a time, None if there is none."""
         number = bisect_right(self.times_us, time_us)
         return self.prices[number - 1] if number else None
 
 
 class SideCheck:
-    """One venue's test; fed with its events in the order in which they come."""
+    """Runs one venue's test over its events in order of arrival."""
 
-    __slots__ = ("_block", "_lead", "_marks", "_newest_us", "_waiting", "agreed", "disagreed", "evidence", "suspect")
+    __slots__ = (
+        "_block",
+        "_lead",
+        "_mark_prices",
+        "_newest_us",
+        "_waiting",
+        "agreed",
+        "disagreed",
+        "evidence",
+        "suspect",
+    )
 
     def __init__(self) -> None:
-        self._marks: dict[str, _Marks] = {}
+        self._mark_prices: dict[str, _MarkPrices] = {}
         self._waiting: deque[tuple[int, str, Side]] = deque()
         self._block = 0
         self._lead = 0
@@ -88,26 +98,26 @@ class SideCheck:
         self.suspect = False
 
     def mark(self, event: MarkPrice) -> None:
-        """A mark price: judges the liquidations that waited for it."""
-        marks = self._marks.get(event.symbol)
-        if marks is None:
-            marks = self._marks[event.symbol] = _Marks()
-        marks.add(event.event_time_us, event.mark_price)
+        """Add a mark price and compare the liquidations that it completes."""
+        mark_prices = self._mark_prices.get(event.symbol)
+        if mark_prices is None:
+            mark_prices = self._mark_prices[event.symbol] = _MarkPrices()
+        mark_prices.add(event.event_time_us, event.mark_price)
         self._newest_us = max(self._newest_us, event.event_time_us)
         waiting = self._waiting
         while waiting and waiting[0][0] + SPAN_US + MICROS <= self._newest_us:
             self._judge(*waiting.popleft())
 
     def liquidation(self, event: Liquidation) -> None:
-        """A liquidation: waits for the prices after it."""
+        """Queue a liquidation until the price after it is known."""
         if len(self._waiting) < MOST_WAITING:
             self._waiting.append((event.event_time_us, event.symbol, event.side))
 
     def _judge(self, time_us: int, symbol: str, side: Side) -> None:
-        """Weigh one liquidation; a new block closes the one before."""
-        marks = self._marks.get(symbol)
-        before = marks.at(time_us - SPAN_US) if marks is not None else None
-        after = marks.at(time_us + SPAN_US) if marks is not None else None
+        """Count one liquidation in its block's majority; a new block first takes the vote of the last one."""
+        mark_prices = self._mark_prices.get(symbol)
+        before = mark_prices.at(time_us - SPAN_US) if mark_prices is not None else None
+        after = mark_prices.at(time_us + SPAN_US) if mark_prices is not None else None
         if before is None or after is None or abs(after / before - 1.0) < LEAST_MOVE:
             return
         block = time_us // BLOCK_US
@@ -123,12 +133,12 @@ class SideCheck:
             self.evidence = max(0.0, self.evidence - STEP)
         elif lead < 0:
             self.disagreed += 1
-            self.evidence = min(2.0 * ALARM, self.evidence + STEP)  # so that a corrected reading is believed in time
+            self.evidence = min(2.0 * ALARM, self.evidence + STEP)  # so that a corrected feed clears in reasonable time
         if self.evidence >= ALARM:
             self.suspect = True
         elif self.evidence == 0.0:
             self.suspect = False
 
     def stats(self) -> SideStats:
-        """Where the test stands."""
+        """Return the state of the test."""
         return SideStats(self.agreed, self.disagreed, self.evidence, self.suspect)

@@ -1,1 +1,1 @@
-"""REST requests to exchanges within a rate limit: instruments, polls, history, gap fills."""
+"""Sends REST requests to exchanges within their rate limits: instruments, polls, history, backfill."""

@@ -1,7 +1,7 @@
-"""The exchanges' REST APIs: one client a venue, one budget of weight for all that asks there, retries within reason.
+"""Requests the exchanges' REST APIs: one client a venue, one rate limit per exchange, a bounded number of retries.
 
-Whoever shares an exchange's pool of weight (its markets, its instrument tables, polls, history, backfill) waits in one
-queue, in the order of asking; a request to slow down stops all of them.
+All requests that count towards the same limit of an exchange (its markets, instrument tables, polls, history, backfill)
+wait in one queue, first come first served; a rate-limit answer pauses all of them.
 """
 
 from __future__ import annotations
@@ -18,48 +18,48 @@ import httpx
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_after_attempt
 
 from monitor.collect.rest.errors import RestError
-from monitor.collect.rest.rate_limit import LONGEST_WAIT_S, UNTOLD_PAUSE_S, Pool, Sleep
+from monitor.collect.rest.rate_limit import DEFAULT_PAUSE_S, LONGEST_WAIT_S, Pool, Sleep
 from monitor.exchanges.adapter import Adapter
 from monitor.exchanges.rest_requests import RestRequest
 from monitor.model.backoff import Waits
 from monitor.model.validation import UNREADABLE
 
 TIMEOUT_S: Final = 10.0
-"""The largest answer is 2 MB; an exchange that takes longer than this for it is as good as down."""
+"""Timeout of one request, seconds; the largest answer is 2 MB."""
 
 ATTEMPTS: Final = 4
-"""With the waits between them, half a minute at most."""
+"""Attempts of one request; with the waits between them they take half a minute at most."""
 
 WAITS: Final = Waits(first_s=1.0, longest_s=10.0)
 """Waits between the attempts of one request, seconds."""
 
 MAX_PAGES: Final = 50
-"""Fifty times the largest table known: a cursor that never ends is a fault of the exchange."""
+"""Maximum number of pages, fifty times the largest known table; a cursor that goes on is a fault of the exchange."""
 
 THROTTLED: Final = frozenset({418, 429})
-"""Too many requests; 418 is Binance's word for a ban."""
+"""HTTP statuses of an exceeded rate limit; Binance sends 418 for a temporary ban."""
 
 
 T = TypeVar("T")
 
 
 class Page(Protocol):
-    """An answer that may have a next one."""
+    """An answer that may have a following page."""
 
     @property
     def next_request(self) -> RestRequest | None:
-        """What asks for the next page."""
+        """The request for the next page, None on the last one."""
 
 
 AnyPage = TypeVar("AnyPage", bound=Page)
 
 
 class RestClient:
-    """One venue's REST API.
+    """Requests one venue's REST API.
 
     Attributes:
-        venue: whose.
-        pool: what it may spend, shared with whoever names the same.
+        venue: the venue's name.
+        pool: its rate limit, shared by all venues that name the same pool.
     """
 
     def __init__(self, rest: Rest, adapter: type[Adapter] | Adapter, url: str | None, pool: Pool) -> None:
@@ -69,10 +69,10 @@ class RestClient:
         self._url = (url or adapter.rest_url).rstrip("/")
 
     async def fetch(self, request: RestRequest, parse: Callable[[bytes], T]) -> T:
-        """Ask, several times where it fails, and read the answer.
+        """Send a request, with retries, and return the parsed answer.
 
         Raises:
-            RestError: there is no answer that ``parse`` can read, or the exchange has banned this address.
+            RestError: no attempt gave an answer that ``parse`` can read, or the exchange has banned this address.
         """
         retrying = AsyncRetrying(
             sleep=self._rest.sleep,
@@ -86,13 +86,13 @@ class RestClient:
     async def pages(
         self, request: RestRequest, parse: Callable[[RestRequest, bytes], AnyPage]
     ) -> AsyncIterator[AnyPage]:
-        """Every page, from the request on. Raises :class:`RestError` as :meth:`fetch` does, or after too many."""
+        """Yield every page; raise :class:`RestError` as :meth:`fetch` does, or after :data:`MAX_PAGES` pages."""
         following: RestRequest | None = request
         for _ in range(MAX_PAGES):
-            asked = following
-            if asked is None:
+            current = following
+            if current is None:
                 return
-            page = await self.fetch(asked, lambda body, asked=asked: parse(asked, body))  # type: ignore[misc]
+            page = await self.fetch(current, lambda body, current=current: parse(current, body))  # type: ignore[misc]
             following = page.next_request
             yield page
         if following is not None:
@@ -108,7 +108,7 @@ class RestClient:
         except httpx.HTTPError as error:
             raise RestError(f"{url}: {type(error).__name__} {error}") from error
         if response.status_code in THROTTLED:
-            pause_s = asked_pause_s(response.headers.get("Retry-After", "")) or UNTOLD_PAUSE_S
+            pause_s = retry_after_s(response.headers.get("Retry-After", "")) or DEFAULT_PAUSE_S
             self.pool.pause(pause_s)
             raise RestError(f"{url}: HTTP {response.status_code}", pause_s)
         if response.status_code != httpx.codes.OK:
@@ -120,9 +120,10 @@ class RestClient:
 
 
 def locator(adapter: Adapter, client: RestClient | None) -> Callable[[str], Awaitable[str]]:
-    """Where to dial instead of a plan's address: what the venue says, for those that must be asked before each dial.
+    """Return the function that gives the address to dial instead of a plan's.
 
-    The result raises :class:`RestError`.
+    Exchanges with a ``token_request`` are requested for a fresh address before each dial. The function raises
+    :class:`RestError`.
     """
     request = adapter.token_request
 
@@ -135,10 +136,10 @@ def locator(adapter: Adapter, client: RestClient | None) -> Callable[[str], Awai
 
 
 class Rest:
-    """All venues' clients. As an async context they share connections; outside it each request has its own.
+    """Makes the clients of all venues; as an async context it shares connections, otherwise each request opens its own.
 
     Args:
-        sleep, now_s: how to wait, and the clock by which waiting is measured.
+        sleep, now_s: the function that waits, and the clock that measures waits, seconds.
     """
 
     def __init__(self, sleep: Sleep = asyncio.sleep, now_s: Callable[[], float] = time.monotonic) -> None:
@@ -148,7 +149,7 @@ class Rest:
         self._http: httpx.AsyncClient | None = None
 
     def client(self, adapter: type[Adapter] | Adapter, rest_url: str | None = None) -> RestClient:
-        """A venue's client; ``rest_url`` is another address than the exchange's own."""
+        """Return a venue's client; ``rest_url`` replaces the exchange's own address."""
         name = adapter.rest_pool or adapter.venue
         pool = self._pools.get(name)
         if pool is None:
@@ -158,7 +159,7 @@ class Rest:
 
     @asynccontextmanager
     async def http(self) -> AsyncIterator[httpx.AsyncClient]:
-        """The HTTP client in force."""
+        """Yield the shared HTTP client, or one for a single request."""
         if self._http is not None:
             yield self._http
             return
@@ -178,15 +179,15 @@ class Rest:
 
 
 def pause_before_retry(state: RetryCallState) -> float:
-    """Return the wait before the next attempt, seconds; a longer pause that the exchange asks for is the pool's."""
-    return WAITS.after(state.attempt_number - 1, random.random())  # noqa: S311  # jitter
+    """Return the wait before the next attempt, seconds; a longer pause required by the exchange is the pool's."""
+    return WAITS.after(state.attempt_number - 1, random.random())  # noqa: S311  # jitter is no secret
 
 
 def worth_retrying(error: BaseException) -> bool:
-    """Whether to ask again: not within a ban, and not what the exchange does not know or does not allow."""
+    """Return false within a ban and for requests that the exchange refuses for good."""
     return isinstance(error, RestError) and error.pause_s <= LONGEST_WAIT_S and not error.final
 
 
-def asked_pause_s(retry_after: str) -> float:
-    """Seconds of a ``Retry-After`` header; 0 where there is none or it is a date, which no exchange sends."""
+def retry_after_s(retry_after: str) -> float:
+    """Return the seconds of a ``Retry-After`` header; 0 without one, or for a date, which no known exchange sends."""
     return float(retry_after) if retry_after.isdecimal() else 0.0

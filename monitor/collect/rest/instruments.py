@@ -1,4 +1,4 @@
-"""Instrument tables: fetched from the exchanges' REST endpoints, kept on disk for when these cannot be reached."""
+"""Loads instrument tables from the exchanges' REST endpoints, with a cache on disk for when these are unreachable."""
 
 from __future__ import annotations
 
@@ -27,19 +27,19 @@ from monitor.storage.side_output import SideOutput
 log = logging.getLogger(__name__)
 
 CACHE_S: Final = 2.0
-"""A table is in the cache when it is handed out, unless the disk takes longer than that."""
+"""Seconds for which :meth:`InstrumentStore.load` waits for the disk, so that the cache has what it returns."""
 
 Clock = Callable[[], int]
 OnBody = Callable[[str, int, bytes], None]
-"""``on_body(venue, receive time, body)``: sees each table that was loaded, as JSON; for the recorder."""
+"""``on_body(venue, receive time, body)`` receives each loaded table as JSON; the recorder's hook."""
 
 
 class InstrumentsUnavailable(OSError):
-    """Neither the exchange nor the cache gave a table."""
+    """Reports that neither the exchange nor the cache has a table."""
 
 
 class Market(msgspec.Struct, frozen=True):
-    """Which symbols one of a venue's markets gave, and when."""
+    """Lists the symbols of one of a venue's markets, and when they were fetched."""
 
     symbols: list[str]
     left_out: list[str]
@@ -47,15 +47,15 @@ class Market(msgspec.Struct, frozen=True):
 
 
 class InstrumentTable(msgspec.Struct, frozen=True):
-    """All instruments of a venue.
+    """Holds all instruments of a venue.
 
     Attributes:
-        venue: the exchange's market.
-        instruments: by symbol.
-        left_out: why other symbols are not in it.
-        fetched_us: when the exchange gave it; of several markets the oldest.
-        from_cache: whether the exchange could not be reached just now.
-        markets: the symbols of each market, and when the exchange gave them; by what asks for it.
+        venue: the venue's name.
+        instruments: instruments by symbol.
+        left_out: symbols that are not in it, with the reason.
+        fetched_us: time of fetching; the oldest of several markets.
+        from_cache: true if a market came from the cache, because the exchange was unreachable.
+        markets: each market's symbols and time of fetching, by :func:`market_name`.
     """
 
     venue: str
@@ -66,21 +66,28 @@ class InstrumentTable(msgspec.Struct, frozen=True):
     markets: dict[str, Market] = {}
 
     def age_s(self, now_us: int) -> float:
-        """How old it is."""
+        """Return the table's age in seconds."""
         return (now_us - self.fetched_us) / 1e6
 
 
 class InstrumentStore:
-    """Loads instrument tables.
+    """Loads instrument tables and keeps the cache.
 
     Attributes:
-        tables: the latest of each venue.
-        failures: how often a market's instruments could not be fetched, by venue.
-        output: writes the cache.
+        tables: the latest table of each venue.
+        failures: number of markets whose instruments could not be fetched, by venue.
+        output: thread that writes the cache.
     """
 
     def __init__(self, cache: Path, clock: Clock, on_body: OnBody | None = None, rest: Rest | None = None) -> None:
-        """``cache`` is a directory, made when first written to; ``clock`` gives microseconds; ``rest`` asks."""
+        """Make a store.
+
+        Args:
+            cache: the cache's directory, created when first written to.
+            clock: returns the machine's time in microseconds.
+            on_body: receives each loaded table as JSON.
+            rest: makes the venues' clients.
+        """
         self.tables: dict[str, InstrumentTable] = {}
         self.failures: Counter[str] = Counter()
         self._cache = cache
@@ -90,10 +97,10 @@ class InstrumentStore:
         self.output = SideOutput("instruments_cache")
 
     async def load(self, adapter: type[Adapter], rest_url: str | None = None) -> Mapping[str, Instrument]:
-        """A venue's instruments by symbol: of each market from the exchange, or else from the cache.
+        """Return a venue's instruments by symbol, each market's from the exchange or else from the cache.
 
         Raises:
-            InstrumentsUnavailable: of one of its markets from neither.
+            InstrumentsUnavailable: neither has the instruments of one of its markets.
         """
         table, failed = await self._fetch(adapter(), rest_url)
         for market, why in failed.items():
@@ -111,7 +118,7 @@ class InstrumentStore:
         return table.instruments
 
     async def _fetch(self, adapter: Adapter, rest_url: str | None) -> tuple[InstrumentTable, dict[str, str]]:
-        """Ask the exchange, market by market, page by page; also why markets could not be had."""
+        """Fetch all markets of a venue; return the table, and the error of each market that failed."""
         table = InstrumentTable(adapter.venue, {}, {}, self._clock())
         failed: dict[str, str] = {}
         client = self._rest.client(adapter, rest_url)
@@ -120,7 +127,7 @@ class InstrumentStore:
             left_out: dict[str, str] = {}
             try:
                 async for page in client.pages(first, lambda request, body: adapter.parse_instruments(body, request)):
-                    page = well_named(page)
+                    page = without_refused_names(page)
                     instruments.update((instrument.symbol, instrument) for instrument in page.instruments)
                     left_out.update(page.left_out)
             except RestError as error:
@@ -138,11 +145,11 @@ class InstrumentStore:
         return self._cache / f"instruments-{venue}.json"
 
     def _keep(self, table: InstrumentTable) -> None:
-        """Replace the table in the cache, which other processes may share. Raises ``OSError``."""
+        """Replace the venue's table in the cache, which other processes may share; raise ``OSError`` on failure."""
         replace_file(self._path(table.venue), msgspec.json.encode(table), several_writers=True)
 
     def _cached(self, venue: str, why: str) -> InstrumentTable:
-        """The table on disk."""
+        """Return the table from the cache; ``why`` is the reason for which the exchange gave none."""
         path = self._path(venue)
         try:
             table = msgspec.json.decode(path.read_bytes(), type=InstrumentTable)
@@ -153,7 +160,7 @@ class InstrumentStore:
         return msgspec.structs.replace(table, from_cache=True)
 
 
-def well_named(page: InstrumentPage) -> InstrumentPage:
+def without_refused_names(page: InstrumentPage) -> InstrumentPage:
     """Return the page without the instruments whose symbol, asset or key is refused, which are left out with a reason.
 
     Symbols that are left out become keys of files and words of logs, so a refused one is escaped and shortened.
@@ -177,14 +184,15 @@ def shown_symbol(symbol: str) -> str:
 
 
 def market_name(request: RestRequest) -> str:
-    """What tells one market's request from another's."""
+    """Return a name for the market that a request fetches, unique within the venue."""
     return f"{request.path}?{urlencode(request.query)}" if request.query else request.path
 
 
 def with_cached(fresh: InstrumentTable, cached: InstrumentTable, failed: Set[str]) -> InstrumentTable:
-    """The table of which the failed markets are as they were.
+    """Return the fresh table with the failed markets taken from the cache.
 
-    A cache that does not know its markets (until 0.1), or not a failed one, stands in for all of the venue.
+    If the cache does not have a failed market by itself, or is of version 0.1 and lists no markets, the whole cached
+    table is returned.
     """
     if not fresh.markets or failed - cached.markets.keys():
         return cached
@@ -198,16 +206,19 @@ def with_cached(fresh: InstrumentTable, cached: InstrumentTable, failed: Set[str
 
 
 def instruments_in(adapter: Adapter, body: bytes) -> dict[str, Instrument]:
-    """The instruments in what a recorder kept: a table, or (until 0.1) an exchange's answer. Raises as the latter."""
+    """Return the instruments of a recorded line: a table, or an exchange's answer as version 0.1 recorded it.
+
+    Raises what ``adapter.parse_instruments`` raises.
+    """
     try:
         return msgspec.json.decode(body, type=InstrumentTable).instruments
     except UNREADABLE:
-        page = well_named(adapter.parse_instruments(body, adapter.instruments_requests[0]))
+        page = without_refused_names(adapter.parse_instruments(body, adapter.instruments_requests[0]))
         return {instrument.symbol: instrument for instrument in page.instruments}
 
 
 class GivenSize(msgspec.Struct, forbid_unknown_fields=True):
-    """What the ``--instruments`` file says of a symbol."""
+    """An entry of the ``--instruments`` file: one symbol's contract size."""
 
     contract_size: Annotated[float, msgspec.Meta(gt=0.0, lt=1e18)]
     contract_value_currency: Literal["base", "usd"]
@@ -217,10 +228,11 @@ class GivenSize(msgspec.Struct, forbid_unknown_fields=True):
 def read_instruments(path: Path) -> dict[str, Instrument]:
     """Read the ``--instruments`` file: ``{"SYMBOL": {"contract_size": …, "contract_value_currency": "base"|"usd"}}``.
 
-    Assets are read off the symbols' names. A venue that numbers its markets (Lighter) needs ``"key": "<number>"`` too.
+    Assets are derived from the symbols' names. A venue that numbers its markets (Lighter) also needs
+    ``"key": "<number>"``.
 
     Raises:
-        OperatorError: the file cannot be read or is not that.
+        OperatorError: the file cannot be read or does not have this form.
     """
     try:
         given = msgspec.json.decode(path.read_bytes(), type=dict[str, GivenSize])

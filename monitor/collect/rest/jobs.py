@@ -1,8 +1,8 @@
-"""What a venue is asked for by REST beside its sockets: polls without end, history at the start, what gaps hid.
+"""Requests a venue's REST API beside its sockets: periodic polls, history at the start, backfill of gaps.
 
-All of it goes through the venue's one client and its budget, and out by the same outlet as what the sockets bring. An
-event takes effect when it arrives, so a backfilled one stands in the stream where its answer came, with the time at
-which it happened; a recording holds these events themselves, because nobody could ask again.
+All requests share the venue's rate limit, and their events are published like those of its sockets. An event takes
+effect when it arrives: a backfilled one stands in the stream at the time of the answer, with its own event time. A
+recording holds these events themselves, because a later request could not fetch them again.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from monitor.collect.pipeline.outlet import Outlet
+from monitor.collect.pipeline.venue_publisher import VenuePublisher
 from monitor.collect.rest.client import RestClient
 from monitor.collect.rest.errors import RestError
 from monitor.collect.stats import KIND_NAMES, SessionStats
@@ -29,42 +29,42 @@ from monitor.model.events import MICROS, AnyEvent, Channel, Gap, Reject
 log = logging.getLogger(__name__)
 
 LANES: Final = 4
-"""Polls under way at once: with 100 ms an answer 2,400 a minute, and no pile-up when an exchange is slow."""
+"""Number of polls in flight: 2,400 a minute at 100 ms an answer, and no pile-up when an exchange is slow."""
 
 
 @dataclass(frozen=True, slots=True)
-class AskingSettings:
-    """What to ask for.
+class RestJobsSettings:
+    """Holds what to request.
 
     Attributes:
-        history: whether to load the open interest of the last thirty days at the start.
-        backfill: whether to ask for what a gap hid.
-        settle_s: how long after a gap's end to ask: REST lags behind the sockets.
-        most_minutes: of the whole REST budget for one gap; what would cost more is not begun.
-        longest_s: a longer gap is not asked for, seconds: no sum shown goes back more than a day.
-        most_gaps: that wait to be filled; of more the oldest are given up.
+        history: true to load the open interest of the last thirty days at the start.
+        backfill: true to backfill gaps.
+        settle_s: delay from a gap's end to its backfill, seconds, because REST lags behind the sockets.
+        max_minutes: largest cost of one gap, minutes of the whole rate limit; a dearer gap is not backfilled.
+        max_gap_s: longest gap that is backfilled, seconds; the longest window shown is a day.
+        max_gaps: largest number of queued gaps; beyond it the oldest are dropped.
     """
 
     history: bool = True
     backfill: bool = True
     settle_s: float = 5.0
-    most_minutes: float = 10.0
-    longest_s: float = 86_400.0
-    most_gaps: int = 256
+    max_minutes: float = 10.0
+    max_gap_s: float = 86_400.0
+    max_gaps: int = 256
 
 
-class AskingStats(NamedTuple):
-    """What came of it.
+class RestJobsStats(NamedTuple):
+    """Counts what the requests brought.
 
     Attributes:
-        events: what was received, counted like a connection's.
-        stretch: by how much polls are slower than the adapter wants, because the budget does not suffice; 1 is not.
-        polls: how many there are.
-        failures: requests given up.
-        weight, throttled: weight spent from the pool, and answers that asked to slow down, by all who share it.
-        paused_s: for how long the exchange still wants to be left alone.
-        history: events of the past that were loaded at the start.
-        filled, unfilled: gaps that were backfilled, and those for which that was tried in vain or given up.
+        events: counts of the events received, like those of a connection.
+        stretch: factor by which polls are slowed down to stay within the rate limit; 1 if they are not.
+        polls: number of polls.
+        failures: requests given up after all retries.
+        weight, throttled: weight spent and rate-limit answers, by all that share the rate limit.
+        paused_s: seconds until the rate-limit pause ends.
+        history: past events loaded at the start.
+        filled, unfilled: gaps that were backfilled, and gaps that could not be or were dropped.
     """
 
     events: SessionStats
@@ -80,23 +80,23 @@ class AskingStats(NamedTuple):
 
 
 class RestPageAt(NamedTuple):
-    """A page's messages, what asks for the next, and when it was received."""
+    """A page's messages, the request for the next page, and the receive time, microseconds."""
 
     messages: Sequence[object]
     next_request: RestRequest | None
     received_us: int
 
 
-class Asking:
-    """One venue's REST work; :meth:`run` does it.
+class RestJobs:
+    """Runs one venue's REST requests.
 
     Args:
         client: the venue's REST client.
         adapter, symbols, channels: as the fleet has them.
-        outlet: where the venue's events go.
-        clock: the machine's time in microseconds.
-        settings: what to ask for.
-        memory: the venue's, which answers and frames build on.
+        venue_publisher: publishes the venue's events.
+        clock: returns the machine's time in microseconds.
+        settings: what to request.
+        memory: the venue's parsing state, shared by answers and frames.
     """
 
     def __init__(
@@ -105,16 +105,16 @@ class Asking:
         adapter: Adapter,
         symbols: Sequence[str],
         channels: Iterable[Channel],
-        outlet: Outlet,
+        venue_publisher: VenuePublisher,
         clock: Callable[[], int],
-        settings: AskingSettings,
+        settings: RestJobsSettings,
         memory: Memory | None = None,
     ) -> None:
         self._client = client
         self._adapter = adapter
         self._symbols = tuple(symbols)
         self._channels = tuple(channels)
-        self._outlet = outlet
+        self._venue_publisher = venue_publisher
         self._clock = clock
         self._settings = settings
         self._memory = memory or Memory()
@@ -128,7 +128,7 @@ class Asking:
         self._plan()
 
     def update(self, adapter: Adapter, symbols: Sequence[str]) -> None:
-        """Go on with newer instruments and other symbols."""
+        """Use newer instruments and other symbols."""
         self._adapter = adapter
         self._symbols = tuple(symbols)
         self._plan()
@@ -143,7 +143,7 @@ class Asking:
         stretch = self._client.pool.stretch
         if stretch > 1.0:
             log.warning(
-                "%s: %d polls want more than the REST budget of %d weight a minute: each comes %.1f times as seldom",
+                "%s: %d polls exceed the REST rate limit of %d weight a minute: their intervals are %.1f times as long",
                 self._stats.venue, len(polls), self._client.pool.per_minute, stretch,
             )  # fmt: skip
 
@@ -156,8 +156,8 @@ class Asking:
             if self._settings.history and "open_interest" in self._channels:
                 group.create_task(self._load_history())
 
-    async def ask(self, request: RestRequest, keep: Callable[[AnyEvent], bool] | None = None) -> int:
-        """Publish what a request brings, page by page; returns the number of events. Raises :class:`RestError`."""
+    async def fetch_events(self, request: RestRequest, keep: Callable[[AnyEvent], bool] | None = None) -> int:
+        """Publish a request's events, page by page, and return their number; raise :class:`RestError` on failure."""
         events = 0
 
         def read(request: RestRequest, body: bytes) -> RestPageAt:
@@ -166,19 +166,19 @@ class Asking:
 
         async for page in self._client.pages(request, read):
             events += self._take(page, keep)
-            if self._outlet.full:
-                await self._outlet.drain()
+            if self._venue_publisher.full:
+                await self._venue_publisher.drain()
         return events
 
     def _take(self, page: RestPageAt, keep: Callable[[AnyEvent], bool] | None) -> int:
-        """Count and publish an answer's events."""
+        """Count and publish a page's events; return their number."""
         stats = self._stats
         stats.frames += 1
         events: list[AnyEvent] = []
         for message in page.messages:
             if isinstance(message, Reject):
                 stats.rejects[message.reason] += 1
-                self._outlet.reject(message)
+                self._venue_publisher.reject(message)
             elif isinstance(message, Skipped):
                 stats.skipped[message.reason] += message.rows
             elif type(message) in KIND_NAMES and (keep is None or keep(message)):  # type: ignore[arg-type]
@@ -186,26 +186,26 @@ class Asking:
                 stats.count_event(events[-1])
         if events:
             stats.last_message_us = page.received_us
-            self._outlet.publish_asked(events)
+            self._venue_publisher.publish_rest(events)
         return len(events)
 
-    async def _tried(self, request: RestRequest, keep: Callable[[AnyEvent], bool] | None = None) -> int | None:
-        """As :meth:`ask`, but a failure is counted, told once in a row, and gives None."""
+    async def _try_fetch(self, request: RestRequest, keep: Callable[[AnyEvent], bool] | None = None) -> int | None:
+        """Fetch as :meth:`fetch_events`; count a failure, log the first of a row, and return None."""
         try:
-            events = await self.ask(request, keep)
+            events = await self.fetch_events(request, keep)
         except RestError as error:
             self._failures += 1
             if not self._failing:
-                log.warning("%s: REST does not answer as it should: %s", self._stats.venue, error)
+                log.warning("%s: a REST request failed: %s", self._stats.venue, error)
             self._failing = True
             return None
         if self._failing:
-            log.info("%s: REST answers again", self._stats.venue)
+            log.info("%s: REST requests succeed again", self._stats.venue)
         self._failing = False
         return events
 
     async def _poll_all(self) -> None:
-        """Poll in lanes; another list of polls starts them anew."""
+        """Run the polls in lanes; restart the lanes when the list of polls changes."""
         while True:
             self._changed.clear()
             polls = self._polls
@@ -219,7 +219,7 @@ class Asking:
                     lane.cancel()
 
     async def _poll_lane(self, polls: Sequence[Poll], lane: int, total: int) -> None:
-        """Each poll of a lane in turn, all lanes' polls spread evenly over their intervals."""
+        """Run a lane's polls in turn, so that all lanes' polls spread evenly over their intervals."""
         loop = asyncio.get_running_loop()
         now_s = loop.time()
         due_s = [
@@ -229,16 +229,16 @@ class Asking:
         while True:
             number = due_s.index(min(due_s))
             await asyncio.sleep(due_s[number] - loop.time())
-            self._stats.connected = int(await self._tried(polls[number].request) is not None)
+            self._stats.connected = int(await self._try_fetch(polls[number].request) is not None)
             interval_s = polls[number].interval_s * self._client.pool.stretch
             due_s[number] = max(due_s[number] + interval_s, loop.time())
 
     async def _load_history(self) -> None:
-        """Load the past, request by request, in the queue of all who ask there."""
+        """Load past events once, request by request."""
         requests = self._adapter.history(self._symbols, self._clock())
         failed = 0
         for request in requests:
-            events = await self._tried(request)
+            events = await self._try_fetch(request)
             failed += events is None
             self._history += events or 0
         if requests:
@@ -247,11 +247,11 @@ class Asking:
                 self._stats.venue, self._history, len(requests), failed,
             )  # fmt: skip
 
-    def note(self, gap: Gap, symbols: Sequence[str]) -> None:
-        """A gap of a socket with these symbols was published: it may be filled."""
+    def gap_published(self, gap: Gap, symbols: Sequence[str]) -> None:
+        """Queue a published gap of a socket with these symbols for backfilling."""
         if gap.backfilled or gap.from_us >= gap.to_us:
             return
-        if len(self._gaps) >= self._settings.most_gaps:
+        if len(self._gaps) >= self._settings.max_gaps:
             self._gaps.popleft()
             self._unfilled += 1
         self._gaps.append((gap, symbols))
@@ -265,44 +265,51 @@ class Asking:
             await self._gap_came.wait()
 
     async def _fill(self, gap: Gap, symbols: Sequence[str]) -> None:
-        """Ask for what a gap hid; when all of it has come, say so."""
-        watched = frozenset(self._symbols)  # others were delisted meanwhile
+        """Fetch the events that a gap hides; once all have come, publish the gap again as backfilled."""
+        watched = frozenset(self._symbols)  # symbols may have been delisted since
         lost = [symbol for symbol in symbols if symbol in watched]
         requests = self._adapter.backfill(gap.channel, lost, gap.from_us, gap.to_us)
         if not requests:
             return
         venue = self._stats.venue
         lasted_s = (gap.to_us - gap.from_us) / MICROS
-        if lasted_s > self._settings.longest_s:
+        if lasted_s > self._settings.max_gap_s:
             self._unfilled += 1
-            log.warning("%s: a gap of %s is not backfilled: it lasted %.1f hours", venue, gap.channel, lasted_s / 3600)
+            log.warning(
+                "%s: a gap of %s is not backfilled, because it lasted %.1f hours", venue, gap.channel, lasted_s / 3600
+            )
             return
         minutes = sum(request.weight for request in requests) / self._client.pool.per_minute
-        if minutes > self._settings.most_minutes:
+        if minutes > self._settings.max_minutes:
             self._unfilled += 1
-            log.warning("%s: a gap of %s is not backfilled: %.0f minutes of budget", venue, gap.channel, minutes)
+            log.warning(
+                "%s: a gap of %s is not backfilled, because it costs %.0f minutes of the REST rate limit",
+                venue,
+                gap.channel,
+                minutes,
+            )
             return
         await asyncio.sleep((gap.to_us - self._clock()) / MICROS + self._settings.settle_s)
 
-        # Readers know an id for two minutes, so nothing may come again that was seen before a longer gap.
+        # Readers remember ids for two minutes: events from before a longer gap must not be published again.
         def hidden(event: AnyEvent) -> bool:
             return gap.from_us <= event.event_time_us < gap.to_us
 
-        found = [await self._tried(request, hidden) for request in requests]
+        found = [await self._try_fetch(request, hidden) for request in requests]
         if None in found:
             self._unfilled += 1
-            log.warning("%s: a gap of %s could not be backfilled wholly", venue, gap.channel)
+            log.warning("%s: a gap of %s could be backfilled only in part", venue, gap.channel)
             return
         self._filled += 1
         log.info("%s: a gap of %s is backfilled: %d events", venue, gap.channel, sum(number or 0 for number in found))
         now_us = self._clock()
         again = msgspec.structs.replace(gap, event_time_us=now_us, receive_time_us=now_us, backfilled=True)
-        self._outlet.announce([again])
+        self._venue_publisher.announce([again])
 
-    def stats(self) -> AskingStats:
-        """What came of it so far."""
+    def stats(self) -> RestJobsStats:
+        """Return the counts so far."""
         pool = self._client.pool
-        return AskingStats(
+        return RestJobsStats(
             self._stats, pool.stretch, len(self._polls), self._failures, pool.spent, pool.throttled, pool.paused_s,
             self._history, self._filled, self._unfilled,
         )  # fmt: skip

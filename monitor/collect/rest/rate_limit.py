@@ -9,35 +9,35 @@ from typing import Final
 from monitor.collect.rest.errors import RestError
 
 LONGEST_WAIT_S: Final = 60.0
-"""Longest pause that is waited for, seconds. A longer one is a ban of this address: every request fails at once."""
+"""Longest pause that requests wait for, seconds; during a longer one, a ban of this address, they fail at once."""
 
 
 BURST_S: Final = 5.0
-"""Size of the token bucket, seconds of its rate: a start loads its tables at once without reaching a minute's limit."""
+"""Capacity of the token bucket, seconds of its rate; a start loads its tables at once within a minute's limit."""
 
 
 ROUNDING: Final = 1e-6
-"""Share of one unit of weight below which nothing is missing: a shorter wait could not be measured."""
+"""Missing weight that is ignored, because its wait is too short to measure."""
 
 
 POLLS_SHARE: Final = 0.8
 """Share of the budget for polls; the rest is for instruments, history and backfill."""
 
 
-UNTOLD_PAUSE_S: Final = 5.0
-"""Pause after a rate-limit answer that names none, seconds; limits are counted by the second or the minute."""
+DEFAULT_PAUSE_S: Final = 5.0
+"""Pause after a rate-limit answer without ``Retry-After``, seconds; limits count by the second or the minute."""
 
 
 Sleep = Callable[[float], Awaitable[None]]
 
 
 class Pool:
-    """Limits the weight that an address spends at an exchange: a token bucket, and the pauses the exchange requires.
+    """Limits the weight that this address spends at an exchange: a token bucket and pauses on request.
 
     Attributes:
-        per_minute: weight that flows in per minute.
-        needs: weight per minute that each venue's polls need at their full pace.
-        spent: weight since the start.
+        per_minute: refill rate, weight per minute.
+        needs: weight per minute that each venue's polls need at their full rate.
+        spent: weight spent since the start.
         throttled: number of rate-limit answers.
     """
 
@@ -68,7 +68,7 @@ class Pool:
         return max(0.0, self._paused_until_s - self._now_s())
 
     async def take(self, weight: int) -> None:
-        """Wait until the weight may be spent, first come first served. Raises :class:`RestError` within a ban."""
+        """Wait until the weight may be spent, first come first served; raise :class:`RestError` within a ban."""
         async with self._queue:
             while (wait_s := self._wait_s(weight)) > 0.0:
                 if self.paused_s > LONGEST_WAIT_S:
@@ -81,7 +81,7 @@ class Pool:
         now_s = self._now_s()
         self._saved = min(self._most, self._saved + (now_s - self._filled_s) * self.per_minute / 60.0)
         self._filled_s = now_s
-        # A request that costs more than a full bucket passes when it is full; later requests pay it back.
+        # A request that costs more than the capacity passes when the bucket is full; later requests wait longer for it.
         missing = min(float(weight), self._most) - self._saved
         return max(self.paused_s, missing * 60.0 / self.per_minute if missing > ROUNDING else 0.0)
 

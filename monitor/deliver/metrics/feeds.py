@@ -83,8 +83,8 @@ def outlet_metrics(fleets: Sequence[FleetStats]) -> Iterator[Family]:
 
 def watch_metrics(fleets: Sequence[FleetStats], venues: Iterable[str]) -> Iterator[Family]:
     """Yield the feed quality of every venue; a configured venue that has not started is not up."""
-    watched = [(fleet.venue, fleet.watch) for fleet in fleets if fleet.watch is not None]
-    ups = dict.fromkeys(venues, 0.0) | {venue: float(watch.up) for venue, watch in watched}
+    watched = [(fleet.venue, fleet.feed_health) for fleet in fleets if fleet.feed_health is not None]
+    ups = dict.fromkeys(venues, 0.0) | {venue: float(feed_health.up) for venue, feed_health in watched}
     yield gauge(
         "feed_up",
         "1 while every connection of the venue is subscribed and receives the channels that are never silent.",
@@ -97,27 +97,27 @@ def watch_metrics(fleets: Sequence[FleetStats], venues: Iterable[str]) -> Iterat
         ("venue", "connection", "reason"),
         [
             ((venue, down.connection, down.reason), down.since_us / 1e6)
-            for venue, watch in watched
-            for down in watch.down
+            for venue, feed_health in watched
+            for down in feed_health.down
         ],
     )
     yield gauge(
         "feed_last_liquidation_timestamp_seconds",
         "Unix time at which the venue's last liquidation was received, seconds; 0 for never.",
         ("venue",),
-        [((venue,), watch.last_liquidation_us / 1e6) for venue, watch in watched],
+        [((venue,), feed_health.last_liquidation_us / 1e6) for venue, feed_health in watched],
     )
     yield gauge(
         "feed_liquidations_quiet",
         "1 while the venue is up but its last liquidation is much longer ago than usual.",
         ("venue",),
-        [((venue,), float(watch.quiet)) for venue, watch in watched],
+        [((venue,), float(feed_health.quiet)) for venue, feed_health in watched],
     )
     yield gauge(
         "feed_side_suspect",
         "1 while the venue's liquidations disagree with the move of its mark price, so that sides may be swapped.",
         ("venue",),
-        [((venue,), float(watch.side.suspect)) for venue, watch in watched],
+        [((venue,), float(feed_health.side.suspect)) for venue, feed_health in watched],
     )
     yield counter(
         "feed_side_votes",
@@ -125,21 +125,21 @@ def watch_metrics(fleets: Sequence[FleetStats], venues: Iterable[str]) -> Iterat
         ("venue", "vote"),
         [
             row
-            for venue, watch in watched
-            for row in (((venue, "agree"), watch.side.agreed), ((venue, "disagree"), watch.side.disagreed))
+            for venue, feed_health in watched
+            for row in (((venue, "agree"), feed_health.side.agreed), ((venue, "disagree"), feed_health.side.disagreed))
         ],
     )
     yield counter(
         "feed_schema_drift",
         "Fields, values and shapes received that the venue's documentation does not have, by kind.",
         ("venue", "kind"),
-        [((venue, kind), count) for venue, watch in watched for kind, count in watch.drift.items()],
+        [((venue, kind), count) for venue, feed_health in watched for kind, count in feed_health.drift.items()],
     )
 
 
 def rest_metrics(fleets: Sequence[FleetStats]) -> Iterator[Family]:
     """Yield the REST requests, their results and their weight; nothing if no venue uses REST."""
-    polled = [(fleet.venue, fleet.asking) for fleet in fleets if fleet.asking is not None]
+    polled = [(fleet.venue, fleet.rest_jobs) for fleet in fleets if fleet.rest_jobs is not None]
     if not polled:
         return
     one = ("venue",)

@@ -2,12 +2,12 @@ from __future__ import annotations
 
 import asyncio
 
-from monitor.collect.connection.dial_limit import DialGate
+from monitor.collect.connection.dial_limit import DialLimit
 
 
 async def test_dials_are_spread() -> None:
     """Dials asked for at once pass one interval apart, in order; a later lone one passes at once."""
-    gate = DialGate(0.03)
+    gate = DialLimit(0.03)
     loop = asyncio.get_running_loop()
     passed: list[tuple[int, float]] = []
 

@@ -13,10 +13,10 @@ import pytest
 
 from monitor.bus.memory import MemoryBus
 from monitor.collect.connection.session import Session, SessionSettings
-from monitor.collect.connection.socket import LinkSettings
-from monitor.collect.pipeline.outlet import Outlet
+from monitor.collect.connection.socket import SocketSettings
 from monitor.collect.pipeline.overload import OverloadSwitch
 from monitor.collect.pipeline.reject_limit import RejectGate
+from monitor.collect.pipeline.venue_publisher import VenuePublisher
 from monitor.collect.restart import Predecessors, Restart
 from monitor.exchanges.adapter import Connection, Keepalive
 from monitor.exchanges.messages import SkipReason
@@ -31,9 +31,9 @@ class Rig:
         self.bus = MemoryBus(high_water)
         self.reader = Reader(self.bus)
         switch = OverloadSwitch(extra.pop("trades", "each"), 30.0, VENUE)
-        self.outlet = Outlet(self.bus.publisher(), switch, RejectGate(5.0, 10), now_us)
+        self.venue_publisher = VenuePublisher(self.bus.publisher(), switch, RejectGate(5.0, 10), now_us)
         self.session = Session(
-            wanted, LoopbackAdapter(), self.outlet, settings, clock=now_us, rng=random.Random(7), **extra
+            wanted, LoopbackAdapter(), self.venue_publisher, settings, clock=now_us, rng=random.Random(7), **extra
         )
         self.stats = self.session.stats
 
@@ -167,7 +167,7 @@ async def test_acknowledgement_that_nobody_waits_for_is_logged(caplog: pytest.Lo
     with caplog.at_level(logging.WARNING):
         async with Exchange(script) as exchange, running(plan(exchange.url)) as rig:
             await rig.reader.until(lambda: rig.session.alive)
-    assert "'other' was not waited for" in caplog.text
+    assert "unexpected acknowledgement 'other'" in caplog.text
 
 
 @pytest.mark.parametrize("named", [True, False])
@@ -384,7 +384,7 @@ async def test_malformed_frames_are_counted_all_and_published_within_the_rate() 
     assert rig.stats.rejects["malformed"] == 40
     published = len(rig.reader.of(Reject))
     assert 10 <= published < 20
-    assert rig.outlet.gate.suppressed == 40 - published
+    assert rig.venue_publisher.gate.suppressed == 40 - published
     assert rig.stats.dials == 1
 
 
@@ -496,7 +496,7 @@ async def test_rotation_overlaps_and_loses_nothing(trades: str) -> None:
         async with running(plan(exchange.url, max_age_s=0.3), trades=trades) as rig:
             await rig.reader.until(lambda: rig.stats.reconnects["rotation"] >= 3)
         player.cancel()
-    rig.outlet.flush()
+    rig.venue_publisher.flush()
     await rig.reader.read()
     assert 2 in tape.shown
     assert rig.stats.dials >= 4
@@ -607,24 +607,24 @@ async def test_slow_subscriber_stops_the_reading_and_nothing_is_lost() -> None:
                 await peer.trade(number)
         await peer.chatter(sent, 0.05)
 
-    link = LinkSettings(ack_timeout_s=0.3, tick_s=0.02, max_queue=64)
+    socket = SocketSettings(ack_timeout_s=0.3, tick_s=0.02, max_queue=64)
     wanted = plan("", stale_after_s=0.25, keepalive=Keepalive('{"x":1}', 0.05, 0.1))
     async with Exchange(script) as exchange:
-        settings = SessionSettings(link=link)
+        settings = SessionSettings(socket=socket)
         async with running(wanted._replace(url=exchange.url), settings, high_water=200) as rig:
             await asyncio.sleep(0.6)
             assert not rig.session.alive
             assert rig.bus.waiting <= 201
             assert rig.stats.frames <= 210
             await rig.reader.until(lambda: rig.stats.events["trade"] > sent // 10 + 5, within_s=20.0)
-        rig.outlet.flush()
+        rig.venue_publisher.flush()
         await rig.reader.read()
     assert [liquidation.id for liquidation in rig.reader.of(Liquidation)] == [str(n) for n in range(sent)]
     folded = sum(bar.trades for bar in rig.reader.of_bars())
     assert len(rig.reader.of(Trade)) + folded == rig.stats.events["trade"]
     assert rig.stats.dials == 1
     assert rig.stats.drains > 10
-    assert rig.outlet.switch.to_bars == 1
+    assert rig.venue_publisher.switch.to_bars == 1
     assert not rig.reader.of(Gap)
 
 
@@ -635,7 +635,7 @@ async def test_a_socket_that_is_not_read_for_too_long_is_given_up_with_a_gap() -
         await peer.acknowledge()
         await peer.chatter(10_000 * peer.number, 0.002)
 
-    settings = dataclasses.replace(FAST, link=dataclasses.replace(FAST.link, hold_s=0.1))
+    settings = dataclasses.replace(FAST, socket=dataclasses.replace(FAST.socket, hold_s=0.1))
     async with Exchange(script) as exchange, running(plan(exchange.url), settings, high_water=50) as rig:
         await rig.reader.until(lambda: rig.session.alive)
         await asyncio.sleep(0.6)
@@ -782,7 +782,7 @@ async def test_a_restart_is_a_gap_from_the_last_heartbeat_to_the_first_socket() 
         Exchange(trade_until_closed) as exchange,
         running(plan(exchange.url), restart=after_restart(answers, liquidations=beat_us)) as rig,
     ):
-        rig.outlet.on_gap = lambda gap, symbols: noted.append((gap.channel, symbols == ("all",)))
+        rig.venue_publisher.on_gap = lambda gap, symbols: noted.append((gap.channel, symbols == ("all",)))
         await rig.reader.until(lambda: bool(rig.reader.of(Trade)))
         assert not rig.session.alive
         answers.set()

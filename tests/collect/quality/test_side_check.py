@@ -168,11 +168,11 @@ def death(second: float, side: Side, symbol: str = "A") -> Liquidation:
 
 
 def falling(start_s: int, seconds: int, deaths: list[Liquidation]) -> list[AnyEvent]:
-    """A price that falls by 0.1 % each second, with liquidations among its marks by time."""
-    marks: list[AnyEvent] = [
+    """A price that falls by 0.1 % each second, with liquidations among its mark_prices by time."""
+    mark_prices: list[AnyEvent] = [
         mark(second, 100.0 * 0.999 ** (second - start_s)) for second in range(start_s, start_s + seconds)
     ]
-    return sorted([*marks, *deaths], key=lambda event: event.event_time_us)
+    return sorted([*mark_prices, *deaths], key=lambda event: event.event_time_us)
 
 
 def test_a_block_is_one_vote_however_many_die_in_it() -> None:

@@ -1,4 +1,4 @@
-"""Polls, history and backfill through a real HTTP server and a fleet's outlet."""
+"""Polls, history and backfill through a real HTTP server and a fleet's venue_publisher."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ import pytest
 
 from monitor.bus.memory import MemoryBus
 from monitor.collect.fleet import Fleet, FleetSettings
-from monitor.collect.pipeline.outlet import Outlet
 from monitor.collect.pipeline.overload import OverloadSwitch
 from monitor.collect.pipeline.reject_limit import RejectGate
+from monitor.collect.pipeline.venue_publisher import VenuePublisher
 from monitor.collect.rest.client import Rest
-from monitor.collect.rest.jobs import Asking, AskingSettings
+from monitor.collect.rest.jobs import RestJobs, RestJobsSettings
 from monitor.exchanges.memory import Memory
 from monitor.exchanges.messages import Message, Skipped
 from monitor.exchanges.rest_requests import Poll, RestPage, RestRequest
@@ -28,7 +28,7 @@ from tests.collect.rest_server import Answer, RestServer, rest_server
 
 __all__ = ["rest_server"]
 
-QUICK = AskingSettings(history=False, settle_s=0.0)
+QUICK = RestJobsSettings(history=False, settle_s=0.0)
 
 
 class Asked(LoopbackAdapter):
@@ -75,25 +75,27 @@ class Asked(LoopbackAdapter):
 
 
 class Rig:
-    """An asking venue, the bus that it publishes to, and what its recorder saw."""
+    """An rest_jobs venue, the bus that it publishes to, and what its recorder saw."""
 
-    def __init__(self, url: str, settings: AskingSettings, adapter: LoopbackAdapter, symbols: Sequence[str]) -> None:
+    def __init__(self, url: str, settings: RestJobsSettings, adapter: LoopbackAdapter, symbols: Sequence[str]) -> None:
         bus = MemoryBus()
         self.reader = Reader(bus)
         self.seen: list[AnyEvent] = []
         switch = OverloadSwitch("each", 1.0, VENUE)
-        outlet = Outlet(bus.publisher(), switch, RejectGate(5.0, 5), now_us, self.seen.append)
+        venue_publisher = VenuePublisher(bus.publisher(), switch, RejectGate(5.0, 5), now_us, self.seen.append)
         self.pool = (client := Rest().client(adapter, url)).pool
-        self.asking = Asking(client, adapter, symbols, ("open_interest", "trades"), outlet, now_us, settings)
+        self.rest_jobs = RestJobs(
+            client, adapter, symbols, ("open_interest", "trades"), venue_publisher, now_us, settings
+        )
 
 
 @contextlib.asynccontextmanager
 async def running(
-    url: str, settings: AskingSettings = QUICK, adapter: LoopbackAdapter | None = None, symbols: Sequence[str] = "AB"
+    url: str, settings: RestJobsSettings = QUICK, adapter: LoopbackAdapter | None = None, symbols: Sequence[str] = "AB"
 ) -> AsyncIterator[Rig]:
     """Asks while the block lasts."""
     rig = Rig(url, settings, adapter or Asked(), symbols)
-    task = asyncio.create_task(rig.asking.run())
+    task = asyncio.create_task(rig.rest_jobs.run())
     try:
         yield rig
     finally:
@@ -112,7 +114,7 @@ async def test_polls_go_on_and_are_published_recorded_and_counted(rest_server: R
     rest_server.answers = [Answer(200, b"[5]")]
     async with running(rest_server.url) as rig:
         await rig.reader.until(lambda: len(rig.reader.of(OpenInterest)) >= 6)
-        stats = rig.asking.stats()
+        stats = rig.rest_jobs.stats()
         assert stats.events.connected == 1
     assert {event.symbol for event in rig.reader.of(OpenInterest)} == {"A", "B"}
     assert rig.seen == rig.reader.of(OpenInterest)[: len(rig.seen)]
@@ -128,9 +130,9 @@ async def test_other_symbols_are_polled_after_an_update(rest_server: RestServer)
     """The same symbols change nothing; others are polled instead of the old ones."""
     rest_server.answers = [Answer(200, b"[5]")]
     async with running(rest_server.url) as rig:
-        rig.asking.update(Asked(), "AB")
+        rig.rest_jobs.update(Asked(), "AB")
         await rig.reader.until(lambda: bool(rig.reader.of(OpenInterest)))
-        rig.asking.update(Asked(), "C")
+        rig.rest_jobs.update(Asked(), "C")
         await rig.reader.until(lambda: rig.reader.of(OpenInterest)[-1].symbol == "C")
 
 
@@ -139,8 +141,8 @@ async def test_polls_beyond_the_budget_are_slower_and_say_so(
 ) -> None:
     """More weight than the budget allows stretches the intervals: a metric and a log line say by how much."""
     rig = Rig(rest_server.url, QUICK, Asked(), [str(number) for number in range(10)])
-    assert rig.asking.stats().stretch == pytest.approx(10 * 600 / (0.8 * rig.pool.per_minute))
-    assert "each comes 1.2 times as seldom" in caplog.text
+    assert rig.rest_jobs.stats().stretch == pytest.approx(10 * 600 / (0.8 * rig.pool.per_minute))
+    assert "intervals are 1.2 times as long" in caplog.text
 
 
 async def test_a_failing_api_is_told_once_and_asked_on(
@@ -150,13 +152,13 @@ async def test_a_failing_api_is_told_once_and_asked_on(
     caplog.set_level("INFO")
     rest_server.answers = [Answer(418, b"", (("Retry-After", "61"),)), Answer(200, b"[5]")]
     async with running(rest_server.url, symbols="A") as rig:
-        await rig.reader.until(lambda: rig.asking.stats().failures >= 3)
-        assert rig.asking.stats().events.connected == 0
-        assert rig.asking.stats().paused_s > 50
+        await rig.reader.until(lambda: rig.rest_jobs.stats().failures >= 3)
+        assert rig.rest_jobs.stats().events.connected == 0
+        assert rig.rest_jobs.stats().paused_s > 50
         rig.pool._paused_until_s = 0.0  # the hour is over
         await rig.reader.until(lambda: bool(rig.reader.of(OpenInterest)))
-    assert caplog.text.count("does not answer as it should") == 1
-    assert "answers again" in caplog.text
+    assert caplog.text.count("a REST request failed") == 1
+    assert "requests succeed again" in caplog.text
 
 
 async def test_history_is_loaded_once_with_its_old_times(rest_server: RestServer) -> None:
@@ -164,8 +166,8 @@ async def test_history_is_loaded_once_with_its_old_times(rest_server: RestServer
     rest_server.answers = [Answer(200, b"[1,2,3]")]
     adapter = Asked()
     adapter.polls = lambda symbols, channels: []  # type: ignore[method-assign]
-    async with running(rest_server.url, AskingSettings(settle_s=0.0), adapter) as rig:
-        await rig.reader.until(lambda: rig.asking.stats().history == 6)
+    async with running(rest_server.url, RestJobsSettings(settle_s=0.0), adapter) as rig:
+        await rig.reader.until(lambda: rig.rest_jobs.stats().history == 6)
     assert {event.receive_time_us - event.event_time_us for event in rig.reader.of(OpenInterest)} == {1_000_000}
     assert sorted(rest_server.asked) == ["/history?symbol=A", "/history?symbol=B"]
 
@@ -174,13 +176,13 @@ async def test_a_gap_is_filled_page_by_page_and_told_again(rest_server: RestServ
     """What the gap hid is published, nothing from outside it, and then the gap once more, as backfilled."""
     rest_server.answers = [Answer(200, b"[999999, 1000000]"), Answer(200, b"[1999999, 2000000]")]
     async with running(rest_server.url, symbols="") as rig:
-        rig.asking.note(gap(), "A")
+        rig.rest_jobs.gap_published(gap(), "A")
         await rig.reader.until(lambda: bool(rig.reader.of(Gap)))
     assert [one.id for one in rig.reader.of(Trade)] == ["11", "20"]
     told = rig.reader.of(Gap)
     assert [(one.from_us, one.to_us, one.backfilled) for one in told] == [(1_000_000, 2_000_000, True)]
     assert rig.seen[-1] == told[0]
-    assert (rig.asking.stats().filled, rig.asking.stats().unfilled) == (1, 0)
+    assert (rig.rest_jobs.stats().filled, rig.rest_jobs.stats().unfilled) == (1, 0)
 
 
 async def test_a_gap_is_filled_of_its_sockets_symbols_alone(rest_server: RestServer) -> None:
@@ -188,7 +190,7 @@ async def test_a_gap_is_filled_of_its_sockets_symbols_alone(rest_server: RestSer
     rest_server.answers = [Answer(200, b"[]")]
     adapter = Asked()
     async with running(rest_server.url, adapter=adapter, symbols="AB") as rig:
-        rig.asking.note(gap(), "BC")
+        rig.rest_jobs.gap_published(gap(), "BC")
         await rig.reader.until(lambda: bool(rig.reader.of(Gap)))
     assert adapter.filled == ["B"]
 
@@ -201,26 +203,26 @@ async def test_a_gap_that_cannot_be_filled_stays_a_gap(
     adapter = Asked()
     adapter.backfill_pages = 2  # type: ignore[misc]
     async with running(
-        rest_server.url, AskingSettings(history=False, settle_s=0.0, most_minutes=2.5 / 6_000), adapter, ""
+        rest_server.url, RestJobsSettings(history=False, settle_s=0.0, max_minutes=2.5 / 6_000), adapter, ""
     ) as rig:
-        rig.asking.note(gap("liquidations"), "A")
-        rig.asking.note(gap(), "A")
-        await rig.reader.until(lambda: rig.asking.stats().unfilled == 1)
+        rig.rest_jobs.gap_published(gap("liquidations"), "A")
+        rig.rest_jobs.gap_published(gap(), "A")
+        await rig.reader.until(lambda: rig.rest_jobs.stats().unfilled == 1)
         adapter.backfill_pages = 3  # type: ignore[misc]
-        rig.asking.note(gap(), "A")
-        await rig.reader.until(lambda: rig.asking.stats().unfilled == 2)
-        rig.asking.note(gap(from_us=5, to_us=5), "A")
+        rig.rest_jobs.gap_published(gap(), "A")
+        await rig.reader.until(lambda: rig.rest_jobs.stats().unfilled == 2)
+        rig.rest_jobs.gap_published(gap(from_us=5, to_us=5), "A")
     assert not rig.reader.of(Gap)
-    assert "could not be backfilled wholly" in caplog.text
-    assert "is not backfilled: 0 minutes" in caplog.text
+    assert "could be backfilled only in part" in caplog.text
+    assert "is not backfilled, because it costs 0 minutes" in caplog.text
 
 
 async def test_of_too_many_gaps_the_oldest_are_given_up(rest_server: RestServer) -> None:
     """The list of gaps is bounded, and what falls off it is counted."""
-    rig = Rig(rest_server.url, AskingSettings(most_gaps=2), Asked(), "")
+    rig = Rig(rest_server.url, RestJobsSettings(max_gaps=2), Asked(), "")
     for number in range(3):
-        rig.asking.note(gap(to_us=2_000_000 + number), "A")
-    assert rig.asking.stats().unfilled == 1
+        rig.rest_jobs.gap_published(gap(to_us=2_000_000 + number), "A")
+    assert rig.rest_jobs.stats().unfilled == 1
 
 
 async def test_a_fleet_fills_the_gaps_of_its_sockets(rest_server: RestServer) -> None:
@@ -239,7 +241,7 @@ async def test_a_fleet_fills_the_gaps_of_its_sockets(rest_server: RestServer) ->
 
     bus = MemoryBus()
     reader = Reader(bus)
-    settings = FleetSettings(session=FAST, dial_interval_s=0.01, asking=QUICK)
+    settings = FleetSettings(session=FAST, dial_interval_s=0.01, rest_jobs=QUICK)
     async with Exchange(script) as exchange:
         adapter = Asked()
         channels: tuple[Channel, ...] = ("trades", "liquidations", "open_interest")
@@ -255,8 +257,8 @@ async def test_a_fleet_fills_the_gaps_of_its_sockets(rest_server: RestServer) ->
         task.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await task
-    assert stats.asking is not None
-    assert stats.asking.filled == 1
+    assert stats.rest_jobs is not None
+    assert stats.rest_jobs.filled == 1
     assert stats.total.connected == 2
     assert set(adapter.filled) == set(dropped)
     filled = [gap for gap in reader.of(Gap) if gap.backfilled]
@@ -266,13 +268,13 @@ async def test_a_fleet_fills_the_gaps_of_its_sockets(rest_server: RestServer) ->
 
 async def test_a_gap_of_more_than_a_day_is_not_asked_for(rest_server: RestServer) -> None:
     """No window reaches further back, and it would take the budget from the polls for hours."""
-    settings = dataclasses.replace(QUICK, longest_s=60.0)
+    settings = dataclasses.replace(QUICK, max_gap_s=60.0)
     rest_server.answers = [Answer(200, b"[]")]
     async with running(rest_server.url, settings) as rig:
         now = now_us()
-        rig.asking.note(gap(from_us=now - 61_000_000, to_us=now), "A")
-        rig.asking.note(gap(from_us=now - 30_000_000, to_us=now), "A")
+        rig.rest_jobs.gap_published(gap(from_us=now - 61_000_000, to_us=now), "A")
+        rig.rest_jobs.gap_published(gap(from_us=now - 30_000_000, to_us=now), "A")
         await rig.reader.until(lambda: bool(rig.reader.of(Gap)))
     (filled,) = rig.reader.of(Gap)
     assert (filled.from_us, filled.backfilled) == (now - 30_000_000, True)
-    assert (rig.asking.stats().filled, rig.asking.stats().unfilled) == (1, 1)
+    assert (rig.rest_jobs.stats().filled, rig.rest_jobs.stats().unfilled) == (1, 1)

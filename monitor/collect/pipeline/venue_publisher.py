@@ -1,4 +1,4 @@
-"""Where one venue's events leave the adapters: towards the bus, trades each or as bars, rejects within a rate."""
+"""Publishes one venue's events on the bus: trades singly or as bars, and rejects within a rate limit."""
 
 from __future__ import annotations
 
@@ -11,25 +11,25 @@ from monitor.collect.pipeline.trade_bars import TradeFolder
 from monitor.model.events import AnyEvent, Gap, Heartbeat, Reject, Trade
 
 OnEvent = Callable[[AnyEvent], None]
-"""Sees the events that no frame of a socket holds, so that a recording of frames can be played with them: the
-collector's own, and those that were asked for."""
+"""Receives the events that no frame of a socket holds (the collector's own, and those fetched by REST), so that a
+recording of frames can be replayed with them."""
 
 OnGap = Callable[[Gap, Sequence[str]], None]
-"""Sees the gaps, and the symbols of the socket that was lost, to fill them."""
+"""Receives a gap and the symbols of the lost socket, to backfill it."""
 
 
-class Outlet:
-    """One venue's way to the publisher, shared by its sessions.
+class VenuePublisher:
+    """Publishes the events of one venue; its sessions share it.
 
     Args:
         publisher: the bus.
-        switch: whether trades are folded now.
-        gate: the limit on published rejects.
-        clock: the machine's time in microseconds.
-        on_event: sees every gap and heartbeat as it is published, and every event that was asked for.
+        switch: decides if trades are folded into bars.
+        gate: rate limit of published rejects.
+        clock: returns the machine's time in microseconds.
+        on_event: receives every published gap and heartbeat, and every event that was fetched by REST.
 
     Attributes:
-        on_gap: sees every gap after it is published; None where nobody fills gaps.
+        on_gap: receives every gap after it is published; None if gaps are not backfilled.
     """
 
     __slots__ = ("_clock", "_on_event", "_publisher", "folder", "gate", "on_gap", "switch")
@@ -51,7 +51,7 @@ class Outlet:
         self.folder = TradeFolder()
 
     def publish(self, events: Sequence[AnyEvent]) -> None:
-        """Hand events to the bus, or their trades to the open bars."""
+        """Publish events; while folding is on, add their trades to the open bars instead."""
         if self.switch.folding:
             trades = [event for event in events if type(event) is Trade]
             if trades:
@@ -62,19 +62,19 @@ class Outlet:
             self._publisher.write(events)
 
     def announce(self, events: Sequence[Gap | Heartbeat]) -> None:
-        """Publish what the collector itself says of the venue's channels."""
+        """Publish the collector's own records about the venue's channels."""
         self._publisher.write(events)
         self._show(events)
 
     def announce_gaps(self, gaps: Sequence[Gap], symbols: Sequence[str]) -> None:
-        """As :meth:`announce`, for what a lost socket hid of its symbols; whoever fills gaps hears of it."""
+        """Publish the gaps of a lost socket and pass them to ``on_gap`` with its symbols."""
         self.announce(gaps)
         if self.on_gap is not None:
             for gap in gaps:
                 self.on_gap(gap, symbols)
 
-    def publish_asked(self, events: Sequence[AnyEvent]) -> None:
-        """As :meth:`publish`, for events that came by REST."""
+    def publish_rest(self, events: Sequence[AnyEvent]) -> None:
+        """Publish events that were fetched by REST."""
         self._show(events)
         self.publish(events)
 
@@ -84,12 +84,12 @@ class Outlet:
                 self._on_event(event)
 
     def reject(self, reject: Reject) -> None:
-        """Publish a reject as far as the rate allows; the caller has counted it."""
+        """Publish a reject if the rate limit permits; the caller has counted it."""
         if self.gate.allows(reject.receive_time_us):
             self._publisher.write((reject,))
 
     def flush_ended(self) -> None:
-        """Publish the bars whose interval is over; call this about once an interval."""
+        """Publish the bars whose interval has ended; call it about once per interval."""
         now_us = self._clock()
         relaxed = not self.full and self.switch.relax(now_us)
         bars = self.folder.flush() if relaxed else self.folder.flush_ended(now_us)
@@ -104,11 +104,11 @@ class Outlet:
 
     @property
     def full(self) -> bool:
-        """Whether to await :meth:`drain` before reading on."""
+        """True if the caller must await :meth:`drain` before it reads on."""
         return self._publisher.full
 
     async def drain(self) -> None:
-        """Wait until the bus has room; from now on trades are folded until it has been calm for a while."""
+        """Wait until the bus has room; from then on trades are folded until the bus has been calm for a while."""
         self.switch.pressed(self._clock())
         await self._publisher.drain()
         self.switch.pressed(self._clock())
