@@ -88,7 +88,7 @@ def test_an_error_in_place_of_an_answer_is_refused_in_words() -> None:
         (Bingx, {"code": 100410, "msg": "too many"}),
         (Phemex, {"code": 10500, "msg": "too many"}),
     ):
-        with pytest.raises(ValueError, match=f"{kind.venue} answers .*too many"):
+        with pytest.raises(ValueError, match=f"{kind.venue} answer(s|ed) .*too many"):
             page(kind, content)
 
 

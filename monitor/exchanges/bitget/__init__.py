@@ -1,1 +1,1 @@
-"""The adapter of Bitget."""
+"""Adapter of Bitget futures."""

@@ -1,28 +1,34 @@
-"""Bitget v3 futures, settled in USDT, USDC or coins: liquidations, public trades, tickers.
+"""Adapter of Bitget futures (API v3), which are settled in USDT, USDC or coins.
 
-Three products on one address, told apart by ``instType``. All sizes of trades and open interest are base units, also of
-coin-settled symbols (a trade of BTCUSD was 0.0107 at 109,843.5).
+The three products are on one address; ``instType`` distinguishes them. Sizes of trades and open interest are base units
+in all three, also for coin-settled symbols (a recorded trade of BTCUSD was 0.0107 at 109,843.5).
 
-Liquidations (``liquidation``, a product's in one subscription): ``side`` is the side of the position that died (buy: a
-long). ``amount`` is money, in the quote coin, and ``price`` the liquidation price, which is no tick: recorded rows give
-round sizes as amount over price (13.70319 at 0.1649 are 83.1). That coin-settled amounts are in dollars is documented
-too, but no recording was seen. Since 2026-06-23 at most the largest of each side, pair and second.
+Liquidations (``liquidation``, one subscription a product): ``side`` is the side of the liquidated position (``buy``: a
+long). ``amount`` is the notional in the quote currency. ``price`` is the liquidation price, which is not rounded to the
+tick size; in recorded rows ``amount / price`` is a round size (13.70319 / 0.1649 = 83.1). For coin-settled symbols the
+documentation states that amounts are in dollars; no recording of one was available. Since 2026-06-23 the exchange sends
+at most the largest liquidation of each side, pair and second.
 
-Trades (``publicTrade``): ``S`` is the taker's side, ``v`` base units. The first frame, a ``snapshot``, is backlog.
+Trades (``publicTrade``): ``S`` is the taker side, ``v`` the size in base units. The first frame, of action
+``snapshot``, holds trades from before the subscription and is skipped.
 
-Ticker: mark, index, funding, and the open interest in base units, whose USD are at the mark price of the same row. Of
-dated futures it is not subscribed: their mark price is not the asset's.
+Tickers (``ticker``) have mark price, index price, funding and open interest in base units, which is valued at the mark
+price of the same row. The tickers of dated futures are not subscribed to, because their mark price differs from the
+perpetual's.
 
-REST keeps liquidations for three days (``/api/v3/market/liquidations``, 100 a page). Its unit is not documented apart
-from the socket's and is taken to be the same. Pages are read until one is wholly older than the gap.
+REST serves the liquidations of the last three days (``/api/v3/market/liquidations``, 100 a page). The unit of their
+amounts is not documented separately and is assumed to be that of the socket. Pages are read until one is older than the
+gap.
 
 Ids:
-    liquidation ``bitget:<symbol>:<ts>:<side>:<amount>:<price>``: there is no order id. Before 2026-06-23, when every
-    row was shown, ``#1``, ``#2`` … for further rows of one frame that are alike; since then such a row is a repetition.
-    trade: ``i``.
+    liquidation ``bitget:<symbol>:<ts>:<side>:<amount>:<price>``, because the exchange sends no order id. Before
+    2026-06-23, when it sent every liquidation, identical rows of one frame were different orders and get ``#1``, ``#2``
+    … appended; since then an identical row is a duplicate.
+    trade ``<i>``.
 
-Sources: bitget.com/api-doc/uta (websocket public: Liquidation, Public Trade, Ticker; market: Get Instruments, Get
-Liquidations); typings of the npm package bitget-api 3.2.3; tests of roq-trading/roq-bitget (recorded frames).
+Sources: bitget.com/api-doc/uta (websocket/public, pages Liquidation, Public Trade, Ticker; market, pages Get
+Instruments, Get Liquidations); types in the npm package bitget-api 3.2.3; recorded frames in the tests of
+github.com/roq-trading/roq-bitget.
 """
 
 from __future__ import annotations
@@ -68,25 +74,27 @@ from monitor.model.validation import LEAST_USD, MOST_USD, UNREADABLE
 VENUE: Final = "bitget"
 
 PRODUCTS: Final[dict[str, str]] = {"USDT": "usdt-futures", "USDC": "usdc-futures", "USD": "coin-futures"}
-"""``instType`` by the quote of a symbol; REST writes them in capitals, as ``category``."""
+"""``instType`` by the quote currency of a symbol; REST requests have it in capitals, as ``category``."""
 
 CHANNELS: Final[tuple[Channel, ...]] = ("liquidations", "mark_price", "open_interest", "trades")
 
 TOPICS_PER_CONNECTION: Final = 200
-"""The exchange allows 1,000 and advises far fewer."""
+"""Subscriptions of one socket; the exchange allows 1,000 and recommends far fewer."""
 
 ARGS_PER_REQUEST: Final = 5
-"""Small batches: 40 requests of a full socket are below 240 an hour, and 5 a second below 10."""
+"""Subscriptions of one request. A full socket sends 40 requests at 5 a second (limits: 240 an hour, 10 a second)."""
 
 KEEPALIVE: Final = Keepalive("ping", interval_s=30.0, timeout_s=10.0)
-"""The exchange closes a connection after two minutes without one."""
+"""The exchange closes a connection after two minutes without a ping."""
 
-LARGEST_SINCE_US: Final = 1_782_172_800_000_000  # 2026-06-23
+LARGEST_SINCE_US: Final = 1_782_172_800_000_000
+"""2026-06-23: since then only the largest liquidation of a side, pair and second is sent."""
 
 POSITION_SIDES: Final[dict[str, Side]] = {"buy": "long", "sell": "short"}
 
 TRADES_HEAD: Final = b'"topic":"publicTrade"'
-HEAD_SIZE: Final = 96  # the topic stands within the first bytes of a frame as the exchange writes it
+HEAD_SIZE: Final = 96
+"""Number of first bytes of a frame that contain its topic, in the order in which the exchange writes the fields."""
 
 
 class Bitget(RowAdapter):
@@ -96,11 +104,11 @@ class Bitget(RowAdapter):
     ws_url: ClassVar[str] = "wss://ws.bitget.com/v3/ws/public"
     rest_url: ClassVar[str] = "https://api.bitget.com"
     eras: ClassVar[tuple[CoverageEra, ...]] = (
-        CoverageEra(0, "complete", "every row, up to 20 s late", "recorded frames of 2026-04-28"),
+        CoverageEra(0, "complete", "every liquidation, up to 20 s late", "recorded frames of 2026-04-28"),
         CoverageEra(
             LARGEST_SINCE_US,
             "largest_per_second",
-            "at most the largest of a side, pair and second",
+            "at most the largest of each side, pair and second",
             "bitget.com/api-doc/uta, Liquidation channel",
         ),
     )
@@ -110,7 +118,7 @@ class Bitget(RowAdapter):
         for product in PRODUCTS.values()
     )
     rest_weight_per_minute: ClassVar[int] = 240
-    """The narrowest endpoint, liquidations, allows 5 a second."""
+    """Below the lowest limit, that of the endpoint of liquidations: 5 requests a second, or 300 a minute."""
     known_keys: ClassVar[frozenset[str]] = KNOWN_KEYS
 
     def __init__(self, instruments: Mapping[str, Instrument] | None = None) -> None:
@@ -121,7 +129,7 @@ class Bitget(RowAdapter):
     def connections(
         self, symbols: Sequence[str], channels: Iterable[Channel], ws_url: str | None = None
     ) -> list[Connection]:
-        """Each product has its sockets; its first one carries all its liquidations."""
+        """Plan the sockets. Each product has its own; the first of them carries all liquidations of the product."""
         carried = carried_channels(channels, CHANNELS)
         if not carried:
             return []
@@ -132,7 +140,9 @@ class Bitget(RowAdapter):
         for product in PRODUCTS.values():
             members = [symbol for symbol in symbols if self._product(symbol) == product]
             for number, group in enumerate(chunked(members, TOPICS_PER_CONNECTION // len(topics))):
-                arguments = [Arg(product, topic, symbol) for topic in topics for symbol in self._with(topic, group)]
+                arguments = [
+                    Arg(product, topic, symbol) for topic in topics for symbol in self._symbols_of(topic, group)
+                ]
                 here = frozenset(carried)
                 if number:
                     here -= {"liquidations"}
@@ -143,7 +153,7 @@ class Bitget(RowAdapter):
                         name=f"{product}-{number}",
                         url=ws_url or self.ws_url,
                         requests=tuple(
-                            request({"op": "subscribe", "args": list(map(written, args))}, [arg.key for arg in args])
+                            request({"op": "subscribe", "args": list(map(argument, args))}, [arg.key for arg in args])
                             for args in chunked(arguments, ARGS_PER_REQUEST)
                         ),
                         channels=here,
@@ -154,17 +164,17 @@ class Bitget(RowAdapter):
         return plans
 
     def _product(self, symbol: str) -> str:
-        """The product of a symbol, by the table or else by its quote."""
+        """Return the product of a symbol, from the instrument table or else from its quote currency."""
         return self._products.get(symbol) or PRODUCTS.get(split_symbol(symbol).quote, "")
 
-    def _with(self, topic: str, symbols: Sequence[str]) -> Sequence[str]:
-        """The symbols whose topic is wanted: a dated future's ticker is not."""
+    def _symbols_of(self, topic: str, symbols: Sequence[str]) -> Sequence[str]:
+        """Return the symbols to subscribe a topic for: all, but for tickers only the perpetuals."""
         if topic != "ticker":
             return symbols
         return [symbol for symbol in symbols if self._listings[symbol] and symbol not in self._listings.dated]
 
     def parse(self, frame: bytes, received_us: int, memory: Memory | None = None) -> list[Message]:
-        """Read one frame; nearly every one is of trades, which need no look at each number."""
+        """Read one frame; nearly every one is of trades, which have a fast path."""
         if TRADES_HEAD not in frame[:HEAD_SIZE]:
             return super().parse(frame, received_us, memory)
         try:
@@ -187,7 +197,7 @@ class Bitget(RowAdapter):
         return trades
 
     def read(self, receipt: Receipt) -> list[Message]:
-        """What a frame holds, row by row."""
+        """Read a frame row by row."""
         if receipt.frame == b"pong":
             return [Pong()]
         envelope = ENVELOPE.decode(receipt.frame)
@@ -219,7 +229,7 @@ class Bitget(RowAdapter):
             return records.refuse(unknown_value("position side", row.side), receipt)
         asset, units, _, _, prefix = listing
         time_us = row.ts * 1000
-        # Money of whatever product: like an inverse contract of one dollar.
+        # The amount is in USD for every product, which is the same as a number of inverse contracts worth 1 USD each.
         price, quantity, usd = convert_amounts((asset, units, 1.0, True, prefix), row.price, row.amount)
         if fault := find_fault(
             Liquidation, time_us, receipt.received_us, price=price, notional_usd=usd, quantity=quantity
@@ -235,13 +245,13 @@ class Bitget(RowAdapter):
         )
 
     def _ticker(self, symbol: str, row: Ticker, time_us: int, receipt: Receipt) -> list[Message]:
-        """The mark price and the open interest of a ticker."""
+        """Build the mark price and the open interest of a ticker."""
         next_us = optional_time_us(row.nextFundingTime)
         mark = MarkUpdate(symbol, row.markPrice, time_us, row.indexPrice, row.fundingRate, next_us)
         return self._records.ticker(mark, row.openInterest, receipt)
 
     def _reply(self, envelope: Envelope, receipt: Receipt) -> Message:
-        """What the exchange says of a request."""
+        """Read the answer to a subscription request."""
         key = "" if envelope.arg is UNSET else envelope.arg.key
         if envelope.event == "subscribe" and key:
             return Ack(key)
@@ -250,18 +260,18 @@ class Bitget(RowAdapter):
         return self._records.malformed(receipt)
 
     def parse_instruments(self, body: bytes, request: RestRequest) -> InstrumentPage:
-        """Read ``/api/v3/market/instruments``: all futures of one product, dated ones too."""
+        """Read ``/api/v3/market/instruments``: the perpetuals and dated futures of one product."""
         return read_instruments(body)
 
     def backfill(self, channel: Channel, symbols: Sequence[str], from_us: int, to_us: int) -> Sequence[RestRequest]:
-        """The liquidations of the last three days, by product, newest first; ``about`` says where to stop."""
+        """Return one request a product for the liquidations of a gap within the last three days, newest first."""
         if channel != "liquidations":
             return ()
         wanted = {self._product(symbol) for symbol in symbols}
         return [request_liquidations(product, from_us, to_us) for product in PRODUCTS.values() if product in wanted]
 
     def parse_rest(self, request: RestRequest, body: bytes, received_us: int, memory: Memory | None = None) -> RestPage:
-        """Read a page of liquidations; rows outside the gap are left."""
+        """Read a page of liquidations; rows outside the gap are ignored."""
         rows, faults, further = read_liquidations(request, body)
         receipt, seen = Receipt(received_us, body, memory), dict[str, int]()
         messages = [self._liquidation(row, seen, receipt) for row in rows]
@@ -269,7 +279,7 @@ class Bitget(RowAdapter):
         return RestPage(messages, further)
 
 
-def written(arg: Arg) -> dict[str, str]:
-    """A subscription's argument as the exchange reads it; a product's liquidations have no symbol."""
+def argument(arg: Arg) -> dict[str, str]:
+    """Return the JSON object of a subscription; that for a product's liquidations has no symbol."""
     content = {"instType": arg.instType, "topic": arg.topic}
     return content | {"symbol": arg.symbol} if arg.symbol else content

@@ -10,9 +10,9 @@ FACTS: Final = {
     "bitget": Facts(
         name="Bitget, three settlements",
         long_liquidated="`side` is `buy` (the position)",
-        price="liquidation price, bankruptcy by its decimals",
+        price="liquidation price, taken as the bankruptcy price because it is not rounded to the tick size",
         unit="USD for liquidations, coins for trades",
-        limits="10 messages/s, small requests; a silent client is cut after 2 min",
+        limits="10 messages/s, small requests; a client without pings is disconnected after 2 min",
         source="bitget.com/api-doc/uta; npm bitget-api 3.2.3",
         checked="2026-11-22",
         examples=(

@@ -1,4 +1,4 @@
-"""Bitget's frames and answers, as typed decoding reads them; the adapter beside it documents the fields."""
+"""Defines Bitget's frames for typed decoding; ``adapter.py`` explains the fields."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from monitor.model.validation import ValidId, ValidPrice, ValidQuantity, ValidTi
 
 
 class TradeRow(msgspec.Struct, gc=False):
-    """One row of ``publicTrade``; the symbol stands in the frame's argument."""
+    """One row of ``publicTrade``; the symbol is in ``arg`` of the frame."""
 
     i: str
     p: float
@@ -23,7 +23,7 @@ class TradeRow(msgspec.Struct, gc=False):
 
 
 class ValidTrade(TradeRow, gc=False):
-    """A trade whose values need no further look."""
+    """A trade whose values the decoder has found to be in range."""
 
     i: ValidId
     p: ValidPrice
@@ -33,14 +33,14 @@ class ValidTrade(TradeRow, gc=False):
 
 
 class TradesArg(msgspec.Struct, gc=False):
-    """Whose trades a frame holds."""
+    """The ``arg`` of a ``publicTrade`` frame."""
 
     topic: Literal["publicTrade"]
     symbol: str
 
 
 class Trades(msgspec.Struct, gc=False):
-    """A ``publicTrade`` frame that is no snapshot."""
+    """A ``publicTrade`` frame that is not a snapshot."""
 
     action: Literal["update"]
     arg: TradesArg
@@ -48,7 +48,7 @@ class Trades(msgspec.Struct, gc=False):
 
 
 class LiquidationRow(msgspec.Struct, gc=False):
-    """One row of ``liquidation``, on the socket and from REST alike."""
+    """One row of ``liquidation``, which is the same on the socket and in REST answers."""
 
     symbol: str
     side: str
@@ -58,7 +58,7 @@ class LiquidationRow(msgspec.Struct, gc=False):
 
 
 class Ticker(msgspec.Struct, gc=False):
-    """One row of ``ticker``; dated futures leave the funding fields empty."""
+    """One row of ``ticker``; the funding fields are empty for dated futures."""
 
     markPrice: float
     indexPrice: float | str | UnsetType = UNSET
@@ -68,7 +68,7 @@ class Ticker(msgspec.Struct, gc=False):
 
 
 class Arg(msgspec.Struct, gc=False):
-    """Which subscription a frame belongs to."""
+    """The subscription to which a frame belongs."""
 
     instType: str = ""
     topic: str = ""
@@ -76,12 +76,12 @@ class Arg(msgspec.Struct, gc=False):
 
     @property
     def key(self) -> str:
-        """The key of the acknowledgement; the exchange may write the product in capitals."""
+        """The key of the subscription's acknowledgement; in lower case, because the exchange may use capitals."""
         return f"{self.instType.lower()}:{self.topic}:{self.symbol}"
 
 
 class Envelope(msgspec.Struct, gc=False):
-    """Any frame: a push has ``arg`` and ``data``, everything else has ``event``."""
+    """The envelope of any frame: one with data has ``arg`` and ``data``, an answer has ``event``."""
 
     arg: Arg | UnsetType = UNSET
     data: msgspec.Raw | UnsetType = UNSET
@@ -99,11 +99,11 @@ TICKERS: Final = RowDecoder(Ticker)
 ENVELOPE: Final = msgspec.json.Decoder(Envelope, strict=False)
 
 KNOWN_KEYS: Final = keys(
-    "action arg data ts event code msg connId id instType topic symbol op args",  # envelope and answers
+    "action arg data ts event code msg connId id instType topic symbol op args",  # envelope, requests and answers
     "side price amount",  # rows of liquidations
     "i p v S T L isRPI",  # rows of trades
     "highPrice24h lowPrice24h openPrice24h lastPrice turnover24h volume24h bid1Price ask1Price bid1Size ask1Size",
     "price24hPcnt indexPrice markPrice fundingRate openInterest nextFundingTime",
     "deliveryTime deliveryStartTime deliveryStatus",
 )
-"""Every key that the documented frames have."""
+"""Every key of the documented frames."""

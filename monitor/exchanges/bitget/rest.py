@@ -1,4 +1,4 @@
-"""Bitget's REST answers: instruments, and the liquidations of the last three days."""
+"""Reads Bitget's REST answers: instruments, and the liquidations of the last three days."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ from monitor.model.validation import Fault
 SUCCESS: Final = "00000"
 
 PAGE_ROWS: Final = "100"
-"""The most that a page may have."""
+"""Rows of one page, the most that the exchange allows."""
 
 
 class LiquidationPage(msgspec.Struct, rename={"rows": "list"}):
-    """``GET /api/v3/market/liquidations``, newest rows first."""
+    """The data of ``GET /api/v3/market/liquidations``, newest rows first."""
 
     rows: list[msgspec.Raw]
     cursor: str | None = None
 
 
 class ListedInstrument(msgspec.Struct):
-    """What an instrument says of itself."""
+    """An instrument in ``GET /api/v3/market/instruments``."""
 
     symbol: str
     category: str
@@ -47,10 +47,10 @@ _LIQUIDATION: Final = msgspec.json.Decoder(LiquidationRow, strict=False)
 
 
 def read_instruments(body: bytes) -> InstrumentPage:
-    """The futures of one product. Raises ``ValueError`` when the body is no table."""
+    """Read the futures of one product. Raises ``ValueError`` if the body is not the table of instruments."""
     raws = raw_array(unwrap_data("bitget", body, SUCCESS))
     if raws is None:
-        raise ValueError("bitget's instruments are no array")
+        raise ValueError("bitget's table of instruments is not an array")
     rows, faults = decode_rows(raws, _LISTED)
     left_out = {f"row {number}": detail for number, (_, detail) in faults}
     instruments = []
@@ -76,16 +76,16 @@ def read_instruments(body: bytes) -> InstrumentPage:
 
 
 def exclusion_reason(row: ListedInstrument) -> str:
-    """Why an instrument is not watched; empty when it is."""
+    """Return why an instrument is not watched; empty if it is."""
     if row.quoteCoin not in USD_QUOTES:
-        return f"quoted in {row.quoteCoin}, which is no US dollar"
+        return f"quoted in {row.quoteCoin}, which is not a US dollar"
     if row.isRwa.upper() == "YES":
         return TRADFI
     return ""
 
 
 def request_liquidations(product: str, from_us: int, to_us: int) -> RestRequest:
-    """What asks for a product's liquidations, newest first; ``about`` says which are wanted."""
+    """Return the request for a product's liquidations, newest first; ``about`` holds the span to read."""
     query = {"category": product.upper(), "limit": PAGE_ROWS}
     return RestRequest("/api/v3/market/liquidations", query, about=f"{from_us}-{to_us}")
 
@@ -93,9 +93,9 @@ def request_liquidations(product: str, from_us: int, to_us: int) -> RestRequest:
 def read_liquidations(
     request: RestRequest, body: bytes
 ) -> tuple[list[LiquidationRow], list[Fault], RestRequest | None]:
-    """The wanted rows of a page, what is wrong with others, and what asks for the next page.
+    """Return a page's rows within the requested span, the faults of its bad rows, and the request of the next page.
 
-    There is none after a page that holds nothing younger than the beginning of what is wanted.
+    There is no next request if all rows of the page are older than that span.
     """
     page = _LIQUIDATION_PAGE.decode(unwrap_data("bitget", body, SUCCESS))
     rows, faults = decode_rows(page.rows, _LIQUIDATION)

@@ -1,1 +1,1 @@
-"""The adapter of Deribit, and Coinbase International, which use one dialect."""
+"""Adapters of Deribit and Coinbase International, which share one message format."""

@@ -1,25 +1,27 @@
-"""Deribit perpetuals and futures, inverse and linear: trades with their liquidation flags, tickers, DVOL.
+"""Adapter of Deribit perpetuals and dated futures, inverse and linear, and of its volatility index (DVOL).
 
 Units: ``amount`` and ``open_interest`` are USD for inverse instruments (``BTC-PERPETUAL``, ``BTC-25DEC26``) and base
-coins for linear ones (``SOL_USDC-PERPETUAL``). The name tells which, so no instrument table is needed. Options have
-other units; what comes of them is another market's.
+coins for linear ones (``SOL_USDC-PERPETUAL``). The name shows which, so no instrument table is needed. Trades of
+options are skipped.
 
-Liquidations are trades with ``liquidation``: ``T`` means that the taker was liquidated, ``M`` the maker, ``MT`` both,
-which are then two liquidations, one of a long and one of a short. ``direction`` is the taker's: sold by force, the
-taker was long, and the maker on the other side was short. The price is the fill's. Such a trade is a print of the
-book as well, and makes a trade and its liquidations. Block trades take no price and make nothing.
+Liquidations are trades with the field ``liquidation``: ``T`` means that the taker was liquidated, ``M`` the maker, and
+``MT`` both, which makes two liquidations, one of a long and one of a short. ``direction`` is the taker side: with
+``sell``, a liquidated taker was long, and a liquidated maker was short. The price is that of the fill. Such a trade was
+executed in the order book, so it makes a trade as well as the liquidations. Block trades were not executed in the order
+book and are skipped.
 
-Tickers: the mark price, the index, ``current_funding`` (the rate of eight hours) and the open interest of one side.
-Of dated futures no ticker is subscribed.
+Tickers have the mark price, the index price, ``current_funding`` (the rate of eight hours) and the open interest, which
+counts one side of each contract. The tickers of dated futures are not subscribed to.
 
-``.raw`` channels want an account; those of 100 ms do not. The exchange is asked for heartbeats and then sends
-``test_request``, which is answered by ``public/test``; unanswered it closes the connection.
+The ``.raw`` channels need an account; those with an interval of 100 ms do not. The adapter requests heartbeats; the
+exchange then sends ``test_request`` and closes the connection unless ``public/test`` follows.
 
 Ids:
     liquidation ``deribit:<instrument_name>:<trade_id>:<T|M>``.
     trade ``<trade_id>``. ``trade_seq`` counts up by one per instrument.
 
-Sources: docs.deribit.com (trades, ticker, deribit_volatility_index, public/set_heartbeat, public/get_instruments,
+Sources: docs.deribit.com (trades.{instrument_name}.{interval}, ticker.{instrument_name}.{interval},
+deribit_volatility_index.{index_name}, public/set_heartbeat, public/get_instruments,
 public/get_last_trades_by_instrument).
 """
 
@@ -63,20 +65,21 @@ from monitor.model.validation import asset_fault, symbol_name_fault
 OFFERED: Final[tuple[Channel, ...]] = ("liquidations", "mark_price", "open_interest", "trades", "volatility_index")
 
 INDEXED: Final = ("BTC", "ETH")
-"""The assets that have a volatility index."""
+"""Assets that have a volatility index."""
 
 SYMBOLS_PER_CONNECTION: Final = 200
-"""Two channels each; the exchange advises to stay below 500."""
+"""Symbols of one socket, with two channels each; the exchange recommends to stay below 500 channels."""
 
 CHANNELS_PER_REQUEST: Final = 50
 REQUEST_INTERVAL_S: Final = 0.35
-"""Some three subscriptions a second are refilled."""
+"""Seconds between requests; the exchange's rate limit allows about three subscriptions a second."""
 
 TEST_ID: Final = 1_000_000
 TEST: Final = '{"jsonrpc":"2.0","id":1000000,"method":"public/test","params":{}}'
 KEEPALIVE: Final = Keepalive(TEST, interval_s=15.0, timeout_s=10.0)
-"""Sockets on which the client says nothing are closed after 30 s, by Coinbase at least."""
+"""Coinbase closes sockets on which the client sends nothing for about 30 s; Deribit may do so too."""
 HEARTBEAT_S: Final = 30
+"""Interval of the exchange's heartbeats, seconds."""
 
 FLAGS: Final[dict[str, str]] = {"": "", "none": "", "M": "M", "T": "T", "MT": "MT"}
 FUTURE: Final = re.compile(r"[A-Z0-9]+(_[A-Z0-9]+)?-(PERPETUAL|\d{1,2}[A-Z]{3}\d{2})")
@@ -98,17 +101,17 @@ class Deribit(RowAdapter):
         RestRequest("/public/get_instruments", {"currency": "any", "kind": "future", "expired": "false"}),
     )
     rest_weight_per_minute: ClassVar[int] = 300
-    """A quarter of what refills: 20 requests a second."""
+    """A quarter of the exchange's rate limit of 20 requests a second."""
     known_keys: ClassVar[frozenset[str]] = KNOWN_KEYS
 
     def listing_reader(self) -> ListingReader:
-        """By name: linear where the quote is in it, else inverse."""
+        """Return the reader of names, which contain the quote currency if the future is linear."""
         return listing_of_name
 
     def connections(
         self, symbols: Sequence[str], channels: Iterable[Channel], ws_url: str | None = None
     ) -> list[Connection]:
-        """Every socket carries all channels of its symbols; the first one has the volatility indices too."""
+        """Plan the sockets. Each carries all channels of its symbols; the first also has the volatility indices."""
         carried = carried_channels(channels, self.offered)
         plans = []
         for number, group in enumerate(chunked(symbols, SYMBOLS_PER_CONNECTION) if carried else ()):
@@ -118,8 +121,8 @@ class Deribit(RowAdapter):
                 here -= {"volatility_index"}
             elif "volatility_index" in here:
                 names += [f"deribit_volatility_index.{asset.lower()}_usd" for asset in INDEXED]
-            beat = call(1, "set_heartbeat", {"interval": HEARTBEAT_S})
-            asks = [
+            heartbeat = call(1, "set_heartbeat", {"interval": HEARTBEAT_S})
+            subscriptions = [
                 call(identifier, "subscribe", {"channels": some})
                 for identifier, some in enumerate(chunked(names, CHANNELS_PER_REQUEST), 2)
             ]
@@ -127,7 +130,7 @@ class Deribit(RowAdapter):
                 Connection(
                     name=f"futures-{number}",
                     url=ws_url or self.ws_url,
-                    requests=tuple(request(content, [str(content["id"])]) for content in (beat, *asks)),
+                    requests=tuple(request(content, [str(content["id"])]) for content in (heartbeat, *subscriptions)),
                     channels=here,
                     symbols=tuple(group),
                     stale_after_s=15.0,
@@ -138,7 +141,7 @@ class Deribit(RowAdapter):
         return plans
 
     def _channels(self, symbol: str, carried: Sequence[Channel]) -> list[str]:
-        """A symbol's channels."""
+        """Return the names of a symbol's channels to subscribe to."""
         names = []
         if {"liquidations", "trades"} & set(carried):
             names.append(f"trades.{symbol}.100ms")
@@ -148,7 +151,7 @@ class Deribit(RowAdapter):
         return names
 
     def read(self, receipt: Receipt) -> list[Message]:
-        """Read a frame of any kind."""
+        """Read one frame."""
         envelope = ENVELOPE.decode(receipt.frame)
         if envelope.method == "subscription":
             kind = envelope.params.channel.partition(".")[0]
@@ -163,7 +166,7 @@ class Deribit(RowAdapter):
         return [self._reply(envelope, receipt)]
 
     def _trade(self, row: TradeRow, receipt: Receipt) -> list[Message]:
-        """The trade of a row, and a liquidation for each side that was liquidated."""
+        """Build the trade of a row, and a liquidation for each side of it that was liquidated."""
         name = row.instrument_name
         if row.block_trade_id:
             return [Skipped("off_book", 1)]
@@ -183,13 +186,13 @@ class Deribit(RowAdapter):
         return messages
 
     def _ticker(self, row: Ticker, receipt: Receipt) -> list[Message]:
-        """The mark price and the open interest of a ticker."""
+        """Build the mark price and the open interest of a ticker."""
         time_us = row.timestamp * 1000
         mark = MarkUpdate(row.instrument_name, row.mark_price, time_us, row.index_price, row.current_funding)
         return self._records.ticker(mark, row.open_interest, receipt)
 
     def _volatility(self, row: Volatility, receipt: Receipt) -> list[Message]:
-        """An index of 30 days' implied volatility, percent a year."""
+        """Build a reading of the index of implied volatility over 30 days, percent a year."""
         time_us = row.timestamp * 1000
         if fault := find_fault(VolatilityIndex, time_us, receipt.received_us, value=row.volatility):
             return [self._records.refuse(fault, receipt)]
@@ -199,7 +202,7 @@ class Deribit(RowAdapter):
         return [VolatilityIndex(self.venue, row.index_name, asset, time_us, receipt.received_us, row.volatility)]
 
     def _reply(self, envelope: Envelope, receipt: Receipt) -> Message:
-        """A heartbeat, or the answer to a request."""
+        """Read a heartbeat or the answer to a request."""
         if envelope.method == "heartbeat":
             return Ping(TEST) if envelope.params.type == "test_request" else Pong()
         key = "" if envelope.id is None else str(envelope.id)
@@ -212,11 +215,11 @@ class Deribit(RowAdapter):
         return Ack(key)
 
     def parse_instruments(self, body: bytes, request: RestRequest) -> InstrumentPage:
-        """Read ``public/get_instruments``: perpetuals and dated futures."""
+        """Read ``public/get_instruments`` and keep the perpetuals and dated futures quoted in US dollars."""
         rows, faults = LISTED.rows(self._result(body))
         left_out = {f"row {number}": detail for number, (_, detail) in enumerate(faults)}
         if not rows:
-            raise ValueError(f"{self.venue}'s instruments are no array")
+            raise ValueError(f"{self.venue}'s table of instruments is empty or not an array")
         instruments = []
         for row in rows:
             if reason := exclusion_reason(row):
@@ -229,7 +232,7 @@ class Deribit(RowAdapter):
                     row.instrument_name,
                     asset,
                     units,
-                    1.0,  # a coin or a dollar, which is what amounts count
+                    1.0,  # sizes are coins or dollars, not contracts
                     "usd" if inverse else "base",
                     row.is_active,
                     onboard_us(row.creation_timestamp),
@@ -240,14 +243,14 @@ class Deribit(RowAdapter):
         return InstrumentPage(instruments, left_out, None)
 
     def _result(self, body: bytes) -> msgspec.Raw:
-        """What a REST answer holds. Raises ``ValueError`` where it is an error."""
+        """Return the result of a REST answer. Raises ``ValueError`` if the answer is an error."""
         answer = ANSWER.decode(body)
         if answer.error is not None:
-            raise ValueError(f"{self.venue} answers {answer.error.code}: {answer.error.message}")
+            raise ValueError(f"{self.venue} answered with error {answer.error.code}: {answer.error.message}")
         return answer.result
 
     def backfill(self, channel: Channel, symbols: Sequence[str], from_us: int, to_us: int) -> Sequence[RestRequest]:
-        """The trades of a gap, symbol by symbol, oldest first; the exchange keeps them all."""
+        """Return one request a symbol for the trades of a gap, oldest first; the exchange serves all past trades."""
         if channel not in ("liquidations", "trades") or channel not in self.offered:
             return ()
         span = {"start_timestamp": str(from_us // 1000), "end_timestamp": str((to_us - 1) // 1000)}
@@ -256,7 +259,7 @@ class Deribit(RowAdapter):
         return [RestRequest(path, {"instrument_name": symbol, **span, **common}, about=channel) for symbol in symbols]
 
     def parse_rest(self, request: RestRequest, body: bytes, received_us: int, memory: Memory | None = None) -> RestPage:
-        """Read a page of trades; ``about`` says which of their events are wanted."""
+        """Read a page of trades and return the events of the channel that ``about`` names."""
         page = TRADE_PAGE.decode(self._result(body))
         rows, _ = TRADES.rows(page.trades)
         messages = self._records.read_rows(page.trades, TRADES, self._trade, Receipt(received_us, body, memory))
@@ -267,12 +270,12 @@ class Deribit(RowAdapter):
 
 
 def call(identifier: int, method: str, params: dict[str, object]) -> dict[str, object]:
-    """A JSON-RPC call."""
+    """Return the content of a JSON-RPC request."""
     return {"jsonrpc": "2.0", "id": identifier, "method": f"public/{method}", "params": params}
 
 
 def listing_of_name(venue: str, symbol: str) -> Listing | None:
-    """The listing read off a future's name; None for anything else."""
+    """Derive a listing from the name of a perpetual or dated future; None for any other name."""
     found = FUTURE.fullmatch(symbol)
     if found is None:
         return None
@@ -283,9 +286,9 @@ def listing_of_name(venue: str, symbol: str) -> Listing | None:
 
 
 def exclusion_reason(row: ListedInstrument) -> str:
-    """Why an instrument is not watched; empty when it is."""
+    """Return why an instrument is not watched; empty if it is."""
     if row.quote_currency not in USD_QUOTES:
-        return f"quoted in {row.quote_currency}, which is no US dollar"
+        return f"quoted in {row.quote_currency}, which is not a US dollar"
     if row.instrument_type not in ("reversed", "linear"):
-        return f"of an unknown type, {row.instrument_type!r}"
+        return f"unknown instrument type {row.instrument_type!r}"
     return ""

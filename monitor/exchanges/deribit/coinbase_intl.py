@@ -1,10 +1,9 @@
-"""Coinbase's international derivatives: trades, mark price, open interest. No liquidations are shown.
+"""Adapter of Coinbase's international derivatives, which publish no liquidations.
 
-Since 2026-09-09 the exchange runs on Deribit's technology: the frames, units, heartbeats and names
-(``BTC_USDC-PERPETUAL``) are those of
-:mod:`monitor.exchanges.deribit.adapter`. Whether its trades ever carry Deribit's liquidation flag is not
-documented; one that came would be read as the trade that it is, and as no liquidation. A socket on which the client
-says nothing for some 30 s is closed.
+Since 2026-09-09 the exchange runs on Deribit's technology. Its frames, units, heartbeats and names
+(``BTC_USDC-PERPETUAL``) are those of :mod:`monitor.exchanges.deribit.adapter`. The documentation does not state whether
+its trades can have Deribit's liquidation flag; a trade with the flag is read as a trade only. A socket on which the
+client sends nothing for about 30 s is closed.
 
 Ids:
     trade ``<trade_id>``.

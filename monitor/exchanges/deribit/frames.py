@@ -1,4 +1,4 @@
-"""Deribit's frames and answers, as typed decoding reads them; the adapter beside it documents the fields."""
+"""Defines Deribit's frames and REST answers for typed decoding; ``adapter.py`` explains the fields."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from monitor.exchanges.toolkit.records import RowDecoder
 
 
 class TradeRow(msgspec.Struct, gc=False):
-    """One row of ``trades``; the two at the end are absent from most."""
+    """One row of ``trades``; most rows have no ``liquidation`` and no ``block_trade_id``."""
 
     instrument_name: str
     trade_id: str
@@ -26,7 +26,7 @@ class TradeRow(msgspec.Struct, gc=False):
 
 
 class Ticker(msgspec.Struct, gc=False):
-    """``data`` of ``ticker``; dated futures have no funding."""
+    """The ``data`` of a ``ticker`` frame; dated futures have no funding."""
 
     instrument_name: str
     timestamp: int
@@ -37,7 +37,7 @@ class Ticker(msgspec.Struct, gc=False):
 
 
 class Volatility(msgspec.Struct, gc=False):
-    """``data`` of ``deribit_volatility_index``."""
+    """The ``data`` of a ``deribit_volatility_index`` frame."""
 
     timestamp: int
     volatility: float
@@ -45,7 +45,7 @@ class Volatility(msgspec.Struct, gc=False):
 
 
 class Params(msgspec.Struct, gc=False):
-    """Of a push (``channel`` and ``data``) or a heartbeat (``type``)."""
+    """The ``params`` of a frame with data (``channel`` and ``data``) or of a heartbeat (``type``)."""
 
     channel: str = ""
     data: msgspec.Raw = msgspec.Raw(b"[]")
@@ -53,14 +53,14 @@ class Params(msgspec.Struct, gc=False):
 
 
 class Error(msgspec.Struct, gc=False):
-    """Of a refused request."""
+    """The ``error`` of a refused request."""
 
     code: int
     message: str = ""
 
 
 class Envelope(msgspec.Struct, gc=False):
-    """Any frame: a push has ``method``, an answer has ``id``."""
+    """The envelope of any frame: one with data and a heartbeat have ``method``, an answer has ``id``."""
 
     method: str = ""
     params: Params = msgspec.field(default_factory=Params)
@@ -70,7 +70,7 @@ class Envelope(msgspec.Struct, gc=False):
 
 
 class ListedInstrument(msgspec.Struct):
-    """What an instrument says of itself."""
+    """An instrument in ``public/get_instruments``."""
 
     instrument_name: str
     base_currency: str
@@ -82,14 +82,14 @@ class ListedInstrument(msgspec.Struct):
 
 
 class Answer(msgspec.Struct):
-    """What REST answers."""
+    """A REST answer."""
 
     result: msgspec.Raw = msgspec.Raw(b"null")
     error: Error | None = None
 
 
 class TradePage(msgspec.Struct):
-    """``public/get_last_trades_by_instrument``."""
+    """The result of ``public/get_last_trades_by_instrument``."""
 
     trades: msgspec.Raw
     has_more: bool = False
@@ -113,4 +113,4 @@ KNOWN_KEYS: Final = keys(
     "stats volume volume_usd volume_notional price_change low high",
     "volatility index_name",
 )
-"""Every key that the documented frames have."""
+"""Every key of the documented frames."""

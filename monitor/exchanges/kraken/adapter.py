@@ -164,7 +164,7 @@ class Kraken(RowAdapter):
         """Read ``/derivatives/api/v3/instruments``: inverse and linear, perpetual and dated."""
         answer = INSTRUMENTS.decode(body)
         if answer.result != "success":
-            raise ValueError(f"kraken answers {answer.result}: {answer.error}")
+            raise ValueError(f"kraken answered {answer.result!r}: {answer.error}")
         rows, faults = LISTED.rows(answer.instruments)
         left_out = {f"row {number}": detail for number, (_, detail) in enumerate(faults)}
         instruments = []

@@ -22,5 +22,5 @@ def unwrap_data(venue: str, body: bytes, success: int | str) -> msgspec.Raw:
     """Return the data of an answer. Raises ``ValueError`` if it is no such answer or its code is not ``success``."""
     answer = _ANSWER.decode(body)
     if answer.code != success:
-        raise ValueError(f"{venue} answers {answer.code}: {answer.msg}")
+        raise ValueError(f"{venue} answered with code {answer.code}: {answer.msg}")
     return answer.data
