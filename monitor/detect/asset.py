@@ -9,13 +9,13 @@ from msgspec import UNSET
 from monitor.detect.asset_state import AssetSnapshot, ThrottleSnapshot, new_state
 from monitor.detect.asset_summary import AssetSummary, Liquidated
 from monitor.detect.context.context import Context
+from monitor.detect.context.signal_fields import write
 from monitor.detect.decide import gates
 from monitor.detect.decide.confirming import INTEREST_DROP, closed, context_items, dislocation, leverage
 from monitor.detect.decide.facts import Facts, Traits
 from monitor.detect.decide.surroundings import StandIn, Venues
 from monitor.detect.decide.visibility import Feeds
 from monitor.detect.dedup import Seen
-from monitor.detect.flow.flow import SIDE_INDEX
 from monitor.detect.flow.hidden_flow import THROTTLED, Throttle
 from monitor.detect.flow.taker_volume import TakerVolume
 from monitor.detect.scope import Leading, Scope
@@ -85,7 +85,7 @@ class Asset:
         self.state.opened = second
         self.scope.flow.windows.advance(second)
         self.volume.advance(second)
-        self.context.heard.at(second)
+        self.context.watched.add(second)
 
     def liquidation(self, event: Liquidation) -> None:
         """Take a liquidation."""
@@ -157,7 +157,7 @@ class Asset:
         if second % 60 == 59:
             context.close_minute(second, scope.flow, self.volume.by_venue(), learn=not scope.state.frozen_since)
         for signal in signals:
-            context.stamp(signal, scope.price, scope.flow)
+            write(signal, context.view(scope.price, scope.flow))
             if scope.phases[signal.direction].state.watched:
                 self._explain_watch(signal)
         return signals
@@ -227,7 +227,7 @@ class Asset:
 
     def watch_since(self, side: Side) -> int:
         """Return when a level broke or implied volatility jumped while the side is fragile; 0 without either."""
-        return self.context.primed[SIDE_INDEX[side]]
+        return self.context.state.watch_since[side]
 
     def is_enough(self, facts: Facts, side: Side, price_share: float) -> bool:
         """Return True if enough was liquidated for a cascade of an asset of this size."""
@@ -322,7 +322,7 @@ class Asset:
             scope=self.scope.snapshot(),
             seen=self.seen.state(),
             volume=self.volume.snapshot(),
-            context=self.context.state(),
+            context=self.context.snapshot(),
             throttles=[
                 ThrottleSnapshot(venue=venue, symbol=symbol, throttle=throttle.state())
                 for (venue, symbol), throttle in self.throttles.items()
@@ -335,5 +335,5 @@ class Asset:
         self.scope.restore(snapshot.scope)
         self.seen = Seen.restore(snapshot.seen)
         self.volume.restore(snapshot.volume)
-        self.context.load(snapshot.context)
+        self.context.restore(snapshot.context)
         self.throttles = {(kept.venue, kept.symbol): Throttle.restore(kept.throttle) for kept in snapshot.throttles}

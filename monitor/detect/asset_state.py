@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import msgspec
 
 from monitor.detect.asset_summary import Liquidated
+from monitor.detect.context.context import ContextSnapshot
+from monitor.detect.dedup import SeenState
 from monitor.detect.flow.hidden_flow import ThrottleState
 from monitor.detect.flow.taker_volume import TakerVolumeSnapshot
 from monitor.detect.scope_state import ScopeSnapshot
@@ -47,9 +47,9 @@ class AssetSnapshot(msgspec.Struct):
 
     state: AssetState
     scope: ScopeSnapshot
-    seen: Any
+    seen: SeenState
     volume: TakerVolumeSnapshot
-    context: Any
+    context: ContextSnapshot
     throttles: list[ThrottleSnapshot]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
-from monitor.detect.context.context import ContextSummary
+from monitor.detect.context.context_summary import ContextSummary
 from monitor.detect.flow.corrected_totals import Minute
 from monitor.model.events import Phase, Side
 from monitor.model.sides import BySide

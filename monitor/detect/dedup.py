@@ -1,13 +1,24 @@
-"""Ids of the events that were counted already: an id that comes twice is the same event."""
+"""Deduplication: an id that comes twice within minutes is the same event."""
 
 from __future__ import annotations
 
 from typing import Final
 
+import msgspec
+
 GENERATION_S: Final = 120
-"""Two generations are kept: what overlapping sockets and redundant collectors repeat comes within seconds."""
+"""Length of a generation, seconds. Two are kept: what overlapping sockets and redundant collectors repeat comes within
+seconds."""
 GENERATION_IDS: Final = 50_000
-"""Ids in a generation at the most, about 5 MB: ten seconds of the busiest asset's worst minute."""
+"""Maximum number of ids in a generation, about 5 MB: ten seconds of the busiest asset's worst minute."""
+
+
+class SeenState(msgspec.Struct, array_like=True):
+    """Everything that :class:`Seen` remembers: the ids of both generations, and when the current one began."""
+
+    current: list[str]
+    previous: list[str]
+    since: int
 
 
 class Seen:
@@ -21,7 +32,7 @@ class Seen:
         self._since = 0
 
     def add(self, key: str, second: int) -> bool:
-        """Remember an id; True if it was new."""
+        """Remember an id and return True if it is new."""
         current = self._current
         if key in current or key in self._previous:
             return False
@@ -32,14 +43,14 @@ class Seen:
         current[key] = None
         return True
 
-    def state(self) -> list[object]:
-        """Return what a snapshot keeps."""
-        return [list(self._current), list(self._previous), self._since]
+    def state(self) -> SeenState:
+        """Return what a snapshot stores."""
+        return SeenState(list(self._current), list(self._previous), self._since)
 
     @classmethod
-    def restore(cls, state: list) -> Seen:  # type: ignore[type-arg]
-        """The ids that :meth:`state` described."""
+    def restore(cls, state: SeenState) -> Seen:
+        """Return the ids that :meth:`state` described."""
         self = cls()
-        self._current, self._previous = dict.fromkeys(state[0]), dict.fromkeys(state[1])
-        self._since = state[2]
+        self._current, self._previous = dict.fromkeys(state.current), dict.fromkeys(state.previous)
+        self._since = state.since
         return self

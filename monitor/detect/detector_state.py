@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
 from monitor.detect.asset_summary import AssetSummary
+from monitor.detect.gaps import Hole
 from monitor.detect.market_state import MarketSnapshot
+from monitor.detect.plausibility import Excluded
+from monitor.detect.quarantine import QuarantineState
 from monitor.model.watermark import Mark
 
-FORMAT: Final = 9
+FORMAT: Final = 10
 """Version of the snapshot; another one is refused, because state that is half understood decides wrongly."""
 
 
@@ -29,12 +32,12 @@ class CommonSnapshot(msgspec.Struct):
     signals_by_phase: dict[str, int]
     heartbeats: dict[str, int]
     beats: dict[str, dict[str, int]]
-    holes: Any
+    holes: dict[str, list[Hole]]
     awake: list[str]
     summaries: list[AssetSummary]
-    excluded: Any
+    excluded: list[Excluded]
     market: MarketSnapshot | None
-    quarantine: Any
+    quarantine: QuarantineState
     watermark: Mark
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final
+from typing import Final, NamedTuple
 
 from monitor.model.events import MICROS, Gap
 
@@ -13,6 +13,13 @@ MOST: Final = 256
 """Gaps kept by venue; the oldest ones go first. A day with more has a feed that is not worth reading."""
 WINDOWS_S: Final = {"5m": 300, "1h": 3_600, "24h": KEPT_S}
 """Windows whose missing share is reported, seconds; signals look at the first, which decisions are made on."""
+
+
+class Hole(NamedTuple):
+    """A time in which a venue's liquidations were not seen: from ``from_us`` up to, but without, ``to_us``."""
+
+    from_us: int
+    to_us: int
 
 
 class Holes:
@@ -30,18 +37,18 @@ class Holes:
     __slots__ = ("_by_venue",)
 
     def __init__(self) -> None:
-        self._by_venue: dict[str, list[tuple[int, int]]] = {}
+        self._by_venue: dict[str, list[Hole]] = {}
 
     def take(self, gap: Gap, second: int) -> None:
         """Remember a gap that arrived in ``second``, or forget it once it was backfilled."""
         if gap.channel != "liquidations":
             return
         found = self._by_venue.get(gap.venue, [])
-        interval = (gap.from_us, min(gap.to_us, (second + 1) * MICROS))
-        same = [each for each in found if each[0] == gap.from_us and each[1] <= gap.to_us]
-        kept = [each for each in found if each not in same and each[1] > (second - KEPT_S) * MICROS]
-        if not gap.backfilled and interval[0] < interval[1]:
-            kept.append(interval)
+        hole = Hole(gap.from_us, min(gap.to_us, (second + 1) * MICROS))
+        same = [each for each in found if each.from_us == gap.from_us and each.to_us <= gap.to_us]
+        kept = [each for each in found if each not in same and each.to_us > (second - KEPT_S) * MICROS]
+        if not gap.backfilled and hole.from_us < hole.to_us:
+            kept.append(hole)
         if kept:
             self._by_venue[gap.venue] = kept[-MOST:]
         else:
@@ -51,14 +58,14 @@ class Holes:
         """Forget what lies after ``second``, because time stepped back to it."""
         end_us = (second + 1) * MICROS
         cut = {
-            venue: [(begin, min(end, end_us)) for begin, end in found if begin < end_us]
+            venue: [Hole(each.from_us, min(each.to_us, end_us)) for each in found if each.from_us < end_us]
             for venue, found in self._by_venue.items()
         }
         self._by_venue = {venue: found for venue, found in cut.items() if found}
 
     def ends(self) -> dict[str, int]:
         """Return by venue the second in which its last gap ended."""
-        return {venue: (max(end for _, end in found) - 1) // MICROS for venue, found in self._by_venue.items()}
+        return {venue: (max(each.to_us for each in found) - 1) // MICROS for venue, found in self._by_venue.items()}
 
     def venues(self, second: int) -> list[str]:
         """Return the venues with a gap in the five minutes up to ``second``, sorted."""
@@ -85,13 +92,13 @@ class Holes:
             for window in WINDOWS_S
         }
 
-    def state(self) -> dict[str, list[tuple[int, int]]]:
-        """Return what a snapshot keeps."""
+    def state(self) -> dict[str, list[Hole]]:
+        """Return what a snapshot stores: the holes by venue."""
         return self._by_venue
 
-    def load(self, state: dict[str, list[tuple[int, int]]]) -> None:
-        """Become what :meth:`state` described."""
-        self._by_venue = {venue: [(each[0], each[1]) for each in found] for venue, found in state.items()}
+    def load(self, state: dict[str, list[Hole]]) -> None:
+        """Restore what :meth:`state` returned."""
+        self._by_venue = state
 
 
 def recent(ends: Mapping[str, int], second: int) -> list[str]:

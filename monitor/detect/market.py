@@ -10,9 +10,9 @@ from collections.abc import Iterable
 from typing import Final
 
 from monitor.detect.asset_summary import AssetSummary
-from monitor.detect.context.context import write
-from monitor.detect.context.lead_lag import Lead
+from monitor.detect.context.lead_lag import LeadLag
 from monitor.detect.context.market_context import MarketContext
+from monitor.detect.context.signal_fields import write
 from monitor.detect.decide import gates
 from monitor.detect.decide.facts import Facts, Traits
 from monitor.detect.decide.surroundings import StandIn, Venues
@@ -78,7 +78,7 @@ class Market:
             )
         )
         self.context = MarketContext(settings.market)
-        self.lead = Lead()
+        self.lead = LeadLag()
         self.state = new_state()
         self.settings = settings
         self._settings = settings.market
@@ -143,7 +143,7 @@ class Market:
         if is_foremost or (asset == state.leader and is_mark != state.is_mark):
             if state.leader:
                 self.scope.restart_price()
-                self.lead = Lead()
+                self.lead = LeadLag()
             state.leader, state.is_mark = asset, is_mark
         if asset == state.leader:
             self.scope.add_price(asset, second, price)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import msgspec
 
+from monitor.detect.context.lead_lag import LeadLagState
+from monitor.detect.context.market_context import MarketContextState
 from monitor.detect.flow.corrected_totals import Minute
 from monitor.detect.scope_state import ScopeSnapshot
 from monitor.model.events import Phase
@@ -46,8 +47,8 @@ class MarketSnapshot(msgspec.Struct):
 
     state: MarketState
     scope: ScopeSnapshot
-    lead: Any
-    context: Any
+    lead: LeadLagState
+    context: MarketContextState
 
 
 def new_state() -> MarketState:

@@ -1,7 +1,7 @@
 """Find liquidations that are impossible for their asset: larger than its open interest, or far from its price.
 
 Such a record is excluded: it is counted by venue and reason and enters no sum. The absolute ranges
-(:mod:`monitor.model.validation`) hold for every coin alike; what is too much for this one only its state can tell.
+(:mod:`monitor.model.validation`) hold for every coin alike; an asset's own limits follow from its state.
 Decisions depend on the events before this one alone, so a replay excludes the same records.
 """
 
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import Final, Literal
 
+import msgspec
 from msgspec import UNSET
 
 from monitor.detect.context.open_interest import Series
@@ -23,8 +24,8 @@ INTEREST_FACTOR: Final = 3.0
 are up to five minutes old (Binance is polled) and positions grow meanwhile; wrong units are off by ten or more."""
 
 INTEREST_SLACK: Final = micro_usd(100_000.0)
-"""Micro-USD that a liquidation may have beyond that: in a thin market a position may be opened and lost between two
-samples of an open interest of nearly nothing."""
+"""Micro-USD that a liquidation may exceed that by: in a thin market a position may be opened and lost between two
+samples of an open interest of nearly zero."""
 
 LOOK_BACK_S: Final = (300, 3_600)
 """Seconds before the newest sample at which earlier ones are looked up: the open interest falls by what was liquidated,
@@ -35,7 +36,7 @@ PRICE_FACTOR: Final = 10.0
 lie within the margin of it; the fastest crashes take hours for such a factor, wrong units are off by 1,000."""
 
 PRICE_FRESH_S: Final = 600
-"""A price older than this, seconds, says nothing."""
+"""Age in seconds from which a price judges nothing."""
 
 
 def find_excess(event: Liquidation, series: Series | None, price: Price, second: int) -> Excess | None:
@@ -70,6 +71,14 @@ def _highest(series: Series) -> int:
     return max(series.last.micros, *(sample.micros if sample is not None else 0 for sample in earlier))
 
 
+class Excluded(msgspec.Struct, array_like=True):
+    """Number of liquidations of a venue that were excluded for one reason."""
+
+    venue: str
+    reason: Excess
+    count: int
+
+
 class Exclusions:
     """Count the excluded liquidations, by venue and reason."""
 
@@ -87,10 +96,10 @@ class Exclusions:
         """Return a copy of the counts, for metrics."""
         return {(venue, reason): count for (venue, reason), count in self.counts.items()}
 
-    def state(self) -> list[tuple[str, Excess, int]]:
-        """Return what a snapshot keeps."""
-        return [(*key, count) for key, count in self.counts.items()]
+    def state(self) -> list[Excluded]:
+        """Return what a snapshot stores."""
+        return [Excluded(venue, reason, count) for (venue, reason), count in self.counts.items()]
 
-    def load(self, state: list[list]) -> None:  # type: ignore[type-arg]
-        """Become what :meth:`state` described."""
-        self.counts = {(venue, reason): count for venue, reason, count in state}
+    def load(self, state: list[Excluded]) -> None:
+        """Restore what :meth:`state` returned."""
+        self.counts = {(each.venue, each.reason): each.count for each in state}

@@ -11,7 +11,7 @@ same asset in the same second, and the record goes to the rejects' topic once.
 from __future__ import annotations
 
 import logging
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import msgspec
 
@@ -39,6 +39,26 @@ class Unapplied(NamedTuple):
 
     second: int
     reject: Reject
+
+
+class QuarantineState(msgspec.Struct):
+    """Everything that :class:`Quarantine` remembers.
+
+    Attributes:
+        until: by name the second from which on its next record makes it anew.
+        passed_over: number of records that were dropped.
+        faults: number of faults.
+        finished: by name the episodes before the fault.
+        ended: signals that end episodes and were not taken yet.
+        pending: faults that were not taken yet.
+    """
+
+    until: dict[str, int]
+    passed_over: int
+    faults: int
+    finished: dict[str, list[EpisodeSummary]]
+    ended: list[Signal]
+    pending: list[Unapplied]
 
 
 class Quarantine:
@@ -120,19 +140,21 @@ class Quarantine:
         self._pending = [each for each in self._pending if each not in ready]
         return ready
 
-    def state(self) -> dict[str, object]:
-        """Return what a snapshot keeps."""
-        return {
-            "until": self.until, "passed_over": self.passed_over, "faults": self.faults, "finished": self.finished,
-            "ended": self._ended, "pending": self._pending,
-        }  # fmt: skip
+    def state(self) -> QuarantineState:
+        """Return what a snapshot stores."""
+        return QuarantineState(
+            until=self.until,
+            passed_over=self.passed_over,
+            faults=self.faults,
+            finished=self.finished,
+            ended=self._ended,
+            pending=self._pending,
+        )
 
-    def load(self, state: dict[str, Any]) -> None:
-        """Become what :meth:`state` described."""
-        self.until, self.passed_over, self.faults = state["until"], state["passed_over"], state["faults"]
-        self.finished = msgspec.convert(state["finished"], dict[str, list[EpisodeSummary]])
-        self._ended = msgspec.convert(state["ended"], list[Signal])
-        self._pending = msgspec.convert(state["pending"], list[Unapplied])
+    def load(self, state: QuarantineState) -> None:
+        """Restore what :meth:`state` returned."""
+        self.until, self.passed_over, self.faults = state.until, state.passed_over, state.faults
+        self.finished, self._ended, self._pending = state.finished, state.ended, state.pending
 
 
 def ended(scope: Scope, second: int, note: str = NOTE) -> list[Signal]:

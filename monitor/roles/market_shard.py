@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import msgspec
 
@@ -17,7 +16,7 @@ from monitor.detect.detector_state import FORMAT, check_format
 from monitor.detect.market import Market
 from monitor.detect.market_state import MarketSnapshot
 from monitor.detect.overview import asset_view
-from monitor.detect.quarantine import Quarantine
+from monitor.detect.quarantine import Quarantine, QuarantineState
 from monitor.detect.settings import DetectorSettings
 from monitor.detect.view import AssetView
 from monitor.model.events import Closed, Signal
@@ -44,7 +43,7 @@ class Kept(msgspec.Struct, array_like=True):
     pending: dict[int, list[AssetSummary]]
     beats: dict[int, dict[str, int]]
     market: MarketSnapshot
-    quarantine: Any
+    quarantine: QuarantineState
     gaps: dict[int, dict[str, int]]
 
 

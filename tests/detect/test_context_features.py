@@ -4,31 +4,23 @@ from __future__ import annotations
 
 from datetime import date
 
-import msgspec
 import pytest
 from pydantic import ValidationError
 
-from monitor.detect.context.funding_basis import LEAST_SAMPLES, SLOT_S, Carry
+from monitor.detect.context.funding_basis import LEAST_SAMPLES, SLOT_S, FundingBasis
 from monitor.detect.context.holders import Holding, profit
 from monitor.detect.context.implied_volatility import ImpliedVolatility
 from monitor.detect.context.levels import Level
 from monitor.detect.context.open_interest import OpenInterest
-from monitor.detect.context.pace import MONTH_HOURS, WEEK_HOURS, Heard, pace_of
+from monitor.detect.context.pace import MONTH_HOURS, WEEK_HOURS, WatchedHours, pace_of
 from monitor.detect.context.taker_variance import LEAST_MINUTES, TakerVariance
 from monitor.detect.context.turnover import Turnover, implied_ratio
 from monitor.model.events import MICROS, MarkPrice
+from tests.detect.stored import stored
 
 STRATEGY = Holding(
     holder="Strategy", asset="BTC", quantity=712_647, average_cost_usd=76_037, as_of=date(2026, 2, 2), source="filing"
 )
-
-
-def through(state: object) -> list:  # type: ignore[type-arg]
-    """A state as a snapshot brings it back."""
-    found = msgspec.msgpack.decode(msgspec.msgpack.encode(state))
-    assert isinstance(found, list)
-    return found
-
 
 # Pace
 
@@ -49,16 +41,16 @@ def test_a_pace_needs_the_longer_window_whole() -> None:
 
 def test_hours_without_anything_are_not_covered() -> None:
     """The hour that is running counts, silence does not, and a month of it forgets all."""
-    heard = Heard()
+    watched = WatchedHours()
     for hour in (1_000, 1_000, 1_001, 1_003):
-        heard.at(3_600 * hour + 17)
-    assert heard.share(4) == 0.75
-    heard.load(through(heard.state()))
-    heard.pass_to(3_600 * 1_005)
-    assert heard.share(4) == 0.25
-    assert heard.share(WEEK_HOURS) == 3 / WEEK_HOURS
-    heard.pass_to(3_600 * (1_003 + MONTH_HOURS))
-    assert heard.share(MONTH_HOURS) == 0.0
+        watched.add(3_600 * hour + 17)
+    assert watched.share(4) == 0.75
+    watched.load(stored(watched.state()))
+    watched.advance(3_600 * 1_005)
+    assert watched.share(4) == 0.25
+    assert watched.share(WEEK_HOURS) == 3 / WEEK_HOURS
+    watched.advance(3_600 * (1_003 + MONTH_HOURS))
+    assert watched.share(MONTH_HOURS) == 0.0
 
 
 # Levels
@@ -93,7 +85,7 @@ def test_a_level_is_won_back_after_a_minute_above_it() -> None:
     for second, price in ((0, 99.0), (10, 100.5)):
         level.update(second, price, 0.004, 0.024)
     assert level.state == "broken"
-    level = Level.restore(through(level.kept()))
+    level = Level.restore(stored(level.snapshot()))
     level.update(70, 100.5, 0.004, 0.024)
     assert (level.state, level.broken, level.broken_at) == ("above", False, None)
 
@@ -132,7 +124,7 @@ def mark(second: int, venue: str, *, funding: float | None = None, due: int | No
 
 def test_funding_is_weighted_by_open_interest_where_it_is_known() -> None:
     """A venue without any counts for nothing beside one that has some; without any weights the median counts."""
-    carry = Carry()
+    carry = FundingBasis()
     for venue, funding in (("a", 0.0001), ("b", 0.0003), ("c", 0.0008)):
         carry.mark(mark(1_000, venue, funding=funding))
     weights = {"a": 3.0, "b": 1.0}
@@ -145,7 +137,7 @@ def test_funding_is_weighted_by_open_interest_where_it_is_known() -> None:
 
 def test_a_mark_without_funding_keeps_the_last_one() -> None:
     """Some frames carry the price alone; an older frame changes nothing."""
-    carry = Carry()
+    carry = FundingBasis()
     carry.mark(mark(1_000, "a", funding=0.0001, due=2_000))
     carry.mark(mark(1_500, "a"))
     carry.mark(mark(1_400, "a", funding=0.9))
@@ -154,7 +146,7 @@ def test_a_mark_without_funding_keeps_the_last_one() -> None:
 
 def test_the_interval_is_what_two_funding_times_are_apart() -> None:
     """Four hours make twice the rate; a gap of two days says nothing."""
-    carry = Carry()
+    carry = FundingBasis()
     carry.mark(mark(1_000, "a", funding=0.0001, due=14_400))
     carry.mark(mark(14_401, "a", funding=0.0001, due=28_800))
     assert carry.funding_8h(14_401, lambda *_: 1.0) == 0.0002
@@ -164,7 +156,7 @@ def test_the_interval_is_what_two_funding_times_are_apart() -> None:
 
 def test_funding_is_held_against_thirty_days() -> None:
     """Robust deviations from the median, once a week was seen, and the same after a restart."""
-    carry = Carry()
+    carry = FundingBasis()
     for slot in range(LEAST_SAMPLES - 1):
         carry.remember(slot * SLOT_S, 0.0001 + 0.00002 * (slot % 2))
         carry.remember(slot * SLOT_S + 60, 0.0001 + 0.00002 * (slot % 2))
@@ -173,8 +165,8 @@ def test_funding_is_held_against_thirty_days() -> None:
     found = carry.funding_z(0.001)
     assert found is not None
     assert 30 < found < 70
-    again = Carry()
-    again.load(through(carry.state()))
+    again = FundingBasis()
+    again.load(stored(carry.state()))
     assert again.funding_z(0.001) == found
 
 
@@ -193,7 +185,7 @@ def test_a_days_rise_of_the_index_is_surprising() -> None:
     assert (index.level(87_400), index.change_24h(87_400)) == (44.0, 7.0)
     assert round(index.surprise(87_400), 1) == 2.2
     again = ImpliedVolatility()
-    again.load(through(index.state()))
+    again.load(stored(index.state()))
     index.learn_minute(87_400)
     again.learn_minute(87_400)
     assert again.state() == index.state()
@@ -219,7 +211,7 @@ def test_open_interest_cannot_change_by_more_than_was_traded() -> None:
     turnover.judge(interest, 900)
     assert list(turnover.suspects) == ["false"]
     again = Turnover()
-    again.load(through(turnover.state()))
+    again.load(stored(turnover.state()))
     assert again.suspects == ("false",)
     again.judge(interest, 900)
     assert again.state() == turnover.state()
@@ -244,7 +236,7 @@ def test_the_takers_variance_needs_a_day() -> None:
         variance.minute(minute, 1e9)
     assert variance.ratio is None
     again = TakerVariance()
-    again.load(through(variance.state()))
+    again.load(stored(variance.state()))
     for each in (variance, again):
         each.minute(LEAST_MINUTES, 0.0)
     assert again.ratio == variance.ratio

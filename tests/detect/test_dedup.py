@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
 from monitor.detect import dedup as module
 from monitor.detect.dedup import GENERATION_S, Seen
+from tests.detect.stored import stored
 
 
 @given(st.lists(st.tuples(st.integers(0, 100), st.sampled_from("abcdefgh")), max_size=80))
@@ -42,9 +42,9 @@ def test_a_storm_ends_a_generation_early() -> None:
     limit = module.GENERATION_IDS
     for number in range(2 * limit + 10):
         assert seen.add(str(number), 1_000)
-    current, previous, _ = seen.state()
-    assert len(current) <= limit  # type: ignore[arg-type]
-    assert len(previous) <= limit  # type: ignore[arg-type]
+    state = seen.state()
+    assert len(state.current) <= limit
+    assert len(state.previous) <= limit
     assert not seen.add(str(2 * limit + 9), 1_000)
     assert not seen.add(str(limit + 10), 1_000)
 
@@ -55,6 +55,6 @@ def test_a_restored_one_knows_the_same(plan: list[tuple[int, str]]) -> None:
     seen, now = Seen(), 10_000
     for ticks, key in plan:
         now += ticks
-        other = Seen.restore(msgspec.msgpack.decode(msgspec.msgpack.encode(seen.state())))
+        other = Seen.restore(stored(seen.state()))
         assert other.add(key, now) == seen.add(key, now)
         assert other.state() == seen.state()

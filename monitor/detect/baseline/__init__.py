@@ -1,1 +1,1 @@
-"""What is normal: daily and weekly seasonality, and how surprising a value is."""
+"""Baselines: daily and weekly seasonality, and the surprise of a value."""

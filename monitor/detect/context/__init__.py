@@ -1,1 +1,1 @@
-"""What surrounds liquidations: open interest, funding, levels, holders, implied volatility."""
+"""Context of liquidations: open interest, funding, levels, holders, implied volatility."""

@@ -1,45 +1,58 @@
-"""How far perpetuals stand from their index, and from one another, as a sign of stress that no venue gives alone."""
+"""Distance of perpetuals from their index and from one another: a sign of stress that no venue gives alone."""
 
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
-from monitor.detect.baseline.surprise import Surprise
+import msgspec
+
+from monitor.detect.baseline.surprise import Surprise, SurpriseState
 from monitor.model.events import SIDES, Side
 
 FRESH_S: Final = 120
-"""A venue's basis counts for this long, seconds: an older one beside a new one would look like dispersion."""
+"""Age in seconds up to which a venue's basis counts: an older one beside a new one would look like dispersion."""
 LEAST_BASES: Final = 2
+"""Minimum number of venues for a basis: with one, a single venue would decide."""
 LEAST_SPREAD: Final = 3
-"""Venues of which a basis and a spread are told: with one fewer, a single venue would decide."""
+"""Minimum number of venues for a dispersion: with two, a single venue would decide."""
 STRESS_ZERO: Final = 3.0
+"""Surprise in decades up to which stress gives no points."""
 STRESS_FULL: Final = 5.0
+"""Surprise in decades from which stress gives all its points."""
 STRESS_WEIGHT: Final = 4.0
-"""Decades between which it goes from no points to all, and how many those are."""
+"""Points that stress gives at most."""
 NORMAL_BP: Final = 5.0
+"""Basis points at which the Pareto tail of the prior begins, of basis and of dispersion."""
 TAIL: Final = 4.5
-"""Prior of either, basis points: a Pareto tail from a few of them on, as steep as that of the price's moves."""
+"""Exponent of that tail, as steep as that of the price's moves."""
 PRIOR_WEIGHT: Final = 2880.0
-"""Observations that the prior is worth: a day, whose minutes show both sides."""
+"""Weight of the prior in observations: a day, each of whose minutes shows both sides."""
 PRIOR_LEAST: Final = 0.5
-"""The prior never weighs less than this share of what was seen, as that of the price's moves."""
+"""Minimum weight of the prior as a share of all observations, as for the price's moves."""
 
 
 class Stress(NamedTuple):
-    """The more surprising of the two: the feature's name, its value in basis points, its surprise in decades."""
+    """The more surprising of basis and dispersion: the feature's name, its value (bp) and its surprise (decades)."""
 
     feature: str
     bp: float
     surprise: float
 
 
-class Dislocation:
-    """Basis against the side that dies, and dispersion of the venues' bases (F17 of the detection notes), robustly.
+class DislocationState(msgspec.Struct, array_like=True):
+    """Everything that :class:`Dislocation` remembers: the distributions of basis and of dispersion."""
 
-    Basis is ``(mark - index) / index`` by venue. Longs that are sold push it below zero, shorts above, so what counts
-    is the lower median over venues in that direction. Dispersion is the range of all but the venue that stretches it
-    most. So one venue's price, however mad, gives nothing. Unit: basis points, and decades of surprise over the quiet
+    basis: SurpriseState
+    dispersion: SurpriseState
+
+
+class Dislocation:
+    """Basis against the liquidated side, and dispersion of the venues' bases, robust to a single wrong venue.
+
+    Basis is ``(mark - index) / index`` by venue. Liquidated longs push it below zero, liquidated shorts above, so the
+    lower median over venues in that direction counts. Dispersion is the range without the venue that widens it most.
+    So one venue's price, however wrong, gives nothing. Unit: basis points, and decades of surprise over the quiet
     minutes of the asset. Typical: a few basis points; on 2025-10-10 perpetuals stood far below spot.
 
     Example:
@@ -63,7 +76,7 @@ class Dislocation:
         self._dispersion = Surprise(NORMAL_BP, TAIL, PRIOR_WEIGHT / len(SIDES), PRIOR_LEAST)
 
     def against(self, side: Side, bases_bp: Collection[float]) -> Stress | None:
-        """How surprising the venues' bases are when ``side`` dies; None where too few venues say anything."""
+        """Return how surprising the venues' bases are if ``side`` is liquidated; None where too few venues have one."""
         if len(bases_bp) < LEAST_BASES:
             return None
         ordered = sorted(bases_bp)
@@ -75,7 +88,7 @@ class Dislocation:
         return found
 
     def learn_minute(self, bases_bp: Collection[float]) -> None:
-        """Learn what a quiet minute shows."""
+        """Learn the bases of a quiet minute."""
         if len(bases_bp) < LEAST_BASES:
             return
         ordered = sorted(bases_bp)
@@ -85,25 +98,25 @@ class Dislocation:
         if spread is not None:
             self._dispersion.observe(spread)
 
-    def state(self) -> list[object]:
-        """What a snapshot keeps."""
-        return [self._basis.state(), self._dispersion.state()]
+    def state(self) -> DislocationState:
+        """Return what a snapshot stores."""
+        return DislocationState(basis=self._basis.state(), dispersion=self._dispersion.state())
 
-    def load(self, state: list[Any]) -> None:
-        """Become what :meth:`state` described."""
-        self._basis.load(state[0])
-        self._dispersion.load(state[1])
+    def load(self, state: DislocationState) -> None:
+        """Restore what :meth:`state` returned."""
+        self._basis.load(state.basis)
+        self._dispersion.load(state.dispersion)
 
 
 def adverse(side: Side, ordered: list[float]) -> float:
-    """Lower median of how far the index is undercut (``long``) or exceeded; of two venues the one that says less."""
+    """Return the lower median of how far marks are below (``long``) or above the index; of two venues the smaller."""
     if side == "long":
         return max(0.0, -ordered[len(ordered) // 2])
     return max(0.0, ordered[(len(ordered) - 1) // 2])
 
 
 def dispersion(ordered: list[float]) -> float | None:
-    """Range without the venue that stretches it most; None of fewer than three."""
+    """Return the range without the venue that widens it most; None for fewer than three venues."""
     if len(ordered) < LEAST_SPREAD:
         return None
     return min(ordered[-1] - ordered[1], ordered[-2] - ordered[0])

@@ -1,30 +1,30 @@
-"""How loaded an asset is before anything happens: slow readings against their own thirty days."""
+"""Fragility of an asset before anything happens: slow readings ranked within their own thirty days."""
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
-from monitor.detect.context.sampled_history import Trail
+import msgspec
+
+from monitor.detect.context.sampled_history import HistoryState, SampledHistory
 from monitor.model.events import Side
 
 SLOT_S: Final = 3_600
 DAY_30_S: Final = 2_592_000
 LEAST_SAMPLES: Final = 168
-"""Of 720 in thirty days: a week, before a rank says anything."""
+"""Minimum number of hourly samples for a rank, of 720 in thirty days: a week."""
 LEAST_READINGS: Final = 2
-"""One reading alone is no fragility: open interest in coins also grows with an asset's fame."""
+"""Minimum number of known readings: open interest in coins alone also grows with an asset's popularity."""
 FRAGILE: Final = 0.9
-"""From here on the readings are on average in their highest tenth."""
-
-
+"""Mean rank (0 to 1) from which a side is fragile: its readings are on average in their highest tenth."""
 JUMP: Final = 3.0
-"""Decades from which on a day's rise of implied volatility is a reason to watch a fragile side ..."""
-PRIMED_S: Final = 3_600
-"""... for so many seconds after it began, as is a level for as long after it broke."""
+"""Surprise in decades from which a day's rise of implied volatility is a reason to watch a fragile side."""
+WATCH_S: Final = 3_600
+"""Seconds for which a fragile side is watched after such a rise began or after a level broke."""
 
 
 class Ranked:
-    """Where a value stands among an hourly sample of thirty days: 0 below all, 1 above all, ties in the middle.
+    """Rank of a value within hourly samples of thirty days: 0 is below all, 1 above all, ties count half.
 
     Example:
         >>> ranked = Ranked()
@@ -34,39 +34,62 @@ class Ranked:
         (0.995, 0.0, 0.5)
     """
 
-    __slots__ = ("_trail",)
+    __slots__ = ("_samples",)
 
     def __init__(self) -> None:
-        self._trail = Trail(SLOT_S, DAY_30_S)
+        self._samples = SampledHistory(SLOT_S, DAY_30_S)
 
     def add(self, second: int, value: float) -> None:
-        """Take a value; the first of an hour is kept."""
-        self._trail.add(second, value, 0)
+        """Add a value; only the first of an hour is kept."""
+        self._samples.add(second, value, 0)
 
     def of(self, value: float) -> float | None:
-        """The share of the sample below ``value``; None before a week was seen."""
-        values = self._trail.values
+        """Return the share (0 to 1) of the samples below ``value``; None before a week of them."""
+        values = self._samples.values
         if len(values) < LEAST_SAMPLES:
             return None
         return (sum(each < value for each in values) + 0.5 * values.count(value)) / len(values)
 
-    def state(self) -> list[bytes]:
-        """What a snapshot keeps."""
-        return self._trail.state()
+    def state(self) -> HistoryState:
+        """Return what a snapshot stores."""
+        return self._samples.state()
 
-    def load(self, state: list[Any]) -> None:
-        """Become what :meth:`state` described."""
-        self._trail.load(state)
+    def load(self, state: HistoryState) -> None:
+        """Restore what :meth:`state` returned."""
+        self._samples.load(state)
+
+
+class FragilityState(msgspec.Struct, array_like=True):
+    """Everything that :class:`Fragility` remembers.
+
+    Attributes:
+        coins: samples of open interest in base units.
+        funding: samples of funding per 8 h.
+        variance: samples of the takers' variance ratio.
+        hour: the hour, numbered since the epoch, that the ranks are of.
+        sides: fragility of longs and of shorts.
+        jump: surprise of implied volatility's rise as last reported, decades.
+        jumped_at: the second in which it last began to be large.
+    """
+
+    coins: HistoryState
+    funding: HistoryState
+    variance: HistoryState
+    hour: int
+    sides: tuple[float | None, float | None]
+    jump: float
+    jumped_at: int
 
 
 class Fragility:
-    """Mean rank of open interest in coins, of funding and of the compression of takers' variance (F13, F16, F27).
+    """Mean rank of open interest in coins, of funding and of the compression of takers' variance.
 
-    Unit: 0 to 1, each reading against the asset's own thirty days. Open interest says how much there is to liquidate,
+    Unit: 0 to 1, each reading against the asset's own thirty days. Open interest shows how much there is to liquidate,
     funding which side is crowded (longs pay where it is high), and a variance of takers' flow that shrinks came before
     six of seven BTC cascades (Garcia Seuma 2026, preprint; over many events only). Typical: 0.5, above 0.9 seldom. It
-    is no forecast: no early warning held across all events of that study. New once an hour, which is what it costs.
-    A fragile side whose asset's level breaks or implied volatility jumps is primed: it builds, and nobody is paged.
+    is no forecast: no early warning held across all events of that study. It is computed once an hour, which is what
+    it costs. A fragile side is watched while a level just broke or implied volatility jumped: the side may build, and
+    nobody is paged. See docs/detection-rules.md, "Readings that never decide".
 
     Example:
         >>> fragility = Fragility()
@@ -83,13 +106,13 @@ class Fragility:
         self._coins = Ranked()
         self._funding = Ranked()
         self._variance = Ranked()
-        self._hour = 0  # that the ranks are of
+        self._hour = 0  # the hour that the ranks are of
         self._sides: tuple[float | None, float | None] = (None, None)
-        self._jump = 0.0  # decades of implied volatility's rise when last told
+        self._jump = 0.0  # surprise of implied volatility's rise as last reported, decades
         self._jumped_at = 0
 
     def minute(self, second: int, *, coins: float | None, funding: float | None, variance: float | None) -> None:
-        """Rank the readings of an hour's first minute that has any, None for those not known, and remember them."""
+        """Rank and store the readings of the first minute of an hour that has any; None for those not known."""
         hour = second // SLOT_S
         if hour == self._hour or (coins is None and funding is None and variance is None):
             return
@@ -104,41 +127,53 @@ class Fragility:
             if value is not None:
                 ranked.add(second, value)
 
-    def jumped(self, second: int, decades: float) -> None:
-        """Take by how much implied volatility surprises; what counts is when it begins to."""
+    def note_jump(self, second: int, decades: float) -> None:
+        """Note the surprise of implied volatility's rise, decades; the second in which it becomes large counts."""
         if decades >= JUMP > self._jump:
             self._jumped_at = second
         self._jump = decades
 
-    def primed(self, side: Side, second: int, broken_at: int) -> int:
-        """When a level broke (0 for never) or volatility jumped within the hour while the side is fragile, else 0."""
+    def watch_since(self, side: Side, second: int, broken_at: int) -> int:
+        """Return the second since which a side is watched; 0 if it is not.
+
+        Args:
+            side: which.
+            second: the current second.
+            broken_at: the second in which a level of the asset last broke, 0 for never; it counts for longs.
+        """
         if (self.of(side) or 0.0) < FRAGILE:
             return 0
         at = max(broken_at if side == "long" else 0, self._jumped_at)
-        return at if at and second - at < PRIMED_S else 0
+        return at if at and second - at < WATCH_S else 0
 
     @property
     def sides(self) -> tuple[float | None, float | None]:
-        """That of longs and of shorts."""
+        """Return the fragility of longs and of shorts."""
         return self._sides
 
     def of(self, side: Side) -> float | None:
-        """How fragile a side is as of this hour, 0 to 1; None where fewer than two readings are known."""
+        """Return the fragility (0 to 1) of a side as of this hour; None where fewer than two readings are known."""
         return self._sides[0 if side == "long" else 1]
 
-    def state(self) -> list[object]:
-        """What a snapshot keeps."""
-        return [
-            self._coins.state(), self._funding.state(), self._variance.state(), self._hour, self._sides,
-            self._jump, self._jumped_at,
-        ]  # fmt: skip
+    def state(self) -> FragilityState:
+        """Return what a snapshot stores."""
+        return FragilityState(
+            coins=self._coins.state(),
+            funding=self._funding.state(),
+            variance=self._variance.state(),
+            hour=self._hour,
+            sides=self._sides,
+            jump=self._jump,
+            jumped_at=self._jumped_at,
+        )
 
-    def load(self, state: list[Any]) -> None:
-        """Become what :meth:`state` described."""
-        for ranked, kept in zip((self._coins, self._funding, self._variance), state[:3], strict=True):
-            ranked.load(kept)
-        self._hour, self._sides = state[3], (state[4][0], state[4][1])
-        self._jump, self._jumped_at = state[5:]
+    def load(self, state: FragilityState) -> None:
+        """Restore what :meth:`state` returned."""
+        self._coins.load(state.coins)
+        self._funding.load(state.funding)
+        self._variance.load(state.variance)
+        self._hour, self._sides = state.hour, state.sides
+        self._jump, self._jumped_at = state.jump, state.jumped_at
 
 
 def _mean(*ranks: float | None) -> float | None:

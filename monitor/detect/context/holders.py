@@ -1,4 +1,4 @@
-"""Large holders whose cost is known: what they are up or down, and how far the price is from their cost."""
+"""Large holders whose cost is known: their unrealised profit, and the price's distance from their cost."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, PositiveFloat
 
 
 class Holding(BaseModel):
-    """A holder's position, as dated source says. Context for a desk, and at most one point of a score."""
+    """A holder's position as of a date, from a named source: context for a desk, and at most one point of a score."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -24,7 +24,7 @@ class Holding(BaseModel):
 
 
 class HoldingProfit(NamedTuple):
-    """What a price makes of a holding.
+    """Profit of a holding at a price.
 
     Attributes:
         pnl_usd: unrealised profit, USD; negative for a loss.
@@ -40,9 +40,9 @@ class HoldingProfit(NamedTuple):
 
 
 def profit(holding: Holding, price: float, sigma_1d: float) -> HoldingProfit:
-    """A holding's unrealised profit at a price (F24 of the detection notes), exact in decimals.
+    """Return a holding's unrealised profit at a price, exact in decimals.
 
-    Always from the live price, never as quoted: in early February 2026 a loss of "nearly 900 million" was quoted beside
+    It is always computed from the live price: in early February 2026 a loss of "nearly 900 million" was quoted beside
     a price at which it was 7.4 billion.
 
     Example:

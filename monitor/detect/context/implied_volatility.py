@@ -1,26 +1,45 @@
-"""Implied volatility: the level of an index such as Deribit's DVOL, and how surprising its rise is."""
+"""Implied volatility: the level of an index such as Deribit's DVOL, and the surprise of its rise."""
 
 from __future__ import annotations
 
 import math
-from typing import Any, Final
+from typing import Final
 
-from monitor.detect.baseline.surprise import Surprise
-from monitor.detect.context.cached_reading import FOREVER, Standing
-from monitor.detect.context.sampled_history import Trail
+import msgspec
+
+from monitor.detect.baseline.surprise import Surprise, SurpriseState
+from monitor.detect.context.cached_reading import FOREVER, CachedReading
+from monitor.detect.context.sampled_history import HistoryState, SampledHistory
 
 DAY_S: Final = 86_400
 SLOT_S: Final = 900
 FRESH_S: Final = 3_600
-"""The index counts for this long after its last value, seconds."""
+"""Age in seconds up to which the index's last value counts."""
 NORMAL_RISE: Final = 0.05
+"""Logarithmic rise of a day at which the Pareto tail of the prior begins."""
 RISE_TAIL: Final = 4.0
-"""Prior of a day's logarithmic rise: a Pareto tail of 4 from 5 % on. DVOL's rise from 37 to 44 on 2026-01-29, the
-largest since November 2024, is then 2.2 decades."""
+"""Exponent of that tail. DVOL's rise from 37 to 44 on 2026-01-29, the largest since November 2024, is then 2.2
+decades."""
+
+
+class VolatilityState(msgspec.Struct, array_like=True):
+    """Everything that :class:`ImpliedVolatility` remembers.
+
+    Attributes:
+        venue: of the index that counts, empty before the first value.
+        last: second and value of the newest sample.
+        history: values of the last day.
+        surprise: distribution of a day's rise.
+    """
+
+    venue: str
+    last: tuple[int, float]
+    history: HistoryState
+    surprise: SurpriseState
 
 
 class ImpliedVolatility:
-    """Level, 24 h change and the surprise of the rise (F25 of the detection notes).
+    """Level, change of 24 h, and the surprise of a day's rise.
 
     Unit: percent, annualised (points); surprise in decades. Typical: BTC 37 to 45; 37 to 44 within 2026-01-29.
 
@@ -32,41 +51,41 @@ class ImpliedVolatility:
         (44.0, 7.0, 2.2)
     """
 
-    __slots__ = ("_jump", "_last", "_surprise", "_trail", "_venue")
+    __slots__ = ("_history", "_jump", "_last", "_surprise", "_venue")
 
     def __init__(self) -> None:
-        self._venue = ""  # of the index that counts: the first one heard, since two indexes' levels differ
+        self._venue = ""  # of the index that counts: the first one received, since two indexes' levels differ
         self._last = (0, 0.0)
-        self._trail = Trail(SLOT_S, DAY_S)
+        self._history = SampledHistory(SLOT_S, DAY_S)
         self._surprise = Surprise(1.0, RISE_TAIL)
-        self._jump = Standing[float]()
+        self._jump = CachedReading[float]()
 
     def add(self, venue: str, second: int, value: float) -> None:
-        """Take a value in percent; another venue's index is not mixed in."""
+        """Take a value in percent; another venue's index is ignored."""
         self._venue = self._venue or venue
         if venue == self._venue:
-            self._trail.add(second, value, 0)
+            self._history.add(second, value, 0)
             if second >= self._last[0]:
                 self._last = (second, value)
-            self._jump.drop()
+            self._jump.invalidate()
 
     def level(self, second: int) -> float | None:
-        """The last value, percent; None where it is stale."""
+        """Return the last value, percent; None where it is stale."""
         return self._last[1] if self._last[0] and second - self._last[0] <= FRESH_S else None
 
     def _day_ago(self, second: int) -> float | None:
-        found = self._trail.at(self._last[0] - DAY_S + SLOT_S // 2)
+        found = self._history.at(self._last[0] - DAY_S + SLOT_S // 2)
         if self.level(second) is None or found is None or self._last[0] - found.second > DAY_S + 2 * FRESH_S:
             return None
         return found.value
 
     def change_24h(self, second: int) -> float | None:
-        """Change within 24 h, points; None before a day was seen."""
+        """Return the change within 24 h, percentage points; None before a day was seen."""
         before = self._day_ago(second)
         return None if before is None else self._last[1] - before
 
     def surprise(self, second: int) -> float:
-        """Surprise of the day's rise in decades, 0 where it fell or is not known."""
+        """Return the surprise of the day's rise in decades; 0 where the index fell or is unknown."""
         return self._jump.at(second, self._judge)
 
     def _judge(self, second: int) -> tuple[float, int]:
@@ -79,18 +98,20 @@ class ImpliedVolatility:
         return max(0.0, math.log(self._last[1] / before) / NORMAL_RISE) if before and known else 0.0
 
     def learn_minute(self, second: int) -> None:
-        """Learn what a quiet minute shows."""
+        """Learn the rise of a quiet minute."""
         if self._day_ago(second) is not None:
             self._surprise.observe(self._rise(second))
-            self._jump.drop()
+            self._jump.invalidate()
 
-    def state(self) -> list[object]:
-        """What a snapshot keeps."""
-        return [self._venue, self._last, self._trail.state(), self._surprise.state()]
+    def state(self) -> VolatilityState:
+        """Return what a snapshot stores."""
+        return VolatilityState(
+            venue=self._venue, last=self._last, history=self._history.state(), surprise=self._surprise.state()
+        )
 
-    def load(self, state: list[Any]) -> None:
-        """Become what :meth:`state` described."""
-        self._venue, self._last = state[0], (state[1][0], state[1][1])
-        self._trail.load(state[2])
-        self._surprise.load(state[3])
-        self._jump.drop()
+    def load(self, state: VolatilityState) -> None:
+        """Restore what :meth:`state` returned."""
+        self._venue, self._last = state.venue, state.last
+        self._history.load(state.history)
+        self._surprise.load(state.surprise)
+        self._jump.invalidate()

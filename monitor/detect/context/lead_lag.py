@@ -1,15 +1,16 @@
-"""Whether one asset moves before the others."""
+"""Lead of one asset's returns over those of all others, seconds."""
 
 from __future__ import annotations
 
 import math
 from collections import deque
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
+import msgspec
 import numpy as np
 
 LAGS_S: Final = 30
-"""Leads and lags of up to this many seconds."""
+"""Longest lead or lag that is measured, seconds."""
 MEMORY_S: Final = 600.0
 """Time constant of the correlation: ten minutes."""
 
@@ -21,16 +22,41 @@ class Found(NamedTuple):
     correlation: float
 
 
-class Lead:
-    """F9 ``btc_lead``: lag of the largest cross-correlation of the leader's one-second returns with the others' mean.
+class LeadLagState(msgspec.Struct, array_like=True):
+    """Everything that :class:`LeadLag` remembers.
 
-    Unit: seconds, positive where the leader is first; report only. Source: exponentially weighted over ten minutes, a
-    ring of thirty lags either way; the others weigh the same. Typical: 0 to 2 s; shocks reach all coins within the same
-    seconds. A price costs one look-up, a second in which none moved nothing; the second that lasts is not in it yet.
+    Attributes:
+        prices: the last price by asset.
+        second: the second of the last price.
+        now: returns within that second: the leader's, and the sum of the others'.
+        moved: the last second before it with a return.
+        leader: returns of the leader, newest first.
+        others: mean returns of the others, newest first.
+        products: weighted products by lag, from the others leading to the leader leading.
+        squares: weighted squares of the leader's and of the others' returns.
+    """
+
+    prices: dict[str, float]
+    second: int
+    now: list[float]
+    moved: int
+    leader: list[float]
+    others: list[float]
+    products: list[float]
+    squares: list[float]
+
+
+class LeadLag:
+    """Lag of the largest cross-correlation of the leader's one-second returns with the mean of the others'.
+
+    Unit: seconds, positive where the leader moves first; it never decides. The correlation is exponentially weighted
+    over ten minutes, with thirty lags either way; all other assets have the same weight. Typical: 0 to 2 s; shocks
+    reach all coins within the same seconds. A price costs one look-up, and a second without a return costs nothing.
+    The running second is not included.
 
     Example:
         >>> import random
-        >>> generator, lead, btc, path = random.Random(4), Lead(), 100.0, []
+        >>> generator, lead, btc, path = random.Random(4), LeadLag(), 100.0, []
         >>> for second in range(1, 900):
         ...     path.append(btc)
         ...     btc *= 1 + generator.gauss(0.0, 1e-4)
@@ -46,7 +72,7 @@ class Lead:
 
     def __init__(self) -> None:
         self._prices: dict[str, float] = {}
-        self._second = 0  # of the last price
+        self._second = 0  # the second of the last price
         self._now = [0.0, 0.0]  # its returns: the leader's, the others' sum
         self._moved = 0  # the last second before it with a return
         self._leader: deque[float] = deque([0.0] * (LAGS_S + 1), LAGS_S + 1)  # newest first
@@ -55,7 +81,7 @@ class Lead:
         self._squares = [0.0, 0.0]
 
     def price(self, second: int, asset: str, price: float, *, leads: bool) -> None:
-        """Take an asset's price as of a second's end; seconds come in their order, those left out had no returns."""
+        """Take an asset's price as of the end of a second; seconds come in order, those left out had no return."""
         if second != self._second:
             self._close()
             self._second = second
@@ -65,7 +91,7 @@ class Lead:
             self._now[0 if leads else 1] += math.log(price / before)
 
     def _close(self) -> None:
-        """Take the returns of the second that is over."""
+        """Take the returns of the second that ended."""
         leader, others = self._now
         if leader or others:
             self._now = [0.0, 0.0]
@@ -85,22 +111,28 @@ class Lead:
         self._squares = [fade * self._squares[0] + leader**2, fade * self._squares[1] + others**2]
 
     def found(self) -> Found:
-        """The lag and its correlation; no lag where nothing moved."""
+        """Return the lag and its correlation; zeros where no price moved."""
         scale = math.sqrt(self._squares[0] * self._squares[1])
         if scale == 0.0:
             return Found(0, 0.0)
         best = int(np.argmax(self._products))
         return Found(best - LAGS_S, float(self._products[best]) / scale)
 
-    def state(self) -> list[Any]:
-        """What a snapshot keeps."""
-        return [
-            self._prices, self._second, self._now, self._moved, list(self._leader), list(self._others),
-            self._products.tolist(), self._squares,
-        ]  # fmt: skip
+    def state(self) -> LeadLagState:
+        """Return what a snapshot stores."""
+        return LeadLagState(
+            prices=self._prices,
+            second=self._second,
+            now=self._now,
+            moved=self._moved,
+            leader=list(self._leader),
+            others=list(self._others),
+            products=self._products.tolist(),
+            squares=self._squares,
+        )
 
-    def load(self, state: list[Any]) -> None:
-        """Become what :meth:`state` described."""
-        self._prices, self._second, self._now, self._moved, leader, others, products, self._squares = state
-        self._leader, self._others = deque(leader, LAGS_S + 1), deque(others, LAGS_S + 1)
-        self._products = np.array(products)
+    def load(self, state: LeadLagState) -> None:
+        """Restore what :meth:`state` returned."""
+        self._prices, self._second, self._now, self._moved = state.prices, state.second, state.now, state.moved
+        self._leader, self._others = deque(state.leader, LAGS_S + 1), deque(state.others, LAGS_S + 1)
+        self._products, self._squares = np.array(state.products), state.squares

@@ -1,28 +1,53 @@
-"""Price levels that somebody watches: held, tested, broken, or long left behind."""
+"""Configured price levels: above, testing, broken or stale."""
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
+
+import msgspec
 
 from monitor.model.events import LevelState
 
 TESTING_SIGMA: Final = 0.5
-"""A level is tested within this many standard deviations of an hour's return."""
+"""Distance above a level up to which it is tested, in standard deviations of an hour's return."""
 BROKEN_RATIO: Final = 0.001
-"""Below a level means by more than this; the same above it before it counts as won back ..."""
+"""Distance from a level, as a ratio of it, beyond which the price is on the other side."""
 BROKEN_S: Final = 60
-"""... for so many seconds."""
+"""Seconds for which the price must stay on the other side before a level breaks, or is above again."""
 STALE_SIGMA: Final = 2.0
-"""A broken level is stale when the price is this many standard deviations of a day's return below it ..."""
+"""Distance below a broken level from which it is stale, in standard deviations of a day's return."""
 STALE_S: Final = 86_400
-"""... or has been for this many seconds: it supports nothing any more, and a distance to it misleads."""
+"""Seconds after which a broken level is stale: it supports nothing any more, and a distance to it misleads."""
+
+
+class LevelSnapshot(msgspec.Struct, array_like=True):
+    """Everything that :class:`Level` remembers.
+
+    Attributes:
+        price: of the level, USD.
+        state: as signals show it.
+        distance: of the price from the level, a ratio of it; negative below.
+        broken: whether it is broken.
+        broken_at: the second in which it broke; None if that was not observed.
+        initialized: whether any price came.
+        crossed: the second since which the price is on the other side; None while it is not.
+    """
+
+    price: float
+    state: LevelState
+    distance: float
+    broken: bool
+    broken_at: int | None
+    initialized: bool
+    crossed: int | None
 
 
 class Level:
-    """One level of support (F23 of the detection notes).
+    """One level of support; see docs/semantics.md, "Levels".
 
-    ``above`` it, ``testing`` (within half an hourly standard deviation), ``broken`` (a minute below it by more than
-    0.1 %) or ``stale`` (broken, and the price has long left). Prices in USD, distance a ratio of the level.
+    The price is ``above`` it, ``testing`` it (within half an hourly standard deviation), or the level is ``broken`` (a
+    minute below it by more than 0.1 %) or ``stale`` (broken long ago, or far below). Prices in USD, distance a
+    ratio of the level.
 
     Example:
         >>> level = Level(75_000.0)
@@ -38,22 +63,22 @@ class Level:
         80
     """
 
-    __slots__ = ("_crossed", "_looked", "broken", "broken_at", "distance", "price", "state")
+    __slots__ = ("_crossed", "_initialized", "broken", "broken_at", "distance", "price", "state")
 
     def __init__(self, price: float) -> None:
         self.price = price
         self.state: LevelState = "above"
         self.distance = 0.0  # of the price from the level; negative below
         self.broken = False
-        self.broken_at: int | None = None  # None where it was not seen to break: the price was below from the start
-        self._looked = False
-        self._crossed: int | None = None  # second since when the price is clearly on the other side
+        self.broken_at: int | None = None  # None if the break was not observed: the price was below from the start
+        self._initialized = False
+        self._crossed: int | None = None  # the second since which the price is clearly on the other side
 
     def update(self, second: int, price: float, sigma_1h: float, sigma_1d: float) -> None:
         """Take the price of a second; the deviations are ratios."""
         self.distance = price / self.price - 1.0
-        if not self._looked:
-            self._looked = True
+        if not self._initialized:
+            self._initialized = True
             self.broken = self.distance < -BROKEN_RATIO
         across = self.distance > BROKEN_RATIO if self.broken else self.distance < -BROKEN_RATIO
         if not across:
@@ -70,16 +95,26 @@ class Level:
         if self.broken:
             long_ago = self.broken_at is not None and second - self.broken_at >= STALE_S
             return "stale" if long_ago or self.distance <= -STALE_SIGMA * sigma_1d else "broken"
-        # Below a level for less than a minute it is still tested, however far.
+        # While the price is below a level for less than a minute, the level is still tested, however far below.
         return "testing" if self.distance <= TESTING_SIGMA * sigma_1h else "above"
 
-    def kept(self) -> list[object]:
-        """What a snapshot keeps."""
-        return [self.price, self.state, self.distance, self.broken, self.broken_at, self._looked, self._crossed]
+    def snapshot(self) -> LevelSnapshot:
+        """Return what a snapshot stores."""
+        return LevelSnapshot(
+            price=self.price,
+            state=self.state,
+            distance=self.distance,
+            broken=self.broken,
+            broken_at=self.broken_at,
+            initialized=self._initialized,
+            crossed=self._crossed,
+        )
 
     @classmethod
-    def restore(cls, kept: list[Any]) -> Level:
-        """The level that :meth:`kept` described."""
-        self = cls(kept[0])
-        self.state, self.distance, self.broken, self.broken_at, self._looked, self._crossed = kept[1:]
+    def restore(cls, snapshot: LevelSnapshot) -> Level:
+        """Return the level that :meth:`snapshot` described."""
+        self = cls(snapshot.price)
+        self.state, self.distance = snapshot.state, snapshot.distance
+        self.broken, self.broken_at = snapshot.broken, snapshot.broken_at
+        self._initialized, self._crossed = snapshot.initialized, snapshot.crossed
         return self

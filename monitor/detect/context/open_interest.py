@@ -1,6 +1,6 @@
 """Open interest taken apart: how much of a change is positions closed, and how much is the price.
 
-Open interest in USD falls with the price though nobody closes anything. For sums over series ``i`` (a venue's symbol)
+Open interest in USD falls with the price though no position is closed. For sums over series ``i`` (a venue's symbol)
 with ``q`` coins at a price ``p``, then (0) and now (1)::
 
     usd            = sum(q1 p1) / sum(q0 p0) - 1
@@ -12,18 +12,20 @@ ln(1 + price)`` with ``price = sum(q1 p1) / sum(q1 p0) - 1``, the change of the 
 (what its series are worth over their coins), so ``constant_price`` is also its change in coins; the market adds its
 assets up in USD.
 
-Only series present at both ends count: a venue that appears, disappears or goes silent is no change of anybody's
-position. How much of today's open interest they hold is said with it (``covered``).
+Only series present at both ends count: a venue that appears, disappears or goes silent changes no position. Their share
+of today's open interest is reported with the change (``covered``).
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
-from monitor.detect.context.cached_reading import FOREVER, Standing
-from monitor.detect.context.sampled_history import Sample, Trail
+import msgspec
+
+from monitor.detect.context.cached_reading import FOREVER, CachedReading
+from monitor.detect.context.sampled_history import HistoryState, Sample, SampledHistory
 from monitor.model.events import MICROS, MOST_MICROS, micro_usd, saturated
 
 INTEREST_WINDOWS: Final[Mapping[str, int]] = {
@@ -33,28 +35,28 @@ INTEREST_WINDOWS: Final[Mapping[str, int]] = {
     "7d": 604_800,
     "30d": 2_592_000,
 }
-"""Names and lengths in seconds."""
+"""Windows of a change: names, and lengths in seconds."""
 TIERS: Final = ((60, 3_600), (900, 86_400), (3_600, 604_800), (14_400, 2_592_000))
-"""Slots and the windows that they serve up to, seconds: the far end of a window is right to a hundredth of it or so
-(half a slot either way), at 600 samples a series, 12 kB."""
+"""Lengths of slots and the longest window that each serves, seconds: the far end of a window is exact to about a
+hundredth of it (half a slot either way), at 600 samples a series, 12 kB."""
 FRESH_S: Final = 600
-"""A series counts for at least this long after its last sample (Binance is polled every five minutes), ..."""
+"""Shortest age in seconds at which a series becomes stale: Binance is polled every five minutes."""
 PATIENCE: Final = 2
-"""... or for so many times the distance between its last two, ..."""
+"""Distances between a series' last two samples after which it becomes stale, within the limits before and after."""
 LONGEST_S: Final = 7_200
-"""... but no longer than this: recordings are hourly, anything slower is stale."""
+"""Longest age in seconds at which a series becomes stale: recordings are hourly, anything slower is no reading."""
 LEAST_COVERED: Final = 0.5
-"""A change that less than this share of today's open interest tells of is not told."""
+"""Minimum coverage: a change known for a smaller share of today's open interest is not reported."""
 
 
 class Change(NamedTuple):
-    """A window's change over the series present at both ends, in exact micro-USD.
+    """Change within a window over the series present at both ends, in exact micro-USD.
 
     Attributes:
-        then: worth then.
-        constant: what is open now, worth at the prices of then.
-        now: worth now.
-        present: worth now of everything, also of series that were not there then.
+        then: value then.
+        constant: value of what is open now at the prices of then.
+        now: value now.
+        present: value now of all series, also of those that were absent then.
         coins: change in base units; 0 where assets were added up.
     """
 
@@ -66,27 +68,27 @@ class Change(NamedTuple):
 
     @property
     def usd(self) -> float:
-        """Change in USD, a ratio."""
+        """Return the change in USD, a ratio."""
         return (self.now - self.then) / self.then
 
     @property
     def constant_price(self) -> float:
-        """Change at constant prices, a ratio."""
+        """Return the change at constant prices, a ratio."""
         return (self.constant - self.then) / self.then
 
     @property
     def price_effect(self) -> float:
-        """The rest, a ratio; ``usd`` is the sum of the two."""
+        """Return the rest, a ratio; ``usd`` is the sum of the two."""
         return (self.now - self.constant) / self.then
 
     @property
     def price(self) -> float:
-        """Change of the mean price, a ratio."""
+        """Return the change of the mean price, a ratio."""
         return (self.now - self.constant) / self.constant if self.constant else 0.0
 
     @property
     def price_share(self) -> float:
-        """How much of the change is the price's: its share of the logarithmic change; 0 where nothing changed."""
+        """Return the price's share of the logarithmic change; 0 where nothing changed."""
         if not self.now or not self.constant:
             return 0.0
         whole = math.log(self.now / self.then)  # also 0 where a change is too small for the ratio to show it
@@ -94,12 +96,12 @@ class Change(NamedTuple):
 
     @property
     def covered(self) -> float:
-        """Share of today's open interest that tells, 0 to 1."""
+        """Return the share (0 to 1) of today's open interest that the change is known for."""
         return self.now / self.present if self.present else 0.0
 
 
 def joined(changes: Iterable[Change]) -> Change | None:
-    """The change of several assets together, at constant prices of each; None where too little is known.
+    """Return the change of several assets together, at constant prices of each; None where too little is known.
 
     Example:
         >>> bitcoin, ether = Change(100, 90, 72, 72), Change(100, 120, 60, 60)
@@ -114,30 +116,50 @@ def joined(changes: Iterable[Change]) -> Change | None:
     return total if then and total.covered >= LEAST_COVERED else None
 
 
+class SeriesState(msgspec.Struct, array_like=True):
+    """One symbol's samples.
+
+    Attributes:
+        venue: of the symbol.
+        symbol: as the venue names it.
+        last: the newest sample.
+        spacing_s: its distance from the sample before, seconds.
+        histories: samples by tier, in the order of :data:`TIERS`.
+    """
+
+    venue: str
+    symbol: str
+    last: Sample
+    spacing_s: int
+    histories: list[HistoryState]
+
+
 class Series:
-    """Open interest of one symbol on one venue: the newest sample, and what was.
+    """Open interest of one symbol on one venue: the newest sample and the samples before it.
 
     Attributes:
         last: the newest sample.
-        spacing_s: how far it is from the one before.
-        patience_s: for how long it counts.
+        spacing_s: its distance from the sample before, seconds.
+        patience_s: age in seconds from which it is stale.
     """
 
-    __slots__ = ("_before", "_trails", "last", "patience_s", "spacing_s")
+    __slots__ = ("_before", "_histories", "last", "patience_s", "spacing_s")
 
     def __init__(self) -> None:
         self.last = Sample(0, 0.0, 0)
         self.spacing_s = 0
         self.patience_s = FRESH_S
-        self._before: dict[int, Sample | None] = {}  # by window, until the next sample
-        # Longer than the windows by the furthest that a sample may lie beyond their end.
-        self._trails = [Trail(slot_s, length_s + min(length_s, LONGEST_S) + slot_s) for slot_s, length_s in TIERS]
+        self._before: dict[int, Sample | None] = {}  # by window; valid until the next sample
+        # Longer than the windows by the largest distance of a sample beyond their end.
+        self._histories = [
+            SampledHistory(slot_s, length_s + min(length_s, LONGEST_S) + slot_s) for slot_s, length_s in TIERS
+        ]
 
     def add(self, sample: Sample) -> None:
-        """Take a sample of any age."""
-        for trail in self._trails:
-            if sample.second > self.last.second - trail.length_s:
-                trail.add(*sample)
+        """Add a sample of any age."""
+        for history in self._histories:
+            if sample.second > self.last.second - history.length_s:
+                history.add(*sample)
         if sample.second >= self.last.second:
             if self.last.second and sample.second > self.last.second:
                 self.spacing_s = sample.second - self.last.second
@@ -147,33 +169,37 @@ class Series:
 
     @property
     def fresh_until(self) -> int:
-        """The last second in which it is not stale."""
+        """Return the last second in which it is not stale."""
         return self.last.second + self.patience_s
 
     def before(self, window_s: int) -> Sample | None:
-        """The sample as of a window's length before the newest, right to half a slot; None where there is none."""
+        """Return the sample a window's length before the newest, exact to half a slot; None where there is none."""
         if window_s not in self._before:
             self._before[window_s] = self._look_up(window_s)
         return self._before[window_s]
 
     def _look_up(self, window_s: int) -> Sample | None:
-        trail = next(trail for trail, (_, longest) in zip(self._trails, TIERS, strict=True) if window_s <= longest)
-        edge = self.last.second - window_s + trail.slot_s // 2
-        found = trail.at(edge)
-        reach = max(2 * trail.slot_s, min(self.patience_s, window_s + trail.slot_s))
+        history = next(
+            history for history, (_, longest) in zip(self._histories, TIERS, strict=True) if window_s <= longest
+        )
+        edge = self.last.second - window_s + history.slot_s // 2
+        found = history.at(edge)
+        reach = max(2 * history.slot_s, min(self.patience_s, window_s + history.slot_s))
         return found if found is not None and edge - found.second <= reach else None
 
-    def state(self) -> list[object]:
-        """What a snapshot keeps."""
-        return [self.last, self.spacing_s, [trail.state() for trail in self._trails]]
+    def state(self, venue: str, symbol: str) -> SeriesState:
+        """Return what a snapshot stores."""
+        return SeriesState(venue, symbol, self.last, self.spacing_s, [history.state() for history in self._histories])
 
-    def load(self, state: list[Any]) -> None:
-        """Become what :meth:`state` described."""
-        self.last, self.spacing_s = Sample(*state[0]), state[1]
+    @classmethod
+    def restore(cls, state: SeriesState) -> Series:
+        """Return the series that :meth:`state` described."""
+        self = cls()
+        self.last, self.spacing_s = state.last, state.spacing_s
         self.patience_s = _patience_s(self.spacing_s)
-        self._before.clear()
-        for trail, kept in zip(self._trails, state[2], strict=True):
-            trail.load(kept)
+        for history, kept in zip(self._histories, state.histories, strict=True):
+            history.load(kept)
+        return self
 
 
 def _patience_s(spacing_s: int) -> int:
@@ -181,7 +207,7 @@ def _patience_s(spacing_s: int) -> int:
 
 
 class Alive(NamedTuple):
-    """What the series that are not stale say: the series by venue, USD, base units, USD by venue, the oldest second."""
+    """Series that are not stale: each with its venue, their USD, base units, USD by venue, and oldest second."""
 
     series: list[tuple[str, Series]]
     usd: float
@@ -191,7 +217,7 @@ class Alive(NamedTuple):
 
 
 class OpenInterest:
-    """Open interest of one asset over venues (F13 of the detection notes).
+    """Open interest of one asset over venues; see docs/semantics.md, "Open interest".
 
     Units: coins and USD, one side. Typical changes of BTC at constant prices: 99 % of five-minute ones above -0.38 %,
     of hourly ones above -1.7 %, of daily ones above -8.7 %; at five minutes 63 % of the variance in USD is price.
@@ -212,18 +238,18 @@ class OpenInterest:
 
     def __init__(self) -> None:
         self._series: dict[tuple[str, str], Series] = {}
-        self._alive = Standing[Alive | None]()
+        self._alive = CachedReading[Alive | None]()
 
     def add(self, venue: str, symbol: str, second: int, coins: float, usd: float) -> None:
-        """Take a sample, as of ``second``: base units and USD of one side."""
+        """Add a sample as of ``second``: base units and USD of one side."""
         series = self._series.get((venue, symbol))
         if series is None:
             series = self._series[venue, symbol] = Series()
         series.add(Sample(second, coins, micro_usd(usd)))
-        self._alive.drop()
+        self._alive.invalidate()
 
     def alive(self, second: int) -> Alive | None:
-        """What the series say that are not stale, None where all are."""
+        """Return the series that are not stale; None where all are."""
         return self._alive.at(second, self._find_alive)
 
     def _find_alive(self, second: int) -> tuple[Alive | None, int]:
@@ -243,36 +269,36 @@ class OpenInterest:
         return alive, min(each.fresh_until for _, each in found)
 
     def usd(self, second: int) -> float | None:
-        """Open interest of the series that are not stale, USD; None where there is none."""
+        """Return the open interest of the series that are not stale, USD; None where there is none."""
         alive = self.alive(second)
         return None if alive is None else alive.usd
 
     def coins(self, second: int) -> float | None:
-        """The same in base units."""
+        """Return the same in base units."""
         alive = self.alive(second)
         return None if alive is None else alive.coins
 
     def age_s(self, second: int) -> int | None:
-        """Age of the oldest sample that counts, seconds; None where none does."""
+        """Return the age of the oldest sample that counts, seconds; None where none does."""
         alive = self.alive(second)
         return None if alive is None else second - alive.oldest
 
     def by_venue(self, second: int) -> Mapping[str, float]:
-        """USD by venue, stale series left out."""
+        """Return USD by venue, without stale series."""
         alive = self.alive(second)
         return {} if alive is None else alive.by_venue
 
     def weight(self, venue: str, symbol: str) -> float:
-        """USD of one series as last heard, 0 where it never was."""
+        """Return the last USD of one series, also of a stale one; 0 where it never had a sample."""
         series = self._series.get((venue, symbol))
         return series.last.micros / MICROS if series is not None else 0.0
 
     def series(self, venue: str, symbol: str) -> Series | None:
-        """Return the samples of one symbol; None where there never was one."""
+        """Return the series of one symbol; None where it never had a sample."""
         return self._series.get((venue, symbol))
 
     def change(self, window: str, second: int, venue: str | None = None) -> Change | None:
-        """A window's change up to ``second``, of one venue or of all; None where too little is known of its far end."""
+        """Return a window's change up to ``second`` of one venue or all; None where its far end is too little known."""
         length_s = INTEREST_WINDOWS[window]
         present, then, now = 0, [], []
         alive = self.alive(second)
@@ -286,21 +312,18 @@ class OpenInterest:
                 now.append(series.last)
         return _change(then, now, present)
 
-    def state(self) -> list[object]:
-        """What a snapshot keeps."""
-        return [[venue, symbol, each.state()] for (venue, symbol), each in self._series.items()]
+    def state(self) -> list[SeriesState]:
+        """Return what a snapshot stores."""
+        return [each.state(venue, symbol) for (venue, symbol), each in self._series.items()]
 
-    def load(self, state: list[Any]) -> None:
-        """Become what :meth:`state` described."""
-        self._alive.drop()
-        self._series = {}
-        for venue, symbol, kept in state:
-            self._series[venue, symbol] = Series()
-            self._series[venue, symbol].load(kept)
+    def load(self, state: list[SeriesState]) -> None:
+        """Restore what :meth:`state` returned."""
+        self._alive.invalidate()
+        self._series = {(kept.venue, kept.symbol): Series.restore(kept) for kept in state}
 
 
 def _change(then: list[Sample], now: list[Sample], present: int) -> Change | None:
-    """Of an asset: the coins of now at the mean price of then."""
+    """Return the change of an asset: the coins of now are valued at the mean price of then."""
     usd_then, usd_now = sum(each.micros for each in then), sum(each.micros for each in now)
     coins_then = math.fsum(each.value for each in then)
     coins_now = math.fsum(each.value for each in now)

@@ -1,24 +1,34 @@
-"""Whether liquidations come faster or slower than in the longer past, and whether that past was seen."""
+"""Pace of liquidations: a day against the week and a week against the month, where the longer window was watched."""
 
 from __future__ import annotations
 
 from typing import Final, NamedTuple
 
+import msgspec
+
 HOUR_S: Final = 3_600
 WEEK_HOURS: Final = 168
 MONTH_HOURS: Final = 720
 COVERED: Final = 0.95
-"""A window counts as seen when something came in this share of its hours: a restart's hole does not hide a month."""
+"""Minimum share (0 to 1) of a window's hours with an event for the window to count as watched; a restart's gap then
+does not hide a month."""
 
 
-class Heard:
-    """The hours of the last thirty days in which anything was heard, a bit each.
+class WatchedHoursState(msgspec.Struct, array_like=True):
+    """Everything that :class:`WatchedHours` remembers: the current hour, and the bits, little-endian."""
+
+    hour: int
+    bits: bytes
+
+
+class WatchedHours:
+    """Hours of the last thirty days in which any event came, one bit each.
 
     Example:
-        >>> heard = Heard()
+        >>> watched = WatchedHours()
         >>> for hour in range(84):
-        ...     heard.at(hour * 3600)
-        >>> heard.share(168)
+        ...     watched.add(hour * 3600)
+        >>> watched.share(168)
         0.5
     """
 
@@ -28,8 +38,8 @@ class Heard:
         self._hour = 0
         self._bits = 0  # the lowest is the current hour's
 
-    def at(self, second: int) -> None:
-        """Something came; seconds never go back."""
+    def add(self, second: int) -> None:
+        """Mark the hour of an event; seconds never go back."""
         hour = second // HOUR_S
         if hour != self._hour or not self._bits:
             self._move(hour)
@@ -40,28 +50,28 @@ class Heard:
         self._bits = (self._bits << passed) & ((1 << MONTH_HOURS) - 1) if passed < MONTH_HOURS else 0
         self._hour = max(hour, self._hour)
 
-    def pass_to(self, second: int) -> None:
-        """Time went on, whether or not anything came."""
+    def advance(self, second: int) -> None:
+        """Make the hour of ``second`` the current one, whether or not any event came."""
         self._move(second // HOUR_S)
 
     def share(self, hours: int) -> float:
-        """Share of the last so many hours, the current one included, in which something came."""
+        """Return the share (0 to 1) of the last ``hours``, the current one included, in which an event came."""
         return (self._bits & ((1 << hours) - 1)).bit_count() / hours
 
-    def state(self) -> list[object]:
-        """What a snapshot keeps."""
-        return [self._hour, self._bits.to_bytes(MONTH_HOURS // 8, "little")]
+    def state(self) -> WatchedHoursState:
+        """Return what a snapshot stores."""
+        return WatchedHoursState(self._hour, self._bits.to_bytes(MONTH_HOURS // 8, "little"))
 
-    def load(self, state: list) -> None:  # type: ignore[type-arg]
-        """Become what :meth:`state` described."""
-        self._hour, self._bits = state[0], int.from_bytes(state[1], "little")
+    def load(self, state: WatchedHoursState) -> None:
+        """Restore what :meth:`state` returned."""
+        self._hour, self._bits = state.hour, int.from_bytes(state.bits, "little")
 
 
 class Pace(NamedTuple):
-    """Liquidated USD a day within one window over that within a longer one (F22 of the detection notes).
+    """Liquidated USD a day within one window over that within a longer one; see docs/semantics.md, "Pace".
 
-    Ratios, typically about 1; below 1 the pace slows. None where the longer window was not seen whole, or is empty.
-    ``fresh`` ones compare with the part of the longer window before the shorter one.
+    Ratios, typically about 1; below 1 the pace slows. None where the longer window was not watched or is empty. The
+    ``rest`` ratios compare with the part of the longer window before the shorter one.
 
     Example:
         >>> pace = pace_of(237e6, 2.16e9, 4.4e9, 1.0, 1.0)  # BTC longs, early February 2026
@@ -82,7 +92,7 @@ class Pace(NamedTuple):
 
 
 def pace_of(day: float, week: float, month: float, covered_7d: float, covered_30d: float) -> Pace:
-    """The ratios of one side's liquidated USD over 24 h, 7 d and 30 d, and the share of each that was seen."""
+    """Return the ratios of one side's liquidated USD over 24 h, 7 d and 30 d, given the watched share of each."""
     first = _ratio(day, 1, week, 7) if covered_7d >= COVERED else None
     rest = _ratio(day, 1, week - day, 6) if covered_7d >= COVERED else None
     second = _ratio(week, 7, month, 30) if covered_30d >= COVERED else None

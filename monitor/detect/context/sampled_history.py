@@ -1,13 +1,15 @@
-"""What a slowly changing value was at earlier times, thinned out with age."""
+"""History of a slowly changing value: one sample a slot of time, over a fixed length."""
 
 from __future__ import annotations
 
 from array import array
 from bisect import bisect_right
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
+
+import msgspec
 
 SPILL: Final = 32
-"""Samples that may be past their time before they are cut off: one move of memory for so many."""
+"""Number of samples older than the length that are removed at once, so that memory is moved once for so many."""
 
 
 class Sample(NamedTuple):
@@ -18,18 +20,32 @@ class Sample(NamedTuple):
     micros: int
 
 
-class Trail:
-    """The first sample of each slot of time within a stretch that ends with the newest one.
+class HistoryState(msgspec.Struct, array_like=True):
+    """The columns of a :class:`SampledHistory` as they lie in memory (little-endian on every supported machine).
 
-    Samples may come in any order (history is fetched at the start); adding one is O(1) where it is the newest, and a
-    lookup is a binary search. Only slots that had a sample take room, 20 bytes each.
+    Attributes:
+        seconds: unsigned 32-bit integers.
+        values: float64.
+        micros: signed 64-bit integers.
+    """
+
+    seconds: bytes
+    values: bytes
+    micros: bytes
+
+
+class SampledHistory:
+    """Keeps the first sample of each slot of time within a length that ends with the newest sample.
+
+    Samples may come in any order (history is fetched at the start). Adding the newest sample is O(1), a lookup is a
+    binary search, and only slots that had a sample take memory, 20 bytes each.
 
     Args:
         slot_s: length of a slot, seconds.
         length_s: how far back lookups may go, seconds.
 
     Example:
-        >>> hour = Trail(slot_s=60, length_s=3600)
+        >>> hour = SampledHistory(slot_s=60, length_s=3600)
         >>> for second, units in ((0, 5.0), (30, 6.0), (90, 7.0)):
         ...     hour.add(second, units, 0)
         >>> hour.at(60), hour.at(90).value, hour.at(-1)
@@ -50,11 +66,11 @@ class Trail:
 
     @property
     def values(self) -> array[float]:
-        """The values by time, oldest first. Not to be changed by the caller."""
+        """Return the values by time, oldest first. The caller must not change them."""
         return self._values
 
     def add(self, second: int, value: float, micros: int) -> None:
-        """Take a sample; one that is not older than its slot's changes nothing."""
+        """Add a sample; one that is later than another of its slot is ignored."""
         seconds = self._seconds
         place = bisect_right(seconds, second) if seconds and second < seconds[-1] else len(seconds)
         slot = second // self.slot_s
@@ -75,17 +91,24 @@ class Trail:
             del self._seconds[:gone], self._values[:gone], self._micros[:gone]
 
     def at(self, second: int) -> Sample | None:
-        """The newest sample that is not after ``second``; None where there is none."""
+        """Return the newest sample that is not after ``second``; None where there is none."""
         place = bisect_right(self._seconds, second) - 1
         if place < 0:
             return None
         return Sample(self._seconds[place], self._values[place], self._micros[place])
 
-    def state(self) -> list[bytes]:
-        """What a snapshot keeps: the columns as they lie in memory (little-endian on every machine we know)."""
-        return [self._seconds.tobytes(), self._values.tobytes(), self._micros.tobytes()]
+    def state(self) -> HistoryState:
+        """Return what a snapshot stores."""
+        return HistoryState(self._seconds.tobytes(), self._values.tobytes(), self._micros.tobytes())
 
-    def load(self, state: list[Any]) -> None:
-        """Become what :meth:`state` described."""
-        seconds, values, micros = state
-        self._seconds, self._values, self._micros = array("I", seconds), array("d", values), array("q", micros)
+    def load(self, state: HistoryState) -> None:
+        """Restore what :meth:`state` returned.
+
+        Raises:
+            ValueError: the columns have different lengths, or are no whole numbers of samples.
+        """
+        seconds, values = array("I", state.seconds), array("d", state.values)
+        micros = array("q", state.micros)
+        if not len(seconds) == len(values) == len(micros):
+            raise ValueError("columns of different lengths")
+        self._seconds, self._values, self._micros = seconds, values, micros

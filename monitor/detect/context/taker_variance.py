@@ -1,18 +1,37 @@
-"""How much the takers' balance varies of late, against the week: it shrinks before some cascades."""
+"""Recent variance of the takers' balance against that of the week: it shrinks before some cascades."""
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final, NamedTuple
+
+import msgspec
 
 SHORT_MINUTES: Final = 360
+"""Mean age of what the short average holds, minutes: six hours."""
 LONG_MINUTES: Final = 10_080
-"""Six hours and seven days: the mean age of what the two averages hold."""
+"""Mean age of what the long average holds, minutes: seven days."""
 LEAST_MINUTES: Final = 1_440
-"""Minutes before the ratio is told: a day."""
+"""Minimum number of minutes for a ratio: a day."""
+
+
+class Moments(NamedTuple):
+    """Exponentially weighted mean and variance of a minute's signed taker flow, USD and USD squared."""
+
+    mean: float
+    variance: float
+
+
+class TakerVarianceState(msgspec.Struct, array_like=True):
+    """Everything that :class:`TakerVariance` remembers: both averages, minutes counted, and the last minute."""
+
+    short: Moments
+    long: Moments
+    minutes: int
+    minute: int
 
 
 class TakerVariance:
-    """Variance of a minute's signed taker flow over six hours, over that of seven days (F27 of the detection notes).
+    """Variance of a minute's signed taker flow over six hours, divided by that over seven days.
 
     A ratio of exponentially weighted variances by the minute, typically about 1. Below 1 in six of seven BTC cascades
     (Garcia Seuma 2026, preprint), over many events only: it is shown, and never gives a point or pages.
@@ -29,13 +48,13 @@ class TakerVariance:
     __slots__ = ("_long", "_minute", "_minutes", "_short")
 
     def __init__(self) -> None:
-        self._short = (0.0, 0.0)  # mean and variance
-        self._long = (0.0, 0.0)
-        self._minutes = 0
-        self._minute = 0
+        self._short = Moments(0.0, 0.0)
+        self._long = Moments(0.0, 0.0)
+        self._minutes = 0  # how many were counted
+        self._minute = 0  # the last one, numbered since the epoch
 
     def minute(self, minute: int, signed_usd: float) -> None:
-        """Take a minute's buys less sells by takers, USD. A minute counts once."""
+        """Take buys less sells by takers within a minute, USD; a minute counts once."""
         if minute <= self._minute and self._minutes:
             return
         self._minute = minute
@@ -45,21 +64,20 @@ class TakerVariance:
 
     @property
     def ratio(self) -> float | None:
-        """Short over long variance; None before a day was seen."""
-        known = self._minutes >= LEAST_MINUTES and self._long[1] > 0
-        return self._short[1] / self._long[1] if known else None
+        """Return the short variance over the long one; None before a day was seen."""
+        is_known = self._minutes >= LEAST_MINUTES and self._long.variance > 0
+        return self._short.variance / self._long.variance if is_known else None
 
-    def state(self) -> list[object]:
-        """What a snapshot keeps."""
-        return [self._short, self._long, self._minutes, self._minute]
+    def state(self) -> TakerVarianceState:
+        """Return what a snapshot stores."""
+        return TakerVarianceState(short=self._short, long=self._long, minutes=self._minutes, minute=self._minute)
 
-    def load(self, state: list[Any]) -> None:
-        """Become what :meth:`state` described."""
-        self._short, self._long = (state[0][0], state[0][1]), (state[1][0], state[1][1])
-        self._minutes, self._minute = state[2], state[3]
+    def load(self, state: TakerVarianceState) -> None:
+        """Restore what :meth:`state` returned."""
+        self._short, self._long = state.short, state.long
+        self._minutes, self._minute = state.minutes, state.minute
 
 
-def _average(kept: tuple[float, float], value: float, gain: float) -> tuple[float, float]:
-    mean, variance = kept
-    off = value - mean
-    return mean + gain * off, (1.0 - gain) * (variance + gain * off * off)
+def _average(moments: Moments, value: float, gain: float) -> Moments:
+    off = value - moments.mean
+    return Moments(moments.mean + gain * off, (1.0 - gain) * (moments.variance + gain * off * off))

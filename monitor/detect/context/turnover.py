@@ -1,24 +1,41 @@
-"""Whether a change of open interest can be true, and what it says of liquidations that nobody showed."""
+"""Check of changes of open interest against trades, and the liquidations that they imply."""
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Final, NamedTuple
+
+import msgspec
 
 from monitor.detect.context.open_interest import OpenInterest
 
 CHECKED: Final = "5m"
 """Window of the change that is checked."""
 MINUTES: Final = 15
-"""Trades of this many minutes are held against it: they hold its five minutes though the sample is ten minutes old."""
+"""Minutes of trades that the change is compared with: they contain its five minutes though the sample may be ten
+minutes old."""
+
+
+class TradedMinute(NamedTuple):
+    """Trades of a venue within a minute, micro-USD."""
+
+    minute: int
+    micros: int
+
+
+class TurnoverState(msgspec.Struct, array_like=True):
+    """Everything that :class:`Turnover` remembers: the last minutes' trades by venue, and the suspect venues."""
+
+    traded: dict[str, list[TradedMinute]]
+    suspects: tuple[str, ...]
 
 
 class Turnover:
-    """Holds each venue's change of open interest against its trades (F14 of the detection notes).
+    """Compares each venue's change of open interest with its trades.
 
     A trade opens or closes no more than its own size, so open interest cannot change by more than was traded; some
-    exchanges report it all the same (Giagkiozis and Said 2024). Unit: micro-USD. Typical: nothing is suspect.
+    exchanges report larger changes (arXiv:2310.14973). Unit: micro-USD. Typical: no venue is suspect.
 
     Example:
         >>> interest, turnover = OpenInterest(), Turnover()
@@ -33,43 +50,44 @@ class Turnover:
     __slots__ = ("_traded", "suspects")
 
     def __init__(self) -> None:
-        self._traded: dict[str, deque[tuple[int, int]]] = {}  # by venue: minute and micro-USD
+        self._traded: dict[str, deque[TradedMinute]] = {}  # by venue
         self.suspects: tuple[str, ...] = ()
 
     def minute(self, minute: int, traded: Mapping[str, int]) -> None:
-        """Take a minute's trades, micro-USD by venue; a venue that is missing was not watched."""
+        """Take the trades of a minute, micro-USD by venue; a missing venue was not watched."""
         for venue, micros in traded.items():
-            self._traded.setdefault(venue, deque(maxlen=MINUTES)).append((minute, micros))
+            self._traded.setdefault(venue, deque(maxlen=MINUTES)).append(TradedMinute(minute, micros))
 
     def judge(self, interest: OpenInterest, second: int) -> None:
-        """Name the venues that report what their trades do not bear out; those not watched for long are spared."""
+        """Find the venues whose change exceeds their trades; a venue watched for too short a time is no suspect."""
         suspects = []
         for venue, minutes in self._traded.items():
             change = interest.change(CHECKED, second, venue)
-            watched = len(minutes) == MINUTES and minutes[-1][0] - minutes[0][0] == MINUTES - 1
-            if change is not None and watched and minutes[-1][0] >= second // 60 - 1:
-                traded = sum(micros for _, micros in minutes)
+            is_watched = len(minutes) == MINUTES and minutes[-1].minute - minutes[0].minute == MINUTES - 1
+            if change is not None and is_watched and minutes[-1].minute >= second // 60 - 1:
+                traded = sum(each.micros for each in minutes)
                 if abs(change.constant - change.then) > traded:
                     suspects.append(venue)
         self.suspects = tuple(sorted(suspects))
 
-    def state(self) -> list[object]:
-        """What a snapshot keeps."""
-        return [[[venue, list(minutes)] for venue, minutes in self._traded.items()], self.suspects]
+    def state(self) -> TurnoverState:
+        """Return what a snapshot stores."""
+        return TurnoverState(
+            traded={venue: list(minutes) for venue, minutes in self._traded.items()}, suspects=self.suspects
+        )
 
-    def load(self, state: list[Any]) -> None:
-        """Become what :meth:`state` described."""
-        self._traded = {
-            venue: deque(((minute, micros) for minute, micros in minutes), MINUTES) for venue, minutes in state[0]
-        }
-        self.suspects = tuple(state[1])
+    def load(self, state: TurnoverState) -> None:
+        """Restore what :meth:`state` returned."""
+        self._traded = {venue: deque(minutes, MINUTES) for venue, minutes in state.traded.items()}
+        self.suspects = state.suspects
 
 
 def implied_ratio(closed_usd: float, reported_usd: float) -> float | None:
-    """Closed by the fall of open interest over liquidated as reported (F15); None where either is nothing.
+    """Return what the fall of open interest closed over what was reported as liquidated; None where either is zero.
 
-    Everything that closed, forced or not, so a cap of book and ADL closes alone: a backstop that takes a position over
-    leaves open interest unchanged. Typical 1 to 3; it grows where feeds show less than happens. Minutes late.
+    The fall holds everything that closed, forced or not. A liquidation engine that takes a position over leaves open
+    interest unchanged, so the ratio bounds only what the order book and auto-deleveraging closed. Typical: 1 to 3; it
+    grows where feeds show less than happens. It is minutes late.
 
     Example:
         >>> implied_ratio(3e6, 1e6)

@@ -38,8 +38,8 @@ def leverage(context: Context, side: Side, second: int) -> list[Item]:
     if worst is not None:
         window, drop, surprise = worst
         items.append(Item(f"{INTEREST_DROP}_{window}", drop, INTEREST_DROPS[window], surprise, 3.0, 5.0, 6.0))
-    funding = context.funding_8h
-    z = None if funding is None else context.carry.funding_z(funding)
+    funding = context.state.funding_8h
+    z = None if funding is None else context.funding_basis.funding_z(funding)
     if z is not None:
         items.append(Item("funding_z", z, 0.0, z if side == "long" else -z, 1.0, 4.0, 6.0))
     return items
@@ -62,7 +62,7 @@ def closed(context: Context, second: int) -> list[Item]:
     if worst is None:
         return []
     window, _, surprise = worst
-    change = context.changes[window]
+    change = context.state.changes[window]
     usd, normal = (change.then - change.constant) / MICROS, INTEREST_DROPS[window] * change.then / MICROS
     return [Item(f"implied_closed_usd_{window}", max(0.0, usd), normal, surprise, CLOSED_ZERO, CLOSED_FULL, 20.0)]
 
@@ -70,7 +70,11 @@ def closed(context: Context, second: int) -> list[Item]:
 def _worst_drop(context: Context, second: int) -> tuple[str, float, float] | None:
     """Return window, size (a ratio) and surprise (decades) of the rarest fall in coins; None where none is known."""
     age_s = context.open_interest.age_s(second)
-    drops = {window: -context.changes[window].constant_price for window in INTEREST_DROPS if window in context.changes}
+    drops = {
+        window: -context.state.changes[window].constant_price
+        for window in INTEREST_DROPS
+        if window in context.state.changes
+    }
     if age_s is None or age_s > FRESH_S or not drops:
         return None
     worst = max(drops, key=lambda window: drops[window] / INTEREST_DROPS[window])

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from monitor.detect.context.cached_reading import FOREVER, Standing
+from monitor.detect.context.cached_reading import FOREVER, CachedReading
 from monitor.detect.context.open_interest import INTEREST_WINDOWS, OpenInterest
 from tests.budget import examples
 
@@ -21,11 +21,11 @@ def test_a_reading_stands_for_its_time_and_until_it_is_dropped() -> None:
         asked.append(second)
         return second, second + 10 if second < 120 else FOREVER
 
-    reading = Standing[int]()
+    reading = CachedReading[int]()
     assert [reading.at(second, work_out) for second in (100, 110, 111, 105, 130, 10**9)] == [
         100, 100, 111, 105, 130, 130,
     ]  # fmt: skip
-    reading.drop()
+    reading.invalidate()
     assert reading.at(140, work_out) == 140
     assert asked == [100, 111, 105, 130, 140]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -14,6 +13,7 @@ from monitor.detect.score import Item
 from monitor.detect.settings import DetectorSettings
 from monitor.model.events import MICROS, SIDES, MarkPrice, Side
 from tests.detect.scenarios import START
+from tests.detect.stored import stored
 
 VENUES = ("binance", "bybit", "okx", "bitget")
 QUIET = (-2.0, -1.0, 1.0, 3.0)
@@ -124,6 +124,6 @@ def test_too_few_venues_teach_nothing_and_two_teach_no_dispersion() -> None:
     alone.learn_minute([-300.0])
     assert alone.state() == both.state()
     pair.learn_minute([-300.0, -310.0])
-    assert pair.state()[1] == both.state()[1]
-    both.load(msgspec.msgpack.decode(msgspec.msgpack.encode(pair.state())))
+    assert pair.state().dispersion == both.state().dispersion
+    both.load(stored(pair.state()))
     assert both.against("long", [-30.0, -31.0]) == pair.against("long", [-30.0, -31.0])

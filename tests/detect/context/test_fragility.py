@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from monitor.detect.asset import Asset
-from monitor.detect.context.fragility import LEAST_SAMPLES, PRIMED_S, SLOT_S, Fragility, Ranked
+from monitor.detect.context.fragility import LEAST_SAMPLES, SLOT_S, WATCH_S, Fragility, Ranked
 from monitor.detect.decide.visibility import NO_FEEDS
 from monitor.detect.settings import DetectorSettings
 from monitor.model.events import Signal
 from monitor.model.sides import BySide
 from tests.detect.scenarios import START, mark
+from tests.detect.stored import stored
 
 WEEK = LEAST_SAMPLES
 
@@ -58,7 +58,7 @@ def test_less_than_a_week_or_one_reading_alone_says_nothing() -> None:
 def test_it_goes_on_after_a_restart() -> None:
     """Through MessagePack, both end in the same state."""
     fragility, other = watched(), Fragility()
-    other.load(msgspec.msgpack.decode(msgspec.msgpack.encode(fragility.state())))
+    other.load(stored(fragility.state()))
     for each in (fragility, other):
         each.minute(SLOT_S * (WEEK + 1), coins=1_003.0, funding=2e-4, variance=None)
     assert other.sides == fragility.sides != (None, None)
@@ -68,17 +68,17 @@ def test_it_goes_on_after_a_restart() -> None:
 def test_a_broken_level_primes_longs_and_a_jump_of_volatility_either_side() -> None:
     """Only while the side is fragile, for an hour, and a jump counts from when it began."""
     fragility, at = watched(), SLOT_S * (WEEK + 1)
-    assert fragility.primed("long", at, at) == 0
+    assert fragility.watch_since("long", at, at) == 0
     fragility.minute(at, coins=2_000.0, funding=5e-3, variance=0.1)
-    assert fragility.primed("long", at + 60, 0) == 0
-    assert fragility.primed("long", at + 60, at + 30) == at + 30
-    assert fragility.primed("long", at + 30 + PRIMED_S, at + 30) == 0
-    assert fragility.primed("short", at + 60, at + 30) == 0
+    assert fragility.watch_since("long", at + 60, 0) == 0
+    assert fragility.watch_since("long", at + 60, at + 30) == at + 30
+    assert fragility.watch_since("long", at + 30 + WATCH_S, at + 30) == 0
+    assert fragility.watch_since("short", at + 60, at + 30) == 0
     fragility.minute(at + SLOT_S, coins=2_001.0, funding=-5e-3, variance=0.1)
     for second, decades in ((at, 3.5), (at + 60, 2.9), (at + SLOT_S, 3.1), (at + SLOT_S + 60, 4.0)):
-        fragility.jumped(second, decades)
-    assert fragility.primed("short", at + SLOT_S + 120, 0) == at + SLOT_S
-    assert fragility.primed("long", at + SLOT_S + 120, at + SLOT_S) == 0
+        fragility.note_jump(second, decades)
+    assert fragility.watch_since("short", at + SLOT_S + 120, 0) == at + SLOT_S
+    assert fragility.watch_since("long", at + SLOT_S + 120, at + SLOT_S) == 0
 
 
 def test_a_fragile_asset_whose_level_breaks_builds_and_says_why() -> None:

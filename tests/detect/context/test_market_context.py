@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from monitor.detect.asset_summary import AssetSummary
-from monitor.detect.context.context import ContextSummary
+from monitor.detect.context.context_summary import ContextSummary, IndexStress
 from monitor.detect.context.market_context import FRESH_S
 from monitor.detect.decide.visibility import NO_FEEDS
 from monitor.detect.market import Market
@@ -21,7 +21,7 @@ HOUR = 3_600
 def stressed(second: int, decades: float, *, index: str = "XYZ:SP500", waited_s: int = 0) -> Market:
     """A market whose index told its stress at the second, judged as much later."""
     market = Market(DetectorSettings())
-    told = ContextSummary(0.0, 0, suspect=False, changes={}, stress=(decades, 0.03, 4.0))
+    told = ContextSummary(0.0, 0, suspect=False, changes={}, stress=IndexStress(decades, 0.03, 4.0))
     market.take(
         AssetSummary(
             asset=index,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.detect.context.sampled_history import SPILL, Sample, Trail
+from monitor.detect.context.sampled_history import SPILL, Sample, SampledHistory
 
 SAMPLES = st.lists(st.tuples(st.integers(0, 5_000), st.integers(0, 9)), max_size=60)
 
@@ -13,7 +13,7 @@ SAMPLES = st.lists(st.tuples(st.integers(0, 5_000), st.integers(0, 9)), max_size
 @given(SAMPLES, st.integers(0, 6_000))
 def test_a_lookup_finds_the_first_sample_of_a_slot(samples: list[tuple[int, int]], second: int) -> None:
     """In whatever order samples come: the newest not after the second among the first ones of each slot."""
-    trail = Trail(100, 10_000)
+    trail = SampledHistory(100, 10_000)
     for at, value in samples:
         trail.add(at, float(value), value)
     kept: dict[int, tuple[int, int]] = {}
@@ -27,7 +27,7 @@ def test_a_lookup_finds_the_first_sample_of_a_slot(samples: list[tuple[int, int]
 
 def test_what_is_past_its_time_is_forgotten() -> None:
     """No more is kept than the length and a spill, however long it goes on."""
-    trail = Trail(10, 1_000)
+    trail = SampledHistory(10, 1_000)
     for second in range(0, 100_000, 10):
         trail.add(second, 1.0, second)
     assert 100 <= len(trail) <= 103 + SPILL
@@ -36,7 +36,7 @@ def test_what_is_past_its_time_is_forgotten() -> None:
 
 def test_a_trail_restored_is_the_same() -> None:
     """Every column comes back, over what was there."""
-    trail, other = Trail(10, 1_000), Trail(10, 1_000)
+    trail, other = SampledHistory(10, 1_000), SampledHistory(10, 1_000)
     for second in (5, 15, 4_000_000_000):
         trail.add(second, 0.1 * second, -second)
         other.add(7, 1.0, 1)
