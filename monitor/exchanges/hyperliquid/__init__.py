@@ -1,1 +1,1 @@
-"""The adapter of Hyperliquid."""
+"""Adapter of Hyperliquid perpetuals."""

@@ -1,35 +1,42 @@
-"""Hyperliquid perpetuals, its own and builders' (``xyz:SP500``): trades, contexts, what can be seen of liquidations.
+"""Adapter of Hyperliquid perpetuals: its own and those of builder-deployed exchanges (``xyz:SP500``).
 
-Sizes are base coins, prices US dollars; ``kPEPE`` is a thousand. No public channel has liquidations and trades bear no
-flag. What shows some of them are the fills of accounts (``userFills``): a fill with ``liquidation`` closes the position
-of ``liquidatedUser``. ``side`` (A sells, B buys) is that of the account whose fills these are, so it is the forced side
-where that account is the liquidated one, and the opposite where it took the other side. Forced to sell ends a long. The
-price is the fill's.
+Sizes are base coins and prices US dollars; one unit of ``kPEPE`` is 1,000 PEPE.
 
-Watched are the vaults that take over what the book could not absorb (``backstop``), and the accounts that are
-configured: of these also what they took from the book (``market``). So coverage is ``partial``, and how large the part
-is nobody can say. A vault that is itself named as liquidated hands positions on to profitable accounts
-(auto-deleveraging): their owners were liquidated before, so these fills make nothing. Two watched accounts that met in
-one fill tell it with the same ``tid``. The first frame of an account's fills is a snapshot, and ``trades`` begin with
-old rows: of more than 60 s before the receipt they are backlog; younger ones are told from repeats by their id.
+Liquidations have no public channel, and trades have no liquidation flag. Some liquidations appear in the fills of
+accounts (``userFills``): a fill with the field ``liquidation`` closes the position of ``liquidatedUser``. ``side`` (A:
+sell, B: buy) is the side of the account whose fills these are. It is the closing order's side if that account is the
+liquidated one, and the opposite if that account was the counterparty. A sale closes a long. The price is that of the
+fill.
 
-Contexts come without a time and bear that of their receipt: mark price, oracle price as the index, funding of one hour
-(paid on the hour), open interest of one side. Up to 300 coins have each its own channel; above that the one of all
-exchanges is read, in which a coin is its place in its exchange's universe (``Instrument.key``, ``xyz:3``; ``:0`` on
-Hyperliquid's own).
+The adapter reads the fills of the liquidator vaults, which take over positions that the order book could not absorb
+(``backstop``), and of the configured accounts, also where they were the counterparty in the order book (``market``).
+Coverage is therefore ``partial``, and the covered share is unknown. If a vault itself is named as liquidated, its
+position was transferred to profitable accounts by auto-deleveraging. The original owners were liquidated before, so
+such a fill is skipped. A fill between two accounts whose fills are read arrives twice, with the same ``tid``.
 
-Of builders' coins those are kept that Hyperliquid lists itself (then they are crypto) and the indexes of traditional
-markets that trade around the clock, under their full name as asset (``XYZ:SP500``). The rest are left out.
+The first frame of an account's fills is a snapshot and is skipped. ``trades`` begins with past rows: those more than
+60 s older than their receipt are skipped, later ones are deduplicated by their id.
+
+Contexts (``activeAssetCtx``) have the mark price, the oracle price (used as the index price), the funding rate of one
+hour (paid on the hour) and the open interest, which counts one side of each contract. They have no time, so the time of
+receipt is used. For up to 300 coins, each coin has a channel of its own. For more coins, the channel of all exchanges
+(``allDexsAssetCtxs``) is read instead. It identifies a coin by its position in the list of its exchange, which is the
+``Instrument.key`` (``xyz:3``; ``:0`` on Hyperliquid's own exchange).
+
+Of the coins of builder-deployed exchanges, the adapter keeps those that Hyperliquid's own exchange lists too, which are
+cryptocurrencies, and the indexes of traditional markets that trade around the clock. An index has its full name as its
+asset (``XYZ:SP500``). All others are left out.
 
 Ids:
     liquidation ``hyperliquid:<coin>:<time>:<tid>``.
     trade ``<tid>``.
 
-Sources: hyperliquid.gitbook.io (websocket: subscriptions, timeouts; info endpoint; rate limits); npm
-@nktkas/hyperliquid 0.32.2 (userFills, activeAssetCtx, allDexsAssetCtxs, allPerpMetas, userFillsByTime); the vaults'
-addresses: github.com/tradingstrategy-ai/web3-ethereum-defi; fills of 2025-10-10 in which a vault is deleveraged:
-github.com/ConejoCapital/HyperMultiAssetedADL. Not seen on the wire: that a take-over is among the vault's fills with
-``liquidation``, and the order of the rows of ``userFillsByTime``.
+Sources: hyperliquid.gitbook.io/hyperliquid-docs/for-developers/api (websocket: subscriptions, timeouts and heartbeats;
+info endpoint; rate limits); npm package @nktkas/hyperliquid 0.32.2 (userFills, activeAssetCtx, allDexsAssetCtxs,
+allPerpMetas, userFillsByTime); addresses of the vaults: github.com/tradingstrategy-ai/web3-ethereum-defi; fills of
+2025-10-10 in which a vault was deleveraged: github.com/ConejoCapital/HyperMultiAssetedADL. Two points were not verified
+on live data: that a vault's fills contain the positions that it takes over, with ``liquidation``; and the order of rows
+of ``userFillsByTime``.
 """
 
 from __future__ import annotations
@@ -43,20 +50,20 @@ import msgspec
 from monitor.exchanges.adapter import Connection, CoverageEra, Keepalive
 from monitor.exchanges.hyperliquid.frames import (
     ALL_CONTEXTS,
-    ASKED,
     COIN_CONTEXT,
     CONTEXT,
     ENVELOPE,
     FILLS,
     KNOWN_KEYS,
     RESPONSE,
+    SUBSCRIPTION,
     TEXT,
     TRADES,
     UNIVERSES,
     USER_FILLS,
-    Asked,
     Context,
     FillRow,
+    Subscription,
     TradeRow,
 )
 from monitor.exchanges.instrument import Instrument
@@ -79,20 +86,20 @@ LIQUIDATORS: Final = (
     "0x5e177e5e39c0f4e421f5865a6d8beed8d921cb70",
     "0x2ed5c4484ea3ff8b57d5f2fb152a40d9f2b68308",
 )
-"""The vaults HLP Liquidator 1 to 4."""
+"""Addresses of the vaults HLP Liquidator 1 to 4."""
 
 INDEXES: Final = ("xyz:SP500", "xyz:XYZ100", "xyz:VIX")
-"""Perpetuals on indexes of traditional markets that trade around the clock."""
+"""Perpetuals on indexes of traditional markets that trade around the clock and are therefore kept."""
 
 SYMBOLS_PER_CONNECTION: Final = 200
 OWN_CONTEXTS: Final = 300
-"""With a channel each for trades and context, 300 coins take 600 of the 1,000 subscriptions of an address."""
+"""Largest number of coins with a channel of contexts each; with trades, they use 600 of the 1,000 channels allowed."""
 
 REQUEST_INTERVAL_S: Final = 0.05
-"""2,000 messages a minute are allowed, over all sockets."""
+"""Seconds between requests; the exchange allows 2,000 messages a minute over all sockets."""
 
 KEEPALIVE: Final = Keepalive('{"method":"ping"}', interval_s=20.0, timeout_s=10.0)
-"""Sockets on which the exchange has said nothing for 60 s are closed."""
+"""The exchange closes a socket on which it has sent nothing for 60 s."""
 STALE_AFTER_S: Final = 30.0
 BACKLOG_US: Final = 60_000_000
 HOUR_US: Final = 3_600_000_000
@@ -110,53 +117,62 @@ class Hyperliquid(RowAdapter):
     ws_url: ClassVar[str] = "wss://api.hyperliquid.xyz/ws"
     rest_url: ClassVar[str] = "https://api.hyperliquid.xyz"
     eras: ClassVar[tuple[CoverageEra, ...]] = (
-        CoverageEra(0, "partial", "what vaults take over, and fills of configured accounts", "npm @nktkas/hyperliquid"),
+        CoverageEra(
+            0,
+            "partial",
+            "positions taken over by the liquidator vaults, and fills of configured accounts",
+            "npm @nktkas/hyperliquid",
+        ),
     )
     counts_contracts: ClassVar[bool] = False
     instruments_requests: ClassVar[tuple[RestRequest, ...]] = (
         RestRequest("/info", body={"type": "allPerpMetas"}, weight=20),
     )
     rest_weight_per_minute: ClassVar[int] = 600
-    """The exchange allows 1,200."""
+    """Half of the 1,200 that the exchange allows an IP address."""
     known_keys: ClassVar[frozenset[str]] = KNOWN_KEYS
 
     def __init__(self, instruments: Mapping[str, Instrument] | None = None) -> None:
         super().__init__(instruments)
-        self._places = {each.key: symbol for symbol, each in (instruments or {}).items() if each.key}
+        self._coins_by_key = {each.key: symbol for symbol, each in (instruments or {}).items() if each.key}
 
     def listing_reader(self) -> ListingReader:
-        """By the coin's name."""
+        """Return the reader of coins' names."""
         return listing_of_coin
 
     def connections(
         self, symbols: Sequence[str], channels: Iterable[Channel], ws_url: str | None = None
     ) -> list[Connection]:
-        """Every socket carries its coins' channels; the first one the accounts' fills, and contexts of all."""
+        """Plan the sockets. Each carries its coins' channels; the first also has the channels that are not of one coin.
+
+        These are the fills of accounts and, for more than :data:`OWN_CONTEXTS` coins, the contexts of all exchanges.
+        """
         carried = carried_channels(channels, OFFERED)
         each = len(symbols) <= OWN_CONTEXTS
         contexts = bool({"mark_price", "open_interest"} & set(carried))
         plans = []
         for number, group in enumerate(chunked(symbols, SYMBOLS_PER_CONNECTION) if carried else ()):
-            asks: list[dict[str, str]] = []
+            subscriptions: list[dict[str, str]] = []
             here = set(carried) if number == 0 else set(carried) - {"liquidations"}
             if contexts and each:
-                asks += [{"type": "activeAssetCtx", "coin": symbol} for symbol in group]
+                subscriptions += [{"type": "activeAssetCtx", "coin": symbol} for symbol in group]
             elif contexts and number == 0:
-                asks.append({"type": "allDexsAssetCtxs"})
+                subscriptions.append({"type": "allDexsAssetCtxs"})
             elif not each:
                 here -= {"mark_price", "open_interest"}
             if "liquidations" in here:
-                asks += [{"type": "userFills", "user": user} for user in self._accounts()]
+                subscriptions += [{"type": "userFills", "user": user} for user in self._accounts()]
             if "trades" in here:
-                asks += [{"type": "trades", "coin": symbol} for symbol in group]
-            if not asks:
+                subscriptions += [{"type": "trades", "coin": symbol} for symbol in group]
+            if not subscriptions:
                 break
             plans.append(
                 Connection(
                     name=f"market-{number}",
                     url=ws_url or self.ws_url,
                     requests=tuple(
-                        request({"method": "subscribe", "subscription": ask}, [key_of(Asked(**ask))]) for ask in asks
+                        request({"method": "subscribe", "subscription": one}, [key_of(Subscription(**one))])
+                        for one in subscriptions
                     ),
                     channels=frozenset(here),
                     symbols=tuple(group),
@@ -168,11 +184,11 @@ class Hyperliquid(RowAdapter):
         return plans
 
     def _accounts(self) -> list[str]:
-        """Whose fills are read. Ten accounts an address are documented, and fourteen were measured."""
+        """Return the accounts whose fills are read; an IP address may read ten (documented) or fourteen (measured)."""
         return list(dict.fromkeys((*LIQUIDATORS, *(account.lower() for account in self.accounts))))
 
     def read(self, receipt: Receipt) -> list[Message]:
-        """Read a frame of any kind."""
+        """Read one frame."""
         envelope = ENVELOPE.decode(receipt.frame)
         if envelope.channel == "trades":
             return self._records.read_rows(envelope.data, TRADES, self._trade, receipt)
@@ -186,19 +202,21 @@ class Hyperliquid(RowAdapter):
             if account.isSnapshot:
                 return [Skipped("backlog", len(raw_rows(account.fills)))]
             user = account.user.lower()
-            return self._records.read_rows(account.fills, FILLS, lambda row, at: [self._forced(row, user, at)], receipt)
+            return self._records.read_rows(
+                account.fills, FILLS, lambda row, at: [self._liquidation(row, user, at)], receipt
+            )
         return [self._reply(envelope.channel, envelope.data, receipt)]
 
     def _trade(self, row: TradeRow, receipt: Receipt) -> list[Message]:
-        """The trade of a row, unless it is from before the subscription."""
+        """Build the trade of a row, or skip it if it is from before the subscription."""
         time_us = row.time * 1000
         if EARLIEST_US <= time_us < receipt.received_us - BACKLOG_US:
             return [Skipped("backlog", 1)]
         fill = Fill(row.coin, SIDES.get(row.side, row.side), row.px, row.sz, time_us, str(row.tid))
         return [self._records.trade(fill, receipt)]
 
-    def _forced(self, row: FillRow, user: str, receipt: Receipt) -> Message:
-        """The liquidation of an account's fill, if it is one."""
+    def _liquidation(self, row: FillRow, user: str, receipt: Receipt) -> Message:
+        """Build the liquidation of an account's fill, or skip the fill if it is not one."""
         forced = row.liquidation
         if forced is None:
             return Skipped("not_forced", 1)
@@ -206,7 +224,7 @@ class Hyperliquid(RowAdapter):
         if liquidated in LIQUIDATORS:
             return Skipped("off_book", 1)
         if self._listings[row.coin] is None and not COIN.fullmatch(row.coin):
-            return Skipped("other_market", 1)  # spot, outcomes, builders' coins that are left out
+            return Skipped("other_market", 1)  # spot, outcome markets, or a coin that is left out
         if not liquidated:
             return self._records.refuse(unknown_value("liquidatedUser", ""), receipt)
         if forced.method not in METHODS:
@@ -218,12 +236,12 @@ class Hyperliquid(RowAdapter):
         return self._records.liquidation(fill, "fill", receipt)
 
     def _contexts(self, data: msgspec.Raw, receipt: Receipt) -> list[Message]:
-        """The contexts of all exchanges, of the coins whose place is known."""
+        """Read the contexts of all exchanges, of the coins whose position in the list is known."""
         messages: list[Message] = []
         unknown = 0
         for dex, raws in ALL_CONTEXTS.decode(data).ctxs:
             for place, raw in enumerate(raws):
-                symbol = self._places.get(f"{dex}:{place}")
+                symbol = self._coins_by_key.get(f"{dex}:{place}")
                 if symbol is None:
                     unknown += 1
                     continue
@@ -234,18 +252,18 @@ class Hyperliquid(RowAdapter):
         return [*messages, Skipped("other_market", unknown)] if unknown else messages
 
     def _context(self, coin: str, context: Context, receipt: Receipt) -> list[Message]:
-        """Mark price and open interest, as of the receipt."""
+        """Build the mark price and the open interest of a context, with the time of receipt."""
         time_us = receipt.received_us
         if context.markPx is None:
-            return []  # listed, and not priced yet
+            return []  # a newly listed coin without a price
         next_us = (time_us // HOUR_US + 1) * HOUR_US
         mark = MarkUpdate(
-            coin, context.markPx, time_us, context.oraclePx or msgspec.UNSET, given(context.funding), next_us
+            coin, context.markPx, time_us, context.oraclePx or msgspec.UNSET, unset_if_null(context.funding), next_us
         )
         return self._records.ticker(mark, context.openInterest, receipt)
 
     def _reply(self, channel: str, data: msgspec.Raw, receipt: Receipt) -> Message:
-        """What the exchange says of a request, or its pong."""
+        """Read the answer to a subscription request or to a ping."""
         if channel == "pong":
             return Pong()
         if channel == "subscriptionResponse":
@@ -256,7 +274,7 @@ class Hyperliquid(RowAdapter):
         return self._records.unknown_channel(channel, receipt)
 
     def parse_instruments(self, body: bytes, request: RestRequest) -> InstrumentPage:
-        """Read ``allPerpMetas``: the universes of Hyperliquid's own exchange and of the builders'."""
+        """Read ``allPerpMetas``: the coins of Hyperliquid's own exchange and of the builder-deployed ones."""
         universes = UNIVERSES.decode(body)
         own = {split_base(listed.name)[0] for listed in (universes[0].universe if universes else ())}
         instruments, left_out = [], {}
@@ -277,7 +295,7 @@ class Hyperliquid(RowAdapter):
         return InstrumentPage(instruments, left_out, None)
 
     def backfill(self, channel: Channel, symbols: Sequence[str], from_us: int, to_us: int) -> Sequence[RestRequest]:
-        """The fills of a gap, account by account; the exchange keeps the last 10,000 of each."""
+        """Return one request an account for its fills in a gap; the exchange serves the last 10,000 of each account."""
         if channel != "liquidations":
             return ()
         span = {"startTime": from_us // 1000, "endTime": -(-to_us // 1000)}
@@ -287,42 +305,42 @@ class Hyperliquid(RowAdapter):
         ]
 
     def parse_rest(self, request: RestRequest, body: bytes, received_us: int, memory: Memory | None = None) -> RestPage:
-        """Read ``userFillsByTime`` of the account that ``about`` names; a full page is followed from its latest row."""
+        """Read ``userFillsByTime`` of the account ``about``; after a full page, the next one starts at its last row."""
         receipt = Receipt(received_us, body, memory)
         rows, faults = FILLS.rows(msgspec.Raw(body))
         if not rows and faults:
-            raise ValueError(f"hyperliquid's fills are no array of fills: {faults[0][1]}")
-        messages: list[Message] = [self._forced(row, request.about, receipt) for row in rows]
+            raise ValueError(f"hyperliquid's answer is not an array of fills: {faults[0][1]}")
+        messages: list[Message] = [self._liquidation(row, request.about, receipt) for row in rows]
         messages += [self._records.refuse(fault, receipt) for fault in faults]
         further = None
-        asked = request.body or {}
+        sent = request.body or {}
         latest = max((row.time for row in rows), default=0)
-        if len(rows) + len(faults) >= PAGE_ROWS and latest > int(str(asked.get("startTime", 0))):
-            further = request._replace(body={**asked, "startTime": latest})
+        if len(rows) + len(faults) >= PAGE_ROWS and latest > int(str(sent.get("startTime", 0))):
+            further = request._replace(body={**sent, "startTime": latest})
         return RestPage(events_of_channel(messages, "liquidations"), further)
 
 
-def key_of(asked: Asked) -> str:
-    """What a subscription is acknowledged by."""
-    return ":".join(word for word in (asked.type, asked.coin, asked.user.lower()) if word)
+def key_of(subscription: Subscription) -> str:
+    """Return the key of a subscription's acknowledgement."""
+    return ":".join(word for word in (subscription.type, subscription.coin, subscription.user.lower()) if word)
 
 
 def key_in(detail: str) -> str:
-    """The key of the subscription that an error quotes; empty where it quotes none."""
+    """Return the key of the subscription that an error message quotes; empty if it quotes none."""
     start, end = detail.find("{"), detail.rfind("}")
     try:
-        return key_of(ASKED.decode(detail[start : end + 1].encode()))
+        return key_of(SUBSCRIPTION.decode(detail[start : end + 1].encode()))
     except UNREADABLE:
         return ""
 
 
-def given(value: float | str | msgspec.UnsetType | None) -> float | str | msgspec.UnsetType:
-    """The value, UNSET for null."""
+def unset_if_null(value: float | str | msgspec.UnsetType | None) -> float | str | msgspec.UnsetType:
+    """Return the value, or UNSET in place of null."""
     return msgspec.UNSET if value is None else value
 
 
 def listing_of_coin(venue: str, coin: str) -> Listing | None:
-    """The listing read off a coin's name; None for spot pairs (``@107``) and outcomes (``#250``)."""
+    """Derive a listing from a coin's name; None for spot pairs (``@107``) and outcome markets (``#250``)."""
     dex, _, name = coin.rpartition(":")
     if not COIN.fullmatch(name) or (dex and not COIN.fullmatch(dex)):
         return None

@@ -8,13 +8,14 @@ from monitor.exchanges.facts import Facts, coin
 
 FACTS: Final = {
     "hyperliquid": Facts(
-        name="Hyperliquid, builder exchanges included",
+        name="Hyperliquid, with builder-deployed exchanges",
         long_liquidated=(
-            "the liquidated account's side is `A`, or the other's is `B` (fills of vaults and configured accounts)"
+            "`side` is `A` in the fill of the liquidated account, or `B` in that of its counterparty (fills of vaults "
+            "and configured accounts)"
         ),
         price="fill",
         unit="coins",
-        limits="10 sockets, 1,000 subscriptions and 10 accounts (14 measured) an address; 30 dials/min",
+        limits="10 sockets, 1,000 subscriptions and 10 accounts (14 measured) an IP address; 30 dials/min",
         source="hyperliquid.gitbook.io; npm @nktkas/hyperliquid 0.32.2; github.com/theyachtsman/hl-reaper",
         checked="2026-11-22",
         examples=(coin("BTC"),),

@@ -1,4 +1,4 @@
-"""Hyperliquid's frames and answers, as typed decoding reads them; the adapter beside it documents the fields."""
+"""Defines Hyperliquid's frames and REST answers for typed decoding; ``adapter.py`` explains the fields."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ class TradeRow(msgspec.Struct, gc=False):
     tid: int
 
 
-class Forced(msgspec.Struct, gc=False):
-    """What makes a fill a liquidation; whom it liquidates may be left out."""
+class LiquidationDetail(msgspec.Struct, gc=False):
+    """The field ``liquidation`` of a fill; ``liquidatedUser`` may be absent."""
 
     method: str
     liquidatedUser: str = ""
 
 
 class FillRow(msgspec.Struct, gc=False):
-    """One fill of an account, by its own side."""
+    """One fill of an account; ``side`` is that of the account."""
 
     coin: str
     side: str
@@ -38,11 +38,11 @@ class FillRow(msgspec.Struct, gc=False):
     sz: float
     time: int
     tid: int
-    liquidation: Forced | None = None
+    liquidation: LiquidationDetail | None = None
 
 
 class Fills(msgspec.Struct, gc=False):
-    """Data of ``userFills``."""
+    """The data of a ``userFills`` frame."""
 
     user: str
     fills: msgspec.Raw
@@ -50,7 +50,7 @@ class Fills(msgspec.Struct, gc=False):
 
 
 class Context(msgspec.Struct, gc=False):
-    """State of a coin. Prices are null before the first one."""
+    """Prices, funding and open interest of a coin; prices are null before the first one."""
 
     markPx: float | None
     oraclePx: float | str | UnsetType | None = UNSET
@@ -59,20 +59,20 @@ class Context(msgspec.Struct, gc=False):
 
 
 class CoinContext(msgspec.Struct, gc=False):
-    """Data of ``activeAssetCtx``."""
+    """The data of an ``activeAssetCtx`` frame."""
 
     coin: str
     ctx: Context
 
 
 class AllContexts(msgspec.Struct, gc=False):
-    """Data of ``allDexsAssetCtxs``: by exchange, contexts in the order of its universe."""
+    """The data of an ``allDexsAssetCtxs`` frame: contexts by exchange, in the order of the exchange's list of coins."""
 
     ctxs: list[tuple[str, list[msgspec.Raw]]]
 
 
-class Asked(msgspec.Struct, gc=False):
-    """What a subscription asked for."""
+class Subscription(msgspec.Struct, gc=False):
+    """The content of a subscription."""
 
     type: str
     coin: str = ""
@@ -80,28 +80,28 @@ class Asked(msgspec.Struct, gc=False):
 
 
 class Response(msgspec.Struct, gc=False):
-    """Data of ``subscriptionResponse``."""
+    """The data of a ``subscriptionResponse`` frame."""
 
     method: str
-    subscription: Asked
+    subscription: Subscription
 
 
 class Envelope(msgspec.Struct, gc=False):
-    """Any frame."""
+    """The envelope of any frame."""
 
     channel: str
     data: msgspec.Raw = msgspec.Raw(b"null")
 
 
 class ListedInstrument(msgspec.Struct):
-    """What a universe says of a coin."""
+    """A coin in the list of an exchange."""
 
     name: str
     isDelisted: bool = False
 
 
 class Universe(msgspec.Struct):
-    """One exchange's coins; the place of each is its number there for ever."""
+    """The list of an exchange's coins; the position of a coin in it never changes."""
 
     universe: list[ListedInstrument]
 
@@ -112,7 +112,7 @@ USER_FILLS: Final = msgspec.json.Decoder(Fills)
 COIN_CONTEXT: Final = msgspec.json.Decoder(CoinContext, strict=False)
 CONTEXT: Final = msgspec.json.Decoder(Context, strict=False)
 ALL_CONTEXTS: Final = msgspec.json.Decoder(AllContexts)
-ASKED: Final = msgspec.json.Decoder(Asked)
+SUBSCRIPTION: Final = msgspec.json.Decoder(Subscription)
 RESPONSE: Final = msgspec.json.Decoder(Response)
 ENVELOPE: Final = msgspec.json.Decoder(Envelope)
 TEXT: Final = msgspec.json.Decoder(str)
@@ -125,4 +125,4 @@ KNOWN_KEYS: Final = keys(
     "liquidation liquidatedUser markPx",
     "dayNtlVlm dayBaseVlm prevDayPx midPx oraclePx premium impactPxs funding openInterest",
 )
-"""Every key that the documented frames have."""
+"""Every key of the documented frames."""

@@ -1,1 +1,1 @@
-"""The adapter of Kraken Futures."""
+"""Adapter of Kraken Futures."""

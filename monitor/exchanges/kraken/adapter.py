@@ -1,26 +1,30 @@
-"""Kraken Futures perpetuals and futures, inverse and linear: fills with their type, tickers.
+"""Adapter of Kraken Futures: perpetuals and dated futures, inverse and linear.
 
-Units by the symbol's head: ``PI_`` (perpetual) and ``FI_`` (dated) are inverse and counted in USD, ``PF_`` and ``FF_``
-are linear and counted in base coins. The instrument table says the same by contract size.
+Units follow from the symbol's prefix: ``PI_`` (perpetual) and ``FI_`` (dated) are inverse, with sizes in USD; ``PF_``
+and ``FF_`` are linear, with sizes in base coins. The contract sizes of the instrument table agree with this.
 
-Liquidations are fills of ``type`` ``liquidation``. Their order is the taker, so ``side``, which is the taker's, is the
-closing order's: sell closes a long. The price is the fill's. Such a fill is a print of the book as well, and makes a
-trade and a liquidation. ``termination`` and ``assignment`` (a position handed over or closed against its counterpart)
-and ``block`` take no price of the book and make nothing. ``trade_snapshot``, the first frame of a feed, is backlog.
+Liquidations are fills of ``type`` ``liquidation``. The liquidated side is the taker, so ``side``, which is the taker
+side, is that of the closing order: ``sell`` closes a long. The price is that of the fill. Such a fill was executed in
+the order book, so it makes a trade as well as a liquidation. Fills of the types ``termination`` and ``assignment`` (a
+position transferred, or closed against its counterparty) and ``block`` were not executed in the order book and are
+skipped. ``trade_snapshot``, the first frame of a feed, holds past trades and is skipped.
 
-Tickers: mark price, index, ``relative_funding_rate`` (an hour's, as a share; ``funding_rate`` is in coins or dollars)
-and the open interest of one side. Of dated futures no ticker is subscribed.
+Tickers have the mark price, the index price, ``relative_funding_rate`` (for one hour, as a fraction; ``funding_rate``
+is an amount of coins or dollars) and the open interest, which counts one side of each contract. The tickers of dated
+futures are not subscribed to.
 
-After a gap: the history of executions, back to 2022, names the taker's order type; one that has "liquidat" in it is a
-liquidation. That its ``uid`` is the socket's is taken from the name and was not seen on the wire.
+A gap is filled from the history of executions, which goes back to 2022 and has the type of the taker's order. A type
+that contains "liquidat" marks a liquidation. Its ``uid`` is assumed to equal that on the socket; this was not verified
+on live data.
 
-This interface ends on 2027-03-01. Whether the trades of its successor tell liquidations is not known.
+Kraken ends this interface on 2027-03-01. It is not known whether the trades of its successor will mark liquidations.
 
 Ids:
     liquidation ``kraken:<product_id>:<uid>``.
     trade ``<uid>``. ``seq`` counts up by one per feed and product.
 
-Sources: docs.kraken.com (Futures websocket: trade, ticker; Futures REST: instruments; history: market executions).
+Sources: docs.kraken.com/api/docs/futures-api (websocket: trade, ticker; trading: instruments; history: market
+executions).
 """
 
 from __future__ import annotations
@@ -61,7 +65,7 @@ SYMBOLS_PER_REQUEST: Final = 50
 
 OFF_BOOK: Final = frozenset({"termination", "assignment", "block"})
 OFF_BOOK_ORDERS: Final = ("block", "assign", "unwind", "terminat")
-"""What the order types of such fills have in them, in lower case."""
+"""Words in the order types of the corresponding fills in the history, in lower case."""
 
 INVERSE_HEADS: Final = ("PI", "FI")
 INVERSE: Final = "futures_inverse"
@@ -81,17 +85,17 @@ class Kraken(RowAdapter):
     counts_contracts: ClassVar[bool] = False
     instruments_requests: ClassVar[tuple[RestRequest, ...]] = (RestRequest("/derivatives/api/v3/instruments"),)
     rest_weight_per_minute: ClassVar[int] = 60
-    """The history's limit is not documented."""
+    """A cautious value, because the rate limit of the history of executions is not documented."""
     known_keys: ClassVar[frozenset[str]] = KNOWN_KEYS
 
     def listing_reader(self) -> ListingReader:
-        """By the symbol's head."""
+        """Return the reader of symbols' prefixes."""
         return listing_of_name
 
     def connections(
         self, symbols: Sequence[str], channels: Iterable[Channel], ws_url: str | None = None
     ) -> list[Connection]:
-        """Every socket carries all channels of its symbols."""
+        """Plan the sockets; each carries all channels of its symbols."""
         carried = carried_channels(channels, OFFERED)
         plans = []
         for number, group in enumerate(chunked(symbols, SYMBOLS_PER_CONNECTION) if carried else ()):
@@ -114,7 +118,7 @@ class Kraken(RowAdapter):
         return plans
 
     def read(self, receipt: Receipt) -> list[Message]:
-        """Read a frame of any kind."""
+        """Read one frame."""
         envelope = ENVELOPE.decode(receipt.frame)
         if envelope.event:
             return self._reply(envelope, receipt)
@@ -133,7 +137,7 @@ class Kraken(RowAdapter):
         ]
 
     def _fill(self, fill: Fill, kind: str, receipt: Receipt) -> list[Message]:
-        """The trade of a fill, and the liquidation if it is one."""
+        """Build the trade of a fill, and the liquidation if it is one."""
         if kind in OFF_BOOK:
             return [Skipped("off_book", 1)]
         if kind not in ("fill", "liquidation"):
@@ -144,24 +148,24 @@ class Kraken(RowAdapter):
         return [trade, self._records.liquidation(fill, "fill", receipt)]
 
     def _ticker(self, receipt: Receipt) -> list[Message]:
-        """The mark price and the open interest of a ticker."""
+        """Build the mark price and the open interest of a ticker."""
         row = TICKER.decode(receipt.frame)
         next_us = optional_time_us(row.next_funding_rate_time)
         mark = MarkUpdate(row.product_id, row.markPrice, row.time * 1000, row.index, row.relative_funding_rate, next_us)
         return self._records.ticker(mark, row.openInterest, receipt)
 
     def _reply(self, envelope: Envelope, receipt: Receipt) -> list[Message]:
-        """What the exchange says of the connection or of a request."""
+        """Read a message about the connection or the answer to a request."""
         if envelope.event == "subscribed":
             return [Ack(f"{envelope.feed}:{symbol}") for symbol in envelope.product_ids]
         if envelope.event in ("error", "alert"):
             return [Refusal("", f"{envelope.event}: {envelope.message}")]
         if envelope.event == "info":
-            return []  # the greeting
+            return []  # the first message of a connection
         return [self._records.malformed(receipt)]
 
     def parse_instruments(self, body: bytes, request: RestRequest) -> InstrumentPage:
-        """Read ``/derivatives/api/v3/instruments``: inverse and linear, perpetual and dated."""
+        """Read ``/derivatives/api/v3/instruments``: inverse and linear, perpetual and dated futures."""
         answer = INSTRUMENTS.decode(body)
         if answer.result != "success":
             raise ValueError(f"kraken answered {answer.result!r}: {answer.error}")
@@ -190,14 +194,14 @@ class Kraken(RowAdapter):
         return InstrumentPage(instruments, left_out, None)
 
     def backfill(self, channel: Channel, symbols: Sequence[str], from_us: int, to_us: int) -> Sequence[RestRequest]:
-        """The executions of a gap, symbol by symbol, oldest first."""
+        """Return one request a symbol for the executions of a gap, oldest first."""
         if channel not in ("liquidations", "trades"):
             return ()
         span = {"since": str(from_us // 1000), "before": str(-(-to_us // 1000)), "sort": "asc", "count": PAGE_ROWS}
         return [RestRequest(f"/api/history/v3/market/{one}/executions", span, about=channel) for one in symbols]
 
     def parse_rest(self, request: RestRequest, body: bytes, received_us: int, memory: Memory | None = None) -> RestPage:
-        """Read a page of executions; ``about`` says which of their events are wanted."""
+        """Read a page of executions and return the events of the channel that ``about`` names."""
         page = EXECUTIONS.decode(body)
         messages = self._records.read_rows(page.elements, ELEMENTS, self._execution, Receipt(received_us, body, memory))
         further = None
@@ -206,7 +210,7 @@ class Kraken(RowAdapter):
         return RestPage(events_of_channel(messages, request.about), further)
 
     def _execution(self, row: Element, receipt: Receipt) -> list[Message]:
-        """As :meth:`_fill`, by the type of the taker's order."""
+        """Build the events of an execution as :meth:`_fill` does, from the type of the taker's order."""
         one = row.event.Execution.execution
         order = one.takerOrder
         fill = Fill(order.tradeable, order.direction, one.price, one.quantity, one.timestamp * 1000, one.uid)
@@ -217,7 +221,7 @@ class Kraken(RowAdapter):
 
 
 def subscriptions(feed: str, symbols: Sequence[str]) -> list[Request]:
-    """What subscribes a feed; each product is acknowledged by itself."""
+    """Return the requests that subscribe to a feed; the exchange acknowledges each product separately."""
     return [
         request(
             {"event": "subscribe", "feed": feed, "product_ids": list(some)}, [f"{feed}:{symbol}" for symbol in some]
@@ -227,7 +231,7 @@ def subscriptions(feed: str, symbols: Sequence[str]) -> list[Request]:
 
 
 def listing_of_name(venue: str, symbol: str) -> Listing | None:
-    """The listing read off a symbol; None where its head is none of the four."""
+    """Derive a listing from a symbol; None if it has none of the four prefixes."""
     head, _, rest = symbol.partition("_")
     name = split_symbol(symbol)
     if head not in (*INVERSE_HEADS, "PF", "FF") or not rest or not name.is_usd or not name.asset.isalnum():
@@ -236,9 +240,9 @@ def listing_of_name(venue: str, symbol: str) -> Listing | None:
 
 
 def exclusion_reason(row: ListedInstrument) -> str:
-    """Why an instrument is not watched; empty when it is."""
+    """Return why an instrument is not watched; empty if it is."""
     if row.type not in (INVERSE, LINEAR):
-        return f"no future of a known kind, but {row.type!r}"
+        return f"unknown type {row.type!r}"
     if row.quote not in USD_QUOTES or not row.base:
         return f"{row.base!r} quoted in {row.quote!r}"
     if row.tradfi:
@@ -249,7 +253,7 @@ def exclusion_reason(row: ListedInstrument) -> str:
 
 
 def iso_us(text: str) -> int:
-    """A time as ISO 8601 in microseconds, 0 where it is none."""
+    """Convert an ISO 8601 time to microseconds since the Unix epoch; 0 if it is not one."""
     try:
         return round(datetime.fromisoformat(text).timestamp() * 1e6)
     except ValueError:

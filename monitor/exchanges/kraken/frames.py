@@ -1,4 +1,4 @@
-"""Kraken Futures' frames and answers, as typed decoding reads them; the adapter beside it documents the fields."""
+"""Defines the frames and REST answers of Kraken Futures for typed decoding; ``adapter.py`` explains the fields."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from monitor.exchanges.toolkit.records import RowDecoder
 
 
 class TradeFrame(msgspec.Struct, gc=False):
-    """``feed`` ``trade``: one fill."""
+    """A frame of the feed ``trade``, which holds one fill."""
 
     product_id: str
     uid: str
@@ -24,7 +24,7 @@ class TradeFrame(msgspec.Struct, gc=False):
 
 
 class TickerFrame(msgspec.Struct, gc=False):
-    """``feed`` ``ticker``; dated futures have no funding."""
+    """A frame of the feed ``ticker``; dated futures have no funding."""
 
     product_id: str
     time: int
@@ -36,7 +36,7 @@ class TickerFrame(msgspec.Struct, gc=False):
 
 
 class Envelope(msgspec.Struct, gc=False):
-    """Any frame: a push has ``feed``, an answer has ``event``."""
+    """The envelope of any frame: one with data has ``feed`` only, an answer has ``event``."""
 
     feed: str = ""
     event: str = ""
@@ -46,7 +46,7 @@ class Envelope(msgspec.Struct, gc=False):
 
 
 class ListedInstrument(msgspec.Struct):
-    """What an instrument says of itself; ``base`` and ``quote`` are absent from what is no future."""
+    """An instrument in ``/instruments``; ``base`` and ``quote`` are absent if it is not a future."""
 
     symbol: str
     type: str
@@ -60,7 +60,7 @@ class ListedInstrument(msgspec.Struct):
 
 
 class Instruments(msgspec.Struct):
-    """``GET /derivatives/api/v3/instruments``."""
+    """The answer to ``GET /derivatives/api/v3/instruments``."""
 
     result: str
     instruments: msgspec.Raw = msgspec.Raw(b"[]")
@@ -86,25 +86,25 @@ class Execution(msgspec.Struct):
 
 
 class Executed(msgspec.Struct):
-    """Around an :class:`Execution`."""
+    """The object around an :class:`Execution`."""
 
     execution: Execution
 
 
 class Event(msgspec.Struct):
-    """Around an :class:`Executed`."""
+    """The object around an :class:`Executed`."""
 
     Execution: Executed
 
 
 class Element(msgspec.Struct):
-    """One row of the history."""
+    """One row of the history of executions."""
 
     event: Event
 
 
 class Executions(msgspec.Struct):
-    """``GET /api/history/v3/market/{symbol}/executions``."""
+    """The answer to ``GET /api/history/v3/market/{symbol}/executions``."""
 
     elements: msgspec.Raw
     continuationToken: str | None = None
@@ -126,4 +126,4 @@ KNOWN_KEYS: Final = keys(
     "funding_rate funding_rate_prediction relative_funding_rate relative_funding_rate_prediction",
     "next_funding_rate_time",
 )
-"""Every key that the documented frames have."""
+"""Every key of the documented frames."""

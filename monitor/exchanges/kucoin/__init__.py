@@ -1,1 +1,1 @@
-"""The adapter of KuCoin Futures."""
+"""Adapter of KuCoin Futures."""

@@ -1,20 +1,22 @@
-"""KuCoin Futures perpetuals, linear and inverse: trades, mark prices, funding, open interest. It shows no liquidations.
+"""Adapter of KuCoin Futures perpetuals, linear and inverse; the exchange publishes no liquidations.
 
-Sizes are contracts: ``multiplier`` base coins each for linear ones, one dollar for inverse ones (``XBTUSDM``). Without
-the instrument table sizes have no unit, so every row is quarantined.
+Sizes are contracts: a linear contract is worth ``multiplier`` base coins, an inverse one (``XBTUSDM``) one dollar.
+Without the instrument table sizes have no unit, so every row is rejected.
 
-Trades (``/contractMarket/execution``): ``side`` is the taker's, ``ts`` counts nanoseconds. ``/contract/instrument``
-reports mark and index prices, and the funding rate without a price: the last of each symbol is remembered and goes out
-with its next mark price. Open interest is polled by REST, all contracts at once, and with it when funding is next paid.
+Trades (``/contractMarket/execution``): ``side`` is the taker side, ``ts`` is in nanoseconds. The channel
+``/contract/instrument`` sends mark and index prices, and funding rates in messages without a price. The latest funding
+rate of each symbol is therefore stored and added to the symbol's next mark price. Open interest is polled by REST for
+all contracts at once; the answer also has the time of the next funding payment.
 
-A token is asked for before each dial. The exchange wants its ping each 18 s or so; the interval comes with the token,
-and 15 s are below all that were seen.
+Each connection needs a new token, which is requested by REST. The exchange expects a ping about every 18 s. The exact
+interval comes with the token; 15 s is below all intervals that were seen.
 
 Ids:
     trade ``<tradeId>``.
 
-Sources: kucoin.com/docs (futures: public token, execution, instrument, contracts); github.com/tardis-dev/tardis-node
-18.2.0; ccxt 4.5.90. Not seen on the wire: ``nextFundingRateDateTime``, and that open interest counts one side.
+Sources: kucoin.com/docs (futures: get public token, execution data, instrument, get all symbols);
+github.com/tardis-dev/tardis-node 18.2.0; ccxt 4.5.90. Two points were not verified on live data: the field
+``nextFundingRateDateTime``, and that open interest counts one side of each contract.
 """
 
 from __future__ import annotations
@@ -43,7 +45,7 @@ OFFERED: Final[tuple[Channel, ...]] = ("mark_price", "trades")
 
 SYMBOLS_PER_CONNECTION: Final = 100
 SYMBOLS_PER_REQUEST: Final = 50
-"""A subscription names up to 100 symbols."""
+"""Symbols of one subscription; the exchange allows 100."""
 KEEPALIVE: Final = Keepalive('{"id":"ping","type":"ping"}', interval_s=15.0, timeout_s=10.0)
 STALE_AFTER_S: Final = 20.0
 INTEREST_S: Final = 60.0
@@ -54,7 +56,7 @@ SUCCESS: Final = "200000"
 
 
 class TradeRow(msgspec.Struct, gc=False):
-    """Data of an execution."""
+    """The data of an execution."""
 
     symbol: str
     side: str
@@ -65,7 +67,7 @@ class TradeRow(msgspec.Struct, gc=False):
 
 
 class InstrumentRow(msgspec.Struct, gc=False):
-    """Data of an instrument: prices by one subject, the rate by another."""
+    """The data of ``/contract/instrument``: the prices or the funding rate, depending on the frame's ``subject``."""
 
     timestamp: int = 0
     markPrice: float | UnsetType = UNSET
@@ -74,7 +76,7 @@ class InstrumentRow(msgspec.Struct, gc=False):
 
 
 class Envelope(msgspec.Struct, gc=False):
-    """Any frame."""
+    """The envelope of any frame."""
 
     type: str = ""
     id: str = ""
@@ -85,7 +87,7 @@ class Envelope(msgspec.Struct, gc=False):
 
 
 class Contract(msgspec.Struct):
-    """A contract in the exchange's list, with its state."""
+    """A contract in ``/api/v1/contracts/active``, with its open interest and its prices."""
 
     symbol: str
     baseCurrency: str
@@ -101,13 +103,13 @@ class Contract(msgspec.Struct):
 
 
 class Server(msgspec.Struct):
-    """Where to dial."""
+    """The address of a WebSocket server."""
 
     endpoint: str
 
 
 class Token(msgspec.Struct):
-    """Data of the answer to ``bullet-public``."""
+    """The data of the answer to ``bullet-public``."""
 
     token: str
     instanceServers: list[Server]
@@ -131,7 +133,7 @@ class Kucoin(RowAdapter):
     by_name: ClassVar[bool] = False
     instruments_requests: ClassVar[tuple[RestRequest, ...]] = (RestRequest("/api/v1/contracts/active"),)
     rest_weight_per_minute: ClassVar[int] = 120
-    """The exchange allows 2,000 weight in 30 s, of which these requests cost up to 10."""
+    """Well below the exchange's limit of 2,000 in 30 s; a request of this adapter costs up to 10."""
     token_request: ClassVar[RestRequest | None] = RestRequest("/api/v1/bullet-public", body={})
     known_keys: ClassVar[frozenset[str]] = keys(
         "id type topic subject code data sn userId channelType response",
@@ -142,7 +144,7 @@ class Kucoin(RowAdapter):
     def connections(
         self, symbols: Sequence[str], channels: Iterable[Channel], ws_url: str | None = None
     ) -> list[Connection]:
-        """Plan the sockets: each carries all channels of its symbols."""
+        """Plan the sockets; each carries all channels of its symbols."""
         carried = carried_channels(channels, OFFERED)
         if "open_interest" in frozenset(channels) and not carried:
             return []
@@ -168,15 +170,15 @@ class Kucoin(RowAdapter):
         return plans
 
     def dial_url(self, url: str, answer: bytes) -> str:
-        """Return the first server that the answer names, with its token."""
+        """Return the address of the first server of the answer, with the token."""
         given = _TOKEN.decode(unwrap_data(self.venue, answer, SUCCESS))
         if not given.instanceServers:
-            raise ValueError("kucoin names no server to dial")
+            raise ValueError("kucoin's answer to bullet-public has no server")
         query = urlencode({"token": given.token, "connectId": "cascade-monitor"})
         return f"{given.instanceServers[0].endpoint}?{query}"
 
     def read(self, receipt: Receipt) -> list[Message]:
-        """Read a frame of any kind."""
+        """Read one frame."""
         envelope = _ENVELOPE.decode(receipt.frame)
         if envelope.type == "message":
             if envelope.topic.startswith(TOPICS["trades"]):
@@ -194,7 +196,7 @@ class Kucoin(RowAdapter):
         return [self._records.trade(fill, receipt)]
 
     def _state(self, symbol: str, row: InstrumentRow, receipt: Receipt) -> list[Message]:
-        """Read a mark price, or remember a funding rate for the next one."""
+        """Build a mark price, or store a funding rate for the next one."""
         latest = self._records.latest(symbol, receipt)
         messages: list[Message] = []
         if row.fundingRate is not UNSET:
@@ -218,7 +220,7 @@ class Kucoin(RowAdapter):
         return [self._records.malformed(receipt)]
 
     def parse_instruments(self, body: bytes, request: RestRequest) -> InstrumentPage:
-        """Read ``contracts/active``: perpetuals; dated ones are left out."""
+        """Read ``contracts/active`` and keep the perpetuals quoted in US dollars."""
         rows, faults = _CONTRACTS.rows(unwrap_data(self.venue, body, SUCCESS))
         left_out = {f"row {number}": detail for number, (_, detail) in enumerate(faults)}
         if not rows:
@@ -248,7 +250,7 @@ class Kucoin(RowAdapter):
         return [Poll("open_interest", RestRequest("/api/v1/contracts/active"), INTEREST_S)] if wanted else ()
 
     def parse_rest(self, request: RestRequest, body: bytes, received_us: int, memory: Memory | None = None) -> RestPage:
-        """Read the open interest of ``contracts/active``, as of its receipt; what is not watched is left."""
+        """Read the open interest in ``contracts/active``, with the time of receipt; other symbols are skipped."""
         return RestPage(
             self._records.read_rows(
                 unwrap_data(self.venue, body, SUCCESS), _CONTRACTS, self._interest, Receipt(received_us, body, memory)
@@ -270,7 +272,7 @@ class Kucoin(RowAdapter):
 def exclusion_reason(row: Contract) -> str:
     """Return why a contract is not watched; empty when it is."""
     if row.quoteCurrency not in USD_QUOTES:
-        return f"quoted in {row.quoteCurrency}, which is no US dollar"
+        return f"quoted in {row.quoteCurrency}, which is not a US dollar"
     if row.expireDate:
         return "dated: its price is not the perpetual's"
     if not 0.0 < abs(row.multiplier) < 1e18:
