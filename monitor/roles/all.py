@@ -34,7 +34,9 @@ from monitor.roles.notifier import faults, local_notifiers, run_local
 from monitor.roles.serving import serving
 from monitor.roles.time_check import time_check
 from monitor.settings import Settings
+from monitor.storage.kept_file import read_state
 from monitor.storage.side_output import SideOutput
+from monitor.storage.state_losses import StateLosses
 
 log = logging.getLogger(__name__)
 
@@ -82,11 +84,12 @@ async def monitoring(
     path = settings.delivery.state_file
     journal: Journal | None = None
     pending: list[Signal] = []
+    losses = StateLosses(clock, refuses=settings.delivery.damaged_state == "refuse")
     if detector is None:
-        detector = state_file.load(path, settings.detector)
+        detector = state_file.load(path, settings.detector, losses)
         if path is not None:
             journal = Journal(path)
-            pending = journal.restore(detector, path.read_bytes() if path.exists() else b"")
+            pending = journal.restore(detector, read_state(path))
     bus = MemoryBus(settings.bus.memory.high_water)
     publisher = bus.publisher()
     decider = Decider(
@@ -108,14 +111,14 @@ async def monitoring(
             lines = SignalLines(bus.subscriber([SIGNALS]), settings.delivery.signals_output)
         paged = SideOutput("notifier_state")
         stack.callback(paged.close)
-        notifiers = local_notifiers(settings.notifier, bus, detector, clock, paged)
+        notifiers = local_notifiers(settings.notifier, bus, detector, clock, paged, losses=losses)
         outputs = [
             decider.output,
             *([decider.journal_output] if journal else []),
             *([lines.output] if lines else []),
             *([paged] if notifiers else []),
         ]
-        parts = _Parts(bus, decider, at_work, notifiers, clock, outputs)
+        parts = _Parts(bus, decider, at_work, notifiers, clock, outputs, losses)
         url = await stack.enter_async_context(
             serving(
                 settings.delivery,
@@ -153,6 +156,7 @@ class _Parts(NamedTuple):
     notifiers: Sequence[Notifier]
     clock: Callable[[], int]
     outputs: Sequence[SideOutput]
+    losses: StateLosses
 
     def snapshot(self) -> Snapshot:
         """Take what a scrape shows."""
@@ -167,6 +171,7 @@ class _Parts(NamedTuple):
             state_saved_us=self.decider.saved_us,
             instruments_failures=self.at_work.store.failures,
             outputs=[*self.at_work.outputs(), *(output.stats() for output in self.outputs)],
+            state_lost=self.losses.view(),
         )
 
     def checks(self) -> list[Check]:

@@ -28,6 +28,7 @@ from monitor.roles.serving import serving
 from monitor.settings import Settings
 from monitor.settings.notifier import NotifierSettings
 from monitor.storage.side_output import SideOutput
+from monitor.storage.state_losses import StateLosses
 
 log = logging.getLogger(__name__)
 
@@ -47,7 +48,13 @@ def channels(settings: NotifierSettings) -> list[Channel]:
 
 
 def local_notifiers(
-    settings: NotifierSettings, bus: MemoryBus, detector: Detector, clock: Callable[[], int], output: SideOutput
+    settings: NotifierSettings,
+    bus: MemoryBus,
+    detector: Detector,
+    clock: Callable[[], int],
+    output: SideOutput,
+    *,
+    losses: StateLosses,
 ) -> list[Notifier]:
     """Return the notifiers of role ``all``. Incidents whose episode ended during a stop are resolved at once.
 
@@ -57,23 +64,19 @@ def local_notifiers(
         detector: holds the episodes that run.
         clock: the machine's time in microseconds.
         output: writes the open incidents.
+        losses: counts a damaged file of incidents, or refuses it.
 
     Raises:
-        OperatorError: the saved incidents cannot be read.
+        OperatorError: the saved incidents cannot be read, or are damaged and refused.
     """
     assets = None if settings.assets == "all" else settings.assets
     running = {episode.episode_id for view in detector.view().assets for episode in view.episodes}
     notifiers = []
     for channel in channels(settings):
         path = settings.state_file
-        progress = FileProgress(path and path.with_name(f"{path.name}.{channel.name}"), output)
+        progress = FileProgress(path and path.with_name(f"{path.name}.{channel.name}"), output, losses)
         notifier = Notifier(channel, bus.subscriber([SIGNALS]), progress, clock, assets)
-        try:
-            notifier.restore(Partition(SIGNALS.name, 0), progress.load())
-        except ValueError as error:
-            raise OperatorError(
-                f"{path}.{channel.name}: what was paged cannot be read: {error}; move the file away"
-            ) from None
+        progress.restore(notifier)
         notifier.end_all_but(running)
         notifiers.append(notifier)
     return notifiers

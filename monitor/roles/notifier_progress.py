@@ -23,8 +23,10 @@ from monitor.deliver.paging.notifier import Notifier
 from monitor.model.errors import OperatorError
 from monitor.roles.unreadable import Unreadable
 from monitor.settings import Settings
-from monitor.storage.atomic_file import replace_file
+from monitor.storage.checksum import NewerEnvelopeError
+from monitor.storage.kept_file import read_state, set_aside, write_state
 from monitor.storage.side_output import SideOutput
+from monitor.storage.state_losses import StateLosses
 
 log = logging.getLogger(__name__)
 
@@ -40,28 +42,52 @@ class FileProgress:
     Args:
         path: the file; None saves nothing.
         output: writes it.
+        losses: counts a damaged file, or refuses it.
     """
 
-    def __init__(self, path: Path | None, output: SideOutput) -> None:
+    def __init__(self, path: Path | None, output: SideOutput, losses: StateLosses) -> None:
         self._output = output
         self._path = path
+        self._losses = losses
         self._kept = b""
 
-    def load(self) -> bytes:
-        """Return the incidents that were open; empty without a file. Raises ``OperatorError`` if it cannot be read."""
-        if self._path is None or not self._path.exists():
-            return b""
+    def restore(self, notifier: Notifier) -> None:
+        """Give a notifier the incidents that were open; a damaged file is set aside, and they are forgotten.
+
+        Raises:
+            OperatorError: the file cannot be opened or set aside, is damaged and refused, or is of a later version.
+        """
+        where = Partition(SIGNALS.name, 0)
         try:
-            self._kept = self._path.read_bytes()
-        except OSError as error:
+            self._kept = read_state(self._path)
+            notifier.restore(where, self._kept)
+        except (OSError, NewerEnvelopeError) as error:
             raise OperatorError(f"{self._path}: what was paged cannot be read: {error}; move the file away") from None
-        return self._kept
+        except ValueError as error:
+            self._forget(error)
+            notifier.restore(where, b"")
+
+    def _forget(self, reason: ValueError) -> None:
+        """Set the damaged file aside, because a monitor that does not start pages nobody."""
+        self._losses.note("incidents", f"{self._path}: what was paged is damaged ({reason})")
+        self._kept = b""
+        try:
+            aside = None if self._path is None else set_aside(self._path)
+        except OSError as error:
+            raise OperatorError(f"{self._path}: what was paged is damaged and cannot be set aside: {error}") from None
+        log.error(
+            "%s: what was paged is damaged (%s): set aside as %s, open incidents are forgotten; close by hand those "
+            "whose episode is over",
+            self._path,
+            reason,
+            aside,
+        )
 
     async def save(self, offsets: Mapping[Partition, int], states: Mapping[Partition, bytes]) -> None:
         """Replace the file if anything changed. Raises ``OSError`` where that takes over :data:`SAVE_S`."""
         state = next(iter(states.values()))
         if self._path is not None and state != self._kept:
-            self._output.put(partial(replace_file, self._path, state), size=len(state), key=str(self._path))
+            self._output.put(partial(write_state, self._path, state), size=len(state), key=str(self._path))
             self._kept = state
             if not await asyncio.to_thread(self._output.settled, SAVE_S):
                 raise OSError(self._output.stats().reason or "the disk is slow")

@@ -1,4 +1,4 @@
-"""The detector's state in one local file: written whole or not at all."""
+"""Reads and writes the detector's state in one local file, with a checksum and whole or not at all."""
 
 from __future__ import annotations
 
@@ -11,37 +11,45 @@ from monitor.detect.detector_state import OtherFormatError
 from monitor.detect.settings import DetectorSettings
 from monitor.model.errors import OperatorError
 from monitor.model.validation import VOLUME
-from monitor.storage.atomic_file import replace_file
+from monitor.storage.checksum import NewerEnvelopeError
+from monitor.storage.kept_file import read_state, set_aside, write_state
+from monitor.storage.state_losses import StateLosses
 
 log = logging.getLogger(__name__)
 
-SET_ASIDE: Final = ".unusable"
-"""Suffix of a state file that was set aside; a later one replaces it, so that restarts do not fill the disk."""
 TRIED_S: Final = 2
 """Seconds that a copy of a restored state must be able to close."""
 UNUSABLE: Final = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
 """What reading and trying a damaged state may raise, an overflow of a poisoned sum among it."""
 
 
-def load(path: Path | None, settings: DetectorSettings) -> Detector:
+def load(path: Path | None, settings: DetectorSettings, losses: StateLosses | None = None) -> Detector:
     """Return the detector as it was saved, or a new one where there is no file or the file is damaged.
 
     A damaged file is set aside under another name, with the reason in the log, so that a restart is never worse than
     a start. A file of another version is whole and is refused: starting anew would forget open episodes unasked.
 
+    Args:
+        path: the file; None for none.
+        settings: thresholds.
+        losses: counts a damaged file, or refuses it.
+
     Raises:
-        OperatorError: the file cannot be opened or set aside, or is of a format that this version does not read.
+        OperatorError: the file cannot be opened or set aside, is damaged and refused, or is of a format that this
+            version does not read.
     """
     if path is None or not path.exists():
         return Detector(settings)
     try:
-        content = path.read_bytes()
-        detector = restore_tried(content, settings)
-    except (OSError, OtherFormatError) as error:
+        detector = restore_tried(read_state(path), settings)
+    except (OSError, OtherFormatError, NewerEnvelopeError) as error:
         raise OperatorError(
-            f"{path}: the detector's state cannot be read: {error}; move the file away to start anew"
+            f"{path}: the detector's state cannot be read: {error}; run the version that wrote it, or move the file "
+            "away to start anew"
         ) from None
     except UNUSABLE as error:
+        if losses is not None:
+            losses.note("detector", f"{path}: the detector's state is damaged ({error!r})")
         _set_aside(path, error)
         return Detector(settings)
     log.info("state of %d assets restored from %s", len(detector.assets), path)
@@ -67,9 +75,8 @@ def restore_tried(content: bytes, settings: DetectorSettings) -> Detector:
 
 def _set_aside(path: Path, reason: Exception) -> None:
     """Rename an unusable state file. Raises :class:`OperatorError` where that fails."""
-    aside = path.with_name(path.name + SET_ASIDE)
     try:
-        path.replace(aside)
+        aside = set_aside(path)
     except OSError as error:
         raise OperatorError(f"{path}: the state is unusable ({reason!r}) and cannot be set aside: {error}") from None
     log.error("%s: the state is unusable (%r): set aside as %s, the detector starts anew", path, reason, aside)
@@ -77,4 +84,4 @@ def _set_aside(path: Path, reason: Exception) -> None:
 
 def save(path: Path, snapshot: bytes) -> None:
     """Replace the file by the snapshot, so that a crash leaves the old one or the new one. Raises ``OSError``."""
-    replace_file(path, snapshot)
+    write_state(path, snapshot)

@@ -178,8 +178,14 @@ class DeliverySettings(Section):
     state_file: Path | None = Field(
         Path("state/detector.state"),
         description="File that keeps the detector's state with role `all`, so that a restart continues where it "
-        "stopped. Empty starts without state each time. A damaged file is set aside with the suffix `.unusable` and "
-        "an error in the log; a file of another version is refused.",
+        "stopped. Empty starts without state each time. It holds a checksum; a file of another version is refused.",
+    )
+    damaged_state: Literal["start_anew", "refuse"] = Field(
+        "start_anew",
+        description="What happens with saved state that is damaged: a file, or a part of a snapshot on Kafka. "
+        "`start_anew` sets the file aside with the suffix `.unusable`, starts what was lost without history, logs an "
+        "error and fires the alert StateLost, because a monitor that does not start sees nothing. `refuse` ends the "
+        "process with the reason, so that a backup can be restored first.",
     )
     journal_sync_s: float | None = Field(
         1.0,

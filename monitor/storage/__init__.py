@@ -1,1 +1,1 @@
-"""Files: appended whole, replaced whole, and written apart from the main work so that a full disk stops nothing."""
+"""Files: appended whole, replaced whole with a checksum, and written so that a full disk stops nothing else."""

@@ -23,6 +23,7 @@ from monitor.lab.simulate.scenario import Phase, Scenario
 from monitor.model.events import micro_usd
 from monitor.roles import state_file
 from monitor.roles.journal import Journal
+from monitor.storage.kept_file import read_state
 from tests.e2e.stage import WARMUP_S, Program, books, counted, learn, lines, scrape, settled, until, value, write_config
 from tests.logs import faults
 
@@ -83,7 +84,7 @@ def went_on(folder: Path) -> Detector:
         path = Path(copy) / "detector.state"
         detector = state_file.load(path, DETECTOR)
         journal = Journal(path)
-        journal.restore(detector, path.read_bytes())
+        journal.restore(detector, read_state(path))
         journal.close()
         return detector
 

@@ -17,6 +17,7 @@ from monitor.lab.demo.story import DETECTOR
 from monitor.lab.simulate.arena import Arena
 from monitor.lab.simulate.scenario import SHORT
 from monitor.model.events import MICROS, micro_usd
+from monitor.storage.kept_file import read_state
 from tests.e2e.stage import (
     WARMUP_S,
     Metrics,
@@ -127,7 +128,7 @@ def test_terminated_program_exits_with_zero_and_keeps_its_state(run: Run) -> Non
     """SIGTERM is the regular end: status 0, no traceback, and the file holds all that was counted."""
     assert run.status == 0, run.log
     assert faults(run.log) == []
-    kept = Detector.restore((run.folder / "detector.state").read_bytes(), DETECTOR)
+    kept = Detector.restore(read_state(run.folder / "detector.state"), DETECTOR)
     for index, side in enumerate(("long", "short")):
         shown = sum(amount for (_, its_side), amount in run.shown.items() if its_side == side)
         assert micro_usd(kept.view().liquidated_usd[index]) == micro_usd(run.learned[index]) + shown

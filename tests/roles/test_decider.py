@@ -16,6 +16,7 @@ from monitor.model.events import ALL, MICROS, AnyEvent, Heartbeat, Liquidation, 
 from monitor.roles import state_file
 from monitor.roles.decider import SAVE_S, SILENCE_S, Decider
 from monitor.roles.journal import Journal, segments
+from monitor.storage.kept_file import read_state
 from tests.detect.poison import UNAPPLIED, poisoned
 
 T0_S = 1_790_000_000
@@ -127,7 +128,7 @@ async def test_change_of_phase_saves_the_state(tmp_path: Path) -> None:
     bench = Bench(path)
     await bench.crash()
     assert bench.decider.output.settled(10)
-    kept = Detector.restore(path.read_bytes(), DETECTOR)
+    kept = Detector.restore(read_state(path), DETECTOR)
     assert any(episode.cascade_us for episode in kept.episodes())
 
 
@@ -167,7 +168,7 @@ async def test_cancelled_decider_decides_what_is_left_and_saves(tmp_path: Path) 
     bench.publisher.write([beat(1)])
     with contextlib.suppress(asyncio.CancelledError):
         await task
-    assert Detector.restore(path.read_bytes(), DETECTOR).second == T0_S + 1
+    assert Detector.restore(read_state(path), DETECTOR).second == T0_S + 1
     bench.publisher.write([beat(2)])
     assert bench.subscriber.waiting == 0
 
@@ -199,7 +200,7 @@ async def test_interrupted_save_is_over_before_the_last_one(tmp_path: Path, monk
     with contextlib.suppress(asyncio.CancelledError):
         await task
     assert most == 1
-    assert Detector.restore(path.read_bytes(), DETECTOR).second == T0_S + 1
+    assert Detector.restore(read_state(path), DETECTOR).second == T0_S + 1
 
 
 def test_without_a_path_nothing_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -240,7 +241,7 @@ async def test_a_killed_decider_goes_on_from_its_journal(tmp_path: Path) -> None
     journal.close()
     again = state_file.load(path, DETECTOR)
     late = Journal(path)
-    assert late.restore(again, path.read_bytes()) == []
+    assert late.restore(again, read_state(path)) == []
     late.close()
     assert again.snapshot() == bench.decider.detector.snapshot()
     assert len(segments(path)) <= 3

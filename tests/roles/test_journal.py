@@ -15,6 +15,7 @@ from monitor.model.events import AnyEvent, Signal
 from monitor.roles import journal as module
 from monitor.roles import state_file
 from monitor.roles.journal import Journal, lines_of, mark_of, segments
+from monitor.storage.kept_file import read_state
 from tests.detect.scenarios import START, crash, encoded, in_order
 
 EVENTS = in_order(crash(START))
@@ -30,7 +31,7 @@ class Keeper:
         self.journal = Journal(path)
         OPENED.append(self.journal)
         self.calls = 0
-        self.pending = self.journal.restore(self.detector, path.read_bytes() if path.exists() else b"")
+        self.pending = self.journal.restore(self.detector, read_state(path))
 
     def take(self, events: Sequence[AnyEvent], *, marked: bool = True) -> list[Signal]:
         """Write down, decide, and note that the signals were handed on."""

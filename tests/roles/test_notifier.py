@@ -24,7 +24,10 @@ from monitor.model.errors import OperatorError
 from monitor.model.events import MICROS, AnyEvent, Liquidation, MarkPrice
 from monitor.roles.notifier import channels, faults, local_notifiers, run_local
 from monitor.settings.notifier import NotifierSettings
+from monitor.storage.checksum import seal
+from monitor.storage.kept_file import read_state
 from monitor.storage.side_output import SideOutput
+from monitor.storage.state_losses import PARTS, StateLosses
 from tests.deliver.paging.events_api import EventsApi
 from tests.deliver.paging.signals import T0
 from tests.deliver.paging.test_incidents import EPISODE
@@ -59,14 +62,26 @@ async def test_every_channel_that_is_configured_is_there(api: EventsApi) -> None
 async def test_a_page_in_one_process_is_resolved_by_the_next(api: EventsApi, tmp_path: Path) -> None:
     """The open incident is in the file; its episode does not run any more at the next start, so it is resolved."""
     bus = MemoryBus()
-    (first,) = local_notifiers(settings(api, tmp_path), bus, Detector(), lambda: T0, SideOutput("notifier_state"))
+    (first,) = local_notifiers(
+        settings(api, tmp_path),
+        bus,
+        Detector(),
+        lambda: T0,
+        SideOutput("notifier_state"),
+        losses=StateLosses(lambda: T0),
+    )
     async with running(first):
         bus.write(EPISODE[:2])
         await accepted(api, 1)
         await until(lambda: (tmp_path / "state.pagerduty").exists())
-    assert (tmp_path / "state.pagerduty").read_bytes() == OPEN
+    assert read_state(tmp_path / "state.pagerduty") == OPEN
     (second,) = local_notifiers(
-        settings(api, tmp_path), MemoryBus(), Detector(), lambda: T0, SideOutput("notifier_state")
+        settings(api, tmp_path),
+        MemoryBus(),
+        Detector(),
+        lambda: T0,
+        SideOutput("notifier_state"),
+        losses=StateLosses(lambda: T0),
     )
     async with running(second):
         key = "BTC-long-20251124T160000Z"
@@ -77,7 +92,12 @@ async def test_only_the_assets_asked_for_page(api: EventsApi, tmp_path: Path) ->
     """`assets` reaches the notifier."""
     bus = MemoryBus()
     (work,) = local_notifiers(
-        settings(api, tmp_path, assets="ETH"), bus, Detector(), lambda: T0, SideOutput("notifier_state")
+        settings(api, tmp_path, assets="ETH"),
+        bus,
+        Detector(),
+        lambda: T0,
+        SideOutput("notifier_state"),
+        losses=StateLosses(lambda: T0),
     )
     async with running(work):
         bus.write(EPISODE)
@@ -86,17 +106,40 @@ async def test_only_the_assets_asked_for_page(api: EventsApi, tmp_path: Path) ->
     assert api.tries == []
 
 
-async def test_a_damaged_file_stops_the_start_in_words(api: EventsApi, tmp_path: Path) -> None:
-    """Half a state must not pass for no open incident."""
+@pytest.mark.parametrize("content", [OPEN[:9], seal(OPEN)[:-1], seal(OPEN)[:-1] + b" "])
+async def test_a_damaged_file_is_set_aside(
+    api: EventsApi, tmp_path: Path, content: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A damaged file costs the open incidents and not the start: it is kept, counted and named in the log."""
+    (tmp_path / "state.pagerduty").write_bytes(content)
+    losses = StateLosses(lambda: T0)
+    (work,) = local_notifiers(
+        settings(api, tmp_path), MemoryBus(), Detector(), lambda: T0, SideOutput("notifier_state"), losses=losses
+    )
+    assert not work.stats().open
+    assert (tmp_path / "state.pagerduty.unusable").read_bytes() == content
+    assert not (tmp_path / "state.pagerduty").exists()
+    assert losses.view() == (dict.fromkeys(PARTS, 0) | {"incidents": 1}, T0)
+    assert "state.pagerduty: what was paged is damaged" in caplog.text
+
+
+async def test_a_damaged_file_ends_the_start_where_the_settings_say_so(api: EventsApi, tmp_path: Path) -> None:
+    """With damaged_state: refuse the file stays where it is, and the error names the remedy."""
     (tmp_path / "state.pagerduty").write_bytes(OPEN[:9])
-    with pytest.raises(OperatorError, match=r"state\.pagerduty: what was paged cannot be read.*move the file away"):
-        local_notifiers(settings(api, tmp_path), MemoryBus(), Detector(), lambda: T0, SideOutput("notifier_state"))
+    losses = StateLosses(lambda: T0, refuses=True)
+    with pytest.raises(OperatorError, match=r"state\.pagerduty: what was paged is damaged .*restore a backup"):
+        local_notifiers(
+            settings(api, tmp_path), MemoryBus(), Detector(), lambda: T0, SideOutput("notifier_state"), losses=losses
+        )
+    assert (tmp_path / "state.pagerduty").read_bytes() == OPEN[:9]
 
 
 @asynccontextmanager
 async def faulty(api: EventsApi, bus: MemoryBus, folder: Path, times: int) -> AsyncIterator[Notifier]:
     """A supervised notifier that cannot word a trigger the first so many times."""
-    (work,) = local_notifiers(settings(api, folder), bus, Detector(), lambda: T0, SideOutput("notifier_state"))
+    (work,) = local_notifiers(
+        settings(api, folder), bus, Detector(), lambda: T0, SideOutput("notifier_state"), losses=StateLosses(lambda: T0)
+    )
     render, left = work.channel._render, times
 
     def fails(page: Page) -> dict[str, Any]:
@@ -173,7 +216,9 @@ async def test_restarts_amid_episodes_of_both_sides_page_nothing_more(api: Event
     """An asset and the market with a long and a short episode each, restarted every five seconds: one incident each."""
     detector, bus, expected = Detector(DETECTOR), MemoryBus(), 0
     both: set[int] = set()
-    (work,) = local_notifiers(settings(api, tmp_path), bus, detector, lambda: T0, SideOutput("notifier_state"))
+    (work,) = local_notifiers(
+        settings(api, tmp_path), bus, detector, lambda: T0, SideOutput("notifier_state"), losses=StateLosses(lambda: T0)
+    )
     undisturbed = Pages()
     for start in range(0, 60, 5):
         async with running(work):
@@ -185,7 +230,14 @@ async def test_restarts_amid_episodes_of_both_sides_page_nothing_more(api: Event
         await work.close()  # what is settled is on disk before the next one reads it
         both.update(len(view.episodes) for view in detector.view().assets)
         detector, bus = Detector.restore(detector.snapshot(), DETECTOR), MemoryBus()
-        (work,) = local_notifiers(settings(api, tmp_path), bus, detector, lambda: T0, SideOutput("notifier_state"))
+        (work,) = local_notifiers(
+            settings(api, tmp_path),
+            bus,
+            detector,
+            lambda: T0,
+            SideOutput("notifier_state"),
+            losses=StateLosses(lambda: T0),
+        )
         assert work.stats().pending == 0
     await work.close()
     assert 2 in both

@@ -4,6 +4,8 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from monitor.detect.detector import Detector
@@ -12,6 +14,9 @@ from monitor.detect.settings import DetectorSettings
 from monitor.model.errors import OperatorError
 from monitor.model.events import Liquidation
 from monitor.roles import state_file
+from monitor.storage.checksum import unseal
+from monitor.storage.kept_file import read_state
+from monitor.storage.state_losses import PARTS, StateLosses
 
 SETTINGS = DetectorSettings()
 
@@ -45,6 +50,9 @@ def test_what_was_saved_is_loaded(tmp_path: Path, caplog: pytest.LogCaptureFixtu
     assert again.view().liquidated_usd == (1_000.0, 0.0)
     assert "state of 1 assets restored" in caplog.text
     assert [kept.name for kept in path.parent.iterdir()] == ["detector.state"]
+
+
+SNAPSHOT = used().snapshot()
 
 
 def assert_set_aside(path: Path, content: bytes, caplog: pytest.LogCaptureFixture) -> None:
@@ -120,6 +128,46 @@ def test_trying_a_state_changes_nothing_of_it(tmp_path: Path) -> None:
     assert state_file.load(path, SETTINGS).snapshot() == detector.snapshot()
 
 
+@settings(max_examples=300, deadline=None)
+@given(data=st.data())
+def test_damage_anywhere_is_set_aside(data: st.DataObject, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """A file with any byte changed, or cut anywhere, is set aside and counted; it never becomes another state."""
+    folder = tmp_path_factory.mktemp("damaged")
+    path = folder / "detector.state"
+    state_file.save(path, SNAPSHOT)
+    content = bytearray(path.read_bytes())
+    at = data.draw(st.integers(0, len(content) - 1))
+    if data.draw(st.booleans()):
+        content[at] ^= data.draw(st.integers(1, 255))
+    else:
+        del content[at:]
+    path.write_bytes(content)
+    losses = StateLosses(lambda: 5)
+    loaded = state_file.load(path, SETTINGS, losses)
+    assert loaded.view().liquidations == 0
+    assert losses.view() == (dict.fromkeys(PARTS, 0) | {"detector": 1}, 5)
+    assert path.with_name("detector.state.unusable").read_bytes() == content
+
+
+def test_damage_is_refused_where_the_settings_say_so(tmp_path: Path) -> None:
+    """With damaged_state: refuse the file stays where it is, and the error names the remedy."""
+    path = tmp_path / "detector.state"
+    path.write_bytes(b"garbage")
+    with pytest.raises(OperatorError, match=r"detector\.state: the detector's state is damaged .*restore a backup"):
+        state_file.load(path, SETTINGS, StateLosses(lambda: 5, refuses=True))
+    assert path.read_bytes() == b"garbage"
+
+
+def test_a_file_from_before_checksums_is_read(tmp_path: Path) -> None:
+    """A state of this format that was written without a checksum is restored, and saved with one."""
+    path = tmp_path / "detector.state"
+    path.write_bytes(SNAPSHOT)
+    again = state_file.load(path, SETTINGS)
+    assert again.snapshot() == SNAPSHOT
+    state_file.save(path, again.snapshot())
+    assert unseal(path.read_bytes()) == SNAPSHOT != path.read_bytes()
+
+
 def test_path_that_is_a_folder_is_refused(tmp_path: Path) -> None:
     """What the file system refuses is an operator's error too."""
     with pytest.raises(OperatorError, match="cannot be read"):
@@ -137,5 +185,5 @@ def test_failed_save_leaves_the_old_state(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.setattr(Path, "replace", crash)
     with pytest.raises(OSError, match="the machine is gone"):
         state_file.save(path, b"new")
-    assert path.read_bytes() == b"old"
+    assert read_state(path) == b"old"
     assert stat.S_ISREG(path.stat().st_mode)

@@ -73,6 +73,9 @@ def _decisions() -> list[Builder]:
         lines(About("State saved", "Time since the detector's state was last saved.", SECONDS, "snapshot-old"),
               Query("time() - min by (job, instance) (cascade_state_saved_timestamp_seconds > 0)",
                     "{{job}} {{instance}}"), colours={}, steps=[(300, ORANGE)]),
+        lines(About("State lost", "Parts of the saved state that were damaged or missing at a restart, by kind.", PLAIN,
+                    "state-lost"),
+              Query("sum by (part) (cascade_state_parts_lost_total)", "{{part}}"), colours={}, steps=[(1, ORANGE)]),
     ]  # fmt: skip
 
 

@@ -27,7 +27,7 @@ from monitor.deliver.metrics.decisions import (
 )
 from monitor.deliver.metrics.exposition import Family, Rows, Text, counter, gauge, histogram
 from monitor.deliver.metrics.feeds import outlet_metrics, rest_metrics, traffic_metrics, watch_metrics
-from monitor.deliver.metrics.outputs import output_metrics
+from monitor.deliver.metrics.outputs import output_metrics, state_metrics
 from monitor.deliver.metrics.paging import page_metrics
 from monitor.deliver.metrics.transport import bus_metrics, channel_lag_metrics, shard_metrics
 from monitor.deliver.paging.notifier import NotifierStats
@@ -36,6 +36,7 @@ from monitor.detect.view import AssetView, DetectorView
 from monitor.model.events import MARKET, MICROS, Phase
 from monitor.model.histogram import Histogram
 from monitor.storage.side_output import OutputStats
+from monitor.storage.state_losses import Lost
 
 REASONS: Final = get_args(Excess)
 """Why a liquidation may be excluded; each venue's counters begin at zero, so that an increase is seen."""
@@ -61,6 +62,7 @@ class Snapshot(NamedTuple):
         state_saved_us: when the detector's state was last kept, of several the oldest; 0 where none is.
         instruments_failures: how often the contract data of a market could not be fetched, by venue.
         outputs: what is written beside the main work.
+        state_lost: parts of the saved state that a restart could not use; None in a role that saves none.
         summaries_passed_over: summaries for the market that another detector version wrote, or that are unreadable.
         records_unreadable: records of Kafka that could not be decoded; None in a role that reads none.
         records_lost: records of Kafka that were removed before they were read, by partition.
@@ -82,6 +84,7 @@ class Snapshot(NamedTuple):
     instruments_failures: Mapping[str, int] = {}
     summaries_passed_over: int = 0
     outputs: Sequence[OutputStats] = ()
+    state_lost: Lost | None = None
     records_unreadable: int | None = None
     records_lost: Mapping[Partition, int] = {}
     offset_resets: Mapping[Partition, int] = {}
@@ -161,6 +164,7 @@ class MonitorMetrics:
         yield from rest_metrics(snapshot.fleets)
         yield from outlet_metrics(snapshot.fleets)
         yield from output_metrics(snapshot.outputs)
+        yield from state_metrics(snapshot.state_lost)
         yield from page_metrics(snapshot.notifiers)
         yield from bus_metrics(snapshot.bus)
         yield from shard_metrics(snapshot.commits, snapshot.shards_lost)

@@ -22,6 +22,7 @@ from monitor.detect.view import AheadView, AssetView, DetectorView, EpisodeView,
 from monitor.model.events import WindowTotals
 from monitor.model.histogram import Histogram
 from monitor.storage.side_output import OutputStats
+from monitor.storage.state_losses import Lost
 
 Samples = dict[tuple[str, tuple[tuple[str, str], ...]], float]
 
@@ -262,6 +263,7 @@ FULL = Snapshot(
     summaries_passed_over=6,
     outputs=[OutputStats("recording", failing=True, dropped=7)],
     records_unreadable=7,
+    state_lost=Lost({"asset": 2, "market": 0}, 6_000_000),
 )
 
 
@@ -282,6 +284,9 @@ def test_pages_and_kept_state_are_shown() -> None:
     assert value(samples, "output_failing", output="recording") == 1
     assert value(samples, "output_dropped_total", output="recording") == 7
     assert value(samples, "bus_records_unreadable_total") == 7
+    assert value(samples, "state_parts_lost_total", part="asset") == 2
+    assert value(samples, "state_parts_lost_total", part="market") == 0
+    assert value(samples, "state_lost_timestamp_seconds") == 6
     assert value(scrape(Snapshot()), "state_saved_timestamp_seconds") is None
 
 
