@@ -7,6 +7,7 @@ quiet machine and multiplied by :data:`PATIENCE`, which is measured once when a 
 from __future__ import annotations
 
 import asyncio
+import inspect
 import os
 import subprocess
 import sys
@@ -55,14 +56,19 @@ def patient(seconds: float) -> float:
 
 
 async def until(condition: Callable[[], object], within_s: float = CEILING_S, every_s: float = 0.02) -> None:
-    """Wait until a condition holds; raises TimeoutError after ``within_s`` seconds of a quiet machine."""
+    """Wait until a condition, plain or awaited, holds; raises TimeoutError after ``within_s`` times the patience."""
     async with asyncio.timeout(patient(within_s)):
-        while not condition():  # noqa: ASYNC110  # what happens in another process sets no event of ours
+        while not await _result(condition()):  # noqa: ASYNC110  # what happens in another process sets no event of ours
             await asyncio.sleep(every_s)
 
 
+async def _result(found: object) -> object:
+    """Return what a condition gave, awaited where it is a coroutine's."""
+    return await found if inspect.isawaitable(found) else found
+
+
 def wait_until(condition: Callable[[], object], within_s: float = CEILING_S, every_s: float = 0.02) -> None:
-    """Block until a condition holds; raises TimeoutError after ``within_s`` seconds of a quiet machine."""
+    """Block until a condition holds; raises TimeoutError after ``within_s`` seconds times the patience."""
     deadline = time.monotonic() + patient(within_s)
     while not condition():
         if time.monotonic() > deadline:

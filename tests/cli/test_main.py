@@ -20,6 +20,7 @@ from monitor.cli.main import cli
 from monitor.deliver.http import HttpServer, Response
 from monitor.model.errors import OperatorError
 from monitor.model.schema import DecodeError, Liquidation, json_schema, json_schemas
+from tests.waiting import patient
 
 Calls = list[tuple[tuple[Any, ...], dict[str, Any]]]
 
@@ -316,7 +317,7 @@ def test_signal_ends_a_service_cleanly(number: signal.Signals, shell: str) -> No
         assert process.stdout is not None
         assert process.stdout.readline() == "up\n"
         process.send_signal(number)
-        out, err = process.communicate(timeout=20)
+        out, err = process.communicate(timeout=patient(20))
     assert (process.returncode, out, err) == (0, "closed\n", "")
 
 
@@ -325,7 +326,11 @@ def test_closed_pipe_is_no_traceback() -> None:
     read, write = os.pipe()
     os.close(read)
     done = subprocess.run(
-        [sys.executable, "-m", "monitor", "schema"], stdout=write, stderr=subprocess.PIPE, timeout=20, check=False
+        [sys.executable, "-m", "monitor", "schema"],
+        stdout=write,
+        stderr=subprocess.PIPE,
+        timeout=patient(20),
+        check=False,
     )
     os.close(write)
     assert done.returncode == 1

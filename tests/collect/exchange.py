@@ -25,11 +25,12 @@ from monitor.exchanges.memory import Memory
 from monitor.exchanges.messages import Ack, Message, Notice, Ping, Pong, Refusal, Skipped
 from monitor.exchanges.rest_requests import InstrumentPage, RestRequest
 from monitor.model.events import Channel, Liquidation, MarkPrice, Reject, Trade, TradeBar
+from tests.waiting import CEILING_S, patient
 
 T = TypeVar("T")
 VENUE = "test-venue"
 
-LINK = SocketSettings(open_timeout_s=1.0, close_timeout_s=0.2, ack_timeout_s=0.3, tick_s=0.02)
+LINK = SocketSettings(open_timeout_s=patient(1.0), close_timeout_s=0.2, ack_timeout_s=patient(0.3), tick_s=0.02)
 FAST = SessionSettings(socket=LINK, backoff_base_s=0.02, backoff_cap_s=0.5, healthy_s=0.05, overlap_s=0.05)
 """Limits short enough for tests."""
 
@@ -246,9 +247,9 @@ class Reader:
         """The records of one type."""
         return [record for record in self.records if isinstance(record, kind)]
 
-    async def until(self, condition: Callable[[], bool], within_s: float = 5.0) -> None:
+    async def until(self, condition: Callable[[], bool], within_s: float = CEILING_S) -> None:
         """Read until the condition holds."""
-        async with asyncio.timeout(within_s):
+        async with asyncio.timeout(patient(within_s)):
             while True:
                 await self.read()
                 if condition():

@@ -1,7 +1,6 @@
 import logging
 import socket
 import struct
-import time
 import urllib.request
 from collections.abc import Iterator
 from http import HTTPStatus
@@ -10,6 +9,7 @@ import httpx
 import pytest
 
 from monitor.deliver.http import Check, HttpServer, feeds_check, health, routes
+from tests.waiting import patient, wait_until
 
 
 class State:
@@ -39,7 +39,7 @@ def server(state: State) -> Iterator[HttpServer]:
 
 
 def get(server: HttpServer, path: str, method: str = "GET") -> httpx.Response:
-    return httpx.request(method, server.url + path, trust_env=False, timeout=5)
+    return httpx.request(method, server.url + path, trust_env=False, timeout=patient(5))
 
 
 def test_port_zero_takes_a_free_one_and_reports_it(server: HttpServer) -> None:
@@ -139,11 +139,7 @@ def test_peer_that_leaves_early_is_no_noise(
     with socket.create_connection(server.address) as peer:
         peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         peer.send(b"GET / HTTP/1.0\r\n")
-    for _ in range(500):
-        if "went away" in caplog.text:
-            break
-        time.sleep(0.01)
-    assert "went away" in caplog.text
+    wait_until(lambda: "went away" in caplog.text)
     assert "Traceback" not in capfd.readouterr().err
 
 
@@ -170,7 +166,7 @@ def test_closed_server_answers_no_more() -> None:
     with HttpServer("127.0.0.1", 0, {}) as server:
         address = server.address
     with pytest.raises(ConnectionRefusedError):
-        socket.create_connection(address, timeout=1)
+        socket.create_connection(address, timeout=patient(1))
 
 
 def test_health_of_a_running_monitor(server: HttpServer, state: State) -> None:

@@ -16,6 +16,7 @@ import yaml
 from tests.deliver.paging.events_api import EventsApi
 from tests.deploy.tools import ALERTMANAGER, PROMETHEUS, tool
 from tests.kafka.broker import free_ports
+from tests.waiting import patient
 
 SCRAPE: Final = "500ms"
 JOB: Final = "cascade-monitor"
@@ -77,7 +78,7 @@ class Stack:
             "--rules.alert.resend-delay=1s",  # what fires at the start comes before Alertmanager is discovered
         )
         try:
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(patient(20)):
                 while not await self._ready():  # noqa: ASYNC110  # other processes
                     await asyncio.sleep(0.05)
         except BaseException:
@@ -95,13 +96,13 @@ class Stack:
         for process in self._processes:
             process.terminate()
         for process in self._processes:
-            await asyncio.to_thread(process.wait, 10)
+            await asyncio.to_thread(process.wait, patient(10))
 
     async def _ready(self) -> bool:
         for process in self._processes:
             assert process.poll() is None, self.log
         try:
-            async with httpx.AsyncClient(trust_env=False, timeout=2) as client:
+            async with httpx.AsyncClient(trust_env=False, timeout=patient(2)) as client:
                 answers = [
                     await client.get(f"http://127.0.0.1:{port}/-/ready")
                     for port in (self._prometheus, self._alertmanager)
@@ -117,7 +118,7 @@ class Stack:
 
     async def query(self, expression: str) -> list[dict[str, Any]]:
         """The instant vector of an expression."""
-        async with httpx.AsyncClient(trust_env=False, timeout=5) as client:
+        async with httpx.AsyncClient(trust_env=False, timeout=patient(5)) as client:
             url = f"http://127.0.0.1:{self._prometheus}/api/v1/query"
             answer = (await client.post(url, data={"query": expression})).json()
         assert answer["status"] == "success", f"{expression}: {answer}"

@@ -20,6 +20,7 @@ from monitor.settings import Settings, load
 from tests.deploy.tools import ALERTMANAGER, PROMETHEUS
 from tests.kafka.fetch_kafka import kafka_version
 from tests.paths import ROOT
+from tests.waiting import patient
 
 FOLDER: Final = ROOT / "deploy" / "compose"
 CONTENT: Final[dict[str, Any]] = yaml.safe_load((FOLDER / "compose.yaml").read_text())
@@ -53,7 +54,7 @@ def test_the_file_is_what_compose_reads() -> None:
     """By the Compose specification's own schema."""
     checker = Path(sys.executable).with_name("check-jsonschema")
     command: list[str | Path] = [checker, "--builtin-schema", "vendor.compose-spec", FOLDER / "compose.yaml"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=patient(120), check=False)
     assert done.returncode == 0, done.stdout
 
 

@@ -25,6 +25,7 @@ from tests.deliver.paging.events_api import EventsApi
 from tests.deploy import dashboards
 from tests.deploy.stack import Stack
 from tests.deploy.test_rules import rules
+from tests.waiting import patient
 
 pytestmark = [pytest.mark.real, pytest.mark.xdist_group("pipeline")]
 
@@ -135,7 +136,7 @@ async def play(folder: Path) -> Seen:
         await arena.watched()
         await arena.play()
         await asyncio.to_thread(pager.wait_for, 2, 20)
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(patient(60)):
             while any(count % 2 for count in keys(pager.accepted).values()):  # noqa: ASYNC110  # another thread's list
                 await asyncio.sleep(0.1)
         await asyncio.sleep(4)  # a page too many would come within keep_firing_for and a group interval

@@ -11,6 +11,7 @@ from typing import Final
 import pytest
 
 from tests.paths import ROOT
+from tests.waiting import patient
 
 PROMETHEUS: Final = ROOT / "deploy" / "prometheus"
 ALERTMANAGER: Final = ROOT / "deploy" / "alertmanager"
@@ -29,6 +30,6 @@ def tool(name: str, package: str) -> str:
 
 def said(*command: str | Path) -> str:
     """Run a tool; what it said, which must have been successful."""
-    done = subprocess.run(command, capture_output=True, text=True, timeout=240, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=patient(240), check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout + done.stderr

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterable, Mapping
+from http import HTTPStatus
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
@@ -26,6 +27,7 @@ from monitor.model.events import MICROS, AnyEvent, Side
 from monitor.roles import state_file
 from tests.logs import JSON_LOG
 from tests.paths import ROOT
+from tests.waiting import patient, until
 
 WARMUP_S: Final = 600
 """Ten minutes of calm: enough for the demo's detector to know what is normal."""
@@ -100,7 +102,7 @@ class Program:
     ) -> None:
         if self.process.poll() is None:
             self.process.kill()
-            await asyncio.to_thread(self.process.wait, 10)
+            await asyncio.to_thread(self.process.wait, patient(10))
 
     def start(self) -> None:
         """Start it, also again."""
@@ -135,19 +137,12 @@ class Program:
     async def stop(self, signum: signal.Signals = signal.SIGTERM) -> int:
         """Send a signal; returns the exit status."""
         self.process.send_signal(signum)
-        return await asyncio.to_thread(self.process.wait, 30)
-
-
-async def until(condition: Callable[[], bool], within_s: float = 60.0) -> None:
-    """Wait for a condition."""
-    async with asyncio.timeout(within_s):
-        while not condition():  # noqa: ASYNC110  # what happens in another process sets no event of ours
-            await asyncio.sleep(0.02)
+        return await asyncio.to_thread(self.process.wait, patient(30))
 
 
 async def get(url: str) -> httpx.Response:
     """One GET."""
-    async with httpx.AsyncClient(trust_env=False, timeout=10) as client:
+    async with httpx.AsyncClient(trust_env=False, timeout=patient(10)) as client:
         return await client.get(url)
 
 
@@ -169,19 +164,29 @@ def value(metrics: Metrics, metric: str, **labels: str) -> float:
 
 async def settled(url: str, after_s: float) -> Metrics:
     """The scrape once the detector has closed the second ``after_s``."""
-    async with asyncio.timeout(60):
-        while True:
-            metrics = await scrape(url)
-            if value(metrics, "decided_timestamp_seconds") > after_s:
-                return metrics
-            await asyncio.sleep(0.1)
+    metrics: Metrics = {}
+
+    async def closed() -> bool:
+        nonlocal metrics
+        metrics = await scrape(url)
+        return value(metrics, "decided_timestamp_seconds") > after_s
+
+    await until(closed, every_s=0.1)
+    return metrics
+
+
+async def is_ready(url: str) -> bool:
+    """Whether ``/readyz`` has nothing to object."""
+    return (await get(f"{url}/readyz")).status_code == HTTPStatus.OK
 
 
 async def reached(url: str, least: float, metric: str, **labels: str) -> None:
     """Wait until a sample is at least so much."""
-    async with asyncio.timeout(60):
-        while value(await scrape(url), metric, **labels) < least:  # noqa: ASYNC110  # a scrape is how one asks
-            await asyncio.sleep(0.05)
+
+    async def enough() -> bool:
+        return value(await scrape(url), metric, **labels) >= least
+
+    await until(enough, every_s=0.05)
 
 
 def counted(metrics: Metrics, venues: Iterable[str]) -> dict[tuple[str, str], int]:
@@ -209,7 +214,7 @@ def replay(
     environ = environment(traced=traced) | variables
     return subprocess.run(
         [sys.executable, "-m", "monitor", "replay", *map(str, arguments)],
-        cwd=cwd, env=environ, input=stdin, capture_output=True, timeout=280, check=False,
+        cwd=cwd, env=environ, input=stdin, capture_output=True, timeout=patient(280), check=False,
     )  # fmt: skip
 
 

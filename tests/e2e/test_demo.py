@@ -11,6 +11,7 @@ import pytest
 
 from monitor.model.schema import Signal, Summary
 from tests.e2e.stage import environment
+from tests.waiting import patient
 
 
 @pytest.mark.timeout(240)
@@ -19,7 +20,7 @@ def test_demo_tells_its_story_and_ends_well(tmp_path: Path) -> None:
     began = time.monotonic()
     done = subprocess.run(
         [sys.executable, "-m", "monitor", "demo", "--headless"],
-        cwd=tmp_path, env=environment(traced=False), capture_output=True, timeout=230, check=False,
+        cwd=tmp_path, env=environment(traced=False), capture_output=True, timeout=patient(230), check=False,
     )  # fmt: skip
     assert (done.returncode, done.stderr) == (0, b"")
     assert time.monotonic() - began < 180  # 95 s where nothing else runs

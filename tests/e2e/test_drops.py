@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
+from functools import partial
 from pathlib import Path
 
 from monitor.bus.topics import MARKET_TOPICS
@@ -13,11 +14,18 @@ from monitor.lab.demo.story import DETECTOR, demo_settings
 from monitor.lab.simulate.arena import Arena
 from monitor.lab.simulate.scenario import SHORT
 from monitor.model.events import MICROS, Gap, micro_usd
-from monitor.roles.all import monitoring
+from monitor.roles.all import Monitor, monitoring
 from tests.e2e.stage import books, counted, scrape, settled, value
+from tests.waiting import patient, until
 
 DROPS_S = (2.5, 4.0, 7.0)
 """When to cut, seconds of the storyline: the cascade runs from 2 to about 9."""
+
+
+def stated(monitor: Monitor, gaps: int) -> bool:
+    """Return whether every exchange's sockets have stated so many gaps."""
+    fleets = [venue.fleet for venue in monitor.collecting.collector.stats()]
+    return all(fleet is not None and fleet.total.gaps >= gaps for fleet in fleets)
 
 
 async def test_what_was_delivered_is_counted_and_the_rest_is_a_gap(tmp_path: Path) -> None:
@@ -26,12 +34,13 @@ async def test_what_was_delivered_is_counted_and_the_rest_is_a_gap(tmp_path: Pat
         settings = demo_settings(arena, tmp_path, None)
         async with monitoring(settings, Detector(DETECTOR)) as monitor:
             everything = monitor.bus.subscriber(MARKET_TOPICS)
-            await asyncio.wait_for(arena.watched(), 20)
+            await asyncio.wait_for(arena.watched(), patient(20))
             playing = asyncio.create_task(arena.play())
             cut_us = []
-            for at_s in DROPS_S:
+            for cuts, at_s in enumerate(DROPS_S):
                 await asyncio.sleep(at_s - arena.progress.elapsed_s)
-                await asyncio.wait_for(arena.watched(), 5)
+                await until(partial(stated, monitor, cuts))  # else two cuts may be one gap
+                await asyncio.wait_for(arena.watched(), patient(60))
                 cut_us.append(time.time_ns() // 1_000)
                 assert arena.drop_all() == 3
             await playing

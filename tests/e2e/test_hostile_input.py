@@ -17,6 +17,7 @@ from monitor.lab.simulate.exchanges.okx import LIQUIDATIONS_ARG, topic_of
 from monitor.lab.simulate.scenario import CALM
 from tests.e2e.stage import Program, get, reached, scrape, value, write_config
 from tests.logs import faults
+from tests.waiting import patient
 
 HOUR_MS = 3_600_000
 OVERSIZED = b'{"x":"' + b"x" * 10_000_000 + b'"}'
@@ -96,14 +97,14 @@ async def test_hostile_frames_are_counted_and_nothing_valid_is_lost(venue: str, 
         async def all_received() -> None:
             await reached(url, valid, "events_received_total", venue=venue, type="liquidation")
 
-        await asyncio.wait_for(exchange.watched(), 20)
+        await asyncio.wait_for(exchange.watched(), patient(20))
         for bad in hostile(frame, symbol):
             send(bad)
             send_valid()
         await all_received()
         send(OVERSIZED)
         await reached(url, 1, "frames_rejected_total", venue=venue, reason="oversized")
-        await asyncio.wait_for(exchange.watched(), 10)
+        await asyncio.wait_for(exchange.watched(), patient(10))
         send_valid()
         await all_received()
         metrics = await scrape(url)

@@ -24,8 +24,9 @@ from monitor.model.events import micro_usd
 from monitor.roles import state_file
 from monitor.roles.journal import Journal
 from monitor.storage.kept_file import read_state
-from tests.e2e.stage import WARMUP_S, Program, books, counted, learn, lines, scrape, settled, until, value, write_config
+from tests.e2e.stage import WARMUP_S, Program, books, counted, learn, lines, scrape, settled, value, write_config
 from tests.logs import faults
+from tests.waiting import patient, until
 
 KILLS = 2
 """How often the process is killed."""
@@ -49,7 +50,7 @@ async def test_killed_amid_a_cascade_it_goes_on_with_the_episode(tmp_path: Path)
     async with Arena(LONG_ENOUGH, 1, warmup_s=WARMUP_S) as arena:
         learn(arena, tmp_path)
         async with Program(write_config(arena, tmp_path)) as program:
-            await asyncio.wait_for(arena.watched(), 20)
+            await asyncio.wait_for(arena.watched(), patient(20))
             playing = asyncio.create_task(arena.play())
             await until(lambda: any(one["phase"] == "cascade" for one in told()))
             assert await program.stop(signal.SIGKILL) == -signal.SIGKILL
@@ -102,7 +103,7 @@ def liquidated(detector: Detector) -> dict[tuple[str, str], int]:
 async def connected(program: Program, arena: Arena) -> None:
     """Wait until every exchange is seen and a few seconds of it were decided."""
     url = await program.url()
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(patient(60)):
         while True:
             metrics = await scrape(url)
             seen = {dict(labels)["venue"] for (name, labels), up in metrics.items() if up and name == CONNECTED}
@@ -123,7 +124,7 @@ async def test_every_liquidation_is_in_the_sums_or_in_a_stated_gap(tmp_path: Pat
         learned = liquidated(learn(arena, tmp_path))
         downtimes = []
         async with Program(write_config(arena, tmp_path)) as program:
-            await asyncio.wait_for(arena.watched(), 30)
+            await asyncio.wait_for(arena.watched(), patient(30))
             playing = asyncio.create_task(arena.play())
             for _ in range(KILLS):
                 await connected(program, arena)
@@ -131,7 +132,7 @@ async def test_every_liquidation_is_in_the_sums_or_in_a_stated_gap(tmp_path: Pat
                 killed_us = time.time_ns() // 1_000
                 program.start()
                 await program.url()
-                await asyncio.wait_for(arena.watched(), 30)
+                await asyncio.wait_for(arena.watched(), patient(30))
                 downtimes.append((killed_us, time.time_ns() // 1_000))
             await connected(program, arena)
             playing.cancel()
@@ -168,7 +169,7 @@ async def test_state_of_another_version_ends_the_start(tmp_path: Path, monkeypat
         config = write_config(arena, tmp_path)
         (tmp_path / "detector.state").write_bytes(content)
         async with Program(config) as program:
-            assert await asyncio.to_thread(program.process.wait, 60) == 1
+            assert await asyncio.to_thread(program.process.wait, patient(60)) == 1
     assert "detector.state: the detector's state cannot be read" in program.log
     assert "move the file away to start anew" in program.log
     assert "Traceback" not in program.log

@@ -34,6 +34,7 @@ from tests.e2e.stage import (
     write_config,
 )
 from tests.logs import faults
+from tests.waiting import patient
 
 pytestmark = pytest.mark.xdist_group("e2e-run")
 
@@ -59,7 +60,7 @@ async def _run(folder: Path) -> Run:
         async with Program(write_config(arena, folder)) as program:
             url = await program.url()
             answers = {"early": await get(f"{url}/livez")}
-            await asyncio.wait_for(arena.watched(), 20)
+            await asyncio.wait_for(arena.watched(), patient(20))
             await arena.play()
             metrics = await settled(url, time.time())
             answers |= {path: await get(url + path) for path in ("/metrics", "/livez", "/readyz", "/nothing")}

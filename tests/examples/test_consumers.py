@@ -20,8 +20,9 @@ from monitor.bus.ports import Outgoing
 from monitor.bus.topics import SIGNALS
 from monitor.model.events import ALL, MONITOR, Heartbeat, Signal
 from tests.bus import records as make
-from tests.e2e.stage import environment, until
+from tests.e2e.stage import environment
 from tests.paths import ROOT
+from tests.waiting import patient, until
 
 pytestmark = pytest.mark.kafka
 
@@ -54,7 +55,7 @@ async def test_an_example_prints_each_signal_once(
     process = start(command, printed, said)
     try:
         await until(lambda: "reading" in said.read_text() or process.poll() is not None)
-        await asyncio.sleep(1)  # "latest" is where the partitions end once they were asked
+        await asyncio.sleep(patient(1))  # "latest" is where the partitions end once they were asked
         writer = await TransactionalWriter(kafka_connection, kafka_connection.topic_prefix + "owner", "none").start()
         beat = Heartbeat(MONITOR, ALL, ALL, make.START_US, make.START_US, "signals")
         await writer.commit([outgoing(each) for each in (make.signal(1), make.signal(2), beat)], {}, "")
@@ -63,10 +64,10 @@ async def test_an_example_prints_each_signal_once(
         await until(lambda: printed.read_text().count("\n") >= 3 or process.poll() is not None)
         await asyncio.sleep(0.3)
         process.send_signal(signal.SIGINT)
-        status = await asyncio.to_thread(process.wait, 15)
+        status = await asyncio.to_thread(process.wait, patient(15))
     finally:
         process.kill()
-        await asyncio.to_thread(process.wait, 10)
+        await asyncio.to_thread(process.wait, patient(10))
     lines = [json.loads(line) for line in printed.read_text().splitlines()]
     assert [line["revision"] for line in lines] == [1, 2, 3], said.read_text()
     assert {line["asset"] for line in lines} == {"BTC"}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 # aiokafka is not annotated.
 # mypy: disable-error-code="no-untyped-call"
-import asyncio
 from typing import Any, Final, NamedTuple
 
 from aiokafka.admin import AIOKafkaAdminClient
@@ -13,6 +12,7 @@ from aiokafka.protocol.api import Request, RequestStruct, Response
 from aiokafka.protocol.types import Array, Int8, Int16, Int32, Schema, String
 
 from monitor.bus.kafka.connection import KafkaConnection, administrator
+from tests.waiting import until
 
 # Codes of Kafka's AclOperation, ResourceType and PatternType.
 OPERATIONS: Final = {"Read": 3, "Write": 4, "Create": 5, "Describe": 8, "DescribeConfigs": 10, "IdempotentWrite": 12}
@@ -95,11 +95,11 @@ async def grant(connection: KafkaConnection, grants: list[Grant]) -> None:
         response: Any = await client._send_to_controller(CreateAcls(grants))
         assert [code for code, _ in response.results] == [0] * len(grants), response
         wanted = {(RESOURCES[each.kind], each.name, f"User:{each.user}", OPERATIONS[each.operation]) for each in grants}
-        for _ in range(100):
-            if wanted <= await _granted(client):
-                return
-            await asyncio.sleep(0.05)
-    raise AssertionError("the broker does not show the rights")
+
+        async def shown() -> bool:
+            return wanted <= await _granted(client)
+
+        await until(shown)
 
 
 async def _granted(client: AIOKafkaAdminClient) -> set[tuple[int, str, str, int]]:

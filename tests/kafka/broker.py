@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from tests.kafka.fetch_kafka import kafka_jars, require_java
+from tests.waiting import patient
 
 START_TIMEOUT_S: Final = 60
 """Four seconds on an idle machine; a loaded one with three nodes at once takes a good deal longer."""
@@ -140,7 +141,7 @@ class Node:
         if self._process is not None:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self._process.pid, signal.SIGKILL)
-            self._process.wait(10)
+            self._process.wait(patient(10))
             self._process = None
 
 

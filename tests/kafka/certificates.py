@@ -6,6 +6,8 @@ import subprocess
 from pathlib import Path
 from typing import NamedTuple
 
+from tests.waiting import patient
+
 
 class Certificates(NamedTuple):
     """PEM files: the authority, the server's key and chain in one, and an authority that signed nothing."""
@@ -20,7 +22,7 @@ def make_certificates(folder: Path) -> Certificates:
     folder.mkdir(parents=True)
 
     def openssl(*arguments: str) -> None:
-        subprocess.run(["openssl", *arguments], cwd=folder, check=True, capture_output=True, timeout=30)
+        subprocess.run(["openssl", *arguments], cwd=folder, check=True, capture_output=True, timeout=patient(30))
 
     curve = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-noenc", "-days", "1")
     for name in ("ca", "stranger"):

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from tests.paths import ROOT
+from tests.waiting import patient
 
 POM: Final = Path(__file__).with_name("pom.xml")
 FETCH_TIMEOUT_S: Final = 300
@@ -40,7 +41,7 @@ def require_java() -> str:
     java = shutil.which("java")
     if java is None:
         raise UnavailableError(f"no java on the PATH; install a Java {JAVA_MINIMUM} runtime")
-    text = subprocess.run([java, "-version"], capture_output=True, text=True, check=True, timeout=30).stderr
+    text = subprocess.run([java, "-version"], capture_output=True, text=True, check=True, timeout=patient(30)).stderr
     match = re.search(r'version "(\d+)', text)
     if match is None or int(match.group(1)) < JAVA_MINIMUM:
         raise UnavailableError(f"Kafka 4 needs Java {JAVA_MINIMUM} or newer, not {text.splitlines()[0]}")

@@ -23,9 +23,10 @@ from monitor.lab.demo.story import DETECTOR
 from monitor.lab.simulate.arena import Arena
 from monitor.model.events import Heartbeat, Signal
 from monitor.settings import Settings
-from tests.e2e.stage import CHANNELS, environment, until
+from tests.e2e.stage import CHANNELS, environment
 from tests.kafka.story import Told, differences, told
 from tests.logs import JSON_LOG
+from tests.waiting import patient, until
 
 SESSION_S: Final = 4.0
 """Short, so that a test sees another member take over; the program's default is six."""
@@ -94,13 +95,13 @@ class Process:
     async def stop(self) -> int:
         """SIGTERM, the regular end; returns the exit status."""
         self.send(signal.SIGTERM)
-        return await asyncio.to_thread(self.process.wait, 30)
+        return await asyncio.to_thread(self.process.wait, patient(30))
 
     def kill(self) -> None:
         """SIGKILL."""
         if self.running:
             self.process.kill()
-            self.process.wait(10)
+            self.process.wait(patient(10))
 
     async def url(self) -> str:
         """Where it serves HTTP."""
@@ -206,7 +207,7 @@ class Desk:
 
     async def read_until(self, done: Callable[[], bool], within_s: float) -> bool:
         """Read until a condition holds; whether it did in time."""
-        deadline = time.monotonic() + within_s
+        deadline = time.monotonic() + patient(within_s)
         while not done():
             if time.monotonic() > deadline:
                 return False

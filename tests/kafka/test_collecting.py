@@ -24,12 +24,13 @@ from monitor.lab.simulate.arena import Arena
 from monitor.lab.simulate.exchanges.server import ExchangeServer
 from monitor.lab.simulate.scenario import SHORT, Phase, Scenario
 from monitor.model.events import MICROS, AnyEvent, Gap, Heartbeat, Liquidation, TradeBar, micro_usd
-from tests.e2e.stage import CHANNELS, books, scrape, until, value
+from tests.e2e.stage import CHANNELS, books, scrape, value
 from tests.kafka.broker import Kafka
 from tests.kafka.fixtures import PARTITIONS
 from tests.kafka.members import Desk, Members, collector
 from tests.kafka.test_failover import leader, until_complete
 from tests.logs import faults
+from tests.waiting import patient, until
 
 pytestmark = pytest.mark.kafka
 
@@ -66,7 +67,7 @@ async def topic_records(connection: KafkaConnection, until_us: int) -> list[AnyE
     found: list[AnyEvent] = []
     complete: set[Partition] = set()
     try:
-        async with asyncio.timeout(40):
+        async with asyncio.timeout(patient(40)):
             while len(complete) < PARTITIONS * len(MARKET_TOPICS):
                 for batch in await reader.poll(0.2):
                     found += batch.records  # type: ignore[arg-type]  # these topics hold market events alone
@@ -127,7 +128,7 @@ async def until_counted(url: str, held: dict[str, int], members: Members) -> Non
     """Wait until the detector's market has liquidated exactly so many micro-USD in its day."""
     have: dict[str, int] = {}
     with suppress(TimeoutError):
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(patient(30)):
             while have != held:
                 metrics = await scrape(url)
                 with suppress(KeyError):  # no market yet
@@ -199,7 +200,7 @@ async def gaps_of_restart(connection: KafkaConnection) -> list[Gap]:
 async def beaten(connection: KafkaConnection, arena: Arena, after_us: int) -> None:
     """Wait until every exchange has a heartbeat received after a time."""
     last = LastBeats(connection, arena.exchanges)
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(patient(60)):
         for venue in arena.exchanges:
             while (await last.of(venue)).get("liquidations", 0) <= after_us:  # noqa: ASYNC110  # reading is how one asks
                 await asyncio.sleep(0.2)

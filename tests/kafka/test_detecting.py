@@ -5,7 +5,7 @@ from __future__ import annotations
 # aiokafka is not annotated.
 # mypy: disable-error-code="no-untyped-call"
 import asyncio
-from http import HTTPStatus
+from functools import partial
 
 import msgspec
 import pytest
@@ -24,9 +24,10 @@ from monitor.model.errors import OperatorError
 from monitor.model.events import MICROS, AnyEvent, MarkPrice
 from monitor.roles.detector import detecting
 from tests.detect.poison import UNAPPLIED, poisoned
-from tests.e2e.stage import get, reached
+from tests.e2e.stage import get, is_ready, reached
 from tests.kafka.members import Desk, detector_settings
 from tests.kafka.story import expected, publish, story, told
+from tests.waiting import patient, until
 
 pytestmark = pytest.mark.kafka
 
@@ -56,9 +57,7 @@ async def test_a_detector_that_is_stopped_goes_on_where_it_was(kafka_connection:
         async with detecting(settings) as url:
             await publish(kafka_connection, events[: len(events) // 2])
             assert await desk.read_until(lambda: judged(desk, events[len(events) // 2]), 20)
-            async with asyncio.timeout(20):  # shards without events are warm when they are
-                while (await get(f"{url}/readyz")).status_code != HTTPStatus.OK:  # noqa: ASYNC110  # nothing tells
-                    await asyncio.sleep(0.05)
+            await until(partial(is_ready, url))  # shards without events are warm when they are
             await reached(url, events[0].receive_time_us / MICROS, "decided_timestamp_seconds")
         offset, _ = (await committed(kafka_connection, group, [first]))[first]
         assert offset > 0
@@ -93,7 +92,7 @@ async def test_a_poisonous_record_costs_its_asset_and_garbage_nobody(
     assert "cascade_bus_records_unreadable_total 1.0" in text
     assert 'cascade_events_unapplied_total{reason="fault"} 1.0' in text
     reader = await KafkaSubscriber(kafka_connection, [REJECTS], group=kafka_connection.topic_prefix + "rejects").start()
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(patient(20)):
         batches = await reader.poll(1)
         while not batches:
             batches = await reader.poll(1)

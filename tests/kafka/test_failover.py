@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict
 from collections.abc import AsyncIterator
-from contextlib import suppress
 from dataclasses import replace
 from typing import Final
 
@@ -22,6 +21,7 @@ from tests.bus import records as make
 from tests.bus.harness import read, records_of
 from tests.kafka.broker import Kafka
 from tests.kafka.fixtures import PARTITIONS
+from tests.waiting import patient, until
 
 pytestmark = pytest.mark.kafka
 ASSETS: Final = ("BTC", "ETH", "SOL", "XRP", "DOGE", "PEPE", "HYPE")
@@ -39,13 +39,15 @@ async def connection(kafka_cluster: Kafka, topic_prefix: str) -> AsyncIterator[K
 
 async def until_complete(connection: KafkaConnection) -> None:
     """Wait until all three nodes take part (again)."""
-    for _ in range(100):
-        with suppress(BusError):  # none of them is back yet
+
+    async def complete() -> bool:
+        try:
             async with administrator(connection) as client:
-                if len((await client.describe_cluster())["brokers"]) == 3:
-                    return
-        await asyncio.sleep(0.2)
-    raise AssertionError("a node did not come back")
+                return len((await client.describe_cluster())["brokers"]) == 3
+        except BusError:  # none of them is back yet
+            return False
+
+    await until(complete, every_s=0.2)
 
 
 async def leader(connection: KafkaConnection, partition: int) -> int:
@@ -82,7 +84,7 @@ async def test_the_leaders_death_loses_and_doubles_nothing(kafka_cluster: Kafka,
         await asyncio.sleep(0.01)
         if step == 50:
             kafka_cluster.nodes[await leader(connection, 0)].kill()
-    await asyncio.wait_for(publisher.close(), 30)
+    await asyncio.wait_for(publisher.close(), patient(30))
     assert await everything(connection, count) == {
         asset: list(range(index, count, 7)) for index, asset in enumerate(ASSETS)
     }
@@ -106,8 +108,8 @@ async def test_records_wait_while_all_brokers_are_away(kafka_cluster: Kafka, con
     await asyncio.sleep(1)
     assert not held.done()
     kafka_cluster.revive()
-    await asyncio.wait_for(held, 60)
-    await asyncio.wait_for(publisher.close(), 30)
+    await asyncio.wait_for(held, patient(60))
+    await asyncio.wait_for(publisher.close(), patient(30))
     assert await everything(connection, count) == {
         asset: list(range(index, count, 7)) for index, asset in enumerate(ASSETS)
     }
@@ -123,10 +125,11 @@ async def test_a_partition_without_a_leader_keeps_its_records(
     publisher = await KafkaPublisher(single, [LIQUIDATIONS]).start()
     kafka_cluster.nodes[await leader(single, 0)].kill()
     publisher.write([make.liquidation(number, ASSETS[number % 7]) for number in range(700)])
+    await until(lambda: publisher.stats().waiting < 700)
     await asyncio.sleep(6)  # three seconds until the node counts as gone, then three times the client's patience
     assert 0 < publisher.stats().waiting < 700
     kafka_cluster.revive()
-    await asyncio.wait_for(publisher.flush(), 60)
+    await asyncio.wait_for(publisher.flush(), patient(60))
     await publisher.close()
     assert await everything(single, 700) == {asset: list(range(index, 700, 7)) for index, asset in enumerate(ASSETS)}
 
@@ -139,7 +142,7 @@ async def test_a_reader_survives_the_leaders_death(kafka_cluster: Kafka, connect
     batches = await read(reader, 700)
     kafka_cluster.nodes[await leader(connection, 1)].kill()
     publisher.write([make.liquidation(number, ASSETS[number % 7]) for number in range(700, 1_400)])
-    batches += await asyncio.wait_for(read(reader, 700), 30)
+    batches += await asyncio.wait_for(read(reader, 700), patient(30))
     await publisher.close()
     await reader.close()
     seen = numbers([record for record in records_of(batches) if isinstance(record, Liquidation)])

@@ -6,11 +6,13 @@ import asyncio
 import signal as signals
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
+from functools import partial
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
 import pytest
+from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from monitor.bus.kafka import topics_admin
 from monitor.bus.kafka.connection import KafkaConnection
@@ -34,8 +36,9 @@ from monitor.settings import Settings
 from tests.deliver.paging.events_api import Answer, EventsApi
 from tests.deliver.paging.signals import market
 from tests.deliver.paging.test_incidents import EPISODE
-from tests.e2e.stage import get, scrape, until
+from tests.e2e.stage import get, is_ready, scrape
 from tests.kafka.members import Process, kafka_section
+from tests.waiting import patient, until
 
 pytestmark = pytest.mark.kafka
 
@@ -65,6 +68,25 @@ async def publish(connection: KafkaConnection, records: list[Signal]) -> None:
     await publisher.close()
 
 
+async def kept_up(connection: KafkaConnection, channel: str) -> None:
+    """Wait until a channel's group has committed all that the signals' topic holds, where it began included."""
+    numbers = range(connection.partitions)
+    consumer = AIOKafkaConsumer(bootstrap_servers=connection.bootstrap_servers)  # type: ignore[no-untyped-call]
+    await consumer.start()  # type: ignore[no-untyped-call]
+    try:
+        here = [TopicPartition(connection.name(SIGNALS), number) for number in numbers]
+        ends: dict[TopicPartition, int] = await consumer.end_offsets(here)  # type: ignore[no-untyped-call]
+    finally:
+        await consumer.stop()  # type: ignore[no-untyped-call]
+    wanted = {Partition(SIGNALS.name, where.partition): end for where, end in ends.items()}
+
+    async def all_committed() -> bool:
+        kept = await committed(connection, f"{connection.topic_prefix}notifier-{channel}", wanted)
+        return all(where in kept and kept[where][0] >= end for where, end in wanted.items())
+
+    await until(all_committed, every_s=0.1)
+
+
 async def reading(process: Process, times: int) -> None:
     """Wait until the process has been given its partitions for the ``times``-th time."""
     await until(lambda: process.log.count("partitions of the signals") >= times or not process.running)
@@ -86,9 +108,9 @@ async def test_a_killed_notifier_resolves_what_it_paged_and_pages_nothing_twice(
             metrics = (await get(f"{await process.url()}/metrics")).text
             ready = await get(f"{await process.url()}/readyz")
             await until(lambda: process.log.count(": trigger") == 2)
-            await asyncio.sleep(0.3)  # what it read is committed
+            await kept_up(kafka_connection, "pagerduty")
             process.send(signals.SIGKILL)
-            process.process.wait(10)
+            process.process.wait(patient(10))
             await publish(kafka_connection, EPISODE[2:4])
             process.start()
             await reading(process, 2)
@@ -115,7 +137,7 @@ async def test_a_page_that_waits_outlives_its_notifier(kafka_connection: KafkaCo
         try:
             process.start()
             await reading(process, 1)
-            await asyncio.sleep(1.0)  # where it began is committed
+            await kept_up(kafka_connection, "pagerduty")
             await publish(kafka_connection, EPISODE[:2])
             await until(lambda: len(api.tries) >= 2)
             process.kill()
@@ -154,7 +176,7 @@ async def two_channels(
 async def assigned(connection: KafkaConnection, url: str) -> None:
     """Wait until heartbeats (here calm signals, which page nobody) are read by every channel."""
     read = "cascade_notifier_last_read_timestamp_seconds"
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(patient(30)):
         while True:
             await publish(connection, EPISODE[:1])
             seen = await scrape(url)
@@ -165,9 +187,7 @@ async def assigned(connection: KafkaConnection, url: str) -> None:
 
 async def well_again(url: str) -> None:
     """Wait until readiness has nothing to say of the faults that were."""
-    async with asyncio.timeout(10):
-        while (await get(f"{url}/readyz")).status_code != HTTPStatus.OK:  # noqa: ASYNC110  # asked over HTTP
-            await asyncio.sleep(0.02)
+    await until(partial(is_ready, url))
 
 
 async def test_a_wrong_start_ends_the_role_in_words(kafka_connection: KafkaConnection) -> None:
@@ -236,7 +256,8 @@ async def test_what_a_failed_reader_had_read_is_read_again(
             await publish(kafka_connection, EPISODE[:2])
             for api in (pager, hook):
                 await asyncio.to_thread(api.wait_for, 1)
-            await asyncio.sleep(0.3)  # what it read is committed
+            for channel in ("pagerduty", "webhook"):
+                await kept_up(kafka_connection, channel)
             await publish(kafka_connection, EPISODE[2:])
             for api in (pager, hook):
                 await asyncio.to_thread(api.wait_for, 3)
@@ -291,7 +312,7 @@ async def test_incidents_that_cannot_be_read_are_forgotten_and_what_runs_is_page
         async with two_channels(kafka_connection, pager, hook, monkeypatch) as url:
             await publish(kafka_connection, EPISODE[2:])
             pages = await asyncio.to_thread(hook.wait_for, 3)
-            await asyncio.sleep(0.3)  # what it read is committed
+            await kept_up(kafka_connection, "webhook")
             seen = await scrape(url)
             ready = await get(f"{url}/readyz")
         kept = await committed(kafka_connection, group, [here])

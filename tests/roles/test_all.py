@@ -27,7 +27,7 @@ from monitor.roles.all import monitoring
 from monitor.settings import Settings
 from monitor.settings.notifier import NotifierSettings
 from tests.deliver.paging.test_incidents import EPISODE
-from tests.deliver.paging.test_notifier import until
+from tests.waiting import patient, until
 
 CRASHES = 'cascade_notifier_crashes_total{channel="pagerduty"}'
 MOMENT = Scenario("moment", (Phase("busy", 1.5, push=-0.03, noise=4, activity=4),))
@@ -40,7 +40,7 @@ def changed(settings: Settings, **delivery: Any) -> Settings:
 
 async def get(url: str) -> httpx.Response:
     """One GET on loopback."""
-    async with httpx.AsyncClient(trust_env=False, timeout=10) as client:
+    async with httpx.AsyncClient(trust_env=False, timeout=patient(10)) as client:
         return await client.get(url)
 
 
@@ -48,7 +48,7 @@ async def until_listening(monitor: role.Monitor, venues: int) -> None:
     """Wait for a heartbeat from all venues."""
     beats: set[str] = set()
     listener = monitor.bus.subscriber(MARKET_TOPICS)
-    async with asyncio.timeout(15):
+    async with asyncio.timeout(patient(15)):
         while len(beats) < venues:
             for batch in await listener.poll(1):
                 beats |= {record.venue for record in batch.records if isinstance(record, Heartbeat)}
@@ -92,7 +92,7 @@ async def test_all_parts_work_while_the_context_lasts(tmp_path: Path) -> None:
 
 
 async def _play(arena: Arena) -> None:
-    await asyncio.wait_for(arena.watched(), 10)
+    await asyncio.wait_for(arena.watched(), patient(10))
     await arena.play()
 
 
@@ -145,10 +145,11 @@ async def test_disks_that_take_nothing_stop_neither_feeds_nor_decisions(tmp_path
             await _play(arena)
             monitor.bus.write(EPISODE[:2])
             monitor.decider._save()
-            async with asyncio.timeout(10):
-                # A scrape is how one asks.
-                while failing((await get(f"{monitor.url}/metrics")).text) != outputs:  # noqa: ASYNC110
-                    await asyncio.sleep(0.05)
+
+            async def all_fail() -> bool:
+                return failing((await get(f"{monitor.url}/metrics")).text) == outputs
+
+            await until(all_fail)
             alive = await get(f"{monitor.url}/livez")
         crashes = sum(venue.fleet.total.crashes for venue in monitor.collecting.collector.stats() if venue.fleet)
     assert monitor.detector.view().liquidations > 0
@@ -171,10 +172,11 @@ async def test_a_fault_of_a_notifier_stops_nothing_else(tmp_path: Path, monkeypa
         settings = demo_settings(arena, tmp_path, None).model_copy(update={"notifier": paging})
         async with monitoring(settings, Detector(DETECTOR)) as monitor:
             monitor.bus.write(EPISODE[:2])
-            async with asyncio.timeout(10):
-                # A scrape is how one asks.
-                while f"{CRASHES} 0.0" in (await get(f"{monitor.url}/metrics")).text:  # noqa: ASYNC110
-                    await asyncio.sleep(0.02)
+
+            async def crashed() -> bool:
+                return f"{CRASHES} 0.0" not in (await get(f"{monitor.url}/metrics")).text
+
+            await until(crashed)
             ready = await get(f"{monitor.url}/readyz")
             await _play(arena)
             alive = await get(f"{monitor.url}/livez")
@@ -205,7 +207,7 @@ async def test_configuration_that_asks_for_nothing_ends_the_run(tmp_path: Path) 
             "delivery": {"port": 0, "state_file": None},
         })  # fmt: skip
         with pytest.raises(ExceptionGroup) as failure:
-            await asyncio.wait_for(role._watch(settings), 20)
+            await asyncio.wait_for(role._watch(settings), patient(20))
     assert failure.group_contains(OperatorError, match=r"venues\.bybit\.symbols")
 
 

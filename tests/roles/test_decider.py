@@ -3,7 +3,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -18,6 +18,7 @@ from monitor.roles.decider import SAVE_S, SILENCE_S, Decider
 from monitor.roles.journal import Journal, segments
 from monitor.storage.kept_file import read_state
 from tests.detect.poison import UNAPPLIED, poisoned
+from tests.waiting import patient, until
 
 T0_S = 1_790_000_000
 
@@ -79,13 +80,6 @@ def beat(second: int) -> Heartbeat:
     """A heartbeat ``second`` after the start."""
     at_us = (T0_S + second) * MICROS
     return Heartbeat("bybit", ALL, ALL, at_us, at_us, "liquidations")
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    """Wait a little for what another thread or task does."""
-    async with asyncio.timeout(5):
-        while not condition():  # noqa: ASYNC110  # nothing else says so
-            await asyncio.sleep(0.005)
 
 
 async def test_signals_are_stamped_and_sent() -> None:
@@ -253,7 +247,7 @@ async def test_signals_that_were_not_sent_are_sent_at_the_start() -> None:
     bench = Bench(pending=said[-2:])
     task = asyncio.create_task(bench.decider.run())
     sent: list[Signal] = []
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(patient(60)):
         while len(sent) < 2:
             sent += [one for batch in await bench.signals.poll(1) for one in batch.records if isinstance(one, Signal)]
     task.cancel()

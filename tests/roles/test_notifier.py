@@ -31,7 +31,8 @@ from monitor.storage.state_losses import PARTS, StateLosses
 from tests.deliver.paging.events_api import EventsApi
 from tests.deliver.paging.signals import T0
 from tests.deliver.paging.test_incidents import EPISODE
-from tests.deliver.paging.test_notifier import accepted, running, until
+from tests.deliver.paging.test_notifier import accepted, running
+from tests.waiting import until
 
 OPEN = msgspec.json.encode([["BTC-long-20251124T160000Z", 2, content_mark(EPISODE[1]), 0]])
 

@@ -17,6 +17,7 @@ from monitor.model.events import Gap, Heartbeat
 from monitor.roles import record
 from monitor.settings import Settings
 from monitor.settings.tree import CollectorSettings
+from tests.waiting import patient
 
 MOMENT = Scenario("moment", (Phase("busy", 2.5, push=-0.03, noise=4, activity=4),))
 
@@ -46,7 +47,7 @@ async def test_everything_that_came_is_in_the_file(
         collector = CollectorSettings(instruments_cache=tmp_path, record_path=path)
         with caplog.at_level(logging.INFO):
             task = asyncio.create_task(record._record(settings.model_copy(update={"collector": collector})))
-            await asyncio.wait_for(arena.watched(), 10)
+            await asyncio.wait_for(arena.watched(), patient(10))
             await arena.play()
             task.cancel()
             with contextlib.suppress(asyncio.CancelledError):

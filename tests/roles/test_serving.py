@@ -15,6 +15,7 @@ from monitor.deliver.http import Check
 from monitor.deliver.metrics.monitor import Snapshot
 from monitor.roles.serving import serving
 from monitor.settings.tree import DeliverySettings
+from tests.waiting import patient
 
 
 def delivery(**more: Any) -> DeliverySettings:
@@ -29,7 +30,7 @@ def empty_dashboard() -> Source:
 
 async def get(url: str) -> httpx.Response:
     """Ask the server without blocking the loop that has to answer."""
-    return await asyncio.to_thread(httpx.get, url, timeout=10, trust_env=False)
+    return await asyncio.to_thread(httpx.get, url, timeout=patient(10), trust_env=False)
 
 
 async def test_metrics_and_checks_are_taken_on_the_event_loop() -> None:

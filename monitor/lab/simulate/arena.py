@@ -101,9 +101,10 @@ class Arena:
             exchange.dialect.observe(self.market.quotes(), self.market.now_us)
 
     async def watched(self) -> None:
-        """Wait until every exchange has a client that subscribed to liquidations."""
-        for exchange in self.exchanges.values():
-            await exchange.watched()
+        """Wait until every exchange has, at the same moment, a client that subscribed to liquidations."""
+        while not all(exchange.is_watched for exchange in self.exchanges.values()):
+            for exchange in self.exchanges.values():
+                await exchange.watched()
 
     def drop_all(self) -> int:
         """Cut every websocket of every exchange and return their number."""

@@ -35,6 +35,7 @@ from monitor.bus.kafka.aiokafka_internals import (
 from monitor.bus.topics import TRADES
 from tests.bus import records as make
 from tests.paths import ROOT
+from tests.waiting import patient
 
 HEAD_BYTES = 61
 """Length of a batch's header in version 2 of the format, bytes."""
@@ -147,7 +148,7 @@ async def test_a_producer_with_unsent_batches_is_stopped_in_time(producer: AIOKa
     producer._message_accumulator._txn_manager = None
     batch = producer._message_accumulator._append_batch(RecordBatch("zstd"), HERE)
     producer._sender._sender_task = asyncio.create_task(asyncio.Event().wait())
-    await asyncio.wait_for(stop_producer(producer, "owner"), 12)
+    await asyncio.wait_for(stop_producer(producer, "owner"), patient(12))
     assert producer._sender.sender_task.cancelled()
     with pytest.raises(KafkaError, match="the producer is closed"):
         await batch.future

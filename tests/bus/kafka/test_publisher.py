@@ -24,6 +24,7 @@ from monitor.bus.kafka.publisher import KafkaPublisher
 from monitor.bus.memory import HIGH_WATER
 from monitor.bus.topics import LIQUIDATIONS, REJECTS, TRADES
 from tests.bus import records as make
+from tests.waiting import patient
 
 pytestmark = pytest.mark.kafka
 CLOCK_US = 1_760_130_000_123_456
@@ -52,7 +53,7 @@ async def test_what_a_desk_finds_on_a_record(connection: KafkaConnection, publis
     consumer = AIOKafkaConsumer(name, bootstrap_servers=connection.bootstrap_servers, auto_offset_reset="earliest")
     await consumer.start()
     try:
-        record = await asyncio.wait_for(consumer.getone(), 10)
+        record = await asyncio.wait_for(consumer.getone(), patient(10))
     finally:
         await consumer.stop()
     assert record.key == b"SOL"
@@ -80,7 +81,7 @@ async def test_one_record_leaves_within_the_linger(publisher: KafkaPublisher) ->
     started = time.monotonic()
     publisher.write([make.trade(1)])
     await publisher._empty.wait()
-    assert time.monotonic() - started < 0.5  # 55 ms on an idle machine
+    assert time.monotonic() - started < patient(0.5)  # 55 ms on an idle machine
     assert publisher.stats().waiting == 0
 
 
@@ -135,7 +136,7 @@ async def test_a_record_larger_than_the_topic_takes_is_refused_by_the_broker(
     huge.id = random.Random(1).randbytes(3_000_000).hex()  # packs to no less than half
     publisher.write([huge])
     with pytest.raises(BusError, match=r"max\.message\.bytes"):
-        await asyncio.wait_for(publisher.flush(), 20)
+        await asyncio.wait_for(publisher.flush(), patient(20))
 
 
 async def test_closing_says_what_is_not_confirmed(publisher: KafkaPublisher, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import asyncio
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -17,6 +16,7 @@ from monitor.bus.kafka.publisher import KafkaPublisher
 from monitor.bus.kafka.subscriber import KafkaSubscriber
 from monitor.bus.kafka.topics_admin import Difference
 from monitor.bus.topics import CASCADE_STATE, DAY_MS, LIQUIDATIONS, SIGNALS, TOPICS, TRADES
+from tests.waiting import until
 
 
 def test_events_are_kept_for_their_time_and_state_is_compacted() -> None:
@@ -39,11 +39,11 @@ def test_one_copy_may_be_missing(replication: int, in_sync: str) -> None:
 
 async def until_shown(client: AIOKafkaAdminClient, connection: KafkaConnection, partitions: int) -> None:
     """Wait until the broker shows what it was asked to make."""
-    for _ in range(100):
-        if (await describe(client, connection, [TRADES]))[connection.name(TRADES)].partitions == partitions:
-            return
-        await asyncio.sleep(0.05)
-    raise AssertionError("the broker does not show the topic")
+
+    async def shown() -> bool:
+        return (await describe(client, connection, [TRADES]))[connection.name(TRADES)].partitions == partitions
+
+    await until(shown)
 
 
 @pytest.mark.kafka

@@ -12,6 +12,9 @@ import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from tests.deliver.dashboard.watch import Watched
+from tests.waiting import patient
+
+expect.set_options(timeout=patient(10_000))
 
 pytestmark = [pytest.mark.real, pytest.mark.xdist_group("browser")]
 
@@ -59,9 +62,9 @@ def opened(browser: Browser, watched: Watched, **options: Any) -> tuple[Page, li
 def test_a_cascade_appears_by_itself(browser: Browser, watched: Watched, tmp_path: Path) -> None:
     """The headline, cards, charts, evidence, episodes and feeds show it without a reload, and nothing asks outside."""
     page, wrong = opened(browser, watched, viewport={"width": 1280, "height": 900})
-    expect(page.locator("#headline")).to_contain_text("cascade of longs", timeout=40_000)
+    expect(page.locator("#headline")).to_contain_text("cascade of longs", timeout=patient(40_000))
     expect(page.locator("#market-card h3")).to_contain_text("MARKET")
-    expect(page.locator("#market-card .phase")).to_have_text("cascade of longs", timeout=20_000)
+    expect(page.locator("#market-card .phase")).to_have_text("cascade of longs", timeout=patient(20_000))
     expect(page.locator("#assets .card").first).to_be_visible()
     assert page.locator("#assets .card canvas").count() >= 3
     assert page.evaluate(DRAWN)
@@ -72,7 +75,7 @@ def test_a_cascade_appears_by_itself(browser: Browser, watched: Watched, tmp_pat
     page.locator("#market-card summary").click()
     expect(page.locator("#market-card .why li").first).to_contain_text("points")
     before = page.locator("#clock").text_content()
-    expect(page.locator("#clock")).not_to_have_text(before or "", timeout=5_000)
+    expect(page.locator("#clock")).not_to_have_text(before or "", timeout=patient(5_000))
     page.screenshot(path=os.environ.get("CASCADE_SCREENSHOT") or tmp_path / "light.png", full_page=True)
     assert wrong == []
     page.close()
@@ -81,7 +84,7 @@ def test_a_cascade_appears_by_itself(browser: Browser, watched: Watched, tmp_pat
 def test_dark_is_dark_and_narrow_fits(browser: Browser, watched: Watched, tmp_path: Path) -> None:
     """The reader's colour scheme is followed, and a telephone needs no sideways scrolling."""
     page, wrong = opened(browser, watched, color_scheme="dark", viewport={"width": 390, "height": 800})
-    expect(page.locator("#assets .card").first).to_be_visible(timeout=20_000)
+    expect(page.locator("#assets .card").first).to_be_visible(timeout=patient(20_000))
     assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(16, 19, 23)"
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     page.set_viewport_size({"width": 500, "height": 800})
@@ -94,7 +97,7 @@ def test_dark_is_dark_and_narrow_fits(browser: Browser, watched: Watched, tmp_pa
 def test_keyboard_and_reader_find_their_way(browser: Browser, watched: Watched) -> None:
     """Tab reaches the skip link first and every disclosure; regions have names, the headline is announced."""
     page, _ = opened(browser, watched)
-    expect(page.locator("#assets .card").first).to_be_visible(timeout=20_000)
+    expect(page.locator("#assets .card").first).to_be_visible(timeout=patient(20_000))
     page.keyboard.press("Tab")
     assert page.evaluate("document.activeElement.className") == "skip"
     page.keyboard.press("Enter")
@@ -112,7 +115,7 @@ def test_keyboard_and_reader_find_their_way(browser: Browser, watched: Watched) 
 def test_a_monitor_that_is_gone_is_said(browser: Browser, watched: Watched) -> None:
     """Old numbers must not pass for new ones."""
     page, _ = opened(browser, watched)
-    expect(page.locator("#assets .card").first).to_be_visible(timeout=20_000)
+    expect(page.locator("#assets .card").first).to_be_visible(timeout=patient(20_000))
     page.route("**/state.json", lambda route: route.abort())
-    expect(page.locator("#trouble")).to_contain_text("what is below is old", timeout=5_000)
+    expect(page.locator("#trouble")).to_contain_text("what is below is old", timeout=patient(5_000))
     page.close()

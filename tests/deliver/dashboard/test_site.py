@@ -17,6 +17,7 @@ from monitor.detect.decide.signal import Totals
 from monitor.detect.settings import DetectorSettings
 from monitor.model.events import MICROS
 from tests.deliver.metrics.test_monitor import fleet
+from tests.waiting import until
 
 T0 = 1_764_000_000 * MICROS
 ROUTES = site.dashboard_routes(lambda: b"{}")
@@ -82,9 +83,7 @@ async def test_points_are_taken_as_time_goes_by(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(site, "SAMPLE_S", 0.01)
     shown = source(Asset("BTC", DetectorSettings()))
     task = asyncio.create_task(site.sample(shown))
-    async with asyncio.timeout(5):
-        while len(json.loads(shown.state())["assets"][0]["series"]["second"]) < 3:  # noqa: ASYNC110  # no event
-            await asyncio.sleep(0.01)
+    await until(lambda: len(json.loads(shown.state())["assets"][0]["series"]["second"]) >= 3)
     task.cancel()
     await asyncio.wait([task])
     assert task.cancelled()

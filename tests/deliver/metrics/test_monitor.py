@@ -23,6 +23,7 @@ from monitor.model.events import WindowTotals
 from monitor.model.histogram import Histogram
 from monitor.storage.side_output import OutputStats
 from monitor.storage.state_losses import Lost
+from tests.waiting import patient
 
 Samples = dict[tuple[str, tuple[tuple[str, str], ...]], float]
 
@@ -310,7 +311,9 @@ def test_promtool_accepts_the_text() -> None:
     if promtool is None:
         pytest.skip("promtool is not installed (Debian: prometheus)")
     text = MonitorMetrics(lambda: FULL).exposition()
-    done = subprocess.run([promtool, "check", "metrics"], input=text, capture_output=True, timeout=30, check=False)
+    done = subprocess.run(
+        [promtool, "check", "metrics"], input=text, capture_output=True, timeout=patient(30), check=False
+    )
     assert (done.returncode, done.stderr.decode()) == (0, "")
 
 

@@ -9,6 +9,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Any, NamedTuple, Self
 
+from tests.waiting import patient
+
 
 class Answer(NamedTuple):
     """One answer."""
@@ -48,7 +50,7 @@ class EventsApi(ThreadingHTTPServer):
 
     def wait_for(self, count: int, within_s: float = 20.0) -> list[dict[str, Any]]:
         """The accepted events, once there are ``count``."""
-        deadline = time.monotonic() + within_s
+        deadline = time.monotonic() + patient(within_s)
         while len(self.accepted) < count:
             assert time.monotonic() < deadline, f"{len(self.accepted)} of {count} events: {self.accepted}"
             time.sleep(0.02)

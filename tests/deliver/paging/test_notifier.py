@@ -24,6 +24,7 @@ from tests.deliver.paging.events_api import Answer, EventsApi
 from tests.deliver.paging.signals import T0, market, signal
 from tests.deliver.paging.test_channel import Naps
 from tests.deliver.paging.test_incidents import EPISODE
+from tests.waiting import until
 
 HERE = Partition(SIGNALS.name, 0)
 NOW_US = T0 + 10_000_000
@@ -77,14 +78,6 @@ async def accepted(api: EventsApi, count: int) -> list[tuple[str, str]]:
     """Action and key of what the stand-in took, once there is so much."""
     await asyncio.to_thread(api.wait_for, count)
     return [(event["event_action"], event["dedup_key"]) for event in api.accepted]
-
-
-async def until(condition: object, within_s: float = 10.0) -> None:
-    """Wait for a condition that is called."""
-    assert callable(condition)
-    async with asyncio.timeout(within_s):
-        while not condition():  # noqa: ASYNC110  # what is waited for has no event
-            await asyncio.sleep(0.01)
 
 
 async def test_an_episode_is_paged_and_resolved(api: EventsApi) -> None:

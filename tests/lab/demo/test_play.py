@@ -22,6 +22,7 @@ from monitor.model.errors import OperatorError
 from monitor.model.events import MICROS, SIDES, micro_usd
 from tests.cli.test_replay import on_terminal
 from tests.e2e.stage import environment
+from tests.waiting import patient
 
 BLINK = Scenario("blink", (Phase("calm", 1), Phase("long cascade", 2, push=-0.04, noise=4, activity=4)))
 
@@ -138,7 +139,7 @@ async def test_settling_ends_also_when_nothing_comes(monkeypatch: pytest.MonkeyP
         second = 5
 
     monitor: Any = type("Monitor", (), {"bus": Standing, "detector": Standing})
-    await asyncio.wait_for(play._settle(monitor), 5)
+    await asyncio.wait_for(play._settle(monitor), patient(5))
 
 
 def test_interrupt_ends_the_demo(tmp_path: Path) -> None:

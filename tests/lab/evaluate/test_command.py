@@ -28,6 +28,7 @@ from monitor.lab.evaluate.tables import print_report
 from monitor.model.errors import OperatorError
 from monitor.model.events import MICROS, AnyEvent, Liquidation
 from tests.lab.evaluate.tapes import START, fall, forced, interest
+from tests.waiting import wait_until
 
 FALL = 600
 TRUTH = {
@@ -298,14 +299,9 @@ def test_no_process_outlives_a_killed_evaluation(tmp_path: Path) -> None:
     evaluation = get_context("spawn").Process(target=_examine_endlessly, args=(tmp_path,))
     evaluation.start()
     try:
-        until = time.monotonic() + 60
-        while len(at_work := [int(path.name) for path in tmp_path.iterdir()]) < 2 and time.monotonic() < until:
-            time.sleep(0.1)
-        assert len(at_work) == 2
+        wait_until(lambda: len(list(tmp_path.iterdir())) == 2)
+        at_work = [int(path.name) for path in tmp_path.iterdir()]
     finally:
         evaluation.kill()
         evaluation.join()
-    until = time.monotonic() + 20
-    while any(map(_lives, at_work)) and time.monotonic() < until:
-        time.sleep(0.1)
-    assert not any(map(_lives, at_work))
+    wait_until(lambda: not any(map(_lives, at_work)))

@@ -16,6 +16,7 @@ from monitor.lab.simulate.ledger import Entry, totals
 from monitor.lab.simulate.scenario import Phase, Scenario
 from monitor.model.events import MICROS
 from tests.lab.simulate.builders import contract_values, read_binance, read_bybit, read_okx
+from tests.waiting import patient, until
 
 TINY = Scenario(
     "tiny", (Phase("calm", 0.3), Phase("long cascade", 2, push=-0.04, noise=4, activity=3), Phase("end", 0.3))
@@ -69,14 +70,15 @@ async def watch(arena: Arena, drops: int = 0) -> dict[str, Reader]:
     """Play the storyline before one reader an exchange; cut all sockets ``drops`` times on the way."""
     readers = {venue: Reader(server) for venue, server in arena.exchanges.items()}
     tasks = [asyncio.create_task(reader.run()) for reader in readers.values()]
-    await asyncio.wait_for(arena.watched(), 5)
+    await asyncio.wait_for(arena.watched(), patient(5))
     playing = asyncio.create_task(arena.play())
     for _ in range(drops):
         await asyncio.sleep(0.4)
-        await asyncio.wait_for(arena.watched(), 5)
+        await asyncio.wait_for(arena.watched(), patient(5))
         assert arena.drop_all() == 3
     await playing
-    await asyncio.sleep(0.05)
+    for venue, reader in readers.items():
+        await until(lambda r=reader, v=venue: totals(r.entries) == arena.ledger(v).delivered)  # type: ignore[misc]
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
@@ -128,9 +130,8 @@ async def test_history_comes_before_the_storyline() -> None:
         assert arena.exchanges["bybit"].dialect.now_us == times[-1]
         assert arena.market.elapsed_s == 0
         playing = asyncio.create_task(arena.play())
-        await asyncio.sleep(0.5)
+        await until(lambda: arena.progress.phase == "long cascade")
         assert arena.market.now_us >= times[-1]
-        assert arena.progress.phase == "long cascade"
         playing.cancel()
         await asyncio.gather(playing, return_exceptions=True)
 

@@ -28,6 +28,7 @@ from monitor.lab.simulate.market import Market
 from monitor.lab.simulate.scenario import SHORT, Phase, Scenario
 from monitor.model.events import Channel, Gap, Liquidation, MarkPrice, OpenInterest, Reject, Trade, micro_usd
 from tests.lab.simulate.builders import DIALECTS, T0
+from tests.waiting import patient, until
 
 ADAPTERS: dict[str, type[Adapter]] = {one.venue: one for one in (BinanceUsdm, Bybit, Okx)}
 CHANNELS: tuple[Channel, ...] = ("liquidations", "trades", "mark_price", "open_interest")
@@ -137,13 +138,16 @@ async def test_a_collector_counts_what_was_delivered_through_three_drops() -> No
                 )
             )
         running = [asyncio.create_task(fleet.run()) for fleet in fleets]
-        await asyncio.wait_for(arena.watched(), 5)
+        await asyncio.wait_for(arena.watched(), patient(5))
         playing = asyncio.create_task(arena.play())
-        for _ in range(3):
+        for cuts in range(3):
             await asyncio.sleep(0.6)
-            await asyncio.wait_for(arena.watched(), 5)
+            # Else two cuts may be one gap.
+            await until(lambda least=cuts: all(fleet.stats().total.gaps >= least for fleet in fleets))  # type: ignore[misc]
+            await asyncio.wait_for(arena.watched(), patient(60))
             assert arena.drop_all() >= 3
         await playing
+        await until(lambda: all(fleet.stats().total.gaps >= 3 for fleet in fleets))
         await asyncio.sleep(0.2)
         for task in running:
             task.cancel()

@@ -104,6 +104,11 @@ class ExchangeServer:
         """Return the number of frames on their way to clients."""
         return sum(client.queue.qsize() for client in self._clients.values())
 
+    @property
+    def is_watched(self) -> bool:
+        """True while some client has subscribed to forced orders."""
+        return self._watched.is_set()
+
     async def watched(self) -> None:
         """Wait until some client has subscribed to forced orders."""
         await self._watched.wait()

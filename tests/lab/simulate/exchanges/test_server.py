@@ -15,6 +15,7 @@ from monitor.lab.simulate.exchanges.bybit import Bybit
 from monitor.lab.simulate.exchanges.server import ExchangeServer
 from monitor.lab.simulate.listings import ASSETS
 from tests.lab.simulate.builders import QUOTES, T0, order, read_bybit, step
+from tests.waiting import patient
 
 SUBSCRIBE = json.dumps({"op": "subscribe", "args": ["allLiquidation.BTCUSDT"]})
 
@@ -103,7 +104,7 @@ async def test_watched_waits_for_a_subscriber_of_forced_orders(server: ExchangeS
     await asyncio.sleep(0.01)
     assert not waiting.done()
     await client.send(SUBSCRIBE)
-    await asyncio.wait_for(waiting, 2)
+    await asyncio.wait_for(waiting, patient(2))
     server.drop_all()
     with pytest.raises(TimeoutError):
         await asyncio.wait_for(server.watched(), 0.01)
