@@ -63,15 +63,18 @@ class Memory:
         latest: latest values by symbol. All sockets of a venue share it, so it survives reconnects and rotation. Only
             symbols known to the adapter are stored, which limits its size.
         channels: subscription by channel id of this socket (Bitfinex).
+        subscribed_us: receipt time of each confirmation of this socket, microseconds, by subscription; what happened
+            before is backlog (Bitfinex).
         columns: column names of this socket's rows, from its snapshot (Phemex).
         confirmed: number of subscriptions that this socket confirmed, by channel (MEXC).
     """
 
-    __slots__ = ("channels", "columns", "confirmed", "latest")
+    __slots__ = ("channels", "columns", "confirmed", "latest", "subscribed_us")
 
     def __init__(self, latest: dict[str, Latest] | None = None) -> None:
         self.latest: dict[str, Latest] = {} if latest is None else latest
         self.channels: dict[int, str] = {}
+        self.subscribed_us: dict[str, int] = {}
         self.columns: tuple[str, ...] = ()
         self.confirmed: Counter[str] = Counter()
 

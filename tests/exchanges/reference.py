@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from monitor.exchanges.messages import Message
 from monitor.model.events import Liquidation, Reject, Trade
+from monitor.model.validation import NOTIONAL
 
 NOW_MS = 1_764_000_000_000
 NOW_US = NOW_MS * 1000
@@ -40,6 +41,11 @@ def is_number(text: str) -> bool:
 def is_time(time_ms: int) -> bool:
     """Whether an event time is believable at NOW."""
     return 1_230_768_000_000 <= time_ms <= NOW_MS + 5_000
+
+
+def is_notional(usd: Decimal) -> bool:
+    """Whether an amount in USD is plausible; contracts of 1,000 coins go beyond what is with the numbers above."""
+    return NOTIONAL.low <= float(usd) <= NOTIONAL.high
 
 
 def check(messages: list[Message], expected: list[Expected], rows: int) -> None:

@@ -4,10 +4,18 @@ Frames are arrays that begin with a channel number, which the answer to the subs
 remembered by socket. Amounts are base coins; ``UST`` is USDT.
 
 Liquidations (``status``, key ``liq:global``): rows ``["pos", id, time, _, symbol, amount, base price, _, is_match,
-is_market_sold, _, price]``. ``amount`` is the position's: above zero a long dies. The base price is what the position
-was entered at and is not used; the last field is the price of the liquidation. A row with ``is_match`` 0 is the order
-as it begins, rows with 1 are its executions: the first kind is counted, whole and once. Margin positions on spot pairs
-come in the same channel and are another market's.
+is_market_sold, _, price]``. ``amount`` is the position's: above zero it is a long. The base price is what the position
+was entered at and is not used. By its page ``is_match`` 0 is the initial trigger of a liquidation and 1 a market
+execution, so:
+
+* rows with ``is_match`` 1 are the liquidations, each with its own amount. Their last field is the price; one that
+  leaves it empty is valued by the last trade or mark price of its symbol.
+* rows with 0 or null announce the whole position, mostly without a price, and may come before or after its executions.
+  They are not executed yet and make no event: counted as well, they would double it.
+
+The channel begins with rows of hours ago: what happened a minute or more before the subscription was confirmed is
+backlog. Times may have a fraction of a millisecond. Margin positions on spot pairs come in the same channel and are
+another market's.
 
 Trades (``te``; ``tu`` repeats each): a positive amount is a taker who bought. The first frame is backlog.
 
@@ -15,11 +23,12 @@ Status (key ``deriv:<symbol>``): mark price, spot price as the index, current fu
 interest of one side in coins.
 
 Ids:
-    liquidation ``bitfinex:<symbol>:<id>:<time>``: a position can be liquidated in steps.
+    liquidation ``bitfinex:<symbol>:<id>:<time in microseconds>:<amount>``: a position can be liquidated in steps; and
+    ``#1``, ``#2`` … appended to further rows of one frame that are alike.
     trade ``<id>``.
 
-Sources: docs.bitfinex.com (WebSocket public: status, trades, info and error codes; REST: conf). Which kind of row is
-the first and which its executions is tardis-dev's reading, too.
+Sources: docs.bitfinex.com (WebSocket public: status, trades, info and error codes, conf; REST: conf);
+github.com/tardis-dev/tardis-node (captured rows of both kinds).
 """
 
 from __future__ import annotations
@@ -34,20 +43,25 @@ from monitor.exchanges.adapter import Connection, CoverageEra, Keepalive
 from monitor.exchanges.instrument import Instrument
 from monitor.exchanges.messages import Ack, Message, Notice, Pong, Refusal, Skipped
 from monitor.exchanges.rest_requests import InstrumentPage, RestRequest
-from monitor.exchanges.toolkit.decoding import keys, optional_time_us, raw_array, raw_rows
+from monitor.exchanges.toolkit.decoding import keys, optional_time_us, plausible_us, raw_array, raw_rows
 from monitor.exchanges.toolkit.listings import Listing, ListingReader, listing_by_name
 from monitor.exchanges.toolkit.records import Fill, MarkUpdate, Receipt, RowAdapter, RowDecoder
 from monitor.exchanges.toolkit.subscriptions import carried_channels, chunked, request
-from monitor.model.events import Channel, Reject
+from monitor.model.events import Channel, MarkPrice, PriceKind, Reject, Trade
 from monitor.model.symbols import split_symbol
+from monitor.model.validation import EARLIEST_US
 
 OFFERED: Final[tuple[Channel, ...]] = ("liquidations", "mark_price", "open_interest", "trades")
 
 CHANNELS_PER_CONNECTION: Final = 25
 KEEPALIVE: Final = Keepalive('{"event":"ping","cid":1}', interval_s=20.0, timeout_s=10.0)
 LIQUIDATIONS: Final = "liq:global"
+BACKLOG_US: Final = 60_000_000
+"""A row that is this much older than the confirmation of its channel belongs to the time before the subscription."""
 RECONNECT_CODES: Final = frozenset({20051, 20061})
-"""The service restarts, and its maintenance is over: both ask for a new socket."""
+"""The service restarts, and its maintenance is over: after either a new socket is needed."""
+FILL: Final[PriceKind] = "fill"
+MARK: Final[PriceKind] = "mark"
 NAMES: Final = {"ALG": "ALGO", "ATO": "ATOM", "DSH": "DASH", "IOT": "IOTA", "QTM": "QTUM"}
 """The exchange's codes of three letters."""
 
@@ -56,32 +70,32 @@ class TradeRow(msgspec.Struct, array_like=True, gc=False):
     """One trade."""
 
     id: int
-    time: int
+    time: float
     amount: float
     price: float
 
 
 class LiquidationRow(msgspec.Struct, array_like=True, gc=False):
-    """One row of ``liq:global``; the underscored ones are placeholders."""
+    """One row of ``liq:global``; the underscored fields are placeholders."""
 
     kind: str
     id: int
-    time: int
+    time: float
     _3: Any
     symbol: str
     amount: float
     base_price: Any
     _7: Any
-    is_match: int
+    is_match: int | None
     is_market_sold: Any
     _10: Any
     price: float | None
 
 
 class StatusRow(msgspec.Struct, array_like=True, gc=False):
-    """A derivative's status; the underscored ones are placeholders."""
+    """A derivative's status; the underscored fields are placeholders."""
 
-    time: int
+    time: float
     _1: Any
     last_price: Any
     spot_price: float | None
@@ -111,7 +125,6 @@ class Envelope(msgspec.Struct, gc=False):
     key: str = ""
     code: int = 0
     msg: str = ""
-    version: int = 0
 
 
 _TRADE: Final = RowDecoder(TradeRow)
@@ -129,7 +142,7 @@ class Bitfinex(RowAdapter):
     ws_url: ClassVar[str] = "wss://api-pub.bitfinex.com/ws/2"
     rest_url: ClassVar[str] = "https://api-pub.bitfinex.com"
     eras: ClassVar[tuple[CoverageEra, ...]] = (
-        CoverageEra(0, "complete", "every liquidation as it begins", "docs.bitfinex.com, status"),
+        CoverageEra(0, "complete", "every market execution of a liquidation", "docs.bitfinex.com, status"),
     )
     counts_contracts: ClassVar[bool] = False
     instruments_requests: ClassVar[tuple[RestRequest, ...]] = (RestRequest("/v2/conf/pub:list:pair:futures"),)
@@ -138,7 +151,7 @@ class Bitfinex(RowAdapter):
     )
 
     def listing_reader(self) -> ListingReader:
-        """Derivatives alone."""
+        """Return how listings are read off names: those of derivatives alone."""
         return listing_of_name
 
     def connections(
@@ -180,7 +193,10 @@ class Bitfinex(RowAdapter):
         if head == b'"hb"':
             return [Pong()]
         if name == LIQUIDATIONS:
-            return self._records.read_rows(parts[1], _LIQUIDATION, self._liquidation, receipt)
+            seen: dict[str, int] = {}
+            return self._records.read_rows(
+                parts[1], _LIQUIDATION, lambda row, at: [self._liquidation(row, seen, at)], receipt
+            )
         if name.startswith("deriv:"):
             symbol = name.removeprefix("deriv:")
             return self._one(parts[1], _STATUS, lambda row, at: self._status(symbol, row, at), receipt)
@@ -191,32 +207,44 @@ class Bitfinex(RowAdapter):
         return []  # a repetition
 
     def _one(self, raw: msgspec.Raw, shape: RowDecoder[Any], read: Any, receipt: Receipt) -> list[Message]:
-        """A row that is an array itself."""
+        """Read one row that is an array itself."""
         return self._records.read_rows(msgspec.Raw(b"[" + bytes(raw) + b"]"), shape, read, receipt)
 
     def _trade(self, symbol: str, row: TradeRow, receipt: Receipt) -> Message:
+        """Read a trade, and remember its price for liquidations that have none."""
         side = "buy" if row.amount > 0 else "sell"
-        fill = Fill(symbol, side, row.price, abs(row.amount), row.time * 1000, str(row.id))
-        return self._records.trade(fill, receipt)
+        fill = Fill(symbol, side, row.price, abs(row.amount), plausible_us(row.time), str(row.id))
+        message = self._records.trade(fill, receipt)
+        if isinstance(message, Trade):
+            self._records.latest(symbol, receipt).update_mark_price(row.price, fill.time_us)
+        return message
 
-    def _liquidation(self, row: LiquidationRow, receipt: Receipt) -> list[Message]:
-        """An order as it begins; the side is that of the order that closes the position."""
-        if row.is_match:
-            return [Skipped("counted_before", 1)]
-        if not split_symbol(row.symbol).quote or "F0:" not in row.symbol:
-            return [Skipped("other_market", 1)]
+    def _liquidation(self, row: LiquidationRow, seen: dict[str, int], receipt: Receipt) -> Message:
+        """Read an execution of a liquidation; the side is that of the order that closes the position."""
+        if "F0:" not in row.symbol or not split_symbol(row.symbol).quote:
+            return Skipped("other_market", 1)
+        if not row.is_match:
+            return Skipped("not_executed", 1)
+        time_us = plausible_us(row.time)
+        if EARLIEST_US <= time_us < receipt.kept.subscribed_us.get(LIQUIDATIONS, 0) - BACKLOG_US:
+            return Skipped("backlog", 1)
+        price, kind = row.price, FILL
+        if price is None:
+            last = self._records.latest(row.symbol, receipt).price
+            price, kind = (0.0 if last is UNSET else last), MARK
         side = "sell" if row.amount > 0 else "buy"
-        key = f"{row.id}:{row.time}"
-        fill = Fill(row.symbol, side, row.price or 0.0, abs(row.amount), row.time * 1000, key)
-        return [self._records.liquidation(fill, "order", receipt)]
+        fill = Fill(row.symbol, side, price, abs(row.amount), time_us, f"{row.id}:{time_us}:{row.amount!r}")
+        return self._records.liquidation(fill, kind, receipt, seen)
 
     def _status(self, symbol: str, row: StatusRow, receipt: Receipt) -> list[Message]:
         """Read the mark price and the open interest."""
-        time_us = row.time * 1000
+        time_us = plausible_us(row.time)
         index = UNSET if row.spot_price is None else row.spot_price
         rate = UNSET if row.funding is None else row.funding
         next_us = optional_time_us(row.next_funding_time or 0)
         mark = self._records.mark(MarkUpdate(symbol, row.mark_price, time_us, index, rate, next_us), receipt)
+        if isinstance(mark, MarkPrice):
+            self._records.latest(symbol, receipt).update_mark_price(row.mark_price, time_us)
         if row.open_interest is None or isinstance(mark, Reject):
             return [mark]
         return [mark, self._records.open_interest(symbol, row.open_interest, row.mark_price, time_us, receipt)]
@@ -226,11 +254,14 @@ class Bitfinex(RowAdapter):
         name = envelope.symbol or envelope.key
         if envelope.event == "subscribed" and name:
             receipt.kept.channels[envelope.chanId] = name
+            receipt.kept.subscribed_us[name] = receipt.received_us
             return [Ack(name)]
         if envelope.event == "error":
             return [Refusal(name, f"{envelope.code}: {envelope.msg}")]
         if envelope.event == "pong":
             return [Pong()]
+        if envelope.event == "conf":
+            return []  # flags of the connection were set
         if envelope.event == "info":
             return (
                 [Notice(f"{envelope.code}: {envelope.msg}", envelope.code in RECONNECT_CODES)] if envelope.code else []

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import json
+from random import Random
+from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from monitor.exchanges.bitfinex.adapter import Bitfinex
 from monitor.exchanges.instrument import Instrument
 from monitor.exchanges.memory import Memory
-from monitor.model.events import Reject, Trade
+from monitor.model.events import Liquidation, Reject, Trade
 
 SYMBOL = "tBTCF0:USTF0"
+NOW_MS = 1_764_000_000_000
+SUBSCRIBED = b'{"event":"subscribed","channel":"status","chanId":9,"key":"liq:global"}'
 
 
 def test_each_socket_numbers_its_channels() -> None:
@@ -23,6 +29,46 @@ def test_each_socket_numbers_its_channels() -> None:
     adapter.parse(answer, 0, first)
     assert [type(message) for message in adapter.parse(push, 0, first)] == [Trade]
     assert [type(message) for message in adapter.parse(push, 0, second)] == [Reject]
+
+
+@given(
+    positions=st.lists(st.lists(st.integers(1, 9), min_size=1, max_size=4), max_size=4),
+    shuffle=st.randoms(use_true_random=False),
+)
+def test_executions_add_up_to_the_positions(positions: list[list[int]], shuffle: Random) -> None:
+    """Each position is counted once: its executions sum to it, whether its trigger comes before or after them."""
+    rows: list[list[Any]] = []
+    for number, parts in enumerate(positions):
+        rows.append(["pos", number, NOW_MS, None, SYMBOL, sum(parts), 1, None, 0, 1, None, None])
+        rows += [["pos", number, NOW_MS, None, SYMBOL, part, 1, None, 1, 1, None, 8.0] for part in parts]
+    shuffle.shuffle(rows)
+    adapter, memory = Bitfinex(), Memory()
+    adapter.parse(SUBSCRIBED, 0, memory)
+    counted = dict.fromkeys(range(len(positions)), 0.0)
+    for row in rows:
+        for message in adapter.parse(json.dumps([9, [row]]).encode(), 0, memory):
+            if isinstance(message, Liquidation):
+                assert isinstance(message.quantity, float)
+                counted[int(message.id.split(":")[3])] += message.quantity
+    assert counted == {number: float(sum(parts)) for number, parts in enumerate(positions)}
+
+
+def test_a_price_known_before_a_reconnect_values_an_execution_without_one() -> None:
+    """The venue's last prices survive the socket; what a socket subscribed, and when, does not."""
+    adapter, venue = Bitfinex(), Memory()
+    first, second = venue.for_new_socket(), venue.for_new_socket()
+    adapter.parse(
+        json.dumps({"event": "subscribed", "channel": "trades", "chanId": 7, "symbol": SYMBOL}).encode(), 0, first
+    )
+    adapter.parse(json.dumps([7, "te", [1, NOW_MS, 0.5, 80_000]]).encode(), 0, first)
+    adapter.parse(SUBSCRIBED, 0, second)
+    row = ["pos", 1, NOW_MS + 0.5, None, SYMBOL, -2, 1, None, 1, 1, None, None]
+    (message,) = Bitfinex({SYMBOL: Instrument(SYMBOL, "BTC", 1, 1.0, "base")}).parse(
+        json.dumps([9, [row]]).encode(), 0, second
+    )
+    assert isinstance(message, Liquidation)
+    assert (message.side, message.price, message.price_kind) == ("short", 80_000.0, "mark")
+    assert message.event_time_us == NOW_MS * 1000 + 500
 
 
 def test_a_socket_has_at_most_25_channels() -> None:

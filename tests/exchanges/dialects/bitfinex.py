@@ -52,10 +52,11 @@ class Bitfinex(Dialect):
         return text([self._numbers[f"deriv:{self.symbol}"], row])
 
     def liquidation(self, number: int, time_ms: int, side: Side) -> Frame:
-        """``liq:global``: the position's amount."""
+        """``liq:global``: a market execution after its trigger, with the position's amount."""
         amount = 0.1 if side == "long" else -0.1
-        row = ["pos", number, time_ms, None, self.symbol, amount, 1, None, 0, 0, None, price_of(number)]
-        return text([self._numbers["liq:global"], [row]])
+        head = ["pos", number, time_ms, None, self.symbol, amount, 1, None]
+        rows = [[*head, 0, 1, None, None], [*head, 1, 1, None, price_of(number)]]
+        return text([self._numbers["liq:global"], rows])
 
     def backlog(self, time_ms: int) -> Frame | None:
         """The snapshot of trades."""

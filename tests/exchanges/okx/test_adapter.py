@@ -12,7 +12,17 @@ from hypothesis import strategies as st
 from monitor.exchanges.instrument import Instrument
 from monitor.exchanges.okx.adapter import BYTES_PER_CONNECTION, Okx
 from monitor.model.events import Reject
-from tests.exchanges.reference import NOW_MS, NOW_US, Expected, check, is_number, is_time, numbers, times_ms
+from tests.exchanges.reference import (
+    NOW_MS,
+    NOW_US,
+    Expected,
+    check,
+    is_notional,
+    is_number,
+    is_time,
+    numbers,
+    times_ms,
+)
 
 TABLE = {
     "BTC-USDT-SWAP": Instrument("BTC-USDT-SWAP", "BTC", 1, 0.01, "base"),
@@ -32,7 +42,7 @@ def reference(
     p, amount = Decimal(price), Decimal(contracts) * SIZES[symbol]
     inverse = symbol == "BTC-USD-SWAP"
     quantity, usd = (amount / p, amount) if inverse else (amount, amount * p)
-    return [(TABLE[symbol].asset, sides[side], p, quantity, usd, time_ms)]
+    return [(TABLE[symbol].asset, sides[side], p, quantity, usd, time_ms)] if is_notional(usd) else []
 
 
 detail = st.fixed_dictionaries(

@@ -16,8 +16,8 @@ def test_the_data_of_a_success_come_out_unread() -> None:
 @pytest.mark.parametrize(
     ("body", "words"),
     [
-        (b'{"code":"50011","msg":"Too Many Requests","data":[]}', "okx answers 50011: Too Many Requests"),
-        (b'{"code":0,"data":[]}', "okx answers 0"),
+        (b'{"code":"50011","msg":"Too Many Requests","data":[]}', "okx answered with code 50011: Too Many Requests"),
+        (b'{"code":0,"data":[]}', "okx answered with code 0"),
         (b"{}", "code"),
         (b"<html>", "malformed"),
     ],
