@@ -16,25 +16,25 @@ import msgspec
 
 from monitor.bus.ports import Batch
 from monitor.model.events import MICROS, AnyEvent, Heartbeat
-from monitor.model.watermark import Mark, Placed, Watermark
+from monitor.model.watermark import Placed, Watermark, WatermarkState
 
 AHEAD: Final = 20_000
 """Number of records by which a topic may be ahead of the others before it is paused: half a second of decoding."""
 
 
-NewWatermark = Callable[[Mark], Watermark]
+NewWatermark = Callable[[WatermarkState], Watermark]
 
 
 class Position(NamedTuple):
     """Position in a topic: the offset to continue from, and the watermark of the records before it."""
 
     offset: int
-    mark: Mark = Mark()
+    watermark: WatermarkState = WatermarkState()
 
     @property
     def reached_us(self) -> int:
         """The watermark, microseconds."""
-        return self.mark.reached_us
+        return self.watermark.reached_us
 
 
 class Chunk:
@@ -67,10 +67,10 @@ class Lane:
     def __init__(self, start: Position, new_watermark: NewWatermark) -> None:
         self.taken = start
         self.fetched = start.offset
-        self.watermark = new_watermark(start.mark)
+        self.watermark = new_watermark(start.watermark)
         self.waiting = 0
         self._chunks: deque[Chunk] = deque()
-        self._append(start.mark.released, start.offset, None)
+        self._append(start.watermark.released, start.offset, None)
 
     @property
     def reached_us(self) -> int:
@@ -87,15 +87,15 @@ class Lane:
             if chunk is not None and watermark.low_us <= at_us <= watermark.reached_us:
                 chunk.records.append(record)  # type: ignore[arg-type]
                 if type(record) is Heartbeat:
-                    watermark.note(record.venue)
+                    watermark.note_active(record.venue)
                 self.waiting += 1
                 continue
             if chunk is not None:
-                chunk.position = Position(offset, watermark.mark())
+                chunk.position = Position(offset, watermark.state())
             chunk = self._append(watermark.take(record), offset + 1, chunk)  # type: ignore[arg-type]
         self.fetched = max(self.fetched, batch.next_offset)
         if chunk is not None:
-            chunk.position = Position(self.fetched, watermark.mark())
+            chunk.position = Position(self.fetched, watermark.state())
 
     def _append(self, placed: Sequence[Placed], next_offset: int, chunk: Chunk | None) -> Chunk | None:
         """Append records that take effect; the chunks between two seconds keep what is still to be handed out."""
@@ -106,9 +106,9 @@ class Lane:
                     for earlier in self._chunks:  # later ones only where the watermark stepped back
                         earlier.second = min(earlier.second, second)
                     if index:
-                        rest = msgspec.structs.replace(self.watermark.mark(), released=tuple(placed[index:]))
+                        rest = msgspec.structs.replace(self.watermark.state(), released=tuple(placed[index:]))
                         chunk.position = Position(next_offset, rest)
-                chunk = Chunk(second, Position(next_offset, self.watermark.mark()))
+                chunk = Chunk(second, Position(next_offset, self.watermark.state()))
                 self._chunks.append(chunk)
             chunk.records.append(record)
             self.waiting += 1

@@ -46,7 +46,7 @@ from monitor.model.events import (
     TradeBar,
     VolatilityIndex,
 )
-from monitor.model.watermark import Mark, Watermark
+from monitor.model.watermark import Watermark, WatermarkState
 
 log = logging.getLogger(__name__)
 
@@ -108,7 +108,7 @@ class Detector:
         """Take events in the order of their arrival and return the signals of the seconds that they close."""
         signals: list[Signal] = []
         handlers, watermark = self._handlers, self.watermark
-        watermark.follow(self.second * MICROS)
+        watermark.advance_to(self.second * MICROS)
         ends_us = (self.second + 1) * MICROS
         for event in events:
             if watermark.low_us <= (event.receive_time_us or event.event_time_us) < ends_us:
@@ -329,7 +329,7 @@ class Detector:
         )
         if event.channel == "liquidations":
             self._heartbeats[event.venue] = self.second
-        self.watermark.note(event.venue)
+        self.watermark.note_active(event.venue)
 
     def _gap(self, event: Gap) -> None:
         for venue in sorted(self._heartbeats) if event.venue == ALL else (event.venue,):
@@ -411,7 +411,7 @@ class Detector:
                 excluded=self.excluded.state(),
                 market=self.market.snapshot() if self.market is not None else None,
                 quarantine=self.quarantine.state(),
-                watermark=self.watermark.mark(),
+                watermark=self.watermark.state(),
             )
         )
 
@@ -484,10 +484,10 @@ def market_at(market: Market, second: int) -> tuple[Market, list[Signal]]:
     return fresh, ended(market.scope, second, STEPPED_BACK)
 
 
-def new_watermark(settings: DetectorSettings, mark: Mark | None = None) -> Watermark:
-    """Return a watermark with the settings' tolerance that goes on from a mark."""
+def new_watermark(settings: DetectorSettings, state: WatermarkState | None = None) -> Watermark:
+    """Return a watermark with the settings' tolerance that continues from a saved state."""
     arrival = settings.arrival
-    return Watermark(arrival.tolerance_seconds * MICROS, arrival.confirm_seconds * MICROS, mark)
+    return Watermark(arrival.tolerance_seconds * MICROS, arrival.confirm_seconds * MICROS, state)
 
 
 def feeds_at(heartbeats: Mapping[str, int], second: int, gaps: Mapping[str, int] = NO_GAPS) -> Feeds:

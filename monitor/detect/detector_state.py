@@ -11,7 +11,7 @@ from monitor.detect.gaps import Hole
 from monitor.detect.market_state import MarketSnapshot
 from monitor.detect.plausibility import Excluded
 from monitor.detect.quarantine import QuarantineState
-from monitor.model.watermark import Mark
+from monitor.model.watermark import WatermarkState
 
 FORMAT: Final = 10
 """Version of the snapshot; another one is refused, because state that is half understood decides wrongly."""
@@ -38,7 +38,7 @@ class CommonSnapshot(msgspec.Struct):
     excluded: list[Excluded]
     market: MarketSnapshot | None
     quarantine: QuarantineState
-    watermark: Mark
+    watermark: WatermarkState
 
 
 class Version(msgspec.Struct):

@@ -1,1 +1,1 @@
-"""The words everybody shares: events, signals, their schemas, symbols, validation. It imports no other room."""
+"""Types that all packages share: events, signals, schemas, symbols and validation; it imports no other package."""

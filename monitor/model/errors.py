@@ -1,4 +1,4 @@
-"""The one kind of error that is meant for the person who runs the program."""
+"""Defines the base class of errors that are reported to the operator as one line of text."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from typing import ClassVar
 
 
 class OperatorError(Exception):
-    """Something outside the program is not as it must be; the text says what, in words, and the remedy.
+    """An error outside the program, such as a bad setting or an unreachable broker; its text names cause and remedy.
 
-    The command line prints the text alone and exits with ``exit_status``. Anything else that escapes is a fault of
-    the program and keeps its traceback.
+    The command line prints the text without a traceback and exits with ``exit_status``. Any other exception that
+    reaches it is a defect of the program and is printed with its traceback.
     """
 
     exit_status: ClassVar[int] = 1

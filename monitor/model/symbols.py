@@ -1,7 +1,7 @@
-"""What a venue's symbol stands for, read off its name alone.
+"""Derives the asset, the unit and the quote currency of a symbol from its name.
 
-Exchanges list cheap coins in bundles (``1000PEPEUSDT``, ``SHIB1000USDT``, ``1MBABYDOGEUSDT``): the bundle's size is
-``units``, and every price is divided and every quantity multiplied by it, so that records speak of one coin.
+Exchanges list cheap coins in multiples (``1000PEPEUSDT``, ``SHIB1000USDT``, ``1MBABYDOGEUSDT``). The multiple is called
+``units``. Every price is divided by it and every quantity multiplied by it, so that records are in single coins.
 """
 
 from __future__ import annotations
@@ -10,13 +10,13 @@ import re
 from typing import Final, NamedTuple
 
 USD_QUOTES: Final = ("USDT", "USDC", "FDUSD", "BUSD", "USDE", "USD1", "USD")
-"""Quotes that count as a US dollar, longest match first: ``USD`` last, or ``BTCFDUSD`` would be the asset BTCFD."""
+"""Quote currencies that are taken as a US dollar. ``USD`` is last, or ``BTCFDUSD`` would be the asset BTCFD."""
 
 OTHER_QUOTES: Final = ("BTC", "ETH", "BNB", "EUR", "GBP", "TRY", "BRL")
-"""Quotes that exchanges use and that are no US dollar; listed so that a reject can say what is wrong."""
+"""Other quote currencies that exchanges use; they are listed so that a reject can name the quote currency."""
 
 ALIASES: Final = {"XBT": "BTC", "WBTC": "BTC", "CBBTC": "BTC"}
-"""Other names of the same asset: the ISO-like code of bitcoin and its custodial wrappers."""
+"""Canonical asset by its other names: a code of bitcoin in the style of ISO 4217, and tokens backed by bitcoin."""
 
 _BUNDLES: Final = {"1000000": 1_000_000, "1M": 1_000_000, "100000": 100_000, "10000": 10_000, "1000": 1000}
 _PREFIX: Final = re.compile(r"(1000000|100000|10000|1000)(?=.*[^\d])(.+)|(1M)([A-Z]{3,})")
@@ -32,7 +32,14 @@ _EXPIRY: Final = re.compile(r"\d{6}|\d{1,2}[A-Z]{3}\d{2}")
 
 
 class SymbolName(NamedTuple):
-    """A symbol's parts; ``quote`` is empty where the name does not say, and ``dated`` is true for dated futures."""
+    """The parts of a symbol.
+
+    Attributes:
+        asset: canonical base asset.
+        units: number of its coins in one unit of the symbol's base.
+        quote: quote currency; empty if the name does not contain it.
+        dated: True for a future with an expiry.
+    """
 
     asset: str
     units: int
@@ -41,14 +48,14 @@ class SymbolName(NamedTuple):
 
     @property
     def is_usd(self) -> bool:
-        """Whether prices are in US dollars or a coin that stands for one."""
+        """True if prices are in US dollars or in a stablecoin that is taken as one."""
         return self.quote in USD_QUOTES
 
 
 def split_base(base: str) -> tuple[str, int]:
-    """Canonical asset of a base currency, and how many of it one unit stands for.
+    """Return the canonical asset of a base currency, and the number of its coins in one unit.
 
-    ``1000PEPE`` and ``kPEPE`` are (``PEPE``, 1000); only a small ``k`` before capitals is one.
+    ``1000PEPE`` and ``kPEPE`` give (``PEPE``, 1000); a ``k`` means 1,000 only in lower case and before capitals.
     """
     if kilo := _KILO.fullmatch(base):
         return ALIASES.get(kilo[1], kilo[1]), 1000
@@ -63,7 +70,7 @@ def split_base(base: str) -> tuple[str, int]:
 
 
 def _by_pattern(symbol: str) -> SymbolName | None:
-    """A symbol of a dialect that can be told by its form alone; None for the rest."""
+    """Split a symbol whose pattern belongs to one exchange only; None for all others."""
     if found := _HIP3.fullmatch(symbol):
         return SymbolName(*split_base(found[1]), "USD")
     upper = symbol.upper()
@@ -79,7 +86,7 @@ def _by_pattern(symbol: str) -> SymbolName | None:
 
 
 def split_symbol(symbol: str) -> SymbolName:
-    """Read a symbol of any of the dialects that the venues use.
+    """Split a symbol of any of the supported exchanges into its parts.
 
     ``BTCUSDT``, ``1000PEPEUSDT``, ``BTCUSDT_230929`` and ``BTCUSD_PERP`` (Binance), ``BTCPERP``, ``BTC-26SEP25`` and
     ``BTCUSDT-26SEP25`` (Bybit; the first two are settled in USDC), ``BTCUSDZ25`` (Bybit and Bitget, coin-settled),

@@ -1,9 +1,9 @@
-"""Plausible ranges of every number, time and name of an event, and the reason why a value is refused.
+"""Defines the plausible range of every number, time and name of an event, and states why a value is rejected.
 
-This table is the only place that says how large a value may be. The adapters apply it to every row of a frame or REST
-answer, :mod:`monitor.collect.recording` to every line and :mod:`monitor.bus.codec` to every record: whatever passes
-can be added, divided, encoded and stored without overflow. The bounds lie beyond anything ever observed: they refuse
-wrong units and damaged data, not extreme markets.
+These ranges are defined nowhere else. The adapters apply them to every row of a frame or REST answer,
+:mod:`monitor.collect.recording` to every line and :mod:`monitor.bus.codec` to every record. Values that pass can be
+added, divided, encoded and stored without overflow. The bounds lie beyond all values ever observed: they reject wrong
+units and damaged data, not extreme markets.
 """
 
 from __future__ import annotations
@@ -31,21 +31,24 @@ from monitor.model.events import (
 )
 
 UNREADABLE: Final = (ValueError, RecursionError)
-"""Exceptions of msgspec for bytes that it cannot read: its own are ValueErrors, deep nesting is a RecursionError."""
+"""Exceptions that msgspec raises for bytes that it cannot decode: ValueErrors, and RecursionError for deep nesting."""
 
 Fault = tuple[RejectReason, str]
-"""The reason of a reject, and its detail for a human."""
+"""The reason of a reject, and a text with the details."""
 
 # Times
 
 FUTURE_TOLERANCE_US: Final = 5_000_000
-"""How far an event may lie ahead of this clock: servers kept by NTP differ by milliseconds, laptops by seconds."""
+"""Longest time, microseconds, by which an event time may be later than its receipt.
+
+The clocks of servers with NTP differ by milliseconds, those of laptops by seconds.
+"""
 
 EARLIEST_US: Final = 1_230_768_000_000_000
-"""2009-01-01: there was no bitcoin before, so an earlier time is seconds taken for milliseconds, or zero."""
+"""2009-01-01, when bitcoin began. An earlier time is zero, or a number of seconds that was read as milliseconds."""
 
 LATEST_US: Final = 4_102_444_800_000_000
-"""2100-01-01: a later time is microseconds taken for milliseconds."""
+"""2100-01-01. A later time is a number of microseconds that was read as milliseconds."""
 
 LATEST_MS: Final = LATEST_US // 1000
 
@@ -54,12 +57,12 @@ LATEST_MS: Final = LATEST_US // 1000
 
 
 class Range(NamedTuple):
-    """The values that a number may have; both ends are included.
+    """The plausible values of a number; both bounds are included.
 
     Attributes:
-        low, high: in ``unit``.
-        unit: of the value.
-        or_zero: True if zero is accepted as well, though ``low`` is above it.
+        low, high: bounds, in ``unit``.
+        unit: unit of the number.
+        or_zero: True if zero is accepted although it is below ``low``.
     """
 
     low: float
@@ -81,19 +84,19 @@ VOLUME: Final = Range(1e-12, 1e12, "USD", or_zero=True)
 """Volume of one side of a bar: all exchanges together trade about 5e11 USD of perpetuals on the busiest day."""
 
 COINS: Final = QUANTITY._replace(or_zero=True)
-"""Coins of one side of a bar, or open interest in coins: zero where nothing was traded or the last position closed."""
+"""Coins of one side of a bar, or open interest in coins; zero if nothing was traded or no position is open."""
 
 INTEREST: Final = Range(1e-12, 1e12, "USD", or_zero=True)
-"""Open interest of one symbol: all exchanges together have had about 2.5e11 USD."""
+"""Open interest of one symbol: the largest total of all exchanges so far was about 2.5e11 USD."""
 
 COUNT: Final = Range(1, 10_000_000, "orders or trades")
-"""One record of a second holds at most some 10,000; an hourly aggregate of the largest market about 1e6."""
+"""One record for a second aggregates at most about 10,000; one for an hour of the largest market about 1e6."""
 
 INTERVAL: Final = Range(1_000, 86_400_000_000, "microseconds")
 """A bar spans 100 ms to a few seconds when live, and at most a day in historical data."""
 
 FUNDING: Final = Range(-1.0, 1.0, "per funding interval")
-"""The widest cap of an exchange is 0.04 an hour (Hyperliquid); 1 would take the whole notional at once."""
+"""The highest limit of an exchange is 0.04 an hour (Hyperliquid); at 1, one payment would be the whole notional."""
 
 VOLATILITY: Final = Range(0.01, 10_000.0, "percent a year")
 """Deribit's index has been between 30 and 250 for BTC and ETH."""
@@ -111,12 +114,12 @@ RANGES: Final[dict[type, dict[str, Range]]] = {
     Gap: {},
     Heartbeat: {},
 }  # fmt: skip
-"""The range of every number of every event; a field that is UNSET has none."""
+"""The range of every number of every event; an UNSET field is not checked."""
 
 _PLAIN: Final = {kind: tuple((name, *each[:2]) for name, each in ranges.items()) for kind, ranges in RANGES.items()}
 
-# The ranges of a usual trade, which the C decoder checks while it reads. A row outside them is no fault yet: its frame
-# is read again without them, and every row is judged by itself with the functions below.
+# Types with these ranges, which msgspec checks while it decodes, for the adapters' hot paths. A frame with a value out
+# of range is decoded again without them, and each of its rows is then checked with the functions below.
 ValidPrice = Annotated[float, Meta(ge=PRICE.low, le=PRICE.high)]
 ValidQuantity = Annotated[float, Meta(ge=QUANTITY.low, le=QUANTITY.high)]
 ValidTimeMs = Annotated[int, Meta(ge=EARLIEST_US // 1000, le=LATEST_MS)]
@@ -124,7 +127,7 @@ ValidCount = Annotated[int, Meta(ge=COUNT.low, le=COUNT.high)]
 ValidIdNumber = Annotated[int, Meta(ge=0, le=2**63 - 1)]
 ValidId = Annotated[str, Meta(min_length=1, max_length=100)]
 
-# The products that the decoder cannot check, as plain numbers for the hot loops.
+# The bounds as plain numbers, for the hot paths: msgspec cannot check products such as price times quantity.
 LEAST_PRICE: Final = PRICE.low
 MOST_PRICE: Final = PRICE.high
 LEAST_USD: Final = NOTIONAL.low
@@ -135,14 +138,17 @@ MOST_TRADES: Final = round(COUNT.high)
 
 
 def shown(value: float) -> str:
-    """Return a number as text; an integer of more than 64 bits by its length, because Python may refuse to print it."""
+    """Return a number as text, or the length of an integer of more than 64 bits.
+
+    Python refuses to convert very long integers to text (``sys.set_int_max_str_digits``).
+    """
     if isinstance(value, int) and value.bit_length() > 64:
         return f"an integer of {value.bit_length()} bits"
     return str(value)
 
 
 def number_fault(name: str, value: float, allowed: Range) -> Fault | None:
-    """Return why a number is not plausible; None when it is."""
+    """Return the fault of a number outside its range; None if it is plausible."""
     low, high, unit, or_zero = allowed
     if low <= value <= high or (or_zero and value == 0):
         return None
@@ -154,7 +160,10 @@ def number_fault(name: str, value: float, allowed: Range) -> Fault | None:
 
 
 def time_fault(time_us: int, received_us: int) -> Fault | None:
-    """Return why an event time is not plausible; None when it is. ``received_us`` of 0: the receipt is not known."""
+    """Return the fault of an implausible event time; None if it is plausible.
+
+    ``received_us`` is 0 if the time of receipt is not known; the event time is then not compared with it.
+    """
     if not EARLIEST_US <= time_us <= LATEST_US:
         return "bad_time", f"time {shown(time_us)} us is not between 2009 and 2100"
     if received_us and time_us > received_us + FUTURE_TOLERANCE_US:
@@ -165,25 +174,27 @@ def time_fault(time_us: int, received_us: int) -> Fault | None:
 # Names
 
 RESERVED: Final = frozenset({MARKET, ALL})
-"""Names that are no asset: the market as a whole, and all of a venue's symbols."""
+"""Names that are not assets: that of the market as a whole, and that of all symbols of a venue."""
 
 LONGEST_ASSET: Final = 40
+"""Characters of an asset's name at most."""
 LONGEST_SYMBOL: Final = 100
-"""dYdX names some markets by coin, exchange and contract address: 66 characters."""
+"""Characters of a symbol at most; some of dYdX consist of coin, exchange and contract address (66 characters)."""
 LONGEST_ID: Final = 256
-"""The longest id in use is a venue, a symbol and a hash of 64 characters."""
+"""Characters of an id at most; the longest in use consist of a venue, a symbol and a hash of 64 characters."""
 KNOWN_NAMES: Final = 32_768
-"""Names whose judgement is cached; ten times all symbols of all exchanges."""
+"""Names whose check is cached at most, about ten times the number of symbols of all exchanges."""
 
-# Letters of the scripts in which exchanges name coins: ASCII, kana, Chinese characters and Hangul. Other scripts hold
-# letters that look like these or that are written from right to left, and what is no letter can be markup.
+# Letters of the scripts in which exchanges name coins: ASCII, kana, Chinese characters and Hangul. Letters of other
+# scripts are excluded because some look like these and some are written from right to left; other characters are
+# excluded because they could be markup.
 _LETTERS: Final = "0-9A-Za-z\u3041-\u3096\u30a1-\u30fa\u30fc\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7a3"
 _ASSET: Final = re.compile(rf"[{_LETTERS}][{_LETTERS}._\-:]{{0,{LONGEST_ASSET - 1}}}")
 _SYMBOL: Final = re.compile(rf"[{_LETTERS}@.][{_LETTERS}._\-:/@,]{{0,{LONGEST_SYMBOL - 1}}}")
 
 
 def asset_fault(asset: str) -> Fault | None:
-    """Return why an asset's name is refused; None when it is not."""
+    """Return the fault of an invalid or reserved asset name; None if it is valid."""
     if asset in RESERVED:
         return "bad_name", f"the asset name {asset} is reserved"
     if not asset:
@@ -192,7 +203,7 @@ def asset_fault(asset: str) -> Fault | None:
 
 
 def symbol_name_fault(symbol: str) -> Fault | None:
-    """Return why a symbol's name is refused; None when it is not."""
+    """Return the fault of an invalid symbol name; None if it is valid."""
     if len(symbol) <= LONGEST_SYMBOL and _is_symbol(symbol):
         return None
     return _name_refused("symbol", symbol, LONGEST_SYMBOL)
@@ -213,7 +224,7 @@ def _is_symbol(name: str) -> bool:
 
 
 def id_fault(id_: str) -> Fault | None:
-    """Return why an id is refused; None when it is not."""
+    """Return the fault of an invalid id; None if it is valid."""
     if 0 < len(id_) <= LONGEST_ID and id_.isprintable():
         return None
     return _name_refused("id", id_, LONGEST_ID)
@@ -226,7 +237,7 @@ _named: dict[tuple[str, str, str], None] = {}  # venue, symbol and asset of trad
 
 
 def _is_usual(trade: Trade) -> bool:
-    """True if all values of a trade are plausible, found in a quarter of the time."""
+    """Return whether all values of a trade are plausible; it takes a quarter of the time of :func:`_find_fault`."""
     return (
         LEAST_PRICE <= trade.price <= MOST_PRICE
         and LEAST_USD <= trade.notional_usd <= MOST_USD
@@ -240,7 +251,7 @@ def _is_usual(trade: Trade) -> bool:
 
 
 def event_fault(event: AnyEvent) -> Fault | None:
-    """Return why an event from outside cannot be true; None where it can."""
+    """Return the fault of an event with an implausible value; None if all values are plausible."""
     if type(event) is not Trade:
         return _find_fault(event)
     if _is_usual(event):
@@ -254,6 +265,7 @@ def event_fault(event: AnyEvent) -> Fault | None:
 
 
 def _find_fault(event: AnyEvent) -> Fault | None:
+    """Return the fault of an event's first implausible value: numbers first, then names, then times."""
     kind: Any = type(event)
     for name, low, high in _PLAIN[kind]:
         value = getattr(event, name)
@@ -274,7 +286,7 @@ def _find_fault(event: AnyEvent) -> Fault | None:
 
 
 def _name_fault(event: AnyEvent) -> Fault | None:
-    """Return why a name or id of an event is refused; None when none is."""
+    """Return the fault of an event's first invalid name or id; None if all are valid."""
     fault = symbol_name_fault(event.venue)
     of_all = isinstance(event, Gap | Heartbeat)
     if fault is None and not (of_all and event.asset == ALL):

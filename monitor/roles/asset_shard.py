@@ -17,7 +17,7 @@ from monitor.detect.overview import asset_view
 from monitor.detect.settings import DetectorSettings
 from monitor.detect.view import AssetView
 from monitor.model.events import ALL, MICROS, MONITOR, Closed, Gap, Heartbeat, Signal
-from monitor.model.watermark import Mark, Watermark
+from monitor.model.watermark import Watermark, WatermarkState
 from monitor.roles.shard import COMMON, Step, after, outgoing, rejected
 
 STEP_RECORDS: Final = 5_000
@@ -32,7 +32,7 @@ class Kept(msgspec.Struct, array_like=True):
     A number instead of a mark is the watermark alone, from before marks were kept.
     """
 
-    positions: Mapping[str, tuple[int, Mark | int]]
+    positions: Mapping[str, tuple[int, WatermarkState | int]]
     closed: int
     detector: bytes
 
@@ -78,8 +78,8 @@ class AssetShard:
         assets = {name: part for name, part in parts.items() if name != COMMON}
         detector = Detector.assemble(kept.detector, assets, settings, with_market=False)
         positions = {
-            topic: Position(offset, Mark(mark, mark) if isinstance(mark, int) else mark)
-            for topic, (offset, mark) in kept.positions.items()
+            topic: Position(offset, WatermarkState(state, state) if isinstance(state, int) else state)
+            for topic, (offset, state) in kept.positions.items()
         }
         return cls(partition, detector, positions, kept.closed, emitted)
 
@@ -161,7 +161,7 @@ class AssetShard:
         detector = self.detector
         parts = {name: detector.asset_state(name) for name in detector.changed}
         detector.changed.clear()
-        positions = {topic: (at.offset, at.mark) for topic, at in self.positions().items()}
+        positions = {topic: (at.offset, at.watermark) for topic, at in self.positions().items()}
         return parts | {COMMON: msgspec.msgpack.encode(Kept(positions, self.closed, detector.common_state()))}
 
     def watermarks(self) -> Sequence[Watermark]:

@@ -9,7 +9,7 @@ from monitor.bus.topics import Record
 from monitor.detect.detector import new_watermark
 from monitor.detect.settings import DetectorSettings
 from monitor.model.events import ALL, MICROS, Heartbeat
-from monitor.model.watermark import Mark, Watermark
+from monitor.model.watermark import Watermark, WatermarkState
 from tests.bus.records import VENUE
 
 TOPICS = ("a", "b")
@@ -31,9 +31,9 @@ def batch(topic: str, first: int, *at_us: int) -> Batch:
     return Batch(Partition(topic, 0), first, records)
 
 
-def watermark(mark: Mark) -> Watermark:
+def watermark(state: WatermarkState) -> Watermark:
     """A topic's watermark with the default settings."""
-    return new_watermark(DetectorSettings(), mark)
+    return new_watermark(DetectorSettings(), state)
 
 
 def merge() -> Merge:

@@ -178,7 +178,7 @@ def test_nothing_that_is_no_number_of_a_market_stops_the_detector(
     detector = Detector(BRISK)
     detector.apply(in_order([*events, *mad]))
     detector.advance(detector.second + 61)
-    unbelieved = len(detector.watermark.mark().held) + sum(detector.watermark.refused.values())
+    unbelieved = len(detector.watermark.state().held) + sum(detector.watermark.refused.values())
     assert detector.quarantine.faults + unbelieved >= 1
     again = Detector.restore(detector.snapshot(), BRISK)
     assert again.snapshot() == detector.snapshot()

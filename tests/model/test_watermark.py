@@ -10,16 +10,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from monitor.model.events import ALL, MICROS, AnyEvent, Gap, Heartbeat, Trade
-from monitor.model.watermark import HELD_RECORDS, HELD_US, SUPPORT_US, Mark, Placed, Watermark
+from monitor.model.watermark import HELD_RECORDS, HELD_US, SUPPORT_US, Placed, Watermark, WatermarkState
 
 START = 1_700_000_000
 HOUR = 3_600
 TOLERANCE, CONFIRM = 10, 15
 
 
-def new(mark: Mark | None = None) -> Watermark:
+def new(state: WatermarkState | None = None) -> Watermark:
     """A watermark with the default tolerance and confirmation time."""
-    return Watermark(TOLERANCE * MICROS, CONFIRM * MICROS, mark)
+    return Watermark(TOLERANCE * MICROS, CONFIRM * MICROS, state)
 
 
 def beat(arrived: float, venue: str = "bybit") -> Heartbeat:
@@ -124,7 +124,7 @@ def test_a_minority_is_refused_after_a_while() -> None:
     after = [trade(START + at, venue=venue) for at in range(1, 70) for venue in ("a", "b")]
     assert len(take(watermark, after)) == len(after)
     assert watermark.refused == {"c": 1}
-    assert watermark.mark().held == ()
+    assert watermark.state().held == ()
 
 
 def test_what_is_held_is_bounded() -> None:
@@ -133,7 +133,7 @@ def test_what_is_held_is_bounded() -> None:
     take(watermark, [trade(START, venue=venue) for venue in ("a", "b", "c")])
     flood = [trade(START + HOUR, venue="c")] * (HELD_RECORDS + 5)
     assert take(watermark, flood) == []
-    assert (len(watermark.mark().held), watermark.refused) == (HELD_RECORDS, {"c": 5})
+    assert (len(watermark.state().held), watermark.refused) == (HELD_RECORDS, {"c": 5})
 
 
 def test_a_first_record_from_the_future_is_stepped_back_from() -> None:
@@ -182,12 +182,12 @@ def streams() -> st.SearchStrategy[list[AnyEvent]]:
 
 @given(streams(), st.data())
 def test_a_restart_anywhere_changes_nothing(records: list[AnyEvent], data: st.DataObject) -> None:
-    """A mark that was written and read back goes on as if nothing had happened."""
+    """A watermark restored from its encoded state continues exactly as the original does."""
     cut = data.draw(st.integers(0, len(records)))
     whole = take(new(), records)
     first = new()
     before = take(first, records[:cut])
-    kept = msgspec.msgpack.decode(msgspec.msgpack.encode(first.mark()), type=Mark)
+    kept = msgspec.msgpack.decode(msgspec.msgpack.encode(first.state()), type=WatermarkState)
     assert before + take(new(kept), records[cut:]) == whole
 
 
@@ -197,7 +197,7 @@ def test_every_record_is_placed_held_or_refused_once(records: list[AnyEvent]) ->
     watermark = new()
     placed = take(watermark, records)
     assert len({each.record.symbol for each in placed}) == len(placed)
-    assert len(placed) + len(watermark.mark().held) + sum(watermark.refused.values()) == len(records)
+    assert len(placed) + len(watermark.state().held) + sum(watermark.refused.values()) == len(records)
 
 
 @given(streams())
@@ -206,12 +206,12 @@ def test_records_that_need_no_look_change_nothing(records: list[AnyEvent]) -> No
     watermark, other = new(), new()
     for record in records:
         if watermark.low_us <= record.receive_time_us <= watermark.reached_us:
-            watermark.note(record.venue)
+            watermark.note_active(record.venue)
             found = [Placed(watermark.reached_us, record)]
         else:
             found = watermark.take(record)
         assert found == other.take(record)
-    assert watermark.mark() == other.mark()
+    assert watermark.state() == other.state()
 
 
 @given(st.lists(st.tuples(st.integers(0, 77), st.integers(11, 10**7), st.booleans()), max_size=CONFIRM))
@@ -244,7 +244,7 @@ def test_a_record_that_no_snapshot_can_hold_is_refused_at_once() -> None:
     absurd = msgspec.structs.replace(trade(START + HOUR, venue="c"), event_time_us=2**80)
     assert take(watermark, [absurd]) == []
     assert watermark.refused == {"c": 1}
-    msgspec.msgpack.encode(watermark.mark())
+    msgspec.msgpack.encode(watermark.state())
 
 
 def test_an_event_time_ahead_of_its_arrival_claims_no_more_than_that() -> None:
