@@ -350,6 +350,7 @@ class Detector:
     def view(self) -> DetectorView:
         """Return a copy of what a screen or a metrics endpoint shows."""
         totals = [asset.scope.state.totals for asset in self.assets.values()]
+        windows = [asset.scope.flow.windows for asset in self.assets.values()]
         return DetectorView(
             assets=[asset_view(each) for each in self.monitored()],
             signals_by_phase=dict(self.signals_by_phase),
@@ -366,6 +367,8 @@ class Detector:
             gap_ratios=self.holes.ratios(self.second),
             ahead=ahead_view([self.watermark], self.steps_back),
             excluded=self.excluded.view(),
+            outdated=sum(each.dropped_events for each in windows),
+            outdated_usd=sum(each.dropped_amount for each in windows) / MICROS,
         )
 
     # Restart

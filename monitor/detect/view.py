@@ -119,6 +119,7 @@ class DetectorView(NamedTuple):
     closed, and ``passed_over`` the records that were dropped because their asset was in quarantine. ``gap_ratios`` is
     the share of each window without liquidations of a venue because of a gap, by venue and window.
     ``excluded`` counts impossible liquidations by venue and reason (:mod:`monitor.detect.plausibility`).
+    ``outdated`` counts liquidations that arrived too late for every window, and ``outdated_usd`` is their sum.
     """
 
     assets: Sequence[AssetView]
@@ -136,3 +137,5 @@ class DetectorView(NamedTuple):
     gap_ratios: Mapping[tuple[str, str], float] = {}
     ahead: AheadView = AheadView()
     excluded: Mapping[tuple[str, str], int] = {}
+    outdated: int = 0
+    outdated_usd: float = 0.0

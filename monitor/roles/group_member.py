@@ -178,6 +178,8 @@ class Member:
             gap_ratios=self.gap_ratios(),
             ahead=self.ahead(),
             excluded=_added(view.excluded for view in views),
+            outdated=sum(view.outdated for view in views),
+            outdated_usd=sum(view.outdated_usd for view in views),
         )
 
     def ahead(self) -> AheadView:

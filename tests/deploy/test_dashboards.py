@@ -15,9 +15,10 @@ import pytest
 from deploy.grafana.boards.__main__ import texts
 from deploy.grafana.boards.parts import PALETTE
 from monitor.deliver.metrics.monitor import MonitorMetrics
-from tests.deliver.metrics.test_monitor import FULL
+from tests.deliver.metrics.test_everything_counted import EVERYTHING
 from tests.deploy.dashboards import DASHBOARDS, FOLDER, expressions, panels
 from tests.deploy.grafana_types import TYPES, node_modules
+from tests.deploy.test_rules import ALERTS, rules
 from tests.kafka.fetch_kafka import UnavailableError
 from tests.paths import ROOT
 from tests.waiting import patient
@@ -67,14 +68,28 @@ def test_colours_are_told_apart_by_the_colour_blind(uid: str) -> None:
     assert modes <= {"fixed", "thresholds"}
 
 
+def exported() -> list[str]:
+    """Return a pattern of the series' names for every family of the monitor's scrape."""
+    endings = {"gauge": "", "counter": "_total", "histogram": "_(bucket|count|sum)"}
+    families = MonitorMetrics(lambda: EVERYTHING).families()
+    return [rf"\b{family.name}{endings[family.kind]}\b" for family in families]
+
+
 def test_panels_read_metrics_that_are_exported() -> None:
-    """Each name is a family of ours; those of context and REST are known by their modules' text."""
-    known = MonitorMetrics(lambda: FULL).exposition().decode()
-    sources = "".join((ROOT / "monitor/deliver/metrics" / f"{name}.py").read_text() for name in ("feeds", "context"))
+    """Each name in a panel's query is a series of one of our families."""
+    patterns = exported()
     for expression in expressions():
-        for name in re.findall(r"(?<!:)\bcascade_([a-z0-9_]+)", re.sub(r'"[^"]*"|by \([^)]*\)', "", expression)):
-            bare = re.sub(r"_(bucket|total)$", "", name)
-            assert f"cascade_{bare}" in known or f'"{bare}"' in sources, name
+        for name in re.findall(r"(?<!:)\bcascade_[a-z0-9_]+", re.sub(r'"[^"]*"|by \([^)]*\)', "", expression)):
+            assert any(re.fullmatch(pattern, name) for pattern in patterns), name
+
+
+def test_every_exported_family_is_in_a_panel_or_an_alert() -> None:
+    """No family is exported that nobody looks at: each is in a panel or an alert, by itself or by a recording rule."""
+    found = [target["expr"] for board in DASHBOARDS.values() for panel in panels(board) for target in panel["targets"]]
+    found += [rule["expr"] for rule in ALERTS]
+    text = "\n".join(found)
+    text += "\n".join(rule["expr"] for rule in rules("record") if rule["record"] in text)
+    assert [pattern for pattern in exported() if not re.search(pattern, text)] == []
 
 
 @pytest.mark.real

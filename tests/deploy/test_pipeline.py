@@ -57,10 +57,15 @@ EMPTY: Final = {
     "cascade_feed_down_since_timestamp_seconds": "only while a connection is down, and none is",
     "cascade_fragility_ratio": "needs a week",
     "cascade_funding_deviations": "needs days of funding",
+    "cascade_notifier_lag_records": "only of channels that read Kafka",
     "cascade_offsets_reset_total": "only of roles that read Kafka",
     "cascade_pace_ratio": "needs a week",
     "cascade_records_lost_total": "only of roles that read Kafka",
+    "cascade_rest_last_answer_timestamp_seconds": "the simulated exchanges are not polled",
+    "cascade_shards_lost_total": "only of detectors that share the work on Kafka",
     "cascade_taker_variance_ratio": "needs days of trades",
+    "cascade_tradfi_stress_decades": "no simulated exchange has index perpetuals",
+    "cascade_transactions_committed_total": "only of detectors that share the work on Kafka",
     "cascade_volatility_index_ratio": "no simulated exchange has an index of volatility",
 }
 """Metrics that a storm of a minute cannot have, and why."""

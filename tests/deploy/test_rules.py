@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from monitor.deliver.metrics.monitor import MonitorMetrics
-from tests.deliver.metrics.test_monitor import FULL
+from tests.deliver.metrics.test_everything_counted import EVERYTHING
 from tests.deploy.tools import PROMETHEUS, said, tool
 from tests.paths import ROOT
 
@@ -79,7 +79,7 @@ def test_runbooks_are_of_alerts_that_exist() -> None:
 
 def test_rules_read_metrics_that_are_exported() -> None:
     """Each name in an expression is a family of ours, or recorded by another rule."""
-    text = MonitorMetrics(lambda: FULL).exposition().decode()
+    text = MonitorMetrics(lambda: EVERYTHING).exposition().decode()
     exported = set(re.findall(r"^# TYPE (\S+)", text, re.M))
     recorded = {rule["record"] for rule in rules("record")}
     for rule in ALERTS + rules("record"):

@@ -103,3 +103,12 @@ def test_a_view_is_a_copy() -> None:
     detector.apply([liquidation(START + 5, 5.0), liquidation(START + 5, 7.0, id_="twice")])
     detector.apply([liquidation(START + 5, 7.0, id_="twice")])
     assert (view.liquidations, view.duplicates_by_venue, view.second) == (1, {}, START + 1)
+
+
+def test_the_view_counts_what_came_too_late_for_every_window() -> None:
+    """A liquidation older than the longest window is in no sum, and its count and amount are shown."""
+    old = liquidation(START - 31 * 86_400, 300.0, arrived=START + 1)
+    detector, _ = play([mark(START, 100.0), liquidation(START, 5.0), old, mark(START + 60, 100.0)])
+    view = detector.view()
+    assert (view.outdated, view.outdated_usd) == (1, 300.0)
+    assert view.assets[0].windows["30d"].long == 5.0

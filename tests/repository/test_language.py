@@ -16,7 +16,7 @@ from monitor.cli.main import cli
 from monitor.deliver.metrics.monitor import MonitorMetrics
 from monitor.settings.keys import keys
 from monitor.settings.tree import Settings
-from tests.deliver.metrics.test_monitor import FULL
+from tests.deliver.metrics.test_everything_counted import EVERYTHING
 from tests.deploy.dashboards import DASHBOARDS, panels
 from tests.deploy.test_rules import ALERTS
 from tests.paths import ROOT
@@ -91,7 +91,7 @@ def test_riddles_and_personifications_are_found(docstring: str, count: int) -> N
 
 def sentences() -> Iterator[tuple[str, str]]:
     """Every text that must be whole sentences: where it stands, and the text."""
-    for family in MonitorMetrics(lambda: FULL).families():
+    for family in MonitorMetrics(lambda: EVERYTHING).families():
         yield f"HELP {family.name}", family.help_text
     for rule in ALERTS:
         yield f"alert {rule['alert']}", rule["annotations"]["description"]

@@ -39,6 +39,7 @@ SEVERAL: Final = frozenset({
     "tests/collect/test_conformance.py",  # one conversation with every exchange
     "tests/deliver/dashboard/test_browser.py",
     "tests/detect/test_context_features.py",
+    "tests/deliver/metrics/test_everything_counted.py",  # one snapshot of every part
     "tests/deliver/paging/test_restarts.py",
     "tests/detect/test_doctests.py",
     "tests/detect/test_hostile_events.py",

@@ -33,7 +33,7 @@ from deploy.grafana.boards.parts import (
     number,
     ranking,
     states,
-)  # fmt: skip
+)
 
 SHORT = {"10s": SKY, "1m": ORANGE, "5m": VERMILION, "1h": BLUE}
 LONG = {"4h": SKY, "24h": ORANGE, "7d": VERMILION, "30d": BLUE}
@@ -41,7 +41,7 @@ LEVELS = ((0, "above", GREEN), (1, "testing", YELLOW), (2, "broken", VERMILION),
 
 
 def asset() -> build.Dashboard:
-    """The dashboard."""
+    """Return the dashboard."""
     return board(
         "cascade-asset",
         "Asset",
@@ -67,47 +67,63 @@ def _now() -> list[Builder]:
     return [
         number(
             About("Phase", "Of this asset.", PLAIN, "cascade"),
-            Query(phase('asset="$asset"'), "phase"), axis=Axis(high=3), states=PHASES,
+            Query(phase('asset="$asset"'), "phase"),
+            axis=Axis(high=3),
+            states=PHASES,
         ),
         number(
             About("Risk", "How near a cascade is, 0 to 100.", PLAIN, "cascade"),
-            Query(_metric("risk_score"), "risk"), axis=Axis(high=100), steps=RISK,
+            Query(_metric("risk_score"), "risk"),
+            axis=Axis(high=100),
+            steps=RISK,
         ),
         number(
             About("Coverage", "Share of the liquidated USD that complete feeds show.", SHARE, "cascade"),
-            Query(_metric("feed_coverage_ratio"), "coverage"), axis=TO_ONE,
+            Query(_metric("feed_coverage_ratio"), "coverage"),
+            axis=TO_ONE,
         ),
         number(About("Price", "Last mark price.", USD, "cascade"), Query(_metric("mark_price_usd"), "price")),
         lines(
             About("Risk", "The score; dashed: where building, cascade and fast cascade begin.", PLAIN, "cascade"),
-            Query(_metric("risk_score"), "risk"), axis=Axis(high=100), colours={}, steps=RISK,
+            Query(_metric("risk_score"), "risk"),
+            axis=Axis(high=100),
+            colours={},
+            steps=RISK,
         ),
         lines(
-            About("Price", "Mark price.", USD, "cascade"), Query(_metric("mark_price_usd"), "price"),
-            axis=OPEN, colours={},
+            About("Price", "Mark price.", USD, "cascade"),
+            Query(_metric("mark_price_usd"), "price"),
+            axis=OPEN,
+            colours={},
         ),
         ranking(
             About("Evidence", "Points by what gave them, while the asset is not calm.", PLAIN, "cascade"),
-            Query(f"sort_desc({_metric('evidence_points', 'feature')})", "{{feature}}"), axis=Axis(high=100),
+            Query(f"sort_desc({_metric('evidence_points', 'feature')})", "{{feature}}"),
+            axis=Axis(high=100),
         ),
         lines(
             About("Fall from the high", "Below the window's high, as a share of it.", SHARE, "cascade"),
-            Query(_metric("drawdown_ratio", "window"), "{{window}}"), colours=SHORT | LONG | {"30s": PURPLE},
+            Query(_metric("drawdown_ratio", "window"), "{{window}}"),
+            colours=SHORT | LONG | {"30s": PURPLE},
         ),
-    ]  # fmt: skip
+    ]
 
 
 def _liquidated() -> list[Builder]:
     found: list[Builder] = [
         lines(
-            About(f"{side.title()}s, {length} windows", "Liquidated within the window, as reported: a floor.", USD,
-                  "cascade"),
+            About(
+                f"{side.title()}s, {length} windows",
+                "Liquidated within the window, as reported: a floor.",
+                USD,
+                "cascade",
+            ),
             Query(_metric("liquidated_usd", "window", f', side="{side}", window=~"{"|".join(colours)}"'), "{{window}}"),
             colours=colours,
         )
         for length, colours in (("short", SHORT), ("long", LONG))
         for side in SIDES
-    ]  # fmt: skip
+    ]
     pace = About(
         "Pace",
         "Liquidated per day in the shorter window over that in the longer; below 1 the pace slows.",
@@ -118,9 +134,11 @@ def _liquidated() -> list[Builder]:
         "Coverage", "Share of the window's hours in which any event of the asset was received.", SHARE, "cascade"
     )
     corrected = About(
-        "A minute with what is hidden", "Low, middle and high with what throttled feeds hide; a high without a bound "
-        "is missing.", USD, "cascade",
-    )  # fmt: skip
+        "A minute with what is hidden",
+        "Low, middle and high with what throttled feeds hide; a high without a bound is missing.",
+        USD,
+        "cascade",
+    )
     return [
         *found,
         lines(
@@ -138,31 +156,49 @@ def _interest() -> list[Builder]:
     return [
         lines(
             About("Open interest", "One side, USD.", USD, "cascade"),
-            Query(_metric("open_interest_usd"), "open interest"), colours={},
+            Query(_metric("open_interest_usd"), "open interest"),
+            colours={},
         ),
         lines(
-            About("Closed over liquidated", "Open interest that vanished within 5 minutes over what was reported "
-                  "liquidated; grows where feeds hide.", PLAIN, "cascade"),
-            Query(_metric("open_interest_implied_forced_ratio"), "ratio"), axis=SIGNED, colours={},
+            About(
+                "Closed over liquidated",
+                "Open interest that vanished within 5 minutes over what was reported "
+                "liquidated; grows where feeds hide.",
+                PLAIN,
+                "cascade",
+            ),
+            Query(_metric("open_interest_implied_forced_ratio"), "ratio"),
+            axis=SIGNED,
+            colours={},
         ),
         lines(
             About("Change in USD", "By window, the price's move in it.", SHARE, "cascade"),
-            Query(change % "usd", "{{window}}"), axis=SIGNED, colours=SHORT | LONG,
+            Query(change % "usd", "{{window}}"),
+            axis=SIGNED,
+            colours=SHORT | LONG,
         ),
         lines(
             About("Change at constant prices", "By window: what was opened and closed.", SHARE, "cascade"),
-            Query(change % "constant_price", "{{window}}"), axis=SIGNED, colours=SHORT | LONG,
+            Query(change % "constant_price", "{{window}}"),
+            axis=SIGNED,
+            colours=SHORT | LONG,
         ),
         lines(
             About("Age of open interest", "Of the oldest sample in it.", SECONDS, "cascade"),
-            Query(_metric("open_interest_age_seconds"), "age"), colours={},
+            Query(_metric("open_interest_age_seconds"), "age"),
+            colours={},
         ),
         states(
-            About("Open interest suspect", "Whether an exchange's changed by more than was traded there.", PLAIN,
-                  "cascade"),
-            Query(_metric("open_interest_suspect"), "suspect"), names=YES_NO,
+            About(
+                "Open interest suspect",
+                "Whether an exchange's changed by more than was traded there.",
+                PLAIN,
+                "cascade",
+            ),
+            Query(_metric("open_interest_suspect"), "suspect"),
+            names=YES_NO,
         ),
-    ]  # fmt: skip
+    ]
 
 
 def _levels() -> list[Builder]:
@@ -171,21 +207,34 @@ def _levels() -> list[Builder]:
     )
     return [
         lines(
-            About("Distance to levels", "Of the price, as a share of the configured level; negative below.", SHARE,
-                  "cascade"),
-            Query(_metric("level_distance_ratio", "level"), "{{level}}"), axis=SIGNED, colours={},
+            About(
+                "Distance to levels",
+                "Of the price, as a share of the configured level; negative below.",
+                SHARE,
+                "cascade",
+            ),
+            Query(_metric("level_distance_ratio", "level"), "{{level}}"),
+            axis=SIGNED,
+            colours={},
         ),
-        states(About("Levels", "State of each configured level.", PLAIN, "cascade"), Query(state, "{{level}}"),
-               names=LEVELS),
+        states(
+            About("Levels", "State of each configured level.", PLAIN, "cascade"),
+            Query(state, "{{level}}"),
+            names=LEVELS,
+        ),
         lines(
             About("Holders' profit", "Unrealised, of configured large holders.", USD, "cascade"),
-            Query(_metric("holding_pnl_usd", "holder"), "{{holder}}"), axis=SIGNED, colours={},
+            Query(_metric("holding_pnl_usd", "holder"), "{{holder}}"),
+            axis=SIGNED,
+            colours={},
         ),
         lines(
             About("Distance to holders' cost", "In standard deviations of a day's return.", PLAIN, "cascade"),
-            Query(_metric("holding_distance_sigma", "holder"), "{{holder}}"), axis=SIGNED, colours={},
+            Query(_metric("holding_distance_sigma", "holder"), "{{holder}}"),
+            axis=SIGNED,
+            colours={},
         ),
-    ]  # fmt: skip
+    ]
 
 
 def _around() -> list[Builder]:
@@ -200,9 +249,12 @@ def _around() -> list[Builder]:
         ("Takers' variance", "Of their balance by the minute, 6 hours over 7 days.", PLAIN, "taker_variance_ratio"),
     )
     fragility = About(
-        "Fragility", "Mean rank within 30 days of open interest in coins, funding and the compression of takers' "
-        "variance: how loaded a side is, no forecast.", SHARE, "cascade",
-    )  # fmt: skip
+        "Fragility",
+        "Mean rank within 30 days of open interest in coins, funding and the compression of takers' "
+        "variance: how loaded a side is, no forecast.",
+        SHARE,
+        "cascade",
+    )
     return [
         *(
             lines(

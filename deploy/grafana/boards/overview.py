@@ -30,7 +30,7 @@ from deploy.grafana.boards.parts import (
     ranking,
     rows,
     states,
-)  # fmt: skip
+)
 
 ASSETS: Final = 'asset!~"MARKET|other"'
 MARKET: Final = 'asset="MARKET"'
@@ -45,7 +45,7 @@ def phase(scope: str) -> str:
 
 
 def overview() -> build.Dashboard:
-    """The dashboard."""
+    """Return the dashboard."""
     return board(
         "cascade-overview",
         "Cascade overview",
@@ -66,64 +66,120 @@ def _figures() -> list[Builder]:
     return [
         number(
             About("Market", "Phase of the market as a whole.", PLAIN, "cascade"),
-            Query(phase(MARKET), "phase"), axis=Axis(high=3), states=PHASES,
+            Query(phase(MARKET), "phase"),
+            axis=Axis(high=3),
+            states=PHASES,
         ),
         number(
             About("Risk of the market", "How near a market-wide cascade is, 0 to 100.", PLAIN, "cascade"),
-            Query(f"max(cascade_risk_score{{{MARKET}}})", "risk"), axis=Axis(high=100), steps=RISK,
+            Query(f"max(cascade_risk_score{{{MARKET}}})", "risk"),
+            axis=Axis(high=100),
+            steps=RISK,
         ),
         number(
             About("Episodes", "Assets, the market among them, in which an episode lasts now.", PLAIN, "cascade"),
-            Query("count(count by (asset) (cascade_episode_active)) or vector(0)", "episodes"), steps=[(1, ORANGE)],
+            Query("count(count by (asset) (cascade_episode_active)) or vector(0)", "episodes"),
+            steps=[(1, ORANGE)],
         ),
         number(
             About("Breadth", "Share of the assets in which a cascade builds or runs.", SHARE, "cascade"),
             Query(f"{stressed} / count(count by (asset) (cascade_phase{{{ASSETS}}}))", "breadth"),
-            axis=TO_ONE, steps=[(0.1, ORANGE), (0.4, VERMILION)],
+            axis=TO_ONE,
+            steps=[(0.1, ORANGE), (0.4, VERMILION)],
         ),
-    ]  # fmt: skip
+    ]
 
 
 def _now() -> list[Builder]:
     return [
         lines(
-            About("Risk", "The market's score and the highest of any asset; dashed: where building, cascade and fast "
-                  "cascade begin.", PLAIN, "cascade"),
+            About(
+                "Risk",
+                "The market's score and the highest of any asset; dashed: where building, cascade and fast "
+                "cascade begin.",
+                PLAIN,
+                "cascade",
+            ),
             Query(f"max(cascade_risk_score{{{MARKET}}})", "market"),
             Query(f"max(cascade_risk_score{{{ASSETS}}})", "highest asset"),
-            axis=Axis(high=100), colours={"market": SKY, "highest": PURPLE}, steps=RISK,
+            axis=Axis(high=100),
+            colours={"market": SKY, "highest": PURPLE},
+            steps=RISK,
         ),
         states(
             About("Phases", "The market's, and every asset's while it is not calm: a gap is calm.", PLAIN, "cascade"),
-            Query(phase(MARKET), "{{asset}}"), Query(f"({phase(ASSETS)}) > 0", "{{asset}}"), names=PHASES,
+            Query(phase(MARKET), "{{asset}}"),
+            Query(f"({phase(ASSETS)}) > 0", "{{asset}}"),
+            names=PHASES,
         ),
         ranking(
             About("Risk by asset", "The fifteen assets nearest to a cascade.", PLAIN, "cascade"),
             Query(f"sort_desc(topk(15, max by (asset) (cascade_risk_score{{{ASSETS}}})))", "{{asset}}"),
-            axis=Axis(high=100), steps=RISK,
+            axis=Axis(high=100),
+            steps=RISK,
         ),
         lines(
-            About("Spread over assets", "Assets of equal size that would spread the last 5 minutes' liquidations as "
-                  "widely.", PLAIN, "cascade"),
-            Query("max by (side) (cascade_effective_assets)", "{{side}}"), colours=SIDES,
+            About(
+                "Spread over assets",
+                "Assets of equal size that would spread the last 5 minutes' liquidations as widely.",
+                PLAIN,
+                "cascade",
+            ),
+            Query("max by (side) (cascade_effective_assets)", "{{side}}"),
+            colours=SIDES,
         ),
         lines(
-            About("Lead", "Seconds by which the leader's returns come before the others' mean; negative: after.",
-                  SECONDS, "cascade"),
-            Query("max by (leader) (cascade_leader_lead_seconds)", "{{leader}}"), axis=SIGNED, colours={},
+            About(
+                "Lead",
+                "Seconds by which the leader's returns come before the others' mean; negative: after.",
+                SECONDS,
+                "cascade",
+            ),
+            Query("max by (leader) (cascade_leader_lead_seconds)", "{{leader}}"),
+            axis=SIGNED,
+            colours={},
+        ),
+        lines(
+            About(
+                "Correlation with the leader",
+                "Of the leader's returns by the second with the others' mean at that lead, -1 to 1.",
+                PLAIN,
+                "cascade",
+            ),
+            Query("max by (leader) (cascade_leader_correlation_ratio)", "{{leader}}"),
+            axis=SIGNED,
+            colours={},
+        ),
+        lines(
+            About("Assets in stress", "Share of the top assets in stress within the last minute.", SHARE, "cascade"),
+            Query("max(cascade_symbols_stressed_ratio)", "stressed"),
+            axis=TO_ONE,
+            colours={},
+        ),
+        lines(
+            About(
+                "Stress of traditional markets",
+                "Surprise of the worst move of an index perpetual, decades: 3 is once in a thousand.",
+                PLAIN,
+                "cascade",
+            ),
+            Query("max(cascade_tradfi_stress_decades)", "stress"),
+            colours={},
         ),
         rows(
             About("Open episodes", "Whom they hit, and how bad at worst (severity 1 to 3).", PLAIN, "cascade"),
-            Query("max by (asset, direction, severity) (cascade_episode_active)", "{{asset}}"), "active",
+            Query("max by (asset, direction, severity) (cascade_episode_active)", "{{asset}}"),
+            "active",
         ),
-    ]  # fmt: skip
+    ]
 
 
 def _liquidated() -> list[Builder]:
     return [
         lines(
             About("Market by side", "Liquidated within the window, as the feeds report it: a floor.", USD, "cascade"),
-            Query(f'max by (side) (cascade_liquidated_usd{{{MARKET}, window="$window"}})', "{{side}}"), colours=SIDES,
+            Query(f'max by (side) (cascade_liquidated_usd{{{MARKET}, window="$window"}})', "{{side}}"),
+            colours=SIDES,
         ),
         lines(
             About("By exchange", "Liquidated a second, as each exchange shows it.", USD, "cascade"),
@@ -131,40 +187,67 @@ def _liquidated() -> list[Builder]:
         ),
         ranking(
             About("By asset", "The ten assets with most liquidated within the window, both sides.", USD, "cascade"),
-            Query(f"sort_desc(topk(10, sum by (asset) (max by (asset, side) (cascade_liquidated_usd{{{ASSETS}, "
-                  'window="$window"}))))', "{{asset}}"),
+            Query(
+                f"sort_desc(topk(10, sum by (asset) (max by (asset, side) (cascade_liquidated_usd{{{ASSETS}, "
+                'window="$window"}))))',
+                "{{asset}}",
+            ),
         ),
-    ]  # fmt: skip
+    ]
 
 
 def _hidden() -> list[Builder]:
     return [
         lines(
-            About("Coverage", "Share of the liquidated USD that feeds show which report every order; the rest is from "
-                  "throttled feeds, so its sums are floors.", SHARE, "cascade"),
+            About(
+                "Coverage",
+                "Share of the liquidated USD that feeds show which report every order; the rest is from "
+                "throttled feeds, so its sums are floors.",
+                SHARE,
+                "cascade",
+            ),
             Query(f"quantile(0.5, cascade_feed_coverage_ratio{{{ASSETS}}})", "median asset"),
             Query(f"min(cascade_feed_coverage_ratio{{{ASSETS}}})", "lowest asset"),
-            axis=TO_ONE, colours={"median": SKY, "lowest": PURPLE},
+            axis=TO_ONE,
+            colours={"median": SKY, "lowest": PURPLE},
         ),
         lines(
-            About("Closed by open interest over liquidated", "Open interest that vanished within 5 minutes over what "
-                  "was reported liquidated: it grows where feeds hide.", PLAIN, "cascade"),
+            About(
+                "Closed by open interest over liquidated",
+                "Open interest that vanished within 5 minutes over what "
+                "was reported liquidated: it grows where feeds hide.",
+                PLAIN,
+                "cascade",
+            ),
             Query(f"max(cascade_open_interest_implied_forced_ratio{{{ASSETS}}})", "highest asset"),
             colours={"highest": PURPLE},
         ),
         lines(
-            About("Throttled feeds", "Share of the last minute's seconds with a report, of feeds of one a second: at 1 "
-                  "the hidden rest has no upper bound.", SHARE, "cascade"),
-            Query("max by (venue) (cascade_feed_saturation_ratio)", "{{venue}}"), axis=TO_ONE,
+            About(
+                "Throttled feeds",
+                "Share of the last minute's seconds with a report, of feeds of one a second: at 1 "
+                "the hidden rest has no upper bound.",
+                SHARE,
+                "cascade",
+            ),
+            Query("max by (venue) (cascade_feed_saturation_ratio)", "{{venue}}"),
+            axis=TO_ONE,
         ),
         lines(
-            About("Gaps", "Seconds of gaps within the last 5 minutes, summed over each exchange's connections.",
-                  "s", "feed-down"),
+            About(
+                "Gaps",
+                "Seconds of gaps within the last 5 minutes, summed over each exchange's connections.",
+                "s",
+                "feed-down",
+            ),
             Query("sum by (venue) (increase(cascade_feed_gap_seconds_total[5m]))", "{{venue}}"),
         ),
         number(
-            About("Exchanges up",
-                  "Share of the configured exchanges with every connection up.", SHARE, "feed-degraded"),
-            Query("avg(max by (venue) (cascade_feed_up))", "up"), axis=TO_ONE, width=12,
+            About(
+                "Exchanges up", "Share of the configured exchanges with every connection up.", SHARE, "feed-degraded"
+            ),
+            Query("avg(max by (venue) (cascade_feed_up))", "up"),
+            axis=TO_ONE,
+            width=12,
         ),
-    ]  # fmt: skip
+    ]

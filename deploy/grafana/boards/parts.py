@@ -33,14 +33,27 @@ SECONDS: Final = "s"
 RATE: Final = "cps"
 PLAIN: Final = "short"
 BYTES: Final = "bytes"
+BYTE_RATE: Final = "Bps"
 
 RUNBOOKS: Final = "https://runbooks.example"
 SOURCE: Final = model.DataSourceRef("prometheus", "${datasource}")
 
 VENUES: Final = (
-    "binance-usdm", "bybit", "okx", "bitget", "gate", "htx", "hyperliquid",
-    "binance-coinm", "deribit", "kraken", "dydx", "coinbase-intl", "aster", "bitmex",
-)  # fmt: skip
+    "binance-usdm",
+    "bybit",
+    "okx",
+    "bitget",
+    "gate",
+    "htx",
+    "hyperliquid",
+    "binance-coinm",
+    "deribit",
+    "kraken",
+    "dydx",
+    "coinbase-intl",
+    "aster",
+    "bitmex",
+)
 """Those with a colour of their own; the second seven are dashed. Any other is grey, and named in the legend."""
 
 State = tuple[float, str, str]
@@ -48,8 +61,11 @@ State = tuple[float, str, str]
 STATES: Final[tuple[State, ...]] = ((0, "down", VERMILION), (1, "up", SKY))
 YES_NO: Final[tuple[State, ...]] = ((0, "no", SKY), (1, "yes", VERMILION))
 PHASES: Final[tuple[State, ...]] = (
-    (0, "calm", GREEN), (1, "relief", SKY), (2, "building", YELLOW), (3, "cascade", VERMILION),
-)  # fmt: skip
+    (0, "calm", GREEN),
+    (1, "relief", SKY),
+    (2, "building", YELLOW),
+    (3, "cascade", VERMILION),
+)
 RISK: Final = (
     (PhaseSettings().building_score, YELLOW),
     (PhaseSettings().cascade_score, ORANGE),

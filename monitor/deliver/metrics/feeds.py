@@ -119,6 +119,12 @@ def watch_metrics(fleets: Sequence[FleetStats], venues: Iterable[str]) -> Iterat
         ("venue",),
         [((venue,), float(feed_health.side.suspect)) for venue, feed_health in watched],
     )
+    yield gauge(
+        "feed_side_evidence",
+        "Evidence that the venue's sides are swapped, natural logarithm of a likelihood ratio; 0 for none.",
+        ("venue",),
+        [((venue,), feed_health.side.evidence) for venue, feed_health in watched],
+    )
     yield counter(
         "feed_side_votes",
         "Blocks of ten seconds whose liquidations agree or disagree with the move of the mark price.",

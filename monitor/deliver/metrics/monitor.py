@@ -33,7 +33,7 @@ from monitor.deliver.metrics.transport import bus_metrics, channel_lag_metrics, 
 from monitor.deliver.paging.notifier import NotifierStats
 from monitor.detect.plausibility import Excess
 from monitor.detect.view import AssetView, DetectorView
-from monitor.model.events import MARKET, MICROS, Phase
+from monitor.model.events import MARKET, MICROS, SIDES, Phase
 from monitor.model.histogram import Histogram
 from monitor.storage.side_output import OutputStats
 from monitor.storage.state_losses import Lost
@@ -148,7 +148,10 @@ class MonitorMetrics:
             "instruments_failures",
             "Failed requests for a market's contract data; the cache is used instead if there is one.",
             ("venue",),
-            [((venue,), count) for venue, count in snapshot.instruments_failures.items()],
+            [
+                ((venue,), count)
+                for venue, count in (dict.fromkeys(self._venues, 0) | dict(snapshot.instruments_failures)).items()
+            ],
         )
         yield gauge(
             "consumer_lag_records",
@@ -239,6 +242,25 @@ class MonitorMetrics:
             "Liquidations left out of all sums, because they exceed the open interest or lie far from the price.",
             ("venue", "reason"),
             [((venue, reason), view.excluded.get((venue, reason), 0)) for venue in venues for reason in REASONS],
+        )
+        yield counter("liquidations_counted", "Liquidations without duplicates.", (), [((), view.liquidations)])
+        yield counter(
+            "liquidations_counted_usd",
+            "USD liquidated without duplicates, by the position's side.",
+            ("side",),
+            [((side,), usd) for side, usd in zip(SIDES, view.liquidated_usd, strict=True)],
+        )
+        yield counter(
+            "liquidations_outdated",
+            "Liquidations in no window, because they arrived after the longest window had passed them.",
+            (),
+            [((), view.outdated)],
+        )
+        yield counter(
+            "liquidations_outdated_usd",
+            "USD liquidated in no window, because it arrived after the longest window had passed it.",
+            (),
+            [((), view.outdated_usd)],
         )
         yield gauge(
             "decided_timestamp_seconds",

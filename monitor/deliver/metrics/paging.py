@@ -57,6 +57,12 @@ def page_metrics(notifiers: Sequence[NotifierStats]) -> Iterator[Family]:
         [((n.channel,), n.crashes) for n in notifiers],
     )
     yield gauge(
+        "notifier_failing",
+        "1 while the notifier has not recovered from a fault in the monitor or in Kafka.",
+        one,
+        [((n.channel,), float(n.failing)) for n in notifiers],
+    )
+    yield gauge(
         "notifier_forgot_timestamp_seconds",
         "Unix time at which unreadable open incidents of a group were last dropped, seconds; 0 for never.",
         one,

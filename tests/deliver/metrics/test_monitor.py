@@ -163,6 +163,8 @@ def test_process_wide_values_are_shown() -> None:
     assert value(samples, "event_loop_lag_seconds") == 0.25
     assert value(samples, "instruments_age_seconds", venue="okx") == 60
     assert value(samples, "instruments_failures_total", venue="okx") == 2
+    none_yet = scrape(Snapshot(), venues=["okx"])
+    assert value(none_yet, "instruments_failures_total", venue="okx") == 0, "an increase from nothing would be missed"
     assert value(samples, "consumer_lag_records", topic="market.trades.v1", partition="3") == 42
     assert not any(name == "cascade_risk_score" for name, _ in samples)
 
