@@ -1,4 +1,4 @@
-"""Computes the wait before a retry: one rule for sockets, REST requests, pages, files and restarted tasks."""
+"""Computes the wait before a retry, by one rule for sockets, REST requests, pages, files and restarted tasks."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from collections.abc import Awaitable, Callable
 from typing import Final, NamedTuple, NoReturn
 
 MAX_DOUBLINGS: Final = 16
-"""Doublings after which every first wait has reached every sensible cap; it keeps the power small."""
+"""Number of doublings after which the wait does not grow further, so that the power of two stays small."""
 
 
 class Waits(NamedTuple):
-    """Exponential waits with jitter, up to a cap.
+    """Exponential backoff with jitter, up to a longest wait.
 
     Attributes:
         first_s: nominal wait after the first failure, seconds; it doubles with each further failure in a row.
@@ -36,16 +36,17 @@ class Waits(NamedTuple):
 
 
 class Backoff:
-    """Counts failures in a row and gives their waits; a mere handshake does not reset the count.
+    """Counts consecutive failures and returns the wait after each; a successful handshake alone does not reset it.
 
-    The iterator of ``websockets`` starts afresh after every handshake, so an exchange that accepts and drops at once
-    would be dialled in a hot loop. Here a socket counts as good only if it lived for ``healthy_s`` and delivered data.
+    The reconnecting iterator of ``websockets`` resets its backoff after every handshake. An exchange that accepts
+    connections and closes them at once would then be dialled without a pause. Here only a socket that stayed open for
+    ``healthy_s`` and delivered data resets the count.
 
     Args:
-        rng: source of the jitter; seeded in tests.
+        rng: random number generator for the jitter; seeded in tests.
         base_s: the first wait, seconds.
         cap_s: the longest wait, seconds.
-        healthy_s: how long a socket must have lived, seconds, for earlier failures to be forgotten.
+        healthy_s: seconds for which a socket must have been open for the count of failures to be reset.
     """
 
     __slots__ = ("_rng", "failures", "healthy_s", "waits")
@@ -57,7 +58,7 @@ class Backoff:
         self.failures = 0
 
     def next_delay_s(self, lived_s: float, delivered: bool) -> float:
-        """Return the wait, seconds, after a socket that lived for ``lived_s`` (0 if it never opened)."""
+        """Return the wait, seconds, after a socket that was open for ``lived_s`` seconds (0 if it never opened)."""
         if delivered and lived_s >= self.healthy_s:
             self.failures = 0
         wait_s = self.waits.after(self.failures, self._rng.random())
@@ -68,12 +69,12 @@ class Backoff:
 async def kept_going(
     run: Callable[[], Awaitable[None]], backoff: Backoff, failed: Callable[[Exception], None]
 ) -> NoReturn:
-    """Run work again whenever it fails, until cancelled.
+    """Run a task again whenever it raises an exception, until cancelled.
 
     Args:
-        run: the work; called again, it continues where it stopped.
-        backoff: how long to wait in between.
-        failed: counts and logs the failure.
+        run: the task; a further call continues where the previous one stopped.
+        backoff: computes the wait between two calls.
+        failed: called with each exception, to count and log it.
     """
     loop = asyncio.get_running_loop()
     while True:

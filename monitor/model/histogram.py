@@ -1,4 +1,4 @@
-"""Counts observations by bucket: latencies and ages, as Prometheus' histograms have them."""
+"""Counts observations, such as latencies and ages, in the buckets of a Prometheus histogram."""
 
 from __future__ import annotations
 
@@ -8,9 +8,12 @@ from typing import NamedTuple
 
 
 class Histogram(NamedTuple):
-    """Counts as they are shown: ``counts[i]`` is up to ``bounds[i]`` (inclusive), the last one is above them all.
+    """Counts of observations by bucket, for display.
 
-    ``sum`` is the sum of what was observed, in the unit of the bounds.
+    Attributes:
+        bounds: upper bounds of the buckets, inclusive and ascending.
+        counts: number of observations in each bucket; the last count is of those above all bounds.
+        sum: sum of all observations, in the unit of the bounds.
     """
 
     bounds: Sequence[float]
@@ -19,7 +22,7 @@ class Histogram(NamedTuple):
 
 
 class BucketCounter:
-    """Counts observations while a program runs; a negative one, of a clock that is behind, counts as 0.
+    """Counts observations as they are made; a negative one, which a clock that is behind causes, is counted as 0.
 
     Args:
         bounds: upper bounds of the buckets (inclusive), ascending. Integers keep the sum exact.

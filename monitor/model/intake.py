@@ -1,4 +1,4 @@
-"""Counts what went into a run of the detector."""
+"""Counts the input of a run of the detector."""
 
 from __future__ import annotations
 
@@ -6,7 +6,15 @@ import msgspec
 
 
 class Intake(msgspec.Struct):
-    """Counts events and unreadable records, with the first and last event time (microseconds) and wall seconds."""
+    """Counts of a run's input.
+
+    Attributes:
+        events: number of events.
+        rejected: number of records that could not be read.
+        first_us: event time of the first event, microseconds since the Unix epoch; None without events.
+        last_us: event time of the last event, microseconds since the Unix epoch; None without events.
+        elapsed_s: duration of the run by the wall clock, seconds.
+    """
 
     events: int = 0
     rejected: int = 0

@@ -1,4 +1,4 @@
-"""Values that longs and shorts each have one of."""
+"""Defines a pair of values, one for long positions and one for short positions."""
 
 from __future__ import annotations
 

@@ -93,8 +93,8 @@ class Watermark:
     """Computes the watermark of one stream of records, in the order of their arrival.
 
     A caller may skip :meth:`take` for a record whose arrival time is within ``low_us`` and ``reached_us``: the record
-    takes effect at the watermark and does not change the state, but of heartbeats the caller must still
-    pass the venue to :meth:`note_active`.
+    takes effect at the watermark and does not change the state. If it is a heartbeat, the caller must pass its venue to
+    :meth:`note_active`.
 
     Args:
         tolerance_us: how far ahead of the watermark an arrival time is trusted at once, microseconds.
