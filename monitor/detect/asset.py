@@ -15,9 +15,9 @@ from monitor.detect.decide.confirming import INTEREST_DROP, closed, context_item
 from monitor.detect.decide.facts import Facts, Traits
 from monitor.detect.decide.surroundings import StandIn, Venues
 from monitor.detect.decide.visibility import Feeds
-from monitor.detect.dedup import Seen
 from monitor.detect.flow.hidden_flow import THROTTLED, Throttle
 from monitor.detect.flow.taker_volume import TakerVolume
+from monitor.detect.ingest.dedup import Seen
 from monitor.detect.scope import Leading, Scope
 from monitor.detect.score import Item
 from monitor.detect.settings import DetectorSettings

@@ -6,9 +6,9 @@ import msgspec
 
 from monitor.detect.asset_summary import Liquidated
 from monitor.detect.context.context import ContextSnapshot
-from monitor.detect.dedup import SeenState
 from monitor.detect.flow.hidden_flow import ThrottleState
 from monitor.detect.flow.taker_volume import TakerVolumeSnapshot
+from monitor.detect.ingest.dedup import SeenState
 from monitor.detect.scope_state import ScopeSnapshot
 from monitor.model.events import Coverage, Phase
 from monitor.model.sides import BySide

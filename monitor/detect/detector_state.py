@@ -6,11 +6,10 @@ from typing import Final
 
 import msgspec
 
-from monitor.detect.asset_summary import AssetSummary
-from monitor.detect.gaps import Hole
+from monitor.detect.ingest.applier import ApplierState
+from monitor.detect.ingest.feeds import FeedsState
 from monitor.detect.market_state import MarketSnapshot
-from monitor.detect.plausibility import Excluded
-from monitor.detect.quarantine import QuarantineState
+from monitor.detect.roster import RosterState
 from monitor.model.watermark import WatermarkState
 
 FORMAT: Final = 10
@@ -26,18 +25,11 @@ class CommonSnapshot(msgspec.Struct):
 
     format: int
     second: int
-    liquidations: int
-    duplicates: dict[str, int]
-    late: dict[str, int]
     signals_by_phase: dict[str, int]
-    heartbeats: dict[str, int]
-    beats: dict[str, dict[str, int]]
-    holes: dict[str, list[Hole]]
-    awake: list[str]
-    summaries: list[AssetSummary]
-    excluded: list[Excluded]
+    roster: RosterState
+    applier: ApplierState
+    feeds: FeedsState
     market: MarketSnapshot | None
-    quarantine: QuarantineState
     watermark: WatermarkState
 
 

@@ -26,6 +26,10 @@ LENGTH_S: Final = 600
 an asset is never blind for longer by one record."""
 NOTE: Final = "quarantine: a record could not be applied, so the episode is no longer followed; it may go on"
 """Note of the signal that ends an episode of what is quarantined."""
+STEPPED_BACK: Final = (
+    "time stepped back: a clock that was wrong had been believed, so the episode is no longer followed"
+)
+"""Note of the signal that ends an episode of what a step back in time dropped."""
 DETAIL_CHARS: Final = 200
 """An error's text is cut to this many characters."""
 

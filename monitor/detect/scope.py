@@ -117,8 +117,8 @@ class Scope:
         state, flow = self.state, self.flow
         state.second = second
         state.first_second = state.first_second or second
-        self.price.close(second, self._may_learn(second, surroundings))
         flow.close(second)
+        self.price.close(second, self._may_learn(second, surroundings))
         judged = self._unquiet_sides(surroundings)
         signals, is_busy = [], flow.windows.waiting
         if judged:

@@ -118,7 +118,7 @@ class DetectorView(NamedTuple):
     ``quarantined`` are the assets in quarantine, ``faults`` how often a record could not be applied or a second not be
     closed, and ``passed_over`` the records that were dropped because their asset was in quarantine. ``gap_ratios`` is
     the share of each window without liquidations of a venue because of a gap, by venue and window.
-    ``excluded`` counts impossible liquidations by venue and reason (:mod:`monitor.detect.plausibility`).
+    ``excluded`` counts impossible liquidations by venue and reason (:mod:`monitor.detect.ingest.plausibility`).
     ``outdated`` counts liquidations that arrived too late for every window, and ``outdated_usd`` is their sum.
     """
 

@@ -139,7 +139,7 @@ async def monitoring(
 
 def _predecessors(detector: Detector) -> Predecessors:
     """Return the last heartbeats that the detector took: what was published after them was lost with the process."""
-    last = detector.beats()
+    last = {venue: dict(found) for venue, found in detector.feeds.beats.items()}
 
     async def beats(venue: str) -> Mapping[str, int]:
         return last.get(venue, {})
@@ -193,7 +193,7 @@ def _dashboard(detector: Detector, at_work: Collecting, clock: Callable[[], int]
         lambda: detector.second,
         at_work.fleets,
         clock,
-        lambda: detector.holes.ratios(detector.second),
+        lambda: detector.feeds.holes.ratios(detector.second),
     )
 
 

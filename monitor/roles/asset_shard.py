@@ -136,7 +136,7 @@ class AssetShard:
         summaries = [each for each in self.detector.take_summaries() if each.second > self._emitted]
         raw = msgspec.Raw(msgspec.json.encode(summaries))
         closed = Closed(
-            self._partition, self.closed, self.detector.heartbeats(), raw, FORMAT, self.detector.holes.ends()
+            self._partition, self.closed, self.detector.feeds.heartbeats, raw, FORMAT, self.detector.feeds.holes.ends()
         )
         return Outgoing(SUMMARIES, 0, b"%d" % self._partition, codec.encode(closed))
 
@@ -159,8 +159,8 @@ class AssetShard:
     def snapshot(self) -> Mapping[str, bytes]:
         """Return the states of the assets that changed since the last call, and the common state."""
         detector = self.detector
-        parts = {name: detector.asset_state(name) for name in detector.changed}
-        detector.changed.clear()
+        parts = {name: detector.asset_state(name) for name in detector.roster.changed}
+        detector.roster.changed.clear()
         positions = {topic: (at.offset, at.watermark) for topic, at in self.positions().items()}
         return parts | {COMMON: msgspec.msgpack.encode(Kept(positions, self.closed, detector.common_state()))}
 

@@ -210,7 +210,7 @@ class Member:
         for owner in self.owners.values():
             if isinstance(owner.shard, AssetShard):
                 detector = owner.shard.detector
-                for key, ratio in detector.holes.ratios(detector.second).items():
+                for key, ratio in detector.feeds.holes.ratios(detector.second).items():
                     found[key] = max(ratio, found.get(key, 0.0))
         return found
 

@@ -11,10 +11,11 @@ from monitor.bus.merge import Position
 from monitor.bus.ports import Batch
 from monitor.bus.topics import SUMMARIES
 from monitor.detect.asset_summary import AssetSummary
-from monitor.detect.detector import close_market, feeds_at, market_at
 from monitor.detect.detector_state import FORMAT, check_format
+from monitor.detect.ingest.feeds import feeds_at
 from monitor.detect.market import Market
 from monitor.detect.market_state import MarketSnapshot
+from monitor.detect.market_step import close_market, market_at
 from monitor.detect.overview import asset_view
 from monitor.detect.quarantine import Quarantine, QuarantineState
 from monitor.detect.settings import DetectorSettings

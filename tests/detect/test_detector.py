@@ -15,9 +15,10 @@ from hypothesis import strategies as st
 
 from monitor.detect.decide.signal import Totals
 from monitor.detect.decide.visibility import NO_FEEDS
-from monitor.detect.detector import LATE_S, Detector
+from monitor.detect.detector import Detector
 from monitor.detect.detector_state import FORMAT, OtherFormatError
 from monitor.detect.flow.windows import WINDOWS
+from monitor.detect.ingest.applier import LATE_S
 from monitor.detect.settings import DetectorSettings, JudgedSettings
 from monitor.model.events import (
     MICROS,
@@ -110,14 +111,14 @@ def test_nothing_is_lost_and_nothing_counted_twice(events: list[AnyEvent]) -> No
     counted = unique(events)
     detector, _ = play(events)
     now = detector.second - 1
-    assert detector.liquidations == len(counted)
-    assert sum(detector.duplicates.values()) == len(events) - len(counted)
+    assert detector.applier.liquidations == len(counted)
+    assert sum(detector.applier.duplicates.values()) == len(events) - len(counted)
     late = Counter(
         event.venue
         for event in counted
         if (event.receive_time_us - event.event_time_us) // MICROS > LATE_S
     )  # fmt: skip
-    assert detector.late == late
+    assert detector.applier.late == late
     sides: tuple[Side, Side] = ("long", "short")
     for name, asset in detector.assets.items():
         mine = [event for event in counted if event.asset == name]
@@ -168,7 +169,7 @@ def test_a_late_event_lands_in_its_second() -> None:
     detector, _ = play([mark(START, 100.0), liquidation(START - 40, 1_000.0, arrived=START)])
     flow = detector.assets["BTC"].scope.flow
     assert (flow.usd("30s", "long"), flow.usd("1m", "long")) == (0.0, 1_000.0)
-    assert detector.late == {"bybit": 1}
+    assert detector.applier.late == {"bybit": 1}
 
 
 def test_the_same_event_twice_counts_once() -> None:
@@ -176,7 +177,7 @@ def test_the_same_event_twice_counts_once() -> None:
     once = liquidation(START, 1_000.0, id_="bybit:1")
     detector, _ = play([once, once, liquidation(START + 1, 1_000.0, id_="bybit:1"), trade(START + 1, 5.0)])
     assert detector.assets["BTC"].scope.state.totals == Totals(long=10**9, complete=10**9)
-    assert detector.duplicates == {"bybit": 2}
+    assert detector.applier.duplicates == {"bybit": 2}
 
 
 def test_a_trade_twice_counts_once() -> None:
@@ -185,7 +186,7 @@ def test_a_trade_twice_counts_once() -> None:
     other = msgspec.structs.replace(first, venue="okx")
     detector, _ = play([first, first, other, liquidation(START, 1.0), liquidation(START, 1.0, venue="okx")])
     assert detector.assets["BTC"].taker_usd("long") == 1_400.0
-    assert detector.duplicates == {"bybit": 1}
+    assert detector.applier.duplicates == {"bybit": 1}
 
 
 def test_two_exchanges_add_up() -> None:
@@ -260,8 +261,8 @@ def test_gaps_and_heartbeats_survive_a_restart() -> None:
     at = START * MICROS + 7
     detector.apply([Heartbeat("okx", "*", "*", at, at, "trades"), gap(START)])
     again = Detector.restore(detector.snapshot())
-    assert again.beats() == {"okx": {"trades": at}}
-    assert again.holes.state() == detector.holes.state() != {}
+    assert again.feeds.beats == {"okx": {"trades": at}}
+    assert again.feeds.holes.state() == detector.feeds.holes.state() != {}
 
 
 def test_event_time_stands_in_for_an_unknown_time_of_receipt() -> None:
@@ -369,14 +370,16 @@ def test_bars_and_beats_are_taken() -> None:
     beat = Heartbeat("okx", "*", "*", at, at, "liquidations")
     detector, _ = play([liquidation(START, 1.0), bar, beat])
     assert detector.assets["BTC"].taker_usd("long") == 200.0
-    assert detector.heartbeats() == {"okx": START}
+    assert detector.feeds.heartbeats == {"okx": START}
 
 
 def fields(state: dict[str, Any], path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
     """The paths of all fields of a snapshot's part that are named by its Structs."""
     for name, value in state.items():
         yield (*path, name)
-        if name in {"state", "scope", "market"} and isinstance(value, dict):
+        if name in {"state", "scope", "market", "roster", "applier", "feeds", "context", "quarantine"} and isinstance(
+            value, dict
+        ):
             yield from fields(value, (*path, name))
 
 

@@ -9,7 +9,8 @@ import pytest
 from msgspec.structs import replace
 
 from monitor.detect.decide.signal import Totals
-from monitor.detect.detector import STEPPED_BACK, Detector
+from monitor.detect.detector import Detector
+from monitor.detect.quarantine import STEPPED_BACK
 from monitor.model.events import ALL, MICROS, AnyEvent, Heartbeat
 from tests.detect.scenarios import BRISK, START, crash, encoded, in_order, liquidation, mark, play
 

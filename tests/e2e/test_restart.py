@@ -139,7 +139,7 @@ async def test_every_liquidation_is_in_the_sums_or_in_a_stated_gap(tmp_path: Pat
             await settled(await program.url(), time.time())
             assert await program.stop() == 0
         kept = went_on(tmp_path)
-        gaps = kept.holes.state()
+        gaps = kept.feeds.holes.state()
         counted = liquidated(kept)
         delivered = books(arena, lambda ledger: ledger.delivered)
         outside: dict[tuple[str, str], int] = {

@@ -316,7 +316,7 @@ def test_a_gap_of_removed_records_begins_where_reading_had_come_to() -> None:
         for batch in (*lost, Batch(Partition(name, 0), 500, [beat(start + 4), beat(start + 5), beat(start + 6)])):
             share.put(batch)
     share.step(1)
-    assert share.detector.holes.state() == {"okx": [((start + 1) * MICROS, at_us)]}
+    assert share.detector.feeds.holes.state() == {"okx": [((start + 1) * MICROS, at_us)]}
     again = AssetShard.restore(0, share.snapshot(), DETECTOR, 0)
-    assert again.detector.holes.state() == share.detector.holes.state()
+    assert again.detector.feeds.holes.state() == share.detector.feeds.holes.state()
     assert again.fetched() == {name: at.offset for name, at in share.positions().items()}

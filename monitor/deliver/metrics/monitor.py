@@ -31,7 +31,7 @@ from monitor.deliver.metrics.outputs import output_metrics, state_metrics
 from monitor.deliver.metrics.paging import page_metrics
 from monitor.deliver.metrics.transport import bus_metrics, channel_lag_metrics, shard_metrics
 from monitor.deliver.paging.notifier import NotifierStats
-from monitor.detect.plausibility import Excess
+from monitor.detect.ingest.plausibility import Excess
 from monitor.detect.view import AssetView, DetectorView
 from monitor.model.events import MARKET, MICROS, SIDES, Phase
 from monitor.model.histogram import Histogram

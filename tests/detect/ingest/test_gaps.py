@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.detect.gaps import KEPT_S, MOST, WINDOWS_S, Holes
+from monitor.detect.ingest.gaps import KEPT_S, MOST, WINDOWS_S, Holes
 from monitor.model.events import MICROS, Channel, Gap
 
 NOW = 1_790_000_000

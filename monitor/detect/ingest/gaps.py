@@ -1,4 +1,4 @@
-"""Stated gaps of each venue's liquidations: which of the shown windows are sums with something missing."""
+"""Stated gaps of each venue's liquidations, and the share of each shown window that lies in them."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import Final, NamedTuple
 from monitor.model.events import MICROS, Gap
 
 KEPT_S: Final = 24 * 3_600
-"""Gaps are forgotten once they left the longest window shown."""
+"""Seconds for which gaps are kept: the longest window shown."""
 MOST: Final = 256
-"""Gaps kept by venue; the oldest ones go first. A day with more has a feed that is not worth reading."""
+"""Maximum number of gaps kept by venue; the oldest are dropped first. A feed with more a day is not worth reading."""
 WINDOWS_S: Final = {"5m": 300, "1h": 3_600, "24h": KEPT_S}
-"""Windows whose missing share is reported, seconds; signals look at the first, which decisions are made on."""
+"""Lengths in seconds of the windows whose missing share is reported; signals use the first, which decides."""
 
 
 class Hole(NamedTuple):

@@ -5,8 +5,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.detect import dedup as module
-from monitor.detect.dedup import GENERATION_S, Seen
+from monitor.detect.ingest import dedup as module
+from monitor.detect.ingest.dedup import GENERATION_S, Seen
 from tests.detect.stored import stored
 
 

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from monitor.detect.context.open_interest import LONGEST_S
 from monitor.detect.detector import Detector
-from monitor.detect.plausibility import INTEREST_FACTOR, PRICE_FACTOR, PRICE_FRESH_S
+from monitor.detect.ingest.plausibility import INTEREST_FACTOR, PRICE_FACTOR, PRICE_FRESH_S
 from monitor.model.events import Liquidation
 from tests.budget import examples
 from tests.detect.scenarios import START, crash, encoded, in_order, interest, liquidation, mark, play
@@ -38,7 +38,7 @@ def test_a_liquidation_far_above_the_open_interest_is_excluded(open_usd: float) 
     detector.apply([mark(START, 100.0), interest(START, open_usd / 100.0, open_usd)])
     detector.apply([liquidation(START + 1, most, id_="real"), liquidation(START + 1, most + 1.0, id_="absurd")])
     assert sums(detector) == (most, 0.0)
-    assert detector.liquidations == 1
+    assert detector.applier.liquidations == 1
     assert detector.view().excluded == {("bybit", "open_interest"): 1}
 
 
@@ -119,7 +119,7 @@ def test_a_excluded_record_that_comes_twice_counts_once() -> None:
     detector = Detector()
     detector.apply([interest(START, 1.0, 100.0), *[liquidation(START, 1e9, id_="same")] * 3])
     assert detector.view().excluded == {("bybit", "open_interest"): 1}
-    assert detector.duplicates == {"bybit": 2}
+    assert detector.applier.duplicates == {"bybit": 2}
 
 
 def test_counts_survive_a_restart_and_older_snapshots_have_none() -> None:

@@ -1,0 +1,1 @@
+"""Ingestion of events: duplicates, impossible records, feeds, and their application to assets."""
