@@ -1,1 +1,1 @@
-"""The topics, the records' bytes, and the ports behind which an in-memory and a Kafka bus stand."""
+"""Carries records between the stages: topics, encoding, and one interface to an in-memory and a Kafka bus."""

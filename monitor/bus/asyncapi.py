@@ -1,4 +1,4 @@
-"""The topics as an AsyncAPI 3 document, made from the topics table and the contract models."""
+"""Builds an AsyncAPI 3 document of the topics from the topics table and the contract models."""
 
 from __future__ import annotations
 
@@ -24,24 +24,24 @@ from monitor.model.events import Heartbeat, Reject
 from monitor.model.schema import CONTRACTS
 
 BINDING: Final = "0.5.0"
-"""Version of the Kafka bindings."""
+"""Version of AsyncAPI's Kafka bindings."""
 PUBLIC: Final = {
-    SIGNALS: "What desks consume: one signal per phase change, and one a second while a phase other than calm lasts. "
-    "Heartbeats say how far every asset of a partition was judged, so that silence means calm.",
-    CASCADE_STATE: "The latest signal of each asset, to begin with.",
-    LIQUIDATIONS: "Forced liquidations as collectors saw them; the same event twice has the same id.",
-    TRADES: "Trades, each by itself or as 100 ms bars.",
+    SIGNALS: "The monitor's result: one signal per phase change, and one a second while a phase other than calm lasts. "
+    "Heartbeats state up to when every asset of a partition is judged, so that no signal means calm.",
+    CASCADE_STATE: "The latest signal of each asset, for consumers that start.",
+    LIQUIDATIONS: "Forced liquidations as collectors received them; copies of an event have the same id.",
+    TRADES: "Trades, single or as 100 ms bars.",
     STATE: "Mark prices with funding, open interest, volatility indexes.",
-    FEEDS: "What could not be seen, and a sign of life from every channel each second.",
-    REJECTS: "Frames that could not be read: the bytes as they came; venue and reason are in the headers.",
+    FEEDS: "Gaps in what was received, and a heartbeat of every channel each second.",
+    REJECTS: "Frames that could not be parsed: the original bytes; venue and reason are in the headers.",
 }
-"""Topics that others may read. The rest is between detectors and may change at any time."""
+"""Topics for other programs. The remaining ones are internal to the detectors and may change at any time."""
 
 _NAMES: Final = {model.__name__: name for name, model in CONTRACTS.items()}
 
 
 def document() -> dict[str, Any]:
-    """The document; the same input gives the same text."""
+    """Return the document; the same input gives the same text."""
     names = sorted({name for topic in PUBLIC for name in _messages(topic)} - {"reject"})
     _, schemas = models_json_schema(
         [(CONTRACTS[name], "validation") for name in names], ref_template="#/components/schemas/{model}"
@@ -102,19 +102,19 @@ def _message(name: str) -> dict[str, Any]:
         "title": model.__name__,
         "headers": _headers({}),
         "payload": {"$ref": f"#/components/schemas/{model.__name__}"},
-        "bindings": _key("The asset, `MARKET`, or `*` for what concerns them all."),
+        "bindings": _key("The asset, `MARKET`, or `*` for records that concern all assets."),
     }
 
 
 def _reject() -> dict[str, Any]:
-    words = {"venue": "Where from.", "reason": "Why, one of a few.", "detail": "Why, in words.",
-             "receive_time_us": "When, microseconds as decimal digits."}  # fmt: skip
+    words = {"venue": "The venue.", "reason": "The reason, one of a fixed set.", "detail": "Explanation of the reason.",
+             "receive_time_us": "Time of receipt, microseconds since the epoch as decimal digits."}  # fmt: skip
     return {
         "name": "reject",
         "title": "Reject",
         "contentType": "application/octet-stream",
         "headers": _headers(words),
-        "payload": {"description": "The frame's bytes, cut to 2048."},
+        "payload": {"description": "The frame's bytes, truncated to 2048."},
         "bindings": _key("The venue."),
     }
 
@@ -122,7 +122,7 @@ def _reject() -> dict[str, Any]:
 def _headers(more: dict[str, str]) -> dict[str, Any]:
     words = {
         "schema": "Name and version of the record's contract.",
-        "producer": "Who wrote it, and its version.",
+        "producer": "Name and version of the program that wrote the record.",
     } | more
     properties = {name: {"type": "string", "description": text} for name, text in words.items()}
     return {"type": "object", "required": sorted(words), "properties": properties}

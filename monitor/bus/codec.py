@@ -1,4 +1,4 @@
-"""Records to bytes and back: JSON of the record contract, one typed decoder a topic, headers for every record."""
+"""Encodes and decodes records: JSON of the record contract, one typed decoder a topic, headers for every record."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _EVENT_TOPICS: Final = frozenset(topic.name for topic in MARKET_TOPICS)
 
 
 class Implausible(msgspec.ValidationError):
-    """A record of the right shape whose values cannot be true; see :mod:`monitor.model.validation`."""
+    """Reports a record of the right shape with impossible values; see :mod:`monitor.model.validation`."""
 
     def __init__(self, fault: Fault) -> None:
         super().__init__(fault[1])
@@ -46,9 +46,9 @@ class Implausible(msgspec.ValidationError):
 
 
 encode: Final = _encoder.encode
-"""The JSON of any record but a :class:`Reject`, whose bytes are the frame's own (:func:`encode_reject`)."""
+"""JSON of any record but a :class:`Reject`, whose value is the original frame (:func:`encode_reject`)."""
 encode_into: Final = _encoder.encode_into
-"""The same into a bytearray, which then holds nothing else."""
+"""Like :data:`encode`, into a bytearray, whose content it replaces."""
 
 
 def headers(topic: Topic) -> list[tuple[str, bytes]]:
@@ -57,11 +57,11 @@ def headers(topic: Topic) -> list[tuple[str, bytes]]:
 
 
 def decode(topic: str, value: bytes, record_headers: Headers) -> Record:
-    """The record that ``value`` holds; fields that this version does not know are ignored.
+    """Return the record that ``value`` holds; fields unknown to this version are ignored.
 
     Raises:
-        msgspec.DecodeError: it is not JSON, or not a record of this topic (then a ``ValidationError``), or an event
-            that cannot be true (then an :class:`Implausible`).
+        msgspec.DecodeError: the value is not JSON, or not a record of this topic (then a ``ValidationError``), or an
+            event with impossible values (then an :class:`Implausible`).
         LookupError: the topic holds no records.
     """
     decoder = _DECODERS.get(topic)
@@ -70,7 +70,7 @@ def decode(topic: str, value: bytes, record_headers: Headers) -> Record:
             record = decoder.decode(value)
         except RecursionError as error:
             raise msgspec.DecodeError("JSON is nested too deeply") from error
-        if topic in _EVENT_TOPICS and (fault := event_fault(record)):  # type: ignore[arg-type]  # they hold events alone
+        if topic in _EVENT_TOPICS and (fault := event_fault(record)):  # type: ignore[arg-type]  # events alone
             raise Implausible(fault)
         return record
     if topic == REJECTS.name:
@@ -79,7 +79,7 @@ def decode(topic: str, value: bytes, record_headers: Headers) -> Record:
 
 
 def encode_reject(reject: Reject) -> tuple[bytes, list[tuple[str, bytes]]]:
-    """The frame's original bytes as the value, why it was refused as headers."""
+    """Return the frame's original bytes as the value, and the reason for the reject as headers."""
     return reject.sample, [
         *headers(REJECTS),
         ("venue", reject.venue.encode()),
@@ -98,6 +98,6 @@ def _decode_reject(value: bytes, record_headers: Headers) -> Reject:
 
 
 def unreadable(where: str, value: bytes, error: msgspec.DecodeError, time_us: int) -> Reject:
-    """The reject for a record that :func:`decode` refused; ``where`` names topic, partition and offset."""
+    """Return the reject for a record that :func:`decode` refused; ``where`` names topic, partition and offset."""
     reason = error.reason if isinstance(error, Implausible) else "malformed"
     return Reject(BUS, reason, f"{where}: {error}", time_us, value[:SAMPLE_BYTES])

@@ -1,4 +1,4 @@
-"""The bus inside one process: bounded, ordered as written across all topics, lossless by back-pressure."""
+"""Implements the bus within one process: bounded, in order across all topics, lossless by back-pressure."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ class MemoryBus:
             self._room.set()
 
     def remove(self, subscriber: MemorySubscriber) -> None:
-        """Forget a subscriber that closed."""
+        """Remove a subscriber that closed."""
         if subscriber in self._subscribers:
             self._subscribers.remove(subscriber)
             self.room_made()
@@ -106,7 +106,7 @@ class MemoryPublisher:
         self._bus = bus
 
     def write(self, records: Sequence[Record]) -> None:
-        """Hand records over at once."""
+        """Append the records to the bus."""
         self._bus.write(records)
 
     @property
@@ -141,7 +141,7 @@ class MemorySubscriber:
         self._arrived = asyncio.Event()
 
     def put(self, batch: Batch) -> None:
-        """Take a batch from the bus."""
+        """Append a batch to the queue."""
         self._batches.append(batch)
         self.waiting += len(batch.records)
         self._arrived.set()

@@ -1,9 +1,9 @@
-"""Several topics of one partition as one stream, second by second, the same however they are read. No I/O.
+"""Merges the topics of one partition into one stream, second by second, independently of the order of reading. No I/O.
 
-A record takes effect at its receive time, but never before one that stands in front of it in its topic. So each topic
-is known up to its own watermark (:mod:`monitor.model.watermark`), the latest believed time of what was read of it. A
-second is complete once every topic is known beyond it; collectors ensure that with a heartbeat of every venue in every
-topic each second. Which second a record falls into is thus a pure function of the topics' contents.
+A record takes effect at its receive time, but never before a record that precedes it in its topic. Each topic is thus
+complete up to its own watermark (:mod:`monitor.model.watermark`), the latest accepted time of the records read. A
+second is complete once every topic's watermark is beyond it; collectors ensure that with a heartbeat of every venue in
+every topic each second. The second of a record is thus a pure function of the topics' contents.
 """
 
 from __future__ import annotations
@@ -49,17 +49,17 @@ class Chunk:
 
 
 class Lane:
-    """Queue of one topic's records that were read and not taken yet.
+    """Queues the records of one topic that were read and not yet taken.
 
     Args:
-        start: where reading begins.
+        start: position from which the topic is read.
         new_watermark: makes the topic's watermark.
 
     Attributes:
-        fetched: the offset after the last record read.
-        watermark: of what was read.
-        waiting: records not taken.
-        taken: how far it was taken.
+        fetched: offset after the last record read.
+        watermark: watermark of the records read.
+        waiting: number of records not taken.
+        taken: position after the last record taken.
     """
 
     __slots__ = ("_chunks", "fetched", "taken", "waiting", "watermark")
@@ -98,12 +98,12 @@ class Lane:
             chunk.position = Position(self.fetched, watermark.state())
 
     def _append(self, placed: Sequence[Placed], next_offset: int, chunk: Chunk | None) -> Chunk | None:
-        """Append records that take effect; the chunks between two seconds keep what is still to be handed out."""
+        """Append records that take effect; chunks in between keep the records of their seconds."""
         for index, (at_us, record) in enumerate(placed):
             second = at_us // MICROS
             if chunk is None or second != chunk.second:
                 if chunk is not None:
-                    for earlier in self._chunks:  # later ones only where the watermark stepped back
+                    for earlier in self._chunks:  # an earlier chunk is later only after a step back
                         earlier.second = min(earlier.second, second)
                     if index:
                         rest = msgspec.structs.replace(self.watermark.state(), released=tuple(placed[index:]))
@@ -116,7 +116,7 @@ class Lane:
 
     @property
     def second(self) -> int | None:
-        """The second of the next record, None where none waits."""
+        """The second of the next record, None if none waits."""
         return self._chunks[0].second if self._chunks else None
 
     def take(self, second: int) -> Iterable[Sequence[AnyEvent]]:
@@ -130,10 +130,10 @@ class Lane:
 
 
 class Merge:
-    """The topics of one partition.
+    """Merges the topics of one partition.
 
     Args:
-        starts: by topic where reading begins.
+        starts: position from which each topic is read.
         new_watermark: makes a topic's watermark.
     """
 
@@ -141,7 +141,7 @@ class Merge:
         self.lanes = {topic: Lane(start, new_watermark) for topic, start in starts.items()}
 
     def put(self, batch: Batch) -> None:
-        """Take a batch that was read of one topic."""
+        """Append a batch that was read from one topic."""
         self.lanes[batch.partition.topic].put(batch)
 
     @property

@@ -16,7 +16,7 @@ class Partition(NamedTuple):
 
 
 class Batch(NamedTuple):
-    """Consecutive records of one partition; the first one's offset, the others follow by one."""
+    """Consecutive records of one partition, and the offset of the first."""
 
     partition: Partition
     first_offset: int
@@ -29,7 +29,7 @@ class Batch(NamedTuple):
 
 
 class Outgoing(NamedTuple):
-    """A record to be written as it is; without ``headers`` it carries those that all records of its topic do."""
+    """A record to write; without ``headers`` it gets those of its topic."""
 
     topic: Topic
     partition: int
@@ -51,14 +51,14 @@ class Publisher(Protocol):
     """Takes records towards their topics (:data:`monitor.bus.topics.ROUTES`), keyed by their asset."""
 
     def write(self, records: Sequence[Record]) -> None:
-        """Take records at once. Never blocks and never drops: call :meth:`drain` between two writes."""
+        """Accept records without blocking and without dropping any; await :meth:`drain` between two writes if full."""
 
     @property
     def full(self) -> bool:
         """True at the high-water mark, when a writer must await :meth:`drain` before it reads on."""
 
     async def drain(self) -> None:
-        """Wait until there is room: the back-pressure that stops the sockets being read."""
+        """Wait until there is room: the back-pressure that pauses reading from the sockets."""
 
     async def flush(self) -> None:
         """Wait until everything written is where a subscriber can read it."""

@@ -1,4 +1,4 @@
-"""The topics table: names, retention and which record goes where. Keyed by asset everywhere."""
+"""Defines the topics: names, retention, and the records that go to each. Records are keyed by asset."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ MARKET_TOPICS: Final = (LIQUIDATIONS, TRADES, STATE, FEEDS)
 """The topics that a detector reads."""
 
 PARTITIONS: Final = 24
-"""Divisible by 2, 3, 4, 6, 8 and 12; chosen once, because growing it moves keys between partitions."""
+"""Default number of partitions, divisible by 2, 3, 4, 6, 8 and 12; increasing it later moves keys between them."""
 
 ROUTES: Final[dict[type, tuple[Topic, ...]]] = {
     Liquidation: (LIQUIDATIONS,),
@@ -76,5 +76,5 @@ ROUTES: Final[dict[type, tuple[Topic, ...]]] = {
 }
 
 WATERMARKED: Final = (LIQUIDATIONS, TRADES, STATE)
-"""Between processes these hold a venue's heartbeats too: all that it sent before stands before them, so whoever reads
-several topics knows how far each goes (:mod:`monitor.bus.merge`)."""
+"""Topics that, between processes, also carry a venue's heartbeats, so that a reader of several topics knows up to when
+each is complete (:mod:`monitor.bus.merge`)."""

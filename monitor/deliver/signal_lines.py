@@ -16,7 +16,7 @@ from monitor.storage.side_output import SideOutput
 
 POLL_S: Final = 1.0
 """Longest wait for signals in one poll, seconds; a signal ends it at once."""
-MOST_BYTES: Final = 4 * 1024 * 1024
+MAX_BYTES: Final = 4 * 1024 * 1024
 """Bytes that may wait for a slow reader: two thousand signals."""
 
 _ENCODER: Final = msgspec.json.Encoder()
@@ -33,7 +33,7 @@ class SignalLines:
     """
 
     def __init__(self, subscriber: Subscriber, where: str) -> None:
-        self.output = SideOutput("signals_output", MOST_BYTES)
+        self.output = SideOutput("signals_output", MAX_BYTES)
         self._subscriber = subscriber
         self._file = AppendFile(None if where == "-" else Path(where))
 

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import uvloop
 
 from monitor.bus.kafka.connection import KafkaConnection
-from monitor.bus.kafka.heartbeats import LastBeats
+from monitor.bus.kafka.heartbeats import LastHeartbeats
 from monitor.bus.kafka.publisher import KafkaPublisher
 from monitor.bus.ports import Partition, Publisher
 from monitor.bus.topics import MARKET_TOPICS, REJECTS
@@ -131,7 +131,7 @@ async def _collect(settings: Settings, clock: Callable[[], int]) -> None:
     publisher = KafkaPublisher(connection, (*MARKET_TOPICS, REJECTS), clock=clock, high_water=kafka.high_water)
     await publisher.start()
     try:
-        last = LastBeats(connection, settings.enabled_venues)
+        last = LastHeartbeats(connection, settings.enabled_venues)
         with collecting(settings, publisher, clock, Predecessors(last.of, alone=False)) as at_work:
             async with serving(
                 delivery,

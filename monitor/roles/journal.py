@@ -37,7 +37,7 @@ from monitor.model.events import (
 
 log = logging.getLogger(__name__)
 
-MOST_BYTES: Final = 2**30
+MAX_BYTES: Final = 2**30
 """Most bytes kept without a snapshot, a quarter of an hour of a busy market: where none can be saved, the disk has
 failed already."""
 RUN: Final = 2_000
@@ -159,7 +159,7 @@ class Journal:
 
     def append(self, sequence: int, lines: bytes) -> None:
         """Write lines of :func:`lines_of` and :func:`mark_of`. Raises ``OSError`` where the disk refuses."""
-        if sequence != self._sequence + 1 or self._unsaved > MOST_BYTES:
+        if sequence != self._sequence + 1 or self._unsaved > MAX_BYTES:
             self._give_up()
         if self.whole:
             self._write(lines)

@@ -1,1 +1,1 @@
-"""Files: appended whole, replaced whole with a checksum, and written so that a full disk stops nothing else."""
+"""Writes files: appended in whole chunks, or replaced whole with a checksum, in threads that a full disk may block."""

@@ -1,4 +1,4 @@
-"""A file or stream to which whole chunks are appended: one that fails leaves nothing of itself behind in a file."""
+"""Appends whole chunks to a file or stream; a chunk that fails leaves no part of itself in the file."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from pathlib import Path
 from typing import Final
 
 COMPRESSION: Final = 3
-"""Frames shrink to a tenth already at this level, at a third of the time of the default."""
+"""Compression level: frames shrink to a tenth, in a third of the default level's time."""
 _GZIP: Final = 31  # zlib's window bits for a gzip header and trailer
 
 
 class AppendFile:
-    """Opens what it writes to when it is needed, also anew after a failure.
+    """Appends chunks to a file, which is opened on demand and again after a failure.
 
-    A regular file is cut back to the last whole chunk before anything else is appended, and its compression goes on
-    from there. To a pipe or a device, the rest of a chunk is written with the next try of the same chunk.
+    A regular file is truncated to the last whole chunk before the next one is appended, and compression continues from
+    there. To a pipe or a device, the rest of a chunk is written at the next attempt with the same chunk.
 
     Args:
-        path: the file, made with its folders; None for standard output.
-        compressed: whether to write gzip, as another member of what is there.
+        path: the file, created with its folders; None for standard output.
+        compressed: true to write gzip, as a further member behind the present content.
     """
 
     def __init__(self, path: Path | None, *, compressed: bool = False) -> None:
@@ -31,13 +31,13 @@ class AppendFile:
         self._fd: int | None = None
         self._identity: tuple[int, int] | None = None
         self._regular = False
-        self._end = 0  # of the last whole chunk
+        self._end = 0  # position after the last whole chunk
         self._zip = zlib.compressobj(COMPRESSION, wbits=_GZIP)
-        self._member = False  # whether one is begun
+        self._member = False  # True while a gzip member is unfinished
         self._partial: tuple[bytes, int] = (b"", 0)
 
     def open(self) -> None:
-        """Make sure that it can be written. Raises ``OSError``."""
+        """Open the file if it is not open; raise ``OSError`` if it cannot be written."""
         if self._fd is not None:
             return
         if self._path is None:
@@ -49,7 +49,7 @@ class AppendFile:
         self._take(os.fstat(fd))
 
     def _take(self, found: os.stat_result) -> None:
-        """Go on where the last whole chunk ended, or behind what is there if it is another file."""
+        """Continue after the last whole chunk, or at the end if it is another file."""
         identity = found.st_dev, found.st_ino
         self._regular = stat.S_ISREG(found.st_mode) and self._path is not None
         if identity != self._identity or (self._regular and found.st_size < self._end):
@@ -58,21 +58,21 @@ class AppendFile:
             self._partial = b"", 0
 
     def append(self, chunk: bytes) -> None:
-        """Hand a chunk to the system. Raises ``OSError``; then the same chunk may be tried again."""
+        """Write a chunk; on ``OSError`` the caller may repeat the same chunk."""
         self.open()
         if not self._compressed:
             self._put(chunk)
             return
-        packed = self._zip.copy()  # what is compressed and not written must leave no trace in what follows
+        packed = self._zip.copy()  # compressed data that is not written must not affect what follows
         self._put(packed.compress(chunk) + packed.flush(zlib.Z_SYNC_FLUSH))
         self._zip, self._member = packed, True
 
     def close(self) -> None:
-        """End what is compressed, and let go of the file. Raises ``OSError``."""
+        """Finish the gzip member and close the file; raise ``OSError`` on failure."""
         try:
             if self._member:
                 self.open()
-            if self._member:  # still, if it is the same file
+            if self._member:  # false if open() found another file
                 self._put(self._zip.copy().flush())
                 self._member = False
         finally:
@@ -88,14 +88,14 @@ class AppendFile:
                 self._partial = data, done
         except OSError as error:
             if isinstance(error, BrokenPipeError):
-                self._partial = b"", 0  # whoever reads next gets the whole chunk
+                self._partial = b"", 0  # the next reader gets the whole chunk
             self._let_go()
             raise
         self._end += len(data)
         self._partial = b"", 0
 
     def _cut_back(self, fd: int) -> None:
-        """Leave nothing of a chunk that failed, and note where the next one begins."""
+        """Truncate to the last whole chunk, and remember its end."""
         if not self._regular:
             return
         if self._partial[1]:

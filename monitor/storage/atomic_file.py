@@ -1,4 +1,4 @@
-"""Replaces a file as a whole: after a crash or a loss of power it holds the old content or the new, never a part."""
+"""Replaces a file as a whole: after a crash or a power failure it holds the old content or the new, never a part."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from pathlib import Path
 from typing import Final
 
 _NO_FOLDER_SYNC: Final = frozenset({errno.EINVAL, errno.ENOTSUP})
-"""Errors of file systems that cannot write a folder's entries to the disk on request (some network shares)."""
+"""Errors of file systems that cannot flush a folder's entries on request (some network shares)."""
 
 
 def replace_file(path: Path, content: bytes, *, several_writers: bool = False) -> None:
-    """Write the content beside the file, put it on the disk, and rename it over the file; folders are made.
+    """Write the content to a file beside ``path``, flush it to the disk, and rename it to ``path``.
 
     Args:
-        path: the file; it need not exist.
+        path: the file; it and its folders need not exist.
         content: the whole new content.
-        several_writers: processes may replace the file at the same time, so each writes under a name of its own;
-            otherwise the name is always the same, so that killed processes leave no more than one unfinished file.
+        several_writers: true if processes may replace the file at the same time; each then writes under a name of its
+            own. Otherwise the name is fixed, so that killed processes leave at most one unfinished file.
 
     Raises:
-        OSError: the disk refuses; the file is as it was, and the room of the unfinished one is free again.
+        OSError: writing failed; the file is unchanged, and the unfinished one is removed.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     suffix = f".{os.getpid()}.new" if several_writers else ".new"
@@ -39,7 +39,7 @@ def replace_file(path: Path, content: bytes, *, several_writers: bool = False) -
 
 
 def _sync_folder(folder: Path) -> None:
-    """Put the renaming on the disk too: without it a loss of power may bring the old file back."""
+    """Flush the renaming to the disk; without it a power failure may restore the old file."""
     fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(fd)

@@ -1,7 +1,7 @@
-"""Outputs beside the main work: what they write may fail or hang, and nothing else waits for it or ends by it.
+"""Writes outputs in threads of their own, so that a write that fails or hangs neither delays nor ends the main work.
 
-Writing happens in a thread of the output's own, in order. What fails is tried again after a pause that grows, what
-comes meanwhile waits in bounded memory, and what does not fit is dropped and counted.
+An output writes in order. A failed write is retried after a growing pause; later writes wait in bounded memory; what
+does not fit is dropped and counted.
 """
 
 from __future__ import annotations
@@ -18,29 +18,29 @@ from monitor.model.backoff import Waits
 
 log = logging.getLogger(__name__)
 
-MOST_BYTES: Final = 32 * 1024 * 1024
-"""Most bytes that may wait for a disk: several seconds of the frames of the worst minute of 2025-10-10."""
+MAX_BYTES: Final = 32 * 1024 * 1024
+"""Most bytes that may wait for the disk: several seconds of frames in the busiest minute of 2025-10-10."""
 RETRY_S: Final = 1.0
 """Wait before the first retry, seconds."""
 LONGEST_RETRY_S: Final = 30.0
-"""Longest wait between two retries, seconds: a disk that has room again is noticed within half a minute."""
+"""Longest wait between two retries, seconds; a disk that has space again is noticed within half a minute."""
 STUCK_S: Final = 10.0
-"""Duration of a write after which it counts as failing, seconds: disks, also busy ones, answer within one."""
+"""Duration of a write after which the output counts as failing, seconds; even busy disks answer within one."""
 CLOSE_S: Final = 5.0
-"""Longest duration of the last writes when the process ends, seconds."""
+"""Longest time for the last writes when the process ends, seconds."""
 
 Work = Callable[[], None]
-"""Writes something; raises ``OSError`` where it cannot, and may then be called again."""
+"""Writes something; raises ``OSError`` on failure, and may then be called again."""
 
 
 class OutputStats(NamedTuple):
-    """One output now.
+    """The state of one output.
 
     Attributes:
-        name: in metrics and log lines.
-        failing: whether what came last is not written, and cannot be.
-        dropped: frames, signals or states that were given up.
-        reason: why it fails, empty where it does not.
+        name: name in metrics and log lines.
+        failing: true if the oldest waiting write fails or hangs.
+        dropped: frames, signals or states that were dropped.
+        reason: cause of the failure, empty if there is none.
     """
 
     name: str
@@ -51,7 +51,7 @@ class OutputStats(NamedTuple):
 
 @dataclass(slots=True)
 class _Job:
-    """Something to write; ``key`` where a later one replaces it."""
+    """A write; a later one with the same ``key`` replaces it."""
 
     work: Work
     size: int
@@ -60,36 +60,36 @@ class _Job:
 
 
 class SideOutput:
-    """One output.
+    """Runs the writes of one output.
 
     Args:
-        name: in metrics and log lines, and the thread's.
-        most: bytes that may wait.
-        clock: monotonic seconds, for pauses between tries.
+        name: name in metrics and log lines, and of the thread.
+        max_bytes: most bytes that may wait.
+        clock: returns monotonic seconds, for pauses between retries.
     """
 
-    def __init__(self, name: str, most: int = MOST_BYTES, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, name: str, max_bytes: int = MAX_BYTES, clock: Callable[[], float] = time.monotonic) -> None:
         self.name = name
-        self._most = most
+        self._max_bytes = max_bytes
         self._clock = clock
         self._changed = threading.Condition()
         self._jobs: deque[_Job] = deque()
         self._size = 0
         self._dropped = 0
-        self._dropped_before = 0  # when it began to fail
+        self._dropped_before = 0  # value of dropped when the failure began
         self._reason = ""
-        self._began_s: float | None = None  # the write in progress
+        self._began_s: float | None = None  # start of the write in progress
         self._closing = False
         self._thread: threading.Thread | None = None
 
     def put(self, work: Work, *, size: int = 0, count: int = 1, key: str | None = None) -> None:
-        """Have something written. Never waits.
+        """Queue a write; never waits.
 
         Args:
             work: writes it.
-            size: bytes that it holds.
-            count: frames, signals or states that are lost with it.
-            key: of what is written as a whole again and again: what waits under the same key is not worth writing now.
+            size: bytes that it holds in memory.
+            count: frames, signals or states that are lost if it is dropped.
+            key: name of a state that is written as a whole; a waiting write with the same key is replaced.
         """
         with self._changed:
             job = _Job(work, size, count, key)
@@ -98,7 +98,7 @@ class SideOutput:
             if not self._replaced(job):
                 self._append(job)
             if self._thread is None:
-                # A daemon: one that hangs in a write must not keep the process from ending.
+                # a daemon thread cannot keep the process from ending while it hangs in a write
                 self._thread = threading.Thread(target=self._run, name=self.name, daemon=True)
                 self._thread.start()
             self._changed.notify_all()
@@ -114,21 +114,21 @@ class SideOutput:
         return False
 
     def _append(self, job: _Job) -> None:
-        if self._jobs and self._size + job.size > self._most:
+        if self._jobs and self._size + job.size > self._max_bytes:
             self._dropped += job.count
-            self._fails("it is slower than what is to be written")
+            self._fails("records arrive faster than they are written")
             return
         self._jobs.append(job)
         self._size += job.size
 
     def settled(self, timeout_s: float) -> bool:
-        """Wait until all is written (True), or it fails or takes too long (False)."""
+        """Return true once all is written, false if a write fails or ``timeout_s`` passes first."""
         with self._changed:
             self._changed.wait_for(lambda: not self._jobs or self._reason, timeout_s)
             return not self._jobs
 
     def close(self, timeout_s: float = CLOSE_S) -> None:
-        """Write what waits, each with one more try, and end; what cannot be written within the time is given up."""
+        """Write what waits, with one attempt each, and end; drop what is not written within ``timeout_s``."""
         with self._changed:
             self._closing = True
             self._changed.notify_all()
@@ -139,7 +139,12 @@ class SideOutput:
             self._dropped += lost
             self._jobs.clear()
         if lost:
-            log.error("%s: %d could not be written at the end (%s)", self.name, lost, self._reason or "no answer")
+            log.error(
+                "%s: %d dropped at the end, because they could not be written (%s)",
+                self.name,
+                lost,
+                self._reason or "timeout",
+            )
 
     def stats(self) -> OutputStats:
         """Return the state of the output: failing or not, and the number of dropped writes."""
@@ -148,7 +153,7 @@ class SideOutput:
             reason = self._reason or ("a write does not end" if stuck else "")
             return OutputStats(self.name, bool(reason), self._dropped, reason)
 
-    # In the thread
+    # Methods of the thread.
 
     def _run(self) -> None:
         failures = 0
@@ -159,8 +164,8 @@ class SideOutput:
                 if not self._failed(str(error), Waits(RETRY_S, LONGEST_RETRY_S).after(failures, jitter=1.0)):
                     return
                 failures += 1
-            except Exception:  # tried again it would fail again
-                log.exception("%s: a fault of the monitor kept something from being written", self.name)
+            except Exception:  # a retry would fail in the same way
+                log.exception("%s: dropped a write, because it raised an unexpected error", self.name)
                 self._over(job, written=False)
             else:
                 failures = 0
@@ -177,20 +182,20 @@ class SideOutput:
     def _over(self, job: _Job, *, written: bool) -> None:
         with self._changed:
             self._began_s = None
-            if self._jobs and self._jobs[0] is job:  # else it was given up at the end
+            if self._jobs and self._jobs[0] is job:  # false if close() dropped it
                 self._jobs.popleft()
                 self._size -= job.size
             if not written:
                 self._dropped += job.count
-            # One that was too slow is well again once it has caught up.
-            elif self._reason and (not self._jobs or 2 * self._size <= self._most):
+            # An output that was too slow has recovered once its queue is empty.
+            elif self._reason and (not self._jobs or 2 * self._size <= self._max_bytes):
                 lost = self._dropped - self._dropped_before
-                log.warning("%s: is written again; %d were given up meanwhile", self.name, lost)
+                log.warning("%s: written again; %d were dropped meanwhile", self.name, lost)
                 self._reason = ""
             self._changed.notify_all()
 
     def _failed(self, reason: str, pause_s: float) -> bool:
-        """Wait before the next try; False where there is none any more."""
+        """Wait before the next attempt; return false if there is none, because the output is closing."""
         with self._changed:
             self._began_s = None
             self._fails(reason)
@@ -202,6 +207,6 @@ class SideOutput:
     def _fails(self, reason: str) -> None:
         if not self._reason:
             self._dropped_before = self._dropped
-            log.error("%s: cannot be written: %s; going on without, and trying again", self.name, reason)
+            log.error("%s: cannot be written (%s); continuing without it and retrying", self.name, reason)
         self._reason = reason
         self._changed.notify_all()

@@ -108,13 +108,13 @@ async def test_a_reader_that_leaves_stops_nothing(tmp_path: Path, caplog: pytest
     lines.output._closing = True  # noqa: SLF001  # another try to open it would wait for a reader
     await stop(task)
     assert [record.getMessage() for record in caplog.records if "cannot be written" in record.getMessage()] == [
-        "signals_output: cannot be written: [Errno 32] Broken pipe; going on without, and trying again"
+        "signals_output: cannot be written ([Errno 32] Broken pipe); continuing without it and retrying"
     ]
 
 
 async def test_a_pipe_that_nobody_opens_holds_up_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """While no reader comes signals leave the bus, what does not fit is counted, and the rest comes later."""
-    monkeypatch.setattr("monitor.deliver.signal_lines.MOST_BYTES", 2_000)
+    monkeypatch.setattr("monitor.deliver.signal_lines.MAX_BYTES", 2_000)
     bus, path = MemoryBus(high_water=2), tmp_path / "pipe"
     os.mkfifo(path)
     lines = SignalLines(bus.subscriber([SIGNALS]), str(path))

@@ -16,7 +16,7 @@ import pytest
 
 from monitor.bus.kafka import topics_admin
 from monitor.bus.kafka.connection import KafkaConnection
-from monitor.bus.kafka.heartbeats import LastBeats
+from monitor.bus.kafka.heartbeats import LastHeartbeats
 from monitor.bus.kafka.subscriber import KafkaSubscriber
 from monitor.bus.ports import Partition
 from monitor.bus.topics import MARKET_TOPICS
@@ -199,7 +199,7 @@ async def gaps_of_restart(connection: KafkaConnection) -> list[Gap]:
 
 async def beaten(connection: KafkaConnection, arena: Arena, after_us: int) -> None:
     """Wait until every exchange has a heartbeat received after a time."""
-    last = LastBeats(connection, arena.exchanges)
+    last = LastHeartbeats(connection, arena.exchanges)
     async with asyncio.timeout(patient(60)):
         for venue in arena.exchanges:
             while (await last.of(venue)).get("liquidations", 0) <= after_us:  # noqa: ASYNC110  # reading is how one asks

@@ -195,7 +195,7 @@ def test_what_was_given_up_ends_the_journal_until_the_next_state(path: Path, cap
 
 def test_too_much_without_a_saved_state_ends_it_too(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A state that can never be saved does not fill the disk with journal, and the next one that can begins anew."""
-    monkeypatch.setattr(module, "MOST_BYTES", 2_000)
+    monkeypatch.setattr(module, "MAX_BYTES", 2_000)
     keeper = Keeper(path)
     for event in EVENTS[:100]:
         keeper.take([event])

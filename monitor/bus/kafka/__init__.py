@@ -1,1 +1,1 @@
-"""The bus on Kafka, behind the same ports as the one in memory."""
+"""Implements the bus on Kafka, with the same interface as the one in memory."""

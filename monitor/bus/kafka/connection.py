@@ -30,14 +30,15 @@ if TYPE_CHECKING:
     from monitor.bus.kafka.settings import KafkaSettings
 
 REQUEST_TIMEOUT_MS: Final = 15_000
-"""Timeout of a request, ms: longer than a broker's worst pauses, shorter than the collectors can hold back."""
+"""Timeout of a request, ms: longer than a broker's longest pauses, short enough for the records that collectors
+buffer meanwhile."""
 PROBE_TIMEOUT_MS: Final = 3_000
 """Timeout of one broker's answer at the start, ms; after it the start fails."""
 
 ATTEMPTS: Final = 20
 PAUSE_S: Final = 0.5
-"""Attempts of a request and the pause between them, seconds: ten seconds in all, because the brokers notice after nine
-that one of them has failed (Kafka's default)."""
+"""Attempts of a request and the pause between them, seconds. Together they last ten seconds, because brokers detect
+the failure of one of them after nine (Kafka's default)."""
 
 Answer = TypeVar("Answer")
 SecurityProtocol = Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"]
@@ -46,20 +47,20 @@ Mechanism = Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"]
 
 @dataclass(frozen=True, slots=True)
 class KafkaConnection:
-    """The brokers' addresses and this client's identity.
+    """Holds the brokers' addresses and this client's identity.
 
     Attributes:
-        bootstrap_servers: ``host:port``, separated by commas.
-        security_protocol: by its name in Kafka; SASL_SSL across a network.
-        sasl_mechanism: read with SASL only.
-        username: for SASL.
-        password: for SASL; never printed.
-        ssl_cafile: the authority's certificate; None trusts the system's.
-        ssl_certfile: this client's certificate, where the brokers require one.
-        ssl_keyfile: its key.
-        client_id: the name in the brokers' logs and quotas.
-        partitions: of every topic; another count is refused.
-        topic_prefix: put before every topic's name, so that several monitors can share a cluster.
+        bootstrap_servers: ``host:port``, comma-separated.
+        security_protocol: Kafka's name of the protocol; SASL_SSL across a network.
+        sasl_mechanism: mechanism, used with SASL only.
+        username: user name for SASL.
+        password: password for SASL; never printed.
+        ssl_cafile: certificate of the authority; None trusts the system's authorities.
+        ssl_certfile: this client's certificate, for brokers that require one.
+        ssl_keyfile: key of this client's certificate.
+        client_id: client name in the brokers' logs and quotas.
+        partitions: number of partitions of every topic; a topic with another number is refused.
+        topic_prefix: prefix of every topic's name, so that several monitors can share a cluster.
     """
 
     bootstrap_servers: str = "127.0.0.1:9092"
@@ -76,7 +77,7 @@ class KafkaConnection:
 
     @classmethod
     def from_settings(cls, settings: KafkaSettings) -> KafkaConnection:
-        """The connection that the settings describe."""
+        """Return the connection that the settings describe."""
         return cls(
             bootstrap_servers=settings.bootstrap_servers,
             security_protocol=settings.security_protocol,
@@ -92,7 +93,7 @@ class KafkaConnection:
         )
 
     def name(self, topic: Topic) -> str:
-        """The topic's name on the brokers."""
+        """Return the topic's name on the brokers."""
         return self.topic_prefix + topic.name
 
     def count(self, topic: Topic) -> int:
@@ -108,7 +109,7 @@ class KafkaConnection:
         return {"bootstrap_servers": self.bootstrap_servers, "client_id": self.client_id, **self.security()}
 
     def security(self) -> dict[str, Any]:
-        """The part of :meth:`arguments` that a single connection takes as well."""
+        """Return the part of :meth:`arguments` that a single connection takes too."""
         return {
             "security_protocol": self.security_protocol,
             "ssl_context": self._ssl_context() if self.security_protocol.endswith("SSL") else None,
@@ -122,14 +123,14 @@ class KafkaConnection:
             context = ssl.create_default_context(cafile=self.ssl_cafile)
             if self.ssl_certfile is not None:
                 context.load_cert_chain(self.ssl_certfile, self.ssl_keyfile)
-        except OSError as error:  # an SSLError is one too
+        except OSError as error:  # ssl.SSLError is a subclass of OSError
             files = ", ".join(str(each) for each in (self.ssl_cafile, self.ssl_certfile, self.ssl_keyfile) if each)
             raise BusError(f"Kafka's TLS files cannot be read ({error}); correct or replace {files}") from error
         return context
 
 
 class TopicFound(NamedTuple):
-    """A topic as the brokers describe it; nothing but ``error`` where they refuse to."""
+    """A topic as the brokers describe it; only ``error`` is set if they refuse."""
 
     partitions: int
     replication: int
@@ -138,7 +139,7 @@ class TopicFound(NamedTuple):
 
 @asynccontextmanager
 async def administrator(connection: KafkaConnection) -> AsyncIterator[AIOKafkaAdminClient]:
-    """An admin client that is connected.
+    """Yield a connected admin client.
 
     Raises:
         BusError: no broker could be used.
@@ -198,20 +199,20 @@ async def describe(
 
 
 async def verify(connection: KafkaConnection, topics: Iterable[Topic], operation: str) -> None:
-    """Make sure, before anything runs, that the topics are there, visible and have the configured partitions.
+    """Check, before anything runs, that the topics exist, are visible and have the configured number of partitions.
 
     Args:
         connection: the brokers, and the user whose rights are checked.
         topics: the topics that will be used.
-        operation: ``Read`` or ``Write``, the right that the error names where the user may not see a topic.
+        operation: ``Read`` or ``Write``, the right that the error names if the user may not see a topic.
 
     Raises:
-        BusError: the first thing that is wrong.
+        BusError: the first fault found.
     """
     counts = {connection.name(topic): (topic, connection.count(topic)) for topic in topics}
     async with administrator(connection) as client:
         described = await describe(client, connection, [topic for topic, _ in counts.values()])
-        for name in counts:  # in the order that was given: the brokers answer in their own
+        for name in counts:  # in the given order, because the brokers answer in their own
             found = described[name]
             if found.error is UnknownTopicOrPartitionError:
                 raise missing(name)

@@ -14,7 +14,7 @@ _WRONG_LOGIN: Final = (errors.SaslAuthenticationFailed, errors.AuthenticationFai
 
 
 class BusError(OperatorError):
-    """Kafka cannot be used as it is; the text is one line and names the remedy."""
+    """Reports in one line why Kafka cannot be used, and the remedy."""
 
 
 def unreachable(address: str, error: BaseException, user: str | None, protocol: str) -> BusError:
@@ -38,7 +38,7 @@ def unreachable(address: str, error: BaseException, user: str | None, protocol: 
 
 
 def forbidden(user: str | None, operation: str, kind: str, name: str) -> BusError:
-    """The user lacks an ACL; ``operation`` and ``kind`` are spelt as ``kafka-acls`` takes them."""
+    """Return the error of a user without an ACL; ``operation`` and ``kind`` are spelt as ``kafka-acls`` takes them."""
     who = user or "ANONYMOUS"
     grant = f"kafka-acls --add --allow-principal User:{who} --operation {operation} --{kind} {name}"
     return BusError(
@@ -47,7 +47,7 @@ def forbidden(user: str | None, operation: str, kind: str, name: str) -> BusErro
 
 
 def missing(topic: str) -> BusError:
-    """A topic is not there."""
+    """Return the error of a topic that does not exist."""
     return BusError(f"Kafka topic {topic} does not exist; create it: cascade-monitor topics create")
 
 

@@ -25,21 +25,21 @@ from monitor.model.events import Heartbeat
 log = logging.getLogger(__name__)
 
 CHUNK: Final = 20_000
-"""Records read at once: some minutes of twenty exchanges."""
-MOST: Final = 400_000
-"""Records read back for exchanges that are not found; a few seconds of reading."""
+"""Number of records read at once: some minutes of twenty exchanges."""
+MAX_RECORDS: Final = 400_000
+"""Largest number of records searched for a venue's heartbeats; they take a few seconds."""
 READ_S: Final = 30.0
 RETRY_S: Final = 2.0
 
 
-class LastBeats:
-    """The last heartbeat of each channel of some exchanges, whoever published it.
+class LastHeartbeats:
+    """Finds the last heartbeat of each channel of some venues, whichever collector published it.
 
-    A heartbeat of a whole exchange stands in every partition, so one of them is enough.
+    A venue's heartbeat is in every partition, so one partition is enough.
 
     Args:
         connection: the brokers.
-        venues: the exchanges; reading goes back until all are found.
+        venues: the venues; reading goes back until heartbeats of all are found.
     """
 
     def __init__(self, connection: KafkaConnection, venues: Iterable[str]) -> None:
@@ -47,15 +47,15 @@ class LastBeats:
         self._venues = frozenset(venues)
         self._where = TopicPartition(connection.name(FEEDS), 0)
         self._found: dict[str, dict[str, int]] = {}
-        self._read_to: int | None = None  # offset behind what was read
-        self._began_s = -1.0  # when the last reading began
+        self._read_to: int | None = None  # offset after the last record read
+        self._began_s = -1.0  # start of the last reading
         self._lock = asyncio.Lock()
         self._refused = False
 
     async def of(self, venue: str) -> Mapping[str, int]:
-        """Return by channel when the last heartbeat was received, as of this call, microseconds.
+        """Return by channel the receive time of the venue's last heartbeat, as of this call, microseconds.
 
-        Waits until the brokers answer. Where they refuse, which is logged once, nothing is known.
+        Waits until the brokers answer. If they refuse, the error is logged once and the result is empty.
         """
         asked_s = asyncio.get_running_loop().time()
         async with self._lock:
@@ -71,10 +71,10 @@ class LastBeats:
         except (KafkaError, TimeoutError) as error:
             why = explain(error, self._connection.username, "Read", self._where.topic)
             if getattr(error, "retriable", True):
-                log.warning("%s; what a restart missed is known once it can be read", why)
+                log.warning("%s; gaps of a restart are published once the topic can be read", why)
                 await asyncio.sleep(RETRY_S)
             else:
-                log.error("%s; until then no gap is stated for a restart", why)  # noqa: TRY400  # the reason is in the line
+                log.error("%s; until then no gap is published for a restart", why)  # noqa: TRY400  # complete without a traceback
                 self._refused = True
         else:
             self._began_s = began_s
@@ -87,7 +87,7 @@ class LastBeats:
             else:
                 begin = (await consumer.beginning_offsets([self._where]))[self._where]
                 first = end
-                while first > max(begin, end - MOST) and not self._venues <= self._found.keys():
+                while first > max(begin, end - MAX_RECORDS) and not self._venues <= self._found.keys():
                     last, first = first, max(begin, first - CHUNK)
                     await self._take(consumer, first, last)
             self._read_to = end
@@ -117,7 +117,7 @@ class LastBeats:
         try:
             record = codec.decode(FEEDS.name, value, ())
         except msgspec.DecodeError:
-            return  # whoever reads the topic counts and rejects it
+            return  # readers of the topic count and reject it
         if isinstance(record, Heartbeat):
             channels = self._found.setdefault(record.venue, {})
             channels[record.channel] = max(record.receive_time_us, channels.get(record.channel, 0))

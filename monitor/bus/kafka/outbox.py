@@ -1,4 +1,4 @@
-"""Queue of records for Kafka: batches under construction, one partition each. No I/O."""
+"""Queues records for Kafka in batches, one partition each. No I/O."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ ALL_KEY: Final = ALL.encode()
 
 
 Add = Callable[[int, int, bytes, Any, Any], object | None]
-"""``add(number, timestamp_ms, key, value, headers)``: puts a record into a batch, copied; None where that is full. The
-first record always fits."""
+"""``add(number, timestamp_ms, key, value, headers)`` copies a record into a batch; returns None if the batch is full.
+The first record always fits."""
 
 
 class Batch(Protocol):
     """A batch under construction.
 
     Attributes:
-        count: how many records it holds; whoever adds one counts it.
-        add: takes a record.
+        count: number of records in it; the caller of ``add`` increases it.
+        add: adds a record.
     """
 
     count: int
@@ -33,7 +33,7 @@ class Batch(Protocol):
 
 
 class Lane:
-    """One partition: at most one batch is under way, so order holds and no retry is overtaken."""
+    """Queues one partition's batches; at most one is in flight, so that a retry cannot change the order."""
 
     __slots__ = ("builder", "in_flight", "partition", "sealed", "topic", "urgent")
 
@@ -46,7 +46,7 @@ class Lane:
         self.urgent = False
 
     def take(self) -> Batch:
-        """Return the oldest batch, which is under way from now on."""
+        """Return the oldest batch, which counts as in flight from then on."""
         self.in_flight = True
         if self.sealed:
             return self.sealed.popleft()
@@ -57,7 +57,7 @@ class Lane:
 
 
 class Route(dict[str, tuple[bytes, tuple[Lane, ...]]]):
-    """A topic's lanes: by key its bytes and the lanes that its records take."""
+    """Maps a key of a topic to its bytes and the lanes of its records."""
 
     __slots__ = ("_partitioner", "headers", "lanes")
 
@@ -65,7 +65,7 @@ class Route(dict[str, tuple[bytes, tuple[Lane, ...]]]):
         self.headers = codec.headers(topic)
         self.lanes = tuple(Lane(name, number) for number in range(partitioner.partitions))
         self._partitioner = partitioner
-        # What concerns a whole venue has no asset: the reader of every partition must see it.
+        # A record about a whole venue has no asset: it goes to every partition.
         super().__init__({ALL: (ALL_KEY, self.lanes)})
 
     def __missing__(self, key: str) -> tuple[bytes, tuple[Lane, ...]]:
@@ -83,12 +83,12 @@ def runs(records: Sequence[Record]) -> Iterable[tuple[type, Sequence[Any]]]:
 
 
 class Outbox:
-    """Records by partition, encoded and packed as they come.
+    """Encodes records and packs them into batches by partition.
 
     Attributes:
         waiting: records put in and not yet confirmed; one for every partition counts once for each.
-        ready: lanes with nothing under way and a full batch or a heartbeat, oldest first: they should not wait.
-        due: the other lanes with something to send and nothing under way: they may wait for company.
+        ready: lanes with a full batch or a heartbeat and nothing in flight, oldest first; to be sent at once.
+        due: other lanes with records and nothing in flight; they may linger for more records.
     """
 
     def __init__(
@@ -109,10 +109,10 @@ class Outbox:
         self.due: dict[Lane, None] = {}
 
     def put(self, records: Sequence[Record], now_ms: int) -> None:
-        """Take records, stamped ``now_ms``.
+        """Append records with the timestamp ``now_ms``.
 
         Raises:
-            TypeError: a record belongs to a topic that this outbox was not made for.
+            TypeError: the outbox was not made for a record's topic.
         """
         for kind, same in runs(records):
             routes = self._routes.get(kind)
@@ -129,11 +129,10 @@ class Outbox:
                 self._append_watermarks(same, now_ms)
 
     def _append_watermarks(self, beats: Sequence[Heartbeat], now_ms: int) -> None:
-        """Append one heartbeat of each venue to every other topic, where it is the topic's watermark.
+        """Append one heartbeat of each venue to every other topic, where it serves as the topic's watermark.
 
-        Everything that the venue published before it stands before it.
-
-        Beats close a second and leave at once, with what waits before them.
+        Everything that the venue published before it precedes it there. Heartbeats close a second, so they are sent
+        at once, with the records before them.
         """
         latest = list({beat.venue: beat for beat in beats if beat.asset == ALL}.values())
         for route in self._watermarked:
@@ -168,14 +167,14 @@ class Outbox:
             self.waiting += 1
 
     def _hasten(self, lanes: Iterable[Lane]) -> None:
-        """Send these lanes' records at once, or as soon as the batch under way is confirmed."""
+        """Mark these lanes to be sent at once, or as soon as their batch in flight is confirmed."""
         for lane in lanes:
             lane.urgent = True
             if not lane.in_flight:
                 self._promote(lane)
 
     def _begin(self, lane: Lane) -> Batch:
-        """Return a new batch; a full one is sealed."""
+        """Close the lane's last batch and return a new one."""
         if lane.builder is not None:
             lane.sealed.append(lane.builder)
             if not lane.in_flight:
@@ -196,13 +195,13 @@ class Outbox:
         return ready
 
     def take_due(self) -> list[Lane]:
-        """Return all lanes that have something to send, the ready ones first."""
+        """Return all lanes with records to send, the ready ones first."""
         taken = [*self.take_ready(), *self.due]
         self.due.clear()
         return taken
 
     def confirmed(self, lane: Lane, records: int) -> None:
-        """Note that the brokers confirmed the lane's batch."""
+        """Record that the brokers confirmed the lane's batch."""
         lane.in_flight = False
         self.waiting -= records
         if lane.sealed or lane.urgent:

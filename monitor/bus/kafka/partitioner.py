@@ -8,14 +8,13 @@ from __future__ import annotations
 from aiokafka.partitioner import murmur2
 
 POSITIVE = 0x7FFFFFFF
-"""Java drops the sign bit of the hash before the modulo (``Utils.toPositive``)."""
+"""Mask that drops the hash's sign bit before the modulo, as Java does (``Utils.toPositive``)."""
 
 
 class Partitioner:
-    """Key to partition as Java's default partitioner does it, so that every client agrees.
+    """Maps a key to its partition as Java's default partitioner does, so that all clients agree.
 
-    The hash is pure Python and costs about a microsecond a byte; the number of assets is small, so each is hashed
-    once and remembered.
+    The hash is pure Python and costs about a microsecond a byte; assets are few, so each result is cached.
     """
 
     def __init__(self, partitions: int) -> None:
@@ -25,7 +24,7 @@ class Partitioner:
         self._known: dict[str, int] = {}
 
     def partition(self, key: str) -> int:
-        """The partition of ``key``."""
+        """Return the partition of ``key``."""
         known = self._known.get(key)
         if known is None:
             known = self._known[key] = (murmur2(key.encode()) & POSITIVE) % self.partitions

@@ -1,4 +1,4 @@
-"""Records to Kafka: batches are built here, one partition each, and leave as soon as the one before is confirmed."""
+"""Writes records to Kafka in batches of one partition; a batch is sent once the one before is confirmed."""
 
 # aiokafka is not annotated.
 # mypy: disable-error-code="no-untyped-call"
@@ -33,27 +33,27 @@ from monitor.bus.topics import Record, Topic
 log = logging.getLogger(__name__)
 
 LINGER_S: Final = 0.05
-"""Longest wait of a batch that is not full and holds no heartbeat, seconds. A second is judged when a heartbeat closes
-it, and heartbeats are sent at once, so this delays no signal; 5,000 records/s cost 2.4 times as much CPU with 5 ms."""
+"""Longest wait of a batch that is not full and holds no heartbeat, seconds. A second is decided when a heartbeat closes
+it, and heartbeats are sent at once, so this delays no signal; 5 ms cost 2.4 times as much CPU at 5,000 records/s."""
 CLOSE_TIMEOUT_S: Final = 10.0
-"""Longest wait of a closing publisher for its last records, seconds: orchestrators kill after 30 s or more."""
+"""Longest wait of a closing publisher for its last records, seconds; orchestrators kill after 30 s or more."""
 
 
 class KafkaPublisher:
     """Writes to Kafka; see :class:`monitor.bus.ports.Publisher`. Opened with ``await KafkaPublisher(...).start()``.
 
-    Idempotent, acknowledged by all in-sync replicas, retried until it succeeds: while brokers are away records wait
-    here, :attr:`full` makes the writers pause, and everything goes out in order when they are back. An error that
-    no retry can mend stops the publisher: every further call raises it.
+    Writes are idempotent, acknowledged by all in-sync replicas, and retried until they succeed. While brokers are away
+    records wait here, :attr:`full` makes the writers pause, and everything is sent in order when they are back. An
+    error that no retry can solve stops the publisher: every further call raises it.
 
     An event with asset ``*`` (a venue's gap or heartbeat) is written to every partition of its topic.
 
     Args:
-        connection: where to.
-        topics: the topics to be written; a record of another topic is refused.
-        clock: microseconds since the epoch, stamped on the records: retention counts from it.
+        connection: the brokers.
+        topics: the topics to write; a record of another topic is refused.
+        clock: returns microseconds since the epoch, the records' timestamp from which retention counts.
         high_water: number of waiting records at which writers must pause.
-        compression: how batches are packed.
+        compression: compression of the batches.
     """
 
     def __init__(
@@ -92,15 +92,15 @@ class KafkaPublisher:
         self.drains_blocked = 0
 
     async def start(self) -> Self:
-        """Check the topics, connect, and begin to send.
+        """Check the topics, connect, and start sending.
 
         Raises:
-            BusError: Kafka cannot be used as it is.
+            BusError: Kafka cannot be used; the text names the remedy.
         """
         try:
             await verify(self._connection, self._topics, "Write")
             await self._producer.start()
-            for topic in self._topics:  # so that sending never waits for it
+            for topic in self._topics:  # so that sending never waits for metadata
                 await self._producer.partitions_for(self._connection.name(topic))
         except KafkaError as error:
             await self._release()
@@ -113,11 +113,11 @@ class KafkaPublisher:
         return self
 
     def write(self, records: Sequence[Record]) -> None:
-        """Put records into their partitions' batches.
+        """Append records to their partitions' batches.
 
         Raises:
             BusError: an earlier batch failed for good.
-            TypeError: a record belongs to a topic that this publisher was not opened for.
+            TypeError: this publisher was not opened for a record's topic.
         """
         self._check()
         outbox = self._outbox
@@ -149,7 +149,7 @@ class KafkaPublisher:
         return not self._room.is_set()
 
     async def drain(self) -> None:
-        """Wait until fewer records wait than may.
+        """Wait until fewer records wait than ``high_water``.
 
         Raises:
             BusError: a batch failed for good.
@@ -187,7 +187,7 @@ class KafkaPublisher:
             await self._release()
 
     def stats(self) -> BusStats:
-        """Records not yet confirmed; a record for every partition counts once for each."""
+        """Return the counts; a record for every partition counts once for each."""
         return BusStats(self.published, self._outbox.waiting, self.high_water, self.drains_blocked)
 
     def _check(self) -> None:
@@ -223,10 +223,10 @@ class KafkaPublisher:
             self._fail(explain(error, self._connection.username, "Write"))
 
     def _fail(self, failure: BusError) -> None:
-        """Remember the first error that nothing mends, and wake everybody who waits for better."""
+        """Keep the first error that no retry can solve, and wake all waiting callers, which raise it."""
         if self._failure is None:
             self._failure = failure
-            log.error("the publisher stops with %d records unconfirmed: %s", self._outbox.waiting, failure)
+            log.error("the publisher stops with %d unconfirmed records: %s", self._outbox.waiting, failure)
         self._room.set()
         self._empty.set()
 

@@ -1,4 +1,4 @@
-"""Records from Kafka: a member of a consumer group that hands out decoded batches and knows how far behind it is."""
+"""Reads records from Kafka as a member of a consumer group, in decoded batches, and measures its lag."""
 
 # aiokafka is not annotated.
 # mypy: disable-error-code="no-untyped-call"
@@ -29,24 +29,24 @@ from monitor.model.events import ALL, Channel, Gap, Reject
 log = logging.getLogger(__name__)
 
 POLL_RECORDS: Final = 2_000
-"""Records of one poll: about 4 ms of decoding, so that heartbeats and timers on the same loop stay in time."""
+"""Records of one poll: about 4 ms of decoding, so that heartbeats and timers of the same event loop are on time."""
 SESSION_TIMEOUT_MS: Final = 10_000
-"""Silence after which a member loses its partitions, ms; Kafka's own default for a decade, and no shorter because the
-heartbeats share the event loop with the windows."""
+"""Silence after which a member loses its partitions, ms. It was Kafka's default for a decade; a shorter one is unsafe,
+because heartbeats share the event loop with the computation."""
 
 CHANNELS: Final[Mapping[str, Channel]] = {
     LIQUIDATIONS.name: "liquidations",
     TRADES.name: "trades",
     STATE.name: "mark_price",
 }
-"""Channel of the gap that is stated where records of a topic were removed before they were read."""
+"""Channel of the gap that replaces a topic's records which were removed before they were read."""
 
 Change = Callable[[frozenset[Partition]], Awaitable[None]]
 """Called with the partitions that were assigned or are about to be revoked; reading waits for it."""
 
 
 async def _nothing(_: frozenset[Partition]) -> None:
-    """The hook of a reader that keeps no state per partition."""
+    """Do nothing: the hook of a reader that keeps no state per partition."""
 
 
 class KafkaSubscriber(ConsumerRebalanceListener):
@@ -54,17 +54,17 @@ class KafkaSubscriber(ConsumerRebalanceListener):
 
     Opened with ``await KafkaSubscriber(...).start()``.
 
-    A batch holds records whose offsets follow one another: where the log has a hole (a transaction's marker, a
-    compacted or an unreadable record) the next batch begins. What cannot be read is counted, handed to
-    ``on_reject`` and passed over.
+    A batch holds records with consecutive offsets: at a hole in the log (a transaction's marker, a compacted or an
+    unreadable record) a new batch begins. Records that cannot be decoded are counted, passed to ``on_reject`` and
+    skipped.
 
     Args:
-        connection: where from.
-        topics: what to read.
-        group: the members of one group share the partitions; where it committed is where a restart goes on.
-        instance: a name that stays the same over restarts (static membership), so that the partitions do too.
-        start_at: where to begin with a partition that the group never committed, or whose records there are gone.
-        session_timeout_ms: silence after which a member counts as gone.
+        connection: the brokers.
+        topics: the topics to read.
+        group: consumer group whose members share the partitions; a restart continues at its committed offsets.
+        instance: name that stays the same over restarts (static membership), so that the partitions do too.
+        start_at: where to start a partition without a committed offset, or whose records at that offset are gone.
+        session_timeout_ms: silence after which a member loses its partitions.
         on_assigned: awaited with the new partitions before anything of them is read; may :meth:`seek`.
         on_revoked: awaited with the partitions before another member reads them.
         on_reject: called with every record that could not be decoded.
@@ -72,8 +72,8 @@ class KafkaSubscriber(ConsumerRebalanceListener):
     Attributes:
         received: records handed out.
         rejected: records that could not be decoded.
-        lost: by partition the records that were removed before they were read.
-        resets: by partition how often its offsets began anew, as those of a topic that was made anew do.
+        lost: by partition, records that were removed before they were read.
+        resets: by partition, how often its offsets started again, as after a topic is deleted and created.
     """
 
     def __init__(
@@ -117,10 +117,10 @@ class KafkaSubscriber(ConsumerRebalanceListener):
         )
 
     async def start(self) -> Self:
-        """Check the topics, join the group, and wait for a share of the partitions.
+        """Check the topics, join the group, and wait for an assignment.
 
         Raises:
-            BusError: Kafka cannot be used as it is.
+            BusError: Kafka cannot be used; the text names the remedy.
         """
         try:
             await verify(self._connection, self._topics, "Read")
@@ -135,16 +135,16 @@ class KafkaSubscriber(ConsumerRebalanceListener):
         return self
 
     async def poll(self, timeout_s: float) -> list[Batch]:
-        """Up to :data:`POLL_RECORDS` records, in batches of one partition each.
+        """Return up to :data:`POLL_RECORDS` records, in batches of one partition each.
 
         Raises:
-            BusError: Kafka refuses to go on.
+            BusError: Kafka refuses, or a hook failed.
         """
         try:
             fetched = await self._consumer.getmany(timeout_ms=round(timeout_s * 1000), max_records=POLL_RECORDS)
         except KafkaError as error:
             raise self._explain(error) from error
-        if self._failure is not None:  # a hook may have failed meanwhile: nothing is handed out that it did not see
+        if self._failure is not None:  # if a hook failed meanwhile, it may not have seen these partitions
             raise self._failure
         if not self._settled.is_set():
             await self._give_back(fetched, timeout_s)
@@ -159,17 +159,16 @@ class KafkaSubscriber(ConsumerRebalanceListener):
         return batches
 
     async def _give_back(self, fetched: Fetched, timeout_s: float) -> None:
-        """Wait for the hooks, which may seek; records that were fetched meanwhile are fetched again."""
+        """Wait for the hooks, which may seek, and fetch again the records that were fetched meanwhile."""
         rewind(self._consumer, fetched)
         with suppress(TimeoutError):
             async with asyncio.timeout(timeout_s):
                 await self._settled.wait()
 
     async def _lost_before(self, where: TopicPartition, first: ConsumerRecord[bytes, bytes]) -> list[Batch]:
-        """Find out whether records between the last position and the first message read were removed unread.
+        """Check if records between the last position and the first message read were removed unread.
 
-        What a detector misses comes as a gap of every venue at the offset before that message, without its beginning,
-        which the reader knows.
+        If so, return a gap of every venue at the offset before that message; the reader knows the gap's start.
         """
         expected = self._positions.get(where)
         try:
@@ -177,7 +176,7 @@ class KafkaSubscriber(ConsumerRebalanceListener):
                 expected = await self._consumer.committed(where)
                 if expected is None:
                     self._unplaced.add(where)
-            if not expected or first.offset == expected:  # whoever begins with the topic has lost nothing
+            if not expected or first.offset == expected:  # a reader that starts with the topic has lost nothing
                 return []
             begin = (await self._consumer.beginning_offsets([where]))[where]
         except KafkaError as error:
@@ -186,18 +185,18 @@ class KafkaSubscriber(ConsumerRebalanceListener):
         if first.offset < expected:
             self.resets[partition] = self.resets.get(partition, 0) + 1
             log.error(
-                "%s/%d: reading goes on at offset %d, though it had come to %d: the topic was made anew or cut short",
+                "%s/%d: reading continues at offset %d instead of %d: the topic was truncated or created again",
                 where.topic,
                 where.partition,
                 first.offset,
                 expected,
             )
         elif begin > expected:
-            count = first.offset - expected  # from start_at on: with latest more is passed over than was removed
+            count = first.offset - expected  # with start_at "latest", more may be skipped than was removed
             self.lost[partition] = self.lost.get(partition, 0) + count
             log.error(
-                "%s/%d: %d records from offset %d on were removed or passed over before they were read; keep them "
-                "for longer (retention.ms), or read sooner",
+                "%s/%d: %d records from offset %d on were removed or skipped before they were read; keep them longer "
+                "(retention.ms), or add detectors so that they are read sooner",
                 where.topic,
                 where.partition,
                 count,
@@ -210,7 +209,7 @@ class KafkaSubscriber(ConsumerRebalanceListener):
     def _gap(self, topic: str, first: ConsumerRecord[bytes, bytes]) -> Gap:
         at_us = first.timestamp * 1000
         if first.value is not None:
-            with suppress(msgspec.DecodeError):  # reported when its turn comes
+            with suppress(msgspec.DecodeError):  # it is rejected when it is decoded
                 at_us = getattr(codec.decode(topic, first.value, first.headers), "receive_time_us", 0) or at_us
         return Gap(ALL, ALL, ALL, at_us, at_us, CHANNELS[topic], 0, at_us, "offsets_lost")
 
@@ -223,7 +222,7 @@ class KafkaSubscriber(ConsumerRebalanceListener):
         run: list[Record] = []
         first = expected = 0
         for message in messages:
-            if message.value is None:  # a tombstone: the key's record is gone
+            if message.value is None:  # a tombstone: the record of the key is deleted
                 continue
             try:
                 record = decode(topic, message.value, message.headers)
@@ -248,7 +247,7 @@ class KafkaSubscriber(ConsumerRebalanceListener):
             self._on_reject(codec.unreadable(where, value, error, message.timestamp * 1000))
 
     async def _note_positions(self) -> None:
-        """Note the position of partitions without records so far, which is known after the first fetch."""
+        """Record the position of partitions without records so far, which is known after the first fetch."""
         for partition in self._consumer.assignment():
             if partition not in self._positions and self._consumer.highwater(partition) is not None:
                 self._positions[partition] = await self._consumer.position(partition)
@@ -270,7 +269,7 @@ class KafkaSubscriber(ConsumerRebalanceListener):
         return self._partitions(self._consumer.assignment())
 
     def seek(self, partition: Partition, offset: int) -> None:
-        """Read on from ``offset``, whatever the group committed."""
+        """Continue reading at ``offset``, whatever the group committed."""
         where = self._topic_partition(partition)
         self._consumer.seek(where, offset)
         self._positions[where] = offset
@@ -289,17 +288,17 @@ class KafkaSubscriber(ConsumerRebalanceListener):
         return {each: found[where] for where, each in wanted.items()}
 
     def pause(self, partitions: Iterable[Partition]) -> None:
-        """Read nothing of these until :meth:`resume`; what is not assigned to this member is passed over."""
+        """Pause these partitions until :meth:`resume`; partitions of other members are ignored."""
         mine = self._consumer.assignment()
         self._consumer.pause(*(mine & {self._topic_partition(each) for each in partitions}))
 
     def resume(self, partitions: Iterable[Partition]) -> None:
-        """Read on."""
+        """Resume reading these partitions."""
         mine = self._consumer.assignment()
         self._consumer.resume(*(mine & {self._topic_partition(each) for each in partitions}))
 
     async def commit(self, offsets: Mapping[Partition, int], notes: Mapping[Partition, str] | None = None) -> None:
-        """Commit offsets: everything below them is processed. A note may be kept with each.
+        """Commit offsets: everything below them is processed. A note may be stored with each.
 
         Raises:
             BusError: the partitions were assigned to another member, or Kafka refuses.
@@ -319,19 +318,19 @@ class KafkaSubscriber(ConsumerRebalanceListener):
         await self._consumer.stop()
 
     def stats(self) -> BusStats:
-        """``published`` is what was handed out, ``waiting`` the lag over all partitions."""
+        """Return the counts: ``published`` is the number handed out, ``waiting`` the lag over all partitions."""
         return BusStats(self.received, sum(self.lags().values()), 0, 0)
 
     async def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
-        """Run the hook and keep its error for the poll: aiokafka logs what a listener raises and goes on.
+        """Run the hook and keep its error for :meth:`poll`, because aiokafka only logs what a listener raises.
 
-        ``aiokafka/consumer/group_coordinator.py``, ``GroupCoordinator._on_join_complete``.
+        See ``aiokafka/consumer/group_coordinator.py``, ``GroupCoordinator._on_join_complete``.
         """
         await self._run_hook(self._on_assigned, assigned)
         self._settled.set()
 
     async def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:
-        """From aiokafka, before it joins the group and whenever the members change."""
+        """Run the hook; aiokafka calls this before it joins the group and at every rebalance."""
         self._settled.clear()
         self._positions.clear()
         await self._run_hook(self._on_revoked, revoked)
@@ -339,7 +338,7 @@ class KafkaSubscriber(ConsumerRebalanceListener):
     async def _run_hook(self, hook: Change, partitions: Iterable[TopicPartition]) -> None:
         try:
             await hook(self._partitions(partitions))
-        except Exception as error:  # noqa: BLE001 - raised by the poll
+        except Exception as error:  # noqa: BLE001  # poll() raises it
             self._failure = error
 
     def _partitions(self, partitions: Iterable[TopicPartition]) -> frozenset[Partition]:

@@ -1,4 +1,4 @@
-"""The topics on the brokers: made from the topics table, and compared with it."""
+"""Creates the topics on the brokers from the topics table, and compares them with it."""
 
 # aiokafka is not annotated.
 # mypy: disable-error-code="no-untyped-call"
@@ -25,18 +25,18 @@ from monitor.bus.topics import DAY_MS, SNAPSHOTS, TOPICS, Topic
 
 VISIBLE_ATTEMPTS: Final = 100
 VISIBLE_PAUSE_S: Final = 0.1
-"""A new topic is known to every broker within a second; ten leave room for a loaded machine."""
+"""Pause between two checks that a new topic is visible, seconds; all brokers know it within a second."""
 
 
 class Difference(NamedTuple):
     """A difference between a topic on the brokers and the topics table.
 
     Attributes:
-        topic: its name on the brokers.
+        topic: the topic's name on the brokers.
         what: ``topic``, ``partitions``, ``replication`` or the name of a topic configuration.
         have: the value on the brokers.
         required: the value of the table and the settings.
-        remedy: what to do about it.
+        remedy: action that removes the difference.
     """
 
     topic: str
@@ -47,25 +47,25 @@ class Difference(NamedTuple):
 
 
 class Created(NamedTuple):
-    """The topics that :func:`create` made, and the differences of those that were there before."""
+    """The topics that :func:`create` made, and the differences of those that existed before."""
 
     topics: list[str]
     differences: list[Difference]
 
 
 def configuration(topic: Topic, replication: int) -> dict[str, str]:
-    """The topic's configuration, as far as it differs from what brokers do by themselves."""
-    # One copy may be missing without a stop: acks=all then waits for the rest, so a lost broker loses no record.
+    """Return the topic's configuration, as far as it differs from the brokers' defaults."""
+    # acks=all waits for all in-sync replicas; one may be missing without a stop, and a lost broker loses no record.
     common = {"min.insync.replicas": str(max(1, replication - 1))}
     if topic.retention_ms is not None:
         return {"cleanup.policy": "delete", "retention.ms": str(topic.retention_ms), **common}
-    if topic is SNAPSHOTS:  # an asset's state is one record, and eight times Kafka's own limit leaves room
+    if topic is SNAPSHOTS:  # an asset's state is one record; eight times Kafka's default limit is enough
         common["max.message.bytes"] = str(8 * 1024 * 1024)
     return {
         "cleanup.policy": "compact",
-        # A reader that was away for a day still sees that a key was removed.
+        # A reader that was away for a day still sees that a key was deleted.
         "delete.retention.ms": str(DAY_MS),
-        # Segments roll hourly and are cleaned when a tenth is stale: a restart reads little more than the latest.
+        # Segments roll hourly and are compacted when a tenth is stale: a restart reads little but the latest records.
         "segment.ms": str(3_600_000),
         "min.cleanable.dirty.ratio": "0.1",
         **common,
@@ -83,10 +83,10 @@ async def check(connection: KafkaConnection, replication: int, topics: Iterable[
 
 
 async def create(connection: KafkaConnection, replication: int, topics: Iterable[Topic] = TOPICS) -> Created:
-    """Make the topics that are not there; never touch one that is.
+    """Create the topics that do not exist; never change one that does.
 
     Raises:
-        BusError: one is there with another partition count (then none is made), or the brokers refuse.
+        BusError: a topic exists with another partition count (then none is created), or the brokers refuse.
     """
     wanted = list(topics)
     async with administrator(connection) as client:
@@ -122,7 +122,7 @@ async def _make(
             raise BusError(f"Kafka cannot keep {replication} copies: {message}; add brokers or lower replication")
         if refusal is TopicAuthorizationFailedError:
             raise forbidden(connection.username, "Create", "topic", name)
-        if code and refusal is not TopicAlreadyExistsError:  # then somebody else was faster
+        if code and refusal is not TopicAlreadyExistsError:  # otherwise another process created it first
             raise BusError(f"Kafka refused to create {name}: {message}; correct it and run topics create again")
     await _until_visible(client, connection, topics)
 
@@ -153,7 +153,7 @@ async def _differences(
 
 def _shape_differences(name: str, topic: TopicFound, partitions: int, replication: int) -> list[Difference]:
     if topic.error is not None:
-        return [Difference(name, "topic", topic.error.__name__, "there", "run `cascade-monitor topics create`")]
+        return [Difference(name, "topic", topic.error.__name__, "exists", "run `cascade-monitor topics create`")]
     differences = []
     if topic.partitions != partitions:
         differences.append(
@@ -166,7 +166,7 @@ def _shape_differences(name: str, topic: TopicFound, partitions: int, replicatio
             )
         )
     if topic.replication != replication:
-        remedy = "move copies with kafka-reassign-partitions, or set replication to what is there"
+        remedy = "move replicas with kafka-reassign-partitions, or set replication to the present number"
         differences.append(Difference(name, "replication", str(topic.replication), str(replication), remedy))
     return differences
 

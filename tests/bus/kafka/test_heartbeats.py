@@ -7,7 +7,7 @@ import pytest
 
 from monitor.bus.kafka import heartbeats as module
 from monitor.bus.kafka.connection import KafkaConnection
-from monitor.bus.kafka.heartbeats import LastBeats
+from monitor.bus.kafka.heartbeats import LastHeartbeats
 from monitor.model.events import ALL, MICROS, Channel, Gap, Heartbeat
 from tests.bus.harness import KafkaHarness
 
@@ -37,7 +37,7 @@ async def test_the_last_of_each_channel_is_found(bus: KafkaHarness, kafka_connec
     publisher.write([beat("okx", 1), beat("okx", 3), beat("okx", 2, "trades"), beat("bybit", 5)])
     publisher.write([Gap("okx", ALL, ALL, at_us, at_us, "trades", T0, at_us, "stale")])
     await publisher.flush()
-    last = LastBeats(kafka_connection, ["okx", "bybit", "never"])
+    last = LastHeartbeats(kafka_connection, ["okx", "bybit", "never"])
     assert await last.of("okx") == {"liquidations": T0 + 3 * MICROS, "trades": T0 + 2 * MICROS}
     assert await last.of("never") == {}
     publisher.write([beat("okx", 8)])
@@ -47,7 +47,7 @@ async def test_the_last_of_each_channel_is_found(bus: KafkaHarness, kafka_connec
 
 async def test_an_empty_topic_has_none(bus: KafkaHarness, kafka_connection: KafkaConnection) -> None:
     """A first start finds nothing and does not wait for it."""
-    assert await LastBeats(kafka_connection, ["okx"]).of("okx") == {}
+    assert await LastHeartbeats(kafka_connection, ["okx"]).of("okx") == {}
 
 
 async def test_reading_goes_back_by_chunks_and_is_bounded(
@@ -58,9 +58,9 @@ async def test_reading_goes_back_by_chunks_and_is_bounded(
     publisher = await bus.publisher()
     publisher.write([beat("gone", 0), *(beat("okx", second) for second in range(1, 40))])
     await publisher.flush()
-    assert await LastBeats(kafka_connection, ["okx", "gone"]).of("gone") == {"liquidations": T0}
-    monkeypatch.setattr(module, "MOST", 25)
-    bounded = LastBeats(kafka_connection, ["okx", "gone"])
+    assert await LastHeartbeats(kafka_connection, ["okx", "gone"]).of("gone") == {"liquidations": T0}
+    monkeypatch.setattr(module, "MAX_RECORDS", 25)
+    bounded = LastHeartbeats(kafka_connection, ["okx", "gone"])
     assert await bounded.of("gone") == {}
     assert await bounded.of("okx") == {"liquidations": T0 + 39 * MICROS}
 
@@ -73,18 +73,18 @@ async def test_a_topic_that_is_not_there_is_waited_for(
 ) -> None:
     """Brokers that do not answer are asked again, with a line in the log."""
     tries = 0
-    read = LastBeats._read
+    read = LastHeartbeats._read
 
-    async def failing(self: LastBeats) -> None:
+    async def failing(self: LastHeartbeats) -> None:
         nonlocal tries
         tries += 1
         if tries == 1:
             raise TimeoutError
         await read(self)
 
-    monkeypatch.setattr(LastBeats, "_read", failing)
+    monkeypatch.setattr(LastHeartbeats, "_read", failing)
     monkeypatch.setattr(module, "RETRY_S", 0.01)
     with caplog.at_level(logging.WARNING):
-        assert await LastBeats(kafka_connection, ["okx"]).of("okx") == {}
+        assert await LastHeartbeats(kafka_connection, ["okx"]).of("okx") == {}
     assert tries == 2
-    assert "what a restart missed is known once it can be read" in caplog.text
+    assert "gaps of a restart are published once the topic can be read" in caplog.text

@@ -336,4 +336,4 @@ async def test_a_topic_made_anew_is_stated(bus: KafkaHarness, caplog: pytest.Log
     subscriber.seek(where, 5_000)
     assert len(records_of(await read(subscriber, 30))) == 30
     assert (subscriber.lost, subscriber.resets) == ({}, {where: 1})
-    assert "reading goes on at offset 0, though it had come to 5000" in caplog.text
+    assert "reading continues at offset 0 instead of 5000" in caplog.text

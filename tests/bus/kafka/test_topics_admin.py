@@ -52,7 +52,7 @@ async def test_create_makes_the_whole_table_once(kafka_connection: KafkaConnecti
     missing = await topics_admin.check(kafka_connection, 1)
     names = sorted(kafka_connection.name(topic) for topic in TOPICS)
     remedy = "run `cascade-monitor topics create`"
-    assert missing == [Difference(name, "topic", "UnknownTopicOrPartitionError", "there", remedy) for name in names]
+    assert missing == [Difference(name, "topic", "UnknownTopicOrPartitionError", "exists", remedy) for name in names]
     created = await topics_admin.create(kafka_connection, 1)
     assert sorted(created.topics) == names
     assert created.differences == []
