@@ -1,1 +1,1 @@
-"""Wiring of roles: who reads from whom, and who closes what."""
+"""Wires the parts into the processes that ``cascade-monitor run`` starts, and ends them in the order of the data."""

@@ -1,4 +1,4 @@
-"""Role ``all``: collector, detector and delivery in one process on the in-memory bus."""
+"""Runs role ``all``: collector, detector and delivery in one process on the in-memory bus."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ log = logging.getLogger(__name__)
 
 
 class Monitor(NamedTuple):
-    """A running monitor, as :func:`monitoring` hands it out."""
+    """The parts of a running monitor, as :func:`monitoring` yields them."""
 
     bus: MemoryBus
     detector: Detector
@@ -52,7 +52,7 @@ class Monitor(NamedTuple):
 
 
 def run(settings: Settings) -> int:
-    """Watch until cancelled; what ``cascade-monitor run`` does with role ``all``."""
+    """Run role ``all`` until cancelled, for ``cascade-monitor run``."""
     uvloop.run(_watch(settings))
     return 0
 
@@ -67,19 +67,19 @@ async def _watch(settings: Settings) -> None:
 async def monitoring(
     settings: Settings, detector: Detector | None = None, clock: Callable[[], int] | None = None
 ) -> AsyncIterator[Monitor]:
-    """Run everything of role ``all`` while the context lasts; yield its parts.
+    """Run all parts of role ``all`` while the context lasts; yield them.
 
     Args:
         settings: the settings; ``bus.kind`` must be ``memory``.
-        detector: a warm detector; by default that of the state file, or a new one.
-        clock: the machine's time in microseconds; by default the wall clock without its short steps.
+        detector: a detector with its baselines; by default that of the state file, or a new one.
+        clock: returns the machine's time in microseconds; by default the wall clock without its short steps.
 
     Raises:
         OperatorError: the settings do not fit this role, or the state file cannot be used.
-        OSError: the metrics port is taken.
+        OSError: the metrics port is in use.
     """
     if settings.bus.kind != "memory":
-        raise OperatorError("role all runs on bus.kind memory; with kafka run the roles collector and detector")
+        raise OperatorError("role all needs bus.kind memory; with kafka run the roles collector, detector and notifier")
     clock = clock or SteadyClock()
     path = settings.delivery.state_file
     journal: Journal | None = None
@@ -138,7 +138,7 @@ async def monitoring(
 
 
 def _predecessors(detector: Detector) -> Predecessors:
-    """Return the last heartbeats that the detector took: what was published after them was lost with the process."""
+    """Return the last heartbeats that the detector applied; later events were lost with the process."""
     last = {venue: dict(found) for venue, found in detector.feeds.beats.items()}
 
     async def beats(venue: str) -> Mapping[str, int]:
@@ -148,7 +148,7 @@ def _predecessors(detector: Detector) -> Predecessors:
 
 
 class _Parts(NamedTuple):
-    """The parts of the process, as its metrics and its health read them."""
+    """Holds the parts of the process that its metrics and its health check read."""
 
     bus: MemoryBus
     decider: Decider
@@ -159,7 +159,7 @@ class _Parts(NamedTuple):
     losses: StateLosses
 
     def snapshot(self) -> Snapshot:
-        """Take what a scrape shows."""
+        """Return the state that a scrape shows."""
         return Snapshot(
             detector=self.decider.detector.view(),
             decision_latency=self.decider.latency,
@@ -198,6 +198,6 @@ def _dashboard(detector: Detector, at_work: Collecting, clock: Callable[[], int]
 
 
 def _state_check(decider: Decider) -> Check:
-    """Check that the last save went well; a later one makes good an earlier failure."""
+    """Check that the last save succeeded; a later save makes up for an earlier failure."""
     state = decider.output.stats()
     return Check("state", not state.failing, f"cannot be saved: {state.reason}" if state.failing else "saved")

@@ -1,4 +1,4 @@
-"""Runs the detector over one input partition: signals out, and one summary a second for the market shard."""
+"""Runs the detector over one input partition and returns its signals and, for the market shard, its summaries."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ from monitor.model.watermark import Watermark, WatermarkState
 from monitor.roles.shard import COMMON, Step, after, outgoing, rejected
 
 STEP_RECORDS: Final = 5_000
-"""Approximate number of records of one step: 50 ms, so that the group's heartbeats on the same loop stay in time."""
+"""Approximate number of records of one step, 50 ms of work, so that the group's heartbeats are sent in time."""
 BEAT_S: Final = 5
 """Interval between two heartbeats among the signals, seconds of market time."""
 
 
 class Kept(msgspec.Struct, array_like=True):
-    """The common part of a snapshot: by topic the position, the last closed second, the detector's own.
+    """The common part of a snapshot: by topic the position, the last closed second, the detector's own state.
 
-    A number instead of a mark is the watermark alone, from before marks were kept.
+    Snapshots of old versions have a number instead of a mark: the watermark alone.
     """
 
     positions: Mapping[str, tuple[int, WatermarkState | int]]
@@ -38,14 +38,14 @@ class Kept(msgspec.Struct, array_like=True):
 
 
 class AssetShard:
-    """The assets of one input partition; see :class:`monitor.roles.shard.Shard`.
+    """Holds the assets of one input partition; see :class:`monitor.roles.shard.Shard`.
 
     Args:
-        partition: the number of the input partition.
-        detector: its state.
-        positions: by topic where reading continues.
+        partition: number of the input partition.
+        detector: state of its assets.
+        positions: by topic, the position at which reading continues.
         closed: the last second that it closed.
-        emitted: the second up to which the previous owner sent everything.
+        emitted: the second up to which the previous owner wrote everything.
     """
 
     def __init__(
@@ -56,14 +56,14 @@ class AssetShard:
         self._partition = partition
         self._merge = Merge(positions, lambda mark: new_watermark(detector.settings, mark))
         self._steps_back = 0
-        self._ended: list[Signal] = []  # signals of a step back, until the next step
+        self._ended: list[Signal] = []  # signals of a step back of the watermark, until the next step
         self._emitted = max(closed, emitted)
 
     @classmethod
     def restore(
         cls, partition: int, parts: Mapping[str, bytes], settings: DetectorSettings, emitted: int
     ) -> AssetShard:
-        """Return the shard of a :meth:`snapshot`, or a new one where there are no parts.
+        """Return the shard of a :meth:`snapshot`, or a new one if there are no parts.
 
         Raises:
             ValueError: the parts are of another format.
@@ -84,7 +84,7 @@ class AssetShard:
         return cls(partition, detector, positions, kept.closed, emitted)
 
     def put(self, batch: Batch) -> None:
-        """Take a batch of one topic; a gap of removed records begins where reading had stopped."""
+        """Append a batch of one topic; a gap of removed records starts where reading had stopped."""
         first = batch.records[0]
         if isinstance(first, Gap) and first.reason == "offsets_lost" and not first.from_us:
             from_us = min(self._merge.lanes[batch.partition.topic].reached_us, first.to_us)
@@ -92,7 +92,7 @@ class AssetShard:
         self._merge.put(batch)
 
     def step(self, now_us: int) -> Step | None:
-        """Decide on complete seconds, up to about :data:`STEP_RECORDS` records."""
+        """Decide complete seconds, up to about :data:`STEP_RECORDS` records."""
         self._follow_back()
         detector, merge, emitted = self.detector, self._merge, self._emitted
         signals: list[Signal] = []
@@ -108,7 +108,7 @@ class AssetShard:
             signals += detector.advance(second)
             self.closed = second - 1
             closed = self._closed_record()
-            # Of closed seconds alone, which an owner that takes over does not repeat.
+            # Rejects of closed seconds alone, which a new owner does not repeat.
             records += rejected(detector.quarantine.take(detector.second), self._partition, emitted)
             if self.closed > emitted:
                 records.append(closed)
@@ -121,7 +121,7 @@ class AssetShard:
         return Step(fresh, outgoing(fresh, self._partition, now_us) + records, self.closed)
 
     def _follow_back(self) -> None:
-        """Step back with a topic whose watermark did: the seconds since were closed by a clock that was wrong."""
+        """Step back with a topic's watermark, because the seconds since were closed by a wrong clock."""
         if self._merge.steps_back == self._steps_back:
             return
         self._steps_back = self._merge.steps_back
@@ -145,11 +145,11 @@ class AssetShard:
         return Outgoing(SIGNALS, self._partition, ALL.encode(), codec.encode(beat))
 
     def positions(self) -> Mapping[str, Position]:
-        """Return by topic the position up to which the state holds its records."""
+        """Return by topic the position up to which records are in the state."""
         return self._merge.positions()
 
     def fetched(self) -> Mapping[str, int]:
-        """Return by topic the offset to read on from."""
+        """Return by topic the offset at which reading continues."""
         return {topic: lane.fetched for topic, lane in self._merge.lanes.items()}
 
     def ahead(self) -> set[str]:

@@ -1,4 +1,4 @@
-"""From settings to a collector at work, with its instrument store and recorder; and role ``collector`` on Kafka."""
+"""Builds a collector from settings, with its instrument store and recorder, and runs role ``collector`` on Kafka."""
 
 from __future__ import annotations
 
@@ -38,14 +38,14 @@ log = logging.getLogger(__name__)
 
 
 class Collecting(NamedTuple):
-    """A collector and what belongs to it."""
+    """A collector, its instrument store and its recorder."""
 
     collector: Collector
     store: InstrumentStore
     recording: SideOutput | None = None
 
     def outputs(self) -> list[OutputStats]:
-        """Return the state of each output beside the feeds."""
+        """Return the state of the outputs that write in threads of their own."""
         found = [self.store.output, *([self.recording] if self.recording else [])]
         return [output.stats() for output in found]
 
@@ -54,11 +54,11 @@ class Collecting(NamedTuple):
         return [venue.fleet for venue in self.collector.stats() if venue.fleet is not None]
 
     def instruments_age_s(self, now_us: int) -> dict[str, float]:
-        """Return the age of the contract data by venue, seconds."""
+        """Return the age of the instrument table by venue, seconds."""
         return {venue: table.age_s(now_us) for venue, table in self.store.tables.items()}
 
     def feeds(self) -> Check:
-        """Check that any venue is connected, and name those that are not."""
+        """Check that at least one venue is connected, and name those that are not."""
         connected = {
             venue.venue: venue.fleet is not None and bool(venue.fleet.total.connected)
             for venue in self.collector.stats()
@@ -67,7 +67,7 @@ class Collecting(NamedTuple):
 
 
 def watched_venues(settings: Settings) -> tuple[WatchedVenue, ...]:
-    """The venues that the settings enable."""
+    """Return the venues that the settings enable."""
     return tuple(
         WatchedVenue(adapter_named(name), venue.symbols, venue.channels, venue.ws_url, venue.rest_url, venue.accounts)
         for name, venue in settings.enabled_venues.items()
@@ -78,16 +78,16 @@ def watched_venues(settings: Settings) -> tuple[WatchedVenue, ...]:
 def collecting(
     settings: Settings, publisher: Publisher, clock: Callable[[], int], predecessors: Predecessors | None = None
 ) -> Iterator[Collecting]:
-    """Build a collector as configured; the recorder, if one is configured, is closed at the end.
+    """Yield a collector as configured; close its recorder, if one is configured, at the end.
 
     Args:
         settings: the settings.
-        publisher: the bus; not closed here.
-        clock: the machine's time in microseconds.
-        predecessors: what is known of the collectors before this one.
+        publisher: the bus; the caller closes it.
+        clock: returns the machine's time in microseconds.
+        predecessors: the last heartbeats of collectors that ran before.
     """
     if settings.collector.trades == "bars" and settings.bus.kind == "kafka":
-        log.warning("collector.trades is bars: with a second collector of the same venue, trades would count twice")
+        log.warning("collector.trades is bars: if a second collector runs for the same venue, trades count twice")
     path = settings.collector.record_path
     recording = SideOutput("recording") if path else None
     recorder = Recorder(path, recording) if path else None
@@ -105,7 +105,7 @@ def collecting(
             publisher,
             store.load,
             clock=clock,
-            rng=random.Random(),  # noqa: S311  # jitter that keeps collectors from dialling in step
+            rng=random.Random(),  # noqa: S311  # jitter, so that collectors do not dial at the same time
             on_frame=recorder.frame if recorder else None,
             on_event=recorder.event if recorder else None,
             rest=rest,
@@ -120,7 +120,7 @@ def collecting(
 
 
 def run(settings: Settings) -> int:
-    """Collect until cancelled; what ``cascade-monitor run`` does with role ``collector``."""
+    """Run role ``collector`` until cancelled, for ``cascade-monitor run``."""
     uvloop.run(_collect(settings, SteadyClock()))
     return 0
 

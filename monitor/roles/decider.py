@@ -1,4 +1,4 @@
-"""Feeds the detector from the bus, sends its signals, and keeps its state."""
+"""Applies the bus's events to the detector, publishes its signals, and saves its state."""
 
 from __future__ import annotations
 
@@ -18,31 +18,31 @@ from monitor.roles.journal import Journal, lines_of, mark_of
 from monitor.storage.side_output import SideOutput
 
 POLL_S: Final = 0.25
-"""Longest wait for events before the clock is read, seconds; events themselves wake the decider at once."""
+"""Longest wait for events before the clock is read, seconds; events wake the decider at once."""
 SILENCE_S: Final = 3
-"""Time without any event after which seconds close by the wall clock, seconds. Each connected venue sends a heartbeat a
-second, and all that was received before it was published before it: while heartbeats come, they are the clock."""
+"""Time without any event after which seconds close by the wall clock, seconds. Otherwise heartbeats close them: each
+connected venue sends one a second, after everything that was received before it."""
 SAVE_S: Final = 30
-"""Interval between two saves of the state, seconds; every change of phase is saved too."""
+"""Interval between two saves of the state, seconds; every phase change is saved too."""
 BOUNDS_S: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
-"""Buckets of the decision latency, around the objective of one second."""
+"""Bucket bounds of the decision latency, seconds, around the objective of one second."""
 
 
 class Decider:
-    """One detector at work.
+    """Runs one detector.
 
     Args:
-        detector: the state.
-        subscriber: market events in the order of their arrival; closed here.
-        publisher: takes the signals.
-        clock: the machine's time in microseconds.
-        path: state file, None to keep none.
-        journal: takes what is decided on, None to keep none; not closed here.
-        sync_s: how often the journal is forced to the disk, seconds; None leaves that to the operating system.
-        pending: signals of the restored journal that were not sent.
+        detector: its state.
+        subscriber: market events in order of arrival; the decider closes it.
+        publisher: publishes the signals.
+        clock: returns the machine's time in microseconds.
+        path: state file, None to save no state.
+        journal: stores the events that are decided on, None for no journal; the caller closes it.
+        sync_s: interval at which the journal is flushed to the disk, seconds; None leaves that to the operating system.
+        pending: signals of the restored journal that were not published.
 
     Attributes:
-        saved_us: when the state was last kept, or the start; 0 where none is.
+        saved_us: time of the last save, or of the start; 0 without a state file.
         output: writes the state in a thread of its own.
         journal_output: writes the journal, so that a slow disk delays no decision.
     """
@@ -69,14 +69,14 @@ class Decider:
         self.saved_us = clock() if path is not None else 0
         self._journal = journal
         self.journal_output = SideOutput("journal")
-        self._journalled = 0  # jobs so far; a number that is left out stands for one that was given up
+        self._journalled = 0  # number of the last job; a missing number marks a job that was dropped
         self._sync_s = sync_s
         self._sync_due_us = clock()
         self._pending = list(pending)
         self._latency_s = BucketCounter(BOUNDS_S)
 
     async def run(self) -> None:
-        """Decide until cancelled; then what is on the bus is still decided, and the state saved."""
+        """Decide until cancelled; then decide what is still on the bus, and save the state."""
         try:
             if self._pending:
                 await self._send(self._pending)
@@ -90,7 +90,7 @@ class Decider:
             await asyncio.to_thread(self.journal_output.close)
 
     async def decide(self, batches: Sequence[Batch]) -> None:
-        """Apply batches in order and send the signals that they lead to."""
+        """Apply batches in order and publish the signals that result."""
         signals: list[Signal] = []
         before = self.detector.second
         if batches:
@@ -144,11 +144,11 @@ class Decider:
 
     @property
     def latency(self) -> Histogram:
-        """From the end of the market second that a signal decides on to its sending, seconds."""
+        """Seconds from the end of the market second that a signal decides to its publication."""
         return self._latency_s.histogram()
 
     def _save(self) -> None:
-        """Queue the state for its file. A state that still waits for an earlier write is replaced by the next."""
+        """Queue the state to be written; a state that still waits for an earlier write is replaced by the next."""
         if self._path is None:
             return
         self._save_due_us = self._clock() + SAVE_S * MICROS

@@ -1,4 +1,4 @@
-"""Role ``detector``: a member of the consumer group that shares out the assets, and one of them the market."""
+"""Runs role ``detector`` on Kafka: a member of the consumer group whose members divide the assets."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 
 
 def run(settings: Settings) -> int:
-    """Detect until cancelled; what ``cascade-monitor run`` does with role ``detector``."""
+    """Run role ``detector`` until cancelled, for ``cascade-monitor run``."""
     uvloop.run(_watch(settings))
     return 0
 
@@ -35,11 +35,11 @@ async def _watch(settings: Settings) -> None:
 
 @asynccontextmanager
 async def detecting(settings: Settings, clock: Callable[[], int] | None = None) -> AsyncIterator[str]:
-    """Run a detector while the context lasts; yield its address.
+    """Run a detector while the context lasts; yield the address of its HTTP server.
 
     Raises:
-        OperatorError: Kafka cannot be used as it is.
-        OSError: the metrics port is taken.
+        OperatorError: Kafka cannot be used; the text names the remedy.
+        OSError: the metrics port is in use.
     """
     now_us = clock or SteadyClock()
     member = Member(settings, now_us)

@@ -1,7 +1,7 @@
-"""A detector process as a member of the consumer group: its shards of the work, and the records on their way to them.
+"""Runs a detector process as a member of the consumer group: it owns shards and passes the records read to them.
 
-Partition N of all market topics is one shard; whoever holds the summaries' only partition judges the market. A
-rebalance leaves alone the shards that stay where they were.
+Partition N of all market topics is one shard; the member with the only partition of the summaries decides the market.
+A rebalance does not interrupt shards that stay with their member.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ log = logging.getLogger(__name__)
 Key = TypeVar("Key")
 
 POLL_S: Final = 0.25
-"""Longest wait for records before the reader looks again, seconds; records themselves wake it at once."""
+"""Longest wait for records before the reader checks its shards, seconds; records wake it at once."""
 STOP_S: Final = 15.0
-"""Longest time for the last transactions at the end, seconds: orchestrators kill after 30 s or more."""
+"""Longest wait for the last transactions at the end, seconds; orchestrators kill after 30 s or more."""
 
 
 class Member:
-    """This process in the group: its shards, and the records on their way to them."""
+    """Holds this process's shards, and passes the records read to them."""
 
     def __init__(self, settings: Settings, clock: Callable[[], int]) -> None:
         kafka = settings.bus.kafka
@@ -68,10 +68,10 @@ class Member:
         )
 
     async def run(self) -> None:
-        """Work until cancelled; then save every shard and leave the group.
+        """Run until cancelled; then save every shard and leave the group.
 
         Raises:
-            OperatorError: Kafka cannot be used as it is, or a shard cannot be restored.
+            OperatorError: Kafka cannot be used, or a shard cannot be restored.
         """
         try:
             await verify(self._connection, (SIGNALS, CASCADE_STATE, SNAPSHOTS, SUMMARIES, REJECTS), "Write")
@@ -102,7 +102,7 @@ class Member:
             task.cancel()
 
     async def _assigned(self, partitions: frozenset[Partition]) -> None:
-        """Leave shards that were assigned to another member, keep those that stay, and take up new ones."""
+        """Stop shards that were assigned to another member, keep those that stay, and start new ones."""
         if self._group is None:
             return
         wanted = self._shards(partitions)
@@ -116,7 +116,7 @@ class Member:
                 self._tasks[name] = self._group.create_task(owner.run(), name=name)
             owner.attach()
         self._by_input = {each: owner for owner in self.owners.values() for each in owner.inputs}
-        log.info("shards of this member: %s", ", ".join(sorted(wanted)) or "none, the other members have them all")
+        log.info("shards of this member: %s", ", ".join(sorted(wanted)) or "none, all are assigned to other members")
 
     def _shards(self, partitions: Iterable[Partition]) -> dict[str, frozenset[Partition]]:
         shards = {}
@@ -183,14 +183,14 @@ class Member:
         )
 
     def ahead(self) -> AheadView:
-        """Return the records stamped ahead that the shards of this member did not follow."""
+        """Return the records with time stamps in the future that this member's shards did not follow."""
         shards = [owner.shard for owner in self.owners.values()]
         assets = [shard for shard in shards if isinstance(shard, AssetShard)]
         watermarks = [watermark for shard in assets for watermark in shard.watermarks()]
         return ahead_view(watermarks, sum(shard.detector.steps_back for shard in assets))
 
     def monitored(self) -> list[Monitored]:
-        """Return the assets of this member's shards, and the market if this member judges it."""
+        """Return the assets of this member's shards, and the market if this member decides it."""
         found: list[Monitored] = []
         for owner in self.owners.values():
             if isinstance(owner.shard, AssetShard):
@@ -205,7 +205,7 @@ class Member:
         return min((shard.detector.second for shard in shards if isinstance(shard, AssetShard)), default=0)
 
     def gap_ratios(self) -> dict[tuple[str, str], float]:
-        """Return by venue and window the fraction that is missing because of a gap; every shard sees the same gaps."""
+        """Return by venue and window the fraction missing because of gaps, which are the same in every shard."""
         found: dict[tuple[str, str], float] = {}
         for owner in self.owners.values():
             if isinstance(owner.shard, AssetShard):
@@ -219,7 +219,7 @@ class Member:
         return min((owner.kept_us for owner in self.owners.values() if owner.shard is not None), default=0)
 
     def passed_over(self) -> int:
-        """Return how many summaries of another version were skipped, where this member judges the market."""
+        """Return the number of summaries of another version that were skipped, if this member decides the market."""
         shards = [owner.shard for owner in self.owners.values()]
         return sum(shard.passed_over for shard in shards if isinstance(shard, MarketShard))
 
@@ -230,7 +230,7 @@ class Member:
 
 
 def _added(counts: Iterable[Mapping[Key, int]]) -> dict[Key, int]:
-    """Return the sums by key; a count of zero stays, so that its metric does."""
+    """Return the sums by key; a sum of zero is kept, so that its metric is shown."""
     sums: dict[Key, int] = {}
     for each in counts:
         for key, count in each.items():

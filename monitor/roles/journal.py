@@ -1,13 +1,13 @@
-"""Keeps the records since the last snapshot on disk: a restart applies them again and is where the process ended.
+"""Keeps on disk the records since the last snapshot, so that a restart can apply them again and lose nothing.
 
-The journal is a chain of segments beside the state file, JSON lines of the bus's records. A segment begins with each
-snapshot, and those before it are deleted once that snapshot is on disk. Its first line names the snapshot that it goes
-on from, so that a crash between the two files never applies anything twice.
+The journal is a chain of segments beside the state file, JSON lines of the bus's records. Each snapshot starts a
+segment; the segments before it are deleted once the snapshot is on disk. A segment's first line names the snapshot from
+which it continues, so that a crash between the two files never applies a record twice.
 
-Records are queued for it before they are decided on; a mark after the signals that they led to were handed on. So
-whatever comes after the last mark led to signals that nobody may have seen, and those before it are not repeated. It is
-written beside the decisions, which wait for no disk: a kill loses what was queued in its last milliseconds, and with it
-the heartbeat that would have shown that nothing is missing.
+Records are queued for the journal before they are decided, and a mark after their signals were published. Records after
+the last mark may therefore have led to signals that were not published; signals of records before it are not repeated.
+A thread writes the journal, so that no decision waits for the disk. A killed process loses what was queued in its last
+milliseconds, and with it the heartbeat that would have shown that nothing is missing.
 """
 
 from __future__ import annotations
@@ -38,18 +38,18 @@ from monitor.model.events import (
 log = logging.getLogger(__name__)
 
 MAX_BYTES: Final = 2**30
-"""Most bytes kept without a snapshot, a quarter of an hour of a busy market: where none can be saved, the disk has
-failed already."""
+"""Most bytes kept without a snapshot, a quarter of an hour of a busy market. If none can be saved for so long, the disk
+has failed."""
 RUN: Final = 2_000
-"""Number of records applied at once on a restart."""
+"""Number of records applied at once at a restart."""
 
 
 class Segment(msgspec.Struct, tag_field="type", tag="segment"):
     """The first line of a segment.
 
     Attributes:
-        after: digest of the snapshot that it goes on from; empty where it goes on from the segment before.
-        follows: False where records before it are missing, so that it means nothing without that snapshot.
+        after: digest of the snapshot from which it continues; empty if it continues the segment before.
+        follows: false if records before it are missing, so that it is useless without that snapshot.
     """
 
     after: str
@@ -57,7 +57,7 @@ class Segment(msgspec.Struct, tag_field="type", tag="segment"):
 
 
 class Mark(msgspec.Struct, tag_field="type", tag="mark"):
-    """Every second before ``second`` was closed, and its signals were handed on."""
+    """States that every second before ``second`` was closed, and its signals published."""
 
     second: int
 
@@ -69,7 +69,7 @@ _DECODER: Final[msgspec.json.Decoder[Line]] = msgspec.json.Decoder(Line)
 
 
 def digest(snapshot: bytes) -> str:
-    """Return the name of a snapshot; of none, that of no bytes."""
+    """Return the name of a snapshot; without one, that of no bytes."""
     return hashlib.sha256(snapshot).hexdigest()
 
 
@@ -79,21 +79,21 @@ def lines_of(records: Sequence[Record]) -> bytes:
 
 
 def mark_of(second: int) -> bytes:
-    """Return the line which notes that the seconds before ``second`` are closed, and their signals handed on."""
+    """Return the line of a :class:`Mark`."""
     return _ENCODER.encode(Mark(second)) + b"\n"
 
 
 class Journal:
-    """The journal beside a state file. Its methods block, and only one thread at a time may call them.
+    """Writes and restores the journal beside a state file. Its methods block; only one thread at a time may call them.
 
-    Appending and rotating are numbered: where a number is left out, something was given up, and what follows is worth
-    nothing until the next snapshot. What raises ``OSError`` may be called again.
+    Calls that append and rotate are numbered. A missing number shows that a call was dropped; everything after it is
+    useless until the next snapshot. A call that raised ``OSError`` may be repeated.
 
     Args:
         path: the state file.
 
     Attributes:
-        whole: True if it holds everything since the last snapshot.
+        whole: true if it holds everything since the last snapshot.
     """
 
     def __init__(self, path: Path) -> None:
@@ -101,16 +101,16 @@ class Journal:
         self._path = path
         self._file: BinaryIO | None = None
         self._number = max((number_of(each) for each in segments(path)), default=0)
-        self._begun: dict[str, int] = {}  # by digest the segment that goes on from that snapshot
-        self._sequence = 0  # of the last call
-        self._bytes = 0  # in this segment
-        self._unsaved = 0  # in all segments since the last snapshot on disk
+        self._begun: dict[str, int] = {}  # by digest, the segment that continues from that snapshot
+        self._sequence = 0  # number of the last call
+        self._bytes = 0  # size of this segment
+        self._unsaved = 0  # size of all segments since the last snapshot on disk
 
     def restore(self, detector: Detector, snapshot: bytes) -> list[Signal]:
-        """Apply to a detector what it took after ``snapshot``; returns the signals that were not handed on.
+        """Apply to the detector the records after ``snapshot``; return the signals that were not published.
 
-        From now on the journal goes on from there. What belongs to no chain is deleted. Where the folder cannot be
-        written, the journal begins with the next snapshot.
+        The journal then continues from there. Segments of no chain are deleted. If the folder cannot be written, the
+        journal starts with the next snapshot.
         """
         chain = self._chain(digest(snapshot))
         pending: list[Signal] = []
@@ -126,18 +126,18 @@ class Journal:
                     pending = []
                 else:
                     pending += detector.apply(records)
-            if segment.stat().st_size != size:  # it was cut off, and what follows goes on from what is lost
+            if segment.stat().st_size != size:  # it was cut off; the next segments continue from lost records
                 for lost in chain[at + 1 :]:
                     delete(lost)
                 break
-        detector.quarantine.take()  # what cannot be applied was rejected before
+        detector.quarantine.take()  # its records were rejected before the restart
         if applied:
             log.info("%d lines of the journal applied, up to the second %d", applied, detector.second)
         self.whole = True
         try:
             self._begin(Segment("" if chain else digest(snapshot)))
         except OSError as error:
-            log.error("%s: the journal cannot be begun: %s", self._path, error)  # noqa: TRY400  # the reason is in the line
+            log.error("%s: the journal cannot be started: %s", self._path, error)  # noqa: TRY400  # complete without a traceback
             self.whole = False
         return pending
 
@@ -158,7 +158,7 @@ class Journal:
         return chain
 
     def append(self, sequence: int, lines: bytes) -> None:
-        """Write lines of :func:`lines_of` and :func:`mark_of`. Raises ``OSError`` where the disk refuses."""
+        """Write lines of :func:`lines_of` and :func:`mark_of`; raise ``OSError`` on failure."""
         if sequence != self._sequence + 1 or self._unsaved > MAX_BYTES:
             self._give_up()
         if self.whole:
@@ -166,12 +166,12 @@ class Journal:
         self._sequence = sequence
 
     def sync(self) -> None:
-        """Make sure that what was written survives a loss of power. Raises ``OSError`` where the disk refuses."""
+        """Flush to the disk, so that a power failure loses nothing written before; raise ``OSError`` on failure."""
         if self._file is not None:
             os.fsync(self._file.fileno())
 
     def rotate(self, sequence: int, snapshot: bytes) -> None:
-        """Begin a segment that goes on from a snapshot which is about to be saved. Raises ``OSError``."""
+        """Start a segment that continues from a snapshot which is about to be saved; raise ``OSError`` on failure."""
         if sequence != self._sequence + 1:
             self._give_up()
         name = digest(snapshot)
@@ -203,7 +203,7 @@ class Journal:
         self._number += 1
 
     def _write(self, lines: bytes) -> None:
-        """Write lines as a whole, or nothing."""
+        """Write all of the lines or none."""
         if self._file is None:
             raise OSError("the segment could not be opened")
         written = 0
@@ -221,7 +221,7 @@ class Journal:
         if self.whole:
             log.error(
                 "%s: the journal is incomplete; a crash before the next saved state loses the records until then, "
-                "and states them as a gap",
+                "and reports them as a gap",
                 self._path,
             )
         self.whole = False
@@ -238,7 +238,7 @@ def number_of(segment: Path) -> int:
 
 
 def delete(segment: Path) -> None:
-    """Delete a segment that belongs to no chain; one that cannot be is passed over by every restart."""
+    """Delete a segment of no chain; if that fails, every restart ignores it."""
     try:
         segment.unlink()
     except OSError as error:
@@ -256,7 +256,7 @@ def header(segment: Path) -> Segment | None:
 
 
 def _decoded(line: bytes) -> Line | None:
-    """Return a line's record, or None where it is torn or damaged."""
+    """Return a line's record, None if the line is incomplete or damaged."""
     try:
         return _DECODER.decode(line) if line.endswith(b"\n") else None
     except msgspec.DecodeError:
@@ -264,9 +264,9 @@ def _decoded(line: bytes) -> Line | None:
 
 
 def runs(segment: Path) -> Iterator[list[Line]]:
-    """Yield a segment's lines after the first in runs, each of which ends with a mark or at :data:`RUN` records.
+    """Yield the lines after the first, in runs that end with a mark or at :data:`RUN` records.
 
-    What cannot be read ends it and is cut off: after a loss of power the last line may be torn.
+    At the first unreadable line the file is cut off; after a power failure the last line may be incomplete.
     """
     run: list[Line] = []
     good = 0
@@ -274,7 +274,7 @@ def runs(segment: Path) -> Iterator[list[Line]]:
         for line in file:
             record = _decoded(line)
             if record is None:
-                log.warning("%s: cut off after %d bytes, the line there is torn or damaged", segment, good)
+                log.warning("%s: cut off after %d bytes, because the next line is incomplete or damaged", segment, good)
                 os.truncate(segment, good)
                 break
             good += len(line)

@@ -1,4 +1,4 @@
-"""Judges the market: combines every partition's summaries of a second once all of them have closed it."""
+"""Decides the market: combines all partitions' summaries of a second once all of them have closed it."""
 
 from __future__ import annotations
 
@@ -49,25 +49,25 @@ class Kept(msgspec.Struct, array_like=True):
 
 
 class MarketShard:
-    """The shard that judges the market; see :class:`monitor.roles.shard.Shard`.
+    """Runs the market's decision; see :class:`monitor.roles.shard.Shard`.
 
     Args:
         settings: thresholds.
-        partitions: how many input partitions there are; all must have closed a second.
-        home: the partition of its signals.
+        partitions: number of input partitions, all of which must have closed a second.
+        home: partition of its signals.
 
     Attributes:
-        market: the state.
-        quarantine: whether it is set aside because a summary could not be applied.
-        closed: the last second judged.
-        passed_over: records that were left out: of another version of the detector, or summaries that are unreadable.
+        market: state of the market.
+        quarantine: state of the quarantine after a summary that could not be applied.
+        closed: the last second decided.
+        passed_over: number of skipped records: unreadable, or of another version of the detector.
     """
 
     def __init__(self, settings: DetectorSettings, partitions: int, home: int) -> None:
         self.market = Market(settings)
         self.quarantine = Quarantine()
-        self._ended: list[Signal] = []  # signals of a step back, until the next step
-        self._stepped_back = False  # whether a partition did since the last step
+        self._ended: list[Signal] = []  # signals of a step back of the watermark, until the next step
+        self._stepped_back = False  # True if a partition stepped back since the last step
         self.closed = 0
         self.passed_over = 0
         self._partitions = partitions
@@ -76,14 +76,14 @@ class MarketShard:
         self._offset = 0
         self._closed_by: dict[int, int] = {}  # last closed second of each partition
         self._pending: dict[int, list[AssetSummary]] = {}  # by second
-        self._beats: dict[int, dict[str, int]] = {}  # by the second at which they were reported
-        self._gaps: dict[int, dict[str, int]] = {}  # the same of the ends of gaps
+        self._beats: dict[int, dict[str, int]] = {}  # last heartbeats by the second of their report
+        self._gaps: dict[int, dict[str, int]] = {}  # ends of gaps by the second of their report
 
     @classmethod
     def restore(
         cls, parts: Mapping[str, bytes], settings: DetectorSettings, partitions: int, home: int, emitted: int
     ) -> MarketShard:
-        """Return the shard of a :meth:`snapshot`, or a new one where there are no parts.
+        """Return the shard of a :meth:`snapshot`, or a new one if there are no parts.
 
         Raises:
             ValueError: the parts are of another format.
@@ -106,11 +106,11 @@ class MarketShard:
         return self
 
     def put(self, batch: Batch) -> None:
-        """Take the partitions' summaries; those of another version are skipped and counted."""
+        """Read the partitions' summaries; skip and count those of another version."""
         for record in batch.records[max(0, self._offset - batch.first_offset) :]:
             if not isinstance(record, Closed):
                 continue
-            # A group of an older version, from which this one took over, may have written there within a day.
+            # Records of an older version's group may still be in the topic, whose retention is a day.
             if record.format == FORMAT:
                 self._take(record)
             else:
@@ -120,9 +120,9 @@ class MarketShard:
     def _take(self, closed: Closed) -> None:
         try:
             summaries = _SUMMARIES.decode(closed.summaries)
-        except msgspec.DecodeError as error:  # the seconds are closed all the same, so the market waits for nothing
+        except msgspec.DecodeError as error:  # the seconds count as closed, so the market does not wait
             self.passed_over += 1
-            log.error(  # noqa: TRY400  # what raised is the input
+            log.error(  # noqa: TRY400  # the cause is the input
                 "partition %d: summaries up to second %d cannot be read: %s", closed.partition, closed.second, error
             )
             summaries = []
@@ -136,7 +136,7 @@ class MarketShard:
                 latest[venue] = max(second, latest.get(venue, 0))
 
     def step(self, now_us: int) -> Step | None:
-        """Judge the seconds that every partition closed."""
+        """Decide the seconds that every partition has closed."""
         if len(self._closed_by) < self._partitions:
             return None
         through = min(self._closed_by.values())
@@ -155,11 +155,11 @@ class MarketShard:
         return Step(fresh, records, self.closed)
 
     def _step_back(self, through: int) -> None:
-        """Follow a partition that stepped back: the seconds since were closed by a clock that was wrong."""
+        """Step back with a partition, because the seconds since were closed by a wrong clock."""
         if through >= self.closed:
             return
         self.closed = through
-        self._emitted = min(self._emitted, through - 1)  # what the step back ends is of this second
+        self._emitted = min(self._emitted, through - 1)  # the signals that the step back ends are of this second
         self.market, ended = market_at(self.market, through)
         self._ended += ended
         self.quarantine.step_back(through)
@@ -169,7 +169,7 @@ class MarketShard:
 
     def _close(self, second: int) -> list[Signal]:
         summaries = sorted(self._pending.pop(second, ()), key=lambda each: each.asset)
-        # Reported at the end of a run of seconds, within which no venue's changed.
+        # Heartbeats are reported at the end of a run of seconds within which none changed.
         while (reported := next(iter(sorted(self._beats)))) < second:
             del self._beats[reported]
             self._gaps.pop(reported, None)

@@ -1,4 +1,4 @@
-"""From settings to notifiers at work, one a channel; and role ``notifier`` on Kafka."""
+"""Builds the notifiers, one a channel, from settings, and runs role ``notifier`` on Kafka."""
 
 from __future__ import annotations
 
@@ -56,13 +56,13 @@ def local_notifiers(
     *,
     losses: StateLosses,
 ) -> list[Notifier]:
-    """Return the notifiers of role ``all``. Incidents whose episode ended during a stop are resolved at once.
+    """Return the notifiers of role ``all``; incidents whose episode ended while it was stopped are resolved at once.
 
     Args:
         settings: channels, and the assets whose cascades page.
-        bus: signals.
-        detector: holds the episodes that run.
-        clock: the machine's time in microseconds.
+        bus: source of the signals.
+        detector: holds the running episodes.
+        clock: returns the machine's time in microseconds.
         output: writes the open incidents.
         losses: counts a damaged file of incidents, or refuses it.
 
@@ -97,7 +97,7 @@ def faults(stats: Sequence[NotifierStats]) -> Check:
 
 
 def run(settings: Settings) -> int:
-    """Page until cancelled; what ``cascade-monitor run`` does with role ``notifier``."""
+    """Run role ``notifier`` until cancelled, for ``cascade-monitor run``."""
     uvloop.run(_watch(settings))
     return 0
 
@@ -118,7 +118,7 @@ def _largest(lags: Iterable[Mapping[Partition, int]]) -> dict[Partition, int]:
 
 
 def _added(partitions: Iterable[Partition], counts: Iterable[Mapping[Partition, int]]) -> dict[Partition, int]:
-    """Sums by partition, 0 for those that no count has."""
+    """Return the sums by partition, 0 for a partition without counts."""
     sums = dict.fromkeys(partitions, 0)
     for each in counts:
         for partition, count in each.items():
@@ -128,16 +128,16 @@ def _added(partitions: Iterable[Partition], counts: Iterable[Mapping[Partition, 
 
 @asynccontextmanager
 async def notifying(settings: Settings, clock: Callable[[], int] = wall_clock_us) -> AsyncIterator[str]:
-    """Run the notifiers while the context lasts; yield the address of the metrics.
+    """Run the notifiers while the context lasts; yield the address of the HTTP server.
 
     Raises:
-        OperatorError: no channel is configured, or Kafka cannot be used as it is.
-        OSError: the metrics port is taken.
+        OperatorError: no channel is configured, or Kafka cannot be used.
+        OSError: the metrics port is in use.
     """
     configured = channels(settings.notifier)
     if not configured:
         raise OperatorError(
-            "role notifier has nobody to page: set notifier.pagerduty.routing_key_file, notifier.webhook.url_file or "
+            "role notifier has no channel: set notifier.pagerduty.routing_key_file, notifier.webhook.url_file or "
             "notifier.slack.url_file"
         )
     members = [GroupNotifier(channel, settings, clock) for channel in configured]
@@ -151,10 +151,10 @@ async def notifying(settings: Settings, clock: Callable[[], int] = wall_clock_us
 
 
 async def _page(members: Sequence[GroupNotifier]) -> None:
-    """Run the channels side by side, so that they also end side by side."""
+    """Run the channels concurrently, so that at the end they also stop concurrently."""
     async with asyncio.TaskGroup() as group:
         for member in members:
-            group.create_task(member.run(random.Random()))  # noqa: S311  # jitter
+            group.create_task(member.run(random.Random()))  # noqa: S311  # jitter is no secret
 
 
 def _snapshot(members: Sequence[GroupNotifier]) -> Snapshot:

@@ -31,17 +31,17 @@ from monitor.storage.state_losses import StateLosses
 log = logging.getLogger(__name__)
 
 SAVE_S: Final = 1.0
-"""Longest wait of the next page for a slow disk, seconds."""
+"""Longest time that the next page waits for a slow disk, seconds."""
 NOTE_BYTES: Final = 4000
-"""Longest note that is kept with an offset, bytes: Kafka refuses above 4096 (``offset.metadata.max.bytes``)."""
+"""Longest note stored with an offset, bytes; Kafka refuses more than 4096 (``offset.metadata.max.bytes``)."""
 
 
 class FileProgress:
-    """Saves open incidents in a local file, for one process without Kafka, where no signal is read again.
+    """Saves open incidents in a local file, for one process without Kafka, which reads no signal twice.
 
     Args:
         path: the file; None saves nothing.
-        output: writes it.
+        output: writes it in a thread of its own.
         losses: counts a damaged file, or refuses it.
     """
 
@@ -52,7 +52,8 @@ class FileProgress:
         self._kept = b""
 
     def restore(self, notifier: Notifier) -> None:
-        """Give a notifier the incidents that were open; a damaged file is set aside, and they are forgotten.
+        """Pass the saved incidents to a notifier; if the file is damaged, set it aside and start without open
+        incidents.
 
         Raises:
             OperatorError: the file cannot be opened or set aside, is damaged and refused, or is of a later version.
@@ -62,29 +63,29 @@ class FileProgress:
             self._kept = read_state(self._path)
             notifier.restore(where, self._kept)
         except (OSError, NewerEnvelopeError) as error:
-            raise OperatorError(f"{self._path}: what was paged cannot be read: {error}; move the file away") from None
+            raise OperatorError(f"{self._path}: the open incidents cannot be read: {error}; move the file away") from None
         except ValueError as error:
             self._forget(error)
             notifier.restore(where, b"")
 
     def _forget(self, reason: ValueError) -> None:
         """Set the damaged file aside, because a monitor that does not start pages nobody."""
-        self._losses.note("incidents", f"{self._path}: what was paged is damaged ({reason})")
+        self._losses.note("incidents", f"{self._path}: the saved open incidents are damaged ({reason})")
         self._kept = b""
         try:
             aside = None if self._path is None else set_aside(self._path)
         except OSError as error:
-            raise OperatorError(f"{self._path}: what was paged is damaged and cannot be set aside: {error}") from None
+            raise OperatorError(f"{self._path}: the saved incidents are damaged and cannot be set aside: {error}") from None
         log.error(
-            "%s: what was paged is damaged (%s): set aside as %s, open incidents are forgotten; close by hand those "
-            "whose episode is over",
+            "%s: the saved open incidents are damaged (%s): set aside as %s, the channel starts without open incidents;
+            close " "by hand those of ended episodes",
             self._path,
             reason,
             aside,
         )
 
     async def save(self, offsets: Mapping[Partition, int], states: Mapping[Partition, bytes]) -> None:
-        """Replace the file if anything changed. Raises ``OSError`` where that takes over :data:`SAVE_S`."""
+        """Replace the file if anything changed; raise ``OSError`` if that takes longer than :data:`SAVE_S`."""
         state = next(iter(states.values()))
         if self._path is not None and state != self._kept:
             self._output.put(partial(write_state, self._path, state), size=len(state), key=str(self._path))
@@ -94,13 +95,14 @@ class FileProgress:
 
 
 class GroupNotifier:
-    """One channel of role ``notifier``: a group of its own, so that a channel that is down holds up no other.
+    """Runs one channel of role ``notifier`` in a consumer group of its own, so that a failing channel delays no other.
 
-    It is its notifier's reader and progress. Where reading fails it leaves the group and joins anew with the next
-    :meth:`poll`: what was read and not kept is read again. The open incidents of a partition are its offset's metadata.
+    It is its notifier's reader and progress. After a read error it leaves the group and joins again at the next
+    :meth:`poll`; signals that were read and not saved are read again. A partition's open incidents are stored in the
+    metadata of its committed offset.
 
     Raises:
-        OperatorError: Kafka cannot be used as it is.
+        OperatorError: Kafka cannot be used; the text names the remedy.
     """
 
     def __init__(self, channel: Channel, settings: Settings, clock: Callable[[], int]) -> None:
@@ -125,11 +127,11 @@ class GroupNotifier:
             on_revoked=self._revoked,
             on_reject=self.unreadable,
         )
-        subscriber.lost, subscriber.resets = self.lost, self.resets  # counted on by whoever joins next
+        subscriber.lost, subscriber.resets = self.lost, self.resets  # the next member continues the counts
         return subscriber
 
     async def run(self, rng: random.Random) -> None:
-        """Page until cancelled. Raises ``OperatorError`` where the group cannot be joined at the start."""
+        """Page until cancelled; raise ``OperatorError`` if the group cannot be joined at the start."""
         try:
             await self._join()
             await self.notifier.run(rng)
@@ -141,7 +143,7 @@ class GroupNotifier:
         self._joined = True
 
     async def poll(self, timeout_s: float) -> list[Batch]:
-        """Return the signals read. Raises the error after which the member left the group."""
+        """Return the signals read; raise the error after which the member left the group."""
         try:
             if not self._joined:
                 await self._join()
@@ -169,11 +171,11 @@ class GroupNotifier:
         log.info("%s reads %d partitions of the signals", self._group, len(partitions))
 
     def _forget(self, partition: Partition, offset: int, note: str, error: ValueError) -> None:
-        """Forget unreadable incidents and read on: a channel that stopped here would page nobody."""
+        """Drop unreadable incidents and continue, because a channel that stopped here would page nobody."""
         self.notifier.begin_anew(partition, offset)
         log.error(
-            "the open incidents that group %s keeps with its offset of %s/%d cannot be read (%s): %r. They are "
-            "forgotten and reading goes on at %d: close by hand those whose episode is over "
+            "the open incidents that group %s stores with its offset of %s/%d cannot be read (%s): %r. They are "
+            "dropped and reading continues at %d: close the incidents of ended episodes by hand "
             "(docs/runbooks/notifier-forgot.md)",
             self._group,
             self._connection.name(SIGNALS),
@@ -187,7 +189,7 @@ class GroupNotifier:
         self.notifier.forget(partitions)
 
     async def save(self, offsets: Mapping[Partition, int], states: Mapping[Partition, bytes]) -> None:
-        """Commit. Raises ``OSError`` where the brokers refuse."""
+        """Commit the offsets with the open incidents; raise ``OSError`` if the brokers refuse."""
         try:
             await self._subscriber.commit(offsets, {where: _note(state) for where, state in states.items()})
         except BusError as error:
@@ -209,5 +211,5 @@ def _note(state: bytes) -> str:
     pages = msgspec.json.decode(state, type=list[msgspec.Raw])
     while len(msgspec.json.encode(pages)) > NOTE_BYTES:
         del pages[0]
-    log.error("more incidents are open in a partition than its offset can hold; the oldest will not be resolved")
+    log.error("a partition has more open incidents than its offset can hold; the oldest will not be resolved")
     return msgspec.json.encode(pages).decode()

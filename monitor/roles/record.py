@@ -1,4 +1,4 @@
-"""``cascade-monitor record``: raw frames to a file, nothing else."""
+"""Writes raw frames to a file, for ``cascade-monitor record``."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ def run(settings: Settings) -> int:
 async def _record(settings: Settings) -> None:
     path = settings.collector.record_path
     if path is None:
-        raise OperatorError("nowhere to record to: set collector.record_path or give --output")
+        raise OperatorError("no file to record to: set collector.record_path or give --output")
     if not path.is_fifo():
-        beginning = AppendFile(path)  # here the recording is the main work: where it cannot begin, nothing else does
+        beginning = AppendFile(path)  # the recording is the process's purpose: if it cannot start, the process ends
         beginning.open()
         beginning.close()
-    # Nobody subscribes to this bus: events are made to see gaps and to count, then dropped.
+    # The bus has no subscriber: events are made only to find gaps and to count, then dropped.
     with collecting(settings, MemoryBus().publisher(), SteadyClock()) as at_work:
         reporting = asyncio.create_task(_report(at_work.collector))
         try:

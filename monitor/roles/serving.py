@@ -1,4 +1,4 @@
-"""Runs a role's tasks beside its HTTP server: metrics, health and, where configured, the dashboard."""
+"""Runs a role's tasks beside its HTTP server: metrics, health and, if configured, the dashboard."""
 
 from __future__ import annotations
 
@@ -29,21 +29,21 @@ async def serving(
     venues: Iterable[str] = (),
     dashboard: Source | None = None,
 ) -> AsyncIterator[str]:
-    """Serve and work while the context lasts; yield the server's address.
+    """Run the server and the tasks while the context lasts; yield the server's address.
 
     Args:
-        delivery: where to listen, and which assets have metrics of their own.
-        snapshot: takes the state that a scrape shows; the event loop's lag is added to it.
-        checks: the conditions of readiness.
-        work: the tasks, in the order of the data: each is cancelled and awaited before the next, so that what was
-            collected is decided, and what was decided is written.
-        venues: their counters start at zero instead of being absent.
-        dashboard: source of the dashboard's state; None in a role without one.
+        delivery: the address to listen on, and the assets that have metrics of their own.
+        snapshot: returns the state that a scrape shows; the event loop's lag is added to it.
+        checks: returns the conditions of readiness.
+        work: the tasks, in the order of the data flow. At the end each is cancelled and awaited before the next, so
+            that what was collected is decided, and what was decided is written.
+        venues: venues whose counters start at zero instead of being absent.
+        dashboard: source of the dashboard's state; None for a role without a dashboard.
 
-    ``snapshot``, ``checks`` and ``dashboard`` are called on the event loop, whatever thread a request is answered from.
+    ``snapshot``, ``checks`` and ``dashboard`` are called on the event loop, whichever thread answers a request.
 
     Raises:
-        OSError: the port is taken.
+        OSError: the port is in use.
         ExceptionGroup: a task failed.
     """
     pulse = Pulse(monotonic_us)

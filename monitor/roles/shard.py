@@ -1,4 +1,4 @@
-"""Interface of a shard, a part of the work that detectors divide: records in, records out, state to save."""
+"""Defines the interface of a shard, a part of the work that detectors divide: records in, records out, saved state."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from monitor.detect.view import AssetView
 from monitor.model.events import MICROS, Signal
 
 COMMON: Final = "*"
-"""Name of the part of a snapshot that belongs to no asset."""
+"""Name of the part of a snapshot that is common to all assets."""
 
 
 class Step(NamedTuple):
-    """Output of a shard, all of which is written in one transaction.
+    """The output of a shard, all of which is written in one transaction.
 
     Attributes:
-        signals: those among ``records``, for the counters.
-        records: what to write.
+        signals: the signals among ``records``, for the counters.
+        records: records to write.
         closed: the last second that was closed.
     """
 
@@ -32,38 +32,38 @@ class Step(NamedTuple):
 
 
 class Shard(Protocol):
-    """A part of the work that one member does at a time: a partition's assets, or the market.
+    """A part of the work with one owner at a time: a partition's assets, or the market.
 
-    Pure: its output is a function of its input, so another member with the same input continues identically.
+    Its output is a function of its input, so another member with the same input continues identically.
     """
 
     def put(self, batch: Batch) -> None:
-        """Take a batch that was read."""
+        """Append a batch that was read."""
 
     def step(self, now_us: int) -> Step | None:
-        """Close the seconds that the input completes, or some of them; None where it completes none.
+        """Close some or all of the seconds that the input completes; return None if it completes none.
 
-        A step without records repeats output that was sent before. ``now_us`` is only stamped on records.
+        A step without records repeats output that was written before. ``now_us`` is only stamped on records.
         """
 
     def positions(self) -> Mapping[str, Position]:
-        """Return by topic the position up to which the input was taken."""
+        """Return by topic the position up to which the input is in the state."""
 
     def fetched(self) -> Mapping[str, int]:
-        """Return by topic the offset to read on from."""
+        """Return by topic the offset at which reading continues."""
 
     def ahead(self) -> set[str]:
-        """Return the topics to pause for now."""
+        """Return the topics to pause until the others catch up."""
 
     def snapshot(self) -> Mapping[str, bytes]:
-        """Return by name the parts of the state that changed since the last call, :data:`COMMON` always among them."""
+        """Return by name the parts of the state that changed since the last call, always with :data:`COMMON`."""
 
     def views(self) -> Sequence[AssetView]:
         """Return the views for metrics and the dashboard."""
 
 
 def outgoing(signals: Iterable[Signal], partition: int, now_us: int) -> list[Outgoing]:
-    """Return the signals stamped and encoded, for their stream and for the latest of each asset."""
+    """Return the signals with time stamp, encoded for the signals' topic and for the topic of the latest states."""
     records = []
     for signal in signals:
         signal.emitted_time_us = now_us
@@ -73,7 +73,10 @@ def outgoing(signals: Iterable[Signal], partition: int, now_us: int) -> list[Out
 
 
 def rejected(faults: Iterable[Unapplied], partition: int, emitted: int) -> list[Outgoing]:
-    """Encode what could not be applied for the rejects' topic, but what was sent before: up to second ``emitted``."""
+    """Encode records that could not be applied for the rejects' topic.
+
+    Rejects up to the second ``emitted`` are left out, because the previous owner wrote them.
+    """
     records = []
     for fault in faults:
         if fault.second > emitted:
@@ -83,5 +86,5 @@ def rejected(faults: Iterable[Unapplied], partition: int, emitted: int) -> list[
 
 
 def after(signals: Iterable[Signal], second: int) -> list[Signal]:
-    """Return the signals of the seconds after ``second``; the previous owner sent those before."""
+    """Return the signals of the seconds after ``second``; the previous owner wrote those before."""
     return [signal for signal in signals if signal.event_time_us > (second + 1) * MICROS]

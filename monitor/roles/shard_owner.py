@@ -1,4 +1,4 @@
-"""Owns one shard of the work on Kafka: becomes its owner, restores it, goes on with it, and keeps it."""
+"""Owns one shard on Kafka: claims it, restores its state, processes its input, and saves its state."""
 
 from __future__ import annotations
 
@@ -22,27 +22,27 @@ from monitor.roles.shard import COMMON, Shard, Step
 log = logging.getLogger(__name__)
 
 COMMIT_S: Final = 0.05
-"""Shortest interval between two commits of a shard, seconds: a transaction costs the brokers 20 ms."""
+"""Shortest interval between two commits of a shard, seconds; a transaction takes the brokers 20 ms."""
 RECLAIM_BEATS: Final = 2
-"""Heartbeats of the group that an owner waits after it lost a shard: by then a member that was cut off knows that the
-shard was assigned to another one, and does not take it back."""
+"""Number of group heartbeat intervals that an owner waits after it lost a shard. By then a member that was disconnected
+knows that the shard was assigned to another one, and does not claim it again."""
 
 Restore = Callable[[Mapping[str, bytes], int], Shard]
-"""``restore(parts, emitted)``: the shard of a snapshot's parts, silent up to the second ``emitted``."""
+"""``restore(parts, emitted)`` returns the shard of a snapshot's parts, without output up to the second ``emitted``."""
 
 
 def snapshot_period(now_s: float, every_s: float, phase: float) -> int:
-    """Number of the period that ``now_s`` lies in, of periods of ``every_s`` that begin ``phase`` periods early.
+    """Return the number of the period at ``now_s``; periods last ``every_s`` and start ``phase`` periods early.
 
-    Each shard has another phase, 0 to 1: all of them at once are 5 to 20 MB, and held up a second's signals for up to
-    1.4 s (measured).
+    Each shard has another phase, from 0 to 1, because the snapshots of all shards together have 5 to 20 MB and delayed
+    signals by up to 1.4 s (measured).
     """
     return int(now_s / every_s + phase)
 
 
 @dataclass
 class Counters:
-    """Counters that all owners of a process share."""
+    """Counts for all owners of a process."""
 
     latency_s: BucketCounter = field(default_factory=lambda: BucketCounter(BOUNDS_S))
     signals_by_phase: dict[str, int] = field(
@@ -63,19 +63,19 @@ class Counters:
 
     @property
     def latency(self) -> Histogram:
-        """From the end of the market second that a signal decides on to its commit, seconds."""
+        """Seconds from the end of the market second that a signal decides to its commit."""
         return self.latency_s.histogram()
 
 
 @dataclass(frozen=True)
 class Place:
-    """Everything that the owners of a process have in common: connection, group, clock and periods.
+    """Holds what all owners of a process share.
 
     Attributes:
         connection: the brokers.
         group: the detectors' consumer group.
-        subscriber: this member of it.
-        clock: the machine's time in microseconds.
+        subscriber: this process's member of the group.
+        clock: returns the machine's time in microseconds.
         snapshot_s: interval between two snapshots, seconds.
         reclaim_s: wait after a shard was lost, seconds.
     """
@@ -89,19 +89,19 @@ class Place:
 
 
 class ShardOwner:
-    """The owner of a shard, as long as its input is assigned to this member.
+    """Owns a shard as long as its input is assigned to this member.
 
     Args:
-        name: of the shard, unique in the group and the same for every owner.
+        name: name of the shard, unique in the group and the same for every owner.
         inputs: the partitions that it reads.
-        home: the partition of the snapshots' topic that it keeps its state in.
+        home: partition of the snapshots' topic that holds its state.
         restore: builds the shard from its saved parts.
-        place: what the owners of the process have in common.
-        counters: common to all owners of the process.
+        place: what all owners of the process share.
+        counters: counters of all owners of the process.
 
     Attributes:
         shard: the shard while it is owned and restored, else None.
-        kept_us: when its state was last kept, or taken up; 0 before.
+        kept_us: time of the last save or of the restore; 0 before.
     """
 
     def __init__(
@@ -129,14 +129,14 @@ class ShardOwner:
         self._prefix = f"{place.group}/{name}/".encode()
 
     def put(self, batch: Batch) -> None:
-        """Take a batch that was read; while the shard is not restored it is skipped, to be read again."""
+        """Pass a batch to the shard; while it is not restored the batch is skipped, and read again later."""
         if self.shard is not None:
             self.shard.put(batch)
             self._arrived.set()
             self._hold_back(self.shard)
 
     def _hold_back(self, shard: Shard) -> None:
-        """Stop reading topics that are far ahead of the others."""
+        """Pause topics that are far ahead of the others, and resume those that are not."""
         held = shard.ahead()
         if held != self._held:
             subscriber = self._place.subscriber
@@ -145,7 +145,7 @@ class ShardOwner:
             self._held = held
 
     def attach(self) -> None:
-        """Continue reading where it stopped, after the group (again) assigned the inputs to this member."""
+        """Continue reading at the shard's position, after the group assigned the inputs to this member again."""
         self._held = set()
         if self.shard is None:
             self._place.subscriber.pause(self.inputs)
@@ -161,10 +161,10 @@ class ShardOwner:
         subscriber.resume(self.inputs)
 
     async def run(self) -> None:
-        """Own the shard until cancelled or stopped; whenever it is lost, start anew.
+        """Own the shard until cancelled or stopped; whenever it is lost, claim it again.
 
         Raises:
-            OperatorError: Kafka refuses, or the state that is kept cannot be read.
+            OperatorError: Kafka refuses, or the saved state cannot be read.
         """
         place = self._place
         while not self._stopping:
@@ -189,7 +189,7 @@ class ShardOwner:
                 await asyncio.sleep(place.reclaim_s)
 
     def stop(self) -> None:
-        """Keep the state and end."""
+        """Save the state and end."""
         self._stopping = True
         self._arrived.set()
 
@@ -205,7 +205,7 @@ class ShardOwner:
             topic = place.connection.name(SNAPSHOTS)
             raise OperatorError(
                 f"{self.name}: the state in {topic} cannot be used ({error}); run the version that wrote it, or start "
-                "anew under another bus.kafka.group"
+                "without state under another bus.kafka.group"
             ) from error
 
     async def _work(self, writer: TransactionalWriter, shard: Shard) -> None:
@@ -228,18 +228,18 @@ class ShardOwner:
                 log.info("%s: warm in %.2f s", self.name, (self._place.clock() - self._taken_up_us) / MICROS)
             await asyncio.sleep(max(0.0, COMMIT_S - (loop.time() - began)))
             period = self._period(began)
-            if period != kept:  # in a transaction of its own: the second's signals do not wait for it
+            if period != kept:  # in its own transaction, so that the second's signals do not wait for it
                 await self._keep(writer, shard, closed)
                 kept = period
         if warm:
             await self._keep(writer, shard, closed)
 
     def _period(self, now_s: float) -> int:
-        """Number of the snapshot period that ``now_s`` lies in."""
+        """Return the number of the snapshot period at ``now_s``."""
         return snapshot_period(now_s, self._place.snapshot_s, self._home / self._place.connection.partitions)
 
     async def _commit(self, writer: TransactionalWriter, shard: Shard, step: Step) -> None:
-        # Taken before anything is awaited: what is put in meanwhile belongs to the next transaction.
+        # The positions are read before any await: records put in later belong to the next transaction.
         offsets = {each: shard.positions()[each.topic].offset for each in self.inputs}
         await writer.commit(step.records, offsets, str(step.closed))
         self._counters.committed(step, self._place.clock())

@@ -1,4 +1,4 @@
-"""Reads and writes the detector's state in one local file, with a checksum and whole or not at all."""
+"""Saves and loads the detector's state in one local file, with a checksum, written whole or not at all."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ log = logging.getLogger(__name__)
 TRIED_S: Final = 2
 """Seconds that a copy of a restored state must be able to close."""
 UNUSABLE: Final = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
-"""What reading and trying a damaged state may raise, an overflow of a poisoned sum among it."""
+"""Exceptions that reading or testing a damaged state may raise; an overflow of a damaged sum is one."""
 
 
 def load(path: Path | None, settings: DetectorSettings, losses: StateLosses | None = None) -> Detector:
-    """Return the detector as it was saved, or a new one where there is no file or the file is damaged.
+    """Return the saved detector, or a new one if there is no file or the file is damaged.
 
-    A damaged file is set aside under another name, with the reason in the log, so that a restart is never worse than
-    a start. A file of another version is whole and is refused: starting anew would forget open episodes unasked.
+    A damaged file is set aside and the reason logged, so that a restart never fails where a first start would not. A
+    file of another version is intact and is refused, because a new start would silently lose open episodes.
 
     Args:
         path: the file; None for none.
@@ -57,10 +57,10 @@ def load(path: Path | None, settings: DetectorSettings, losses: StateLosses | No
 
 
 def restore_tried(content: bytes, settings: DetectorSettings) -> Detector:
-    """Return the detector of a snapshot of which a copy was able to close seconds, show itself and be kept.
+    """Return the detector of a snapshot, after a copy of it was able to close seconds, be displayed and be saved.
 
     Raises:
-        ValueError: the snapshot is damaged, its sums are absurd, or it is of another version (OtherFormatError).
+        ValueError: the snapshot is damaged, its sums are impossible, or it is of another version (OtherFormatError).
         ArithmeticError, AttributeError, LookupError, TypeError: the copy failed.
     """
     tried = Detector.restore(content, settings)
@@ -74,7 +74,7 @@ def restore_tried(content: bytes, settings: DetectorSettings) -> Detector:
 
 
 def _set_aside(path: Path, reason: Exception) -> None:
-    """Rename an unusable state file. Raises :class:`OperatorError` where that fails."""
+    """Set an unusable state file aside; raise :class:`OperatorError` if that fails."""
     try:
         aside = set_aside(path)
     except OSError as error:
@@ -83,5 +83,5 @@ def _set_aside(path: Path, reason: Exception) -> None:
 
 
 def save(path: Path, snapshot: bytes) -> None:
-    """Replace the file by the snapshot, so that a crash leaves the old one or the new one. Raises ``OSError``."""
+    """Replace the file, so that a crash leaves the old snapshot or the new one; raise ``OSError`` on failure."""
     write_state(path, snapshot)

@@ -1,4 +1,4 @@
-"""The readiness check of the decided time: is it ahead of the clock, and which venues' records are."""
+"""Checks for readiness that the decided time is not ahead of the clock, and names the venues whose records are."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from monitor.model.events import MICROS
 
 
 def time_check(second: int, ahead: AheadView, now_us: int, tolerance_s: int) -> Check:
-    """Fail while the decided second lies in the future, because until it comes no other is judged.
+    """Fail while the decided second lies in the future, because no other is decided until the clock reaches it.
 
-    Venues whose records are stamped ahead are named and do no harm: detection goes on without their stamps.
+    Venues whose records have time stamps in the future are only named: detection does not follow these stamps.
     """
     future_s = second - now_us // MICROS
     if future_s > tolerance_s:

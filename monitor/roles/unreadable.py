@@ -1,4 +1,4 @@
-"""Records on Kafka that cannot be decoded: counted, logged a few a minute, and passed over."""
+"""Counts, logs and skips the records on Kafka that cannot be decoded."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ log = logging.getLogger(__name__)
 
 REPORTS_PER_S: Final = 1 / 60
 REPORTS_AT_ONCE: Final = 10
-"""Records that are logged at once and then a second: one producer may write nothing else."""
+"""Capacity of the rate limit of log lines; it refills at one a second, because a producer may write nothing else."""
 
 
 class Unreadable:
-    """Counts and reports the records that a reader passes over. They stay on their topic, to be looked at there.
+    """Counts and logs the records that a reader skips; they stay in their topic for inspection.
 
     Args:
-        clock: the machine's time in microseconds.
+        clock: returns the machine's time in microseconds.
 
     Attributes:
-        count: how many there were.
+        count: number of skipped records.
     """
 
     def __init__(self, clock: Callable[[], int]) -> None:
@@ -32,7 +32,7 @@ class Unreadable:
         self._gate = RejectGate(REPORTS_PER_S, REPORTS_AT_ONCE)
 
     def __call__(self, reject: Reject) -> None:
-        """Take the reject of a record; its detail names topic, partition and offset."""
+        """Count a record's reject and log it within the rate limit; its detail names topic, partition and offset."""
         self.count += 1
         if self._gate.allows(self._clock()):
-            log.error("a record cannot be read and is passed over: %s", reject.detail)
+            log.error("a record cannot be decoded and is skipped: %s", reject.detail)

@@ -6,8 +6,8 @@ import hashlib
 from typing import Final
 
 MAGIC: Final = b"cascade-state\n"
-"""First bytes of an envelope. No MessagePack array and no JSON list begins with them, so that state from before
-envelopes is told apart by its first byte."""
+"""First bytes of an envelope. No MessagePack array and no JSON list begins with them, so state from before envelopes
+is recognised by its first byte."""
 _VERSION: Final = b"\x01"
 """Version of the envelope. The checksum covers it and lies before it, so that a later version can be recognized."""
 _DIGEST_BYTES: Final = 16
@@ -15,11 +15,11 @@ _HEAD: Final = len(MAGIC) + _DIGEST_BYTES
 
 
 class DamagedError(ValueError):
-    """The stored bytes are not those that were written."""
+    """Reports stored bytes that are not those that were written."""
 
 
 class NewerEnvelopeError(ValueError):
-    """The envelope is whole and of a version that this program does not know."""
+    """Reports an intact envelope of a version that this program does not know."""
 
 
 def _digest(content: bytes) -> bytes:
@@ -33,10 +33,11 @@ def seal(content: bytes) -> bytes:
 
 
 def unseal(stored: bytes) -> bytes:
-    """Return the content of an envelope; what has none, as state from before there were any, is returned unchanged.
+    """Return the content of an envelope; state without one, written before there were envelopes, is returned unchanged.
+
 
     Raises:
-        DamagedError: the checksum does not fit, or the envelope was cut.
+        DamagedError: the checksum does not match, or the envelope is truncated.
         NewerEnvelopeError: a later version of the program wrote it.
 
     Example:

@@ -1,4 +1,4 @@
-"""A file of state: replaced as a whole, with a checksum, and set aside under another name where it is unusable."""
+"""Keeps state in a file that is replaced as a whole, with a checksum, and set aside if it is unusable."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ SET_ASIDE: Final = ".unusable"
 
 
 def write_state(path: Path, content: bytes) -> None:
-    """Replace the file by the content and its checksum; a crash leaves the old or the new. Raises ``OSError``."""
+    """Replace the file by the content with its checksum; a crash leaves the old or the new; raise ``OSError`` on failure."""
     replace_file(path, seal(content))
 
 
 def read_state(path: Path | None) -> bytes:
-    """Return the content of the file, empty where there is none.
+    """Return the content of the file, empty without a file.
 
     Raises:
-        OSError: it cannot be read.
-        DamagedError: it is not what was written.
+        OSError: the file cannot be read.
+        DamagedError: the content is not what was written.
         NewerEnvelopeError: a later version of the program wrote it.
     """
     return unseal(path.read_bytes()) if path is not None and path.exists() else b""
 
 
 def set_aside(path: Path) -> Path:
-    """Rename an unusable file and return its new path. Raises ``OSError``."""
+    """Rename an unusable file and return its new path; raise ``OSError`` on failure."""
     aside = path.with_name(path.name + SET_ASIDE)
     path.replace(aside)
     return aside

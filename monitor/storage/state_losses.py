@@ -8,7 +8,7 @@ from typing import Final, Literal, NamedTuple
 from monitor.model.errors import OperatorError
 
 Part = Literal["detector", "shard", "asset", "market", "incidents"]
-"""What was lost: everything of one process, one partition's shard, one asset, the market, or the open incidents."""
+"""Kinds of lost state: all of one process, one partition's shard, one asset, the market, or the open incidents."""
 PARTS: Final[tuple[Part, ...]] = ("detector", "shard", "asset", "market", "incidents")
 
 
@@ -16,8 +16,8 @@ class Lost(NamedTuple):
     """Counts of lost parts, as a scrape shows them.
 
     Attributes:
-        parts: the number of parts that were begun anew, by kind.
-        last_us: when the last one was, microseconds; 0 if none was.
+        parts: number of parts that were started anew, by kind.
+        last_us: time of the last loss, microseconds; 0 if there was none.
     """
 
     parts: dict[Part, int]
@@ -25,11 +25,11 @@ class Lost(NamedTuple):
 
 
 class StateLosses:
-    """The losses of one process.
+    """Counts the losses of one process.
 
     Args:
-        clock: the machine's time in microseconds.
-        refuses: True if a damaged state must end the process instead of being begun anew.
+        clock: returns the machine's time in microseconds.
+        refuses: true if damaged state must end the process instead of being started anew.
     """
 
     def __init__(self, clock: Callable[[], int], *, refuses: bool = False) -> None:
@@ -39,10 +39,10 @@ class StateLosses:
         self._last_us = 0
 
     def note(self, part: Part, what: str) -> None:
-        """Count a part that is begun anew; ``what`` names it and the reason.
+        """Count a part that is started anew; ``what`` names it and the reason.
 
         Raises:
-            OperatorError: the settings refuse to begin anew.
+            OperatorError: the settings refuse to start anew.
         """
         if self._refuses:
             raise OperatorError(

@@ -108,7 +108,7 @@ def test_a_notifier_without_anybody_to_page_is_refused_in_words(tmp_path: Path) 
     config.write_text("bus: {kind: kafka}\n")
     result = invoke("run", "--config", str(config), "--role", "notifier")
     assert result.exit_code == 1
-    assert "nobody to page: set notifier.pagerduty.routing_key_file" in result.stderr
+    assert "no channel: set notifier.pagerduty.routing_key_file" in result.stderr
 
 
 def test_run_takes_the_config_and_role_it_is_told(

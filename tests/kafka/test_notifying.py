@@ -328,5 +328,5 @@ async def test_incidents_that_cannot_be_read_are_forgotten_and_what_runs_is_page
     assert kept[here][1] == "[]"
     (said,) = [record.getMessage() for record in caplog.records if "cannot be read" in record.getMessage()]
     topic = kafka_connection.name(SIGNALS)
-    assert f"group {group} keeps with its offset of {topic}/0 cannot be read" in said
-    assert "'[[\"BTC-long-2025'. They are forgotten and reading goes on at 2" in said
+    assert f"group {group} stores with its offset of {topic}/0 cannot be read" in said
+    assert "'[[\"BTC-long-2025'. They are dropped and reading continues at 2" in said

@@ -58,7 +58,7 @@ async def until_listening(monitor: role.Monitor, venues: int) -> None:
 async def test_kafka_is_refused_with_the_way_out() -> None:
     """Role all has its own bus; the error names the roles for Kafka."""
     settings = Settings.model_validate({"bus": {"kind": "kafka"}})
-    with pytest.raises(OperatorError, match="with kafka run the roles collector and detector"):
+    with pytest.raises(OperatorError, match="with kafka run the roles collector, detector and notifier"):
         async with monitoring(settings):
             pass
 
