@@ -52,8 +52,7 @@ class FileProgress:
         self._kept = b""
 
     def restore(self, notifier: Notifier) -> None:
-        """Pass the saved incidents to a notifier; if the file is damaged, set it aside and start without open
-        incidents.
+        """Pass the saved incidents to a notifier; set a damaged file aside and start without incidents.
 
         Raises:
             OperatorError: the file cannot be opened or set aside, is damaged and refused, or is of a later version.
@@ -63,22 +62,22 @@ class FileProgress:
             self._kept = read_state(self._path)
             notifier.restore(where, self._kept)
         except (OSError, NewerEnvelopeError) as error:
-            raise OperatorError(f"{self._path}: the open incidents cannot be read: {error}; move the file away") from None
+            raise OperatorError(f"{self._path}: open incidents cannot be read: {error}; move the file away") from None
         except ValueError as error:
             self._forget(error)
             notifier.restore(where, b"")
 
     def _forget(self, reason: ValueError) -> None:
         """Set the damaged file aside, because a monitor that does not start pages nobody."""
-        self._losses.note("incidents", f"{self._path}: the saved open incidents are damaged ({reason})")
+        self._losses.note("incidents", f"{self._path}: open incidents are damaged ({reason})")
         self._kept = b""
         try:
             aside = None if self._path is None else set_aside(self._path)
         except OSError as error:
-            raise OperatorError(f"{self._path}: the saved incidents are damaged and cannot be set aside: {error}") from None
+            raise OperatorError(f"{self._path}: open incidents are damaged and cannot be set aside: {error}") from None
         log.error(
-            "%s: the saved open incidents are damaged (%s): set aside as %s, the channel starts without open incidents;
-            close " "by hand those of ended episodes",
+            "%s: open incidents are damaged (%s): set aside as %s, the channel starts without open "
+            "incidents; close by hand those of ended episodes",
             self._path,
             reason,
             aside,

@@ -33,8 +33,7 @@ def seal(content: bytes) -> bytes:
 
 
 def unseal(stored: bytes) -> bytes:
-    """Return the content of an envelope; state without one, written before there were envelopes, is returned unchanged.
-
+    """Return the content of an envelope; state without one, as early versions wrote it, is returned unchanged.
 
     Raises:
         DamagedError: the checksum does not match, or the envelope is truncated.

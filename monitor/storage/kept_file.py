@@ -16,7 +16,7 @@ SET_ASIDE: Final = ".unusable"
 
 
 def write_state(path: Path, content: bytes) -> None:
-    """Replace the file by the content with its checksum; a crash leaves the old or the new; raise ``OSError`` on failure."""
+    """Replace the file by the content with its checksum; raise ``OSError`` and keep the old content on failure."""
     replace_file(path, seal(content))
 
 

@@ -121,14 +121,14 @@ async def test_a_damaged_file_is_set_aside(
     assert (tmp_path / "state.pagerduty.unusable").read_bytes() == content
     assert not (tmp_path / "state.pagerduty").exists()
     assert losses.view() == (dict.fromkeys(PARTS, 0) | {"incidents": 1}, T0)
-    assert "state.pagerduty: the saved open incidents are damaged" in caplog.text
+    assert "state.pagerduty: open incidents are damaged" in caplog.text
 
 
 async def test_a_damaged_file_ends_the_start_where_the_settings_say_so(api: EventsApi, tmp_path: Path) -> None:
     """With damaged_state: refuse the file stays where it is, and the error names the remedy."""
     (tmp_path / "state.pagerduty").write_bytes(OPEN[:9])
     losses = StateLosses(lambda: T0, refuses=True)
-    with pytest.raises(OperatorError, match=r"state\.pagerduty: the saved open incidents are damaged .*restore a backup"):
+    with pytest.raises(OperatorError, match=r"state\.pagerduty: open incidents are damaged .*restore a backup"):
         local_notifiers(
             settings(api, tmp_path), MemoryBus(), Detector(), lambda: T0, SideOutput("notifier_state"), losses=losses
         )
