@@ -3,20 +3,28 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
+
+from monitor.model.token_bucket import TokenBucket
 
 
 class DialLimit:
-    """Admits one dial every ``interval_s`` seconds, in order of arrival."""
+    """Admits one dial every ``interval_s`` seconds, in order of arrival.
 
-    __slots__ = ("_interval_s", "_next_s")
+    Args:
+        interval_s: time between two dials, seconds; 0 admits all at once.
+        sleep: waits some seconds.
+    """
 
-    def __init__(self, interval_s: float) -> None:
+    __slots__ = ("_bucket", "_interval_s", "_sleep")
+
+    def __init__(self, interval_s: float, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep) -> None:
         self._interval_s = interval_s
-        self._next_s = 0.0
+        self._bucket = TokenBucket(
+            per_second=1.0, size=interval_s
+        )  # it holds seconds, of which a dial takes one interval
+        self._sleep = sleep
 
     async def __call__(self) -> None:
         """Wait until this dial is admitted."""
-        now_s = asyncio.get_running_loop().time()
-        turn_s = max(now_s, self._next_s)
-        self._next_s = turn_s + self._interval_s
-        await asyncio.sleep(turn_s - now_s)
+        await self._sleep(self._bucket.reserve_s(asyncio.get_running_loop().time(), self._interval_s))

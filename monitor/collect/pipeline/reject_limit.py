@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from monitor.model.events import MICROS
+from monitor.model.token_bucket import TokenBucket
 
 
 class RejectGate:
-    """A token bucket that admits ``burst`` rejects at once and ``per_second`` afterwards.
+    """Admits ``burst`` rejects at once and ``per_second`` afterwards.
 
     Without it, one malformed stream would fill the rejects topic at the exchange's full message rate.
 
@@ -14,22 +15,16 @@ class RejectGate:
         suppressed: number of rejects that were not published.
     """
 
-    __slots__ = ("_burst", "_last_us", "_per_second", "_tokens", "suppressed")
+    __slots__ = ("_bucket", "suppressed")
 
     def __init__(self, per_second: float, burst: int) -> None:
-        self._per_second = per_second
-        self._burst = float(burst)
-        self._tokens = float(burst)
-        self._last_us = 0
+        self._bucket = TokenBucket(per_second, burst)
         self.suppressed = 0
 
     def allows(self, now_us: int) -> bool:
         """Return true if one more reject may be published at ``now_us``."""
-        elapsed_s = max(0, now_us - self._last_us) / MICROS
-        self._tokens = min(self._burst, self._tokens + elapsed_s * self._per_second)
-        self._last_us = now_us
-        if self._tokens < 1.0:
+        if self._bucket.wait_s(now_us / MICROS) > 0.0:
             self.suppressed += 1
             return False
-        self._tokens -= 1.0
+        self._bucket.take()
         return True

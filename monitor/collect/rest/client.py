@@ -154,7 +154,7 @@ class Rest:
         pool = self._pools.get(name)
         if pool is None:
             pool = self._pools[name] = Pool(name, adapter.rest_weight_per_minute, self.sleep, self._now_s)
-        pool.per_minute = min(pool.per_minute, adapter.rest_weight_per_minute)
+        pool.restrict(adapter.rest_weight_per_minute)
         return RestClient(self, adapter, rest_url, pool)
 
     @asynccontextmanager

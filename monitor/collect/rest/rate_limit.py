@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from typing import Final
 
 from monitor.collect.rest.errors import RestError
+from monitor.model.token_bucket import TokenBucket
 
 LONGEST_WAIT_S: Final = 60.0
 """Longest pause that requests wait for, seconds; during a longer one, a ban of this address, they fail at once."""
@@ -14,10 +15,6 @@ LONGEST_WAIT_S: Final = 60.0
 
 BURST_S: Final = 5.0
 """Capacity of the token bucket, seconds of its rate; a start loads its tables at once within a minute's limit."""
-
-
-ROUNDING: Final = 1e-6
-"""Missing weight that is ignored, because its wait is too short to measure."""
 
 
 POLLS_SHARE: Final = 0.8
@@ -44,18 +41,18 @@ class Pool:
     def __init__(self, name: str, per_minute: int, sleep: Sleep, now_s: Callable[[], float]) -> None:
         self.name = name
         self.per_minute = per_minute
+        self._bucket = TokenBucket(per_minute / 60.0, per_minute * BURST_S / 60.0)
         self.needs: dict[str, float] = {}
         self.spent = self.throttled = 0
         self._sleep = sleep
         self._now_s = now_s
-        self._saved = self._most
-        self._filled_s = now_s()
         self._paused_until_s = 0.0
         self._queue = asyncio.Lock()
 
-    @property
-    def _most(self) -> float:
-        return self.per_minute * BURST_S / 60.0
+    def restrict(self, per_minute: int) -> None:
+        """Lower the rate to that of another market of the pool, if it is lower."""
+        self.per_minute = min(self.per_minute, per_minute)
+        self._bucket.per_second, self._bucket.size = self.per_minute / 60.0, self.per_minute * BURST_S / 60.0
 
     @property
     def stretch(self) -> float:
@@ -74,16 +71,12 @@ class Pool:
                 if self.paused_s > LONGEST_WAIT_S:
                     raise RestError(f"{self.name} has a rate-limit pause of {self.paused_s:.0f} s", self.paused_s)
                 await self._sleep(wait_s)
-            self._saved -= weight
+            self._bucket.take(weight)
             self.spent += weight
 
     def _wait_s(self, weight: int) -> float:
-        now_s = self._now_s()
-        self._saved = min(self._most, self._saved + (now_s - self._filled_s) * self.per_minute / 60.0)
-        self._filled_s = now_s
         # A request that costs more than the capacity passes when the bucket is full; later requests wait longer for it.
-        missing = min(float(weight), self._most) - self._saved
-        return max(self.paused_s, missing * 60.0 / self.per_minute if missing > ROUNDING else 0.0)
+        return max(self.paused_s, self._bucket.wait_s(self._now_s(), min(weight, self._bucket.size)))
 
     def pause(self, seconds: float) -> None:
         """Start or extend the pause by ``seconds``, after a rate-limit answer."""

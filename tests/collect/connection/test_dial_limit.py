@@ -6,21 +6,28 @@ from monitor.collect.connection.dial_limit import DialLimit
 
 
 async def test_dials_are_spread() -> None:
-    """Dials asked for at once pass one interval apart, in order; a later lone one passes at once."""
-    gate = DialLimit(0.03)
-    loop = asyncio.get_running_loop()
-    passed: list[tuple[int, float]] = []
+    """Dials that come together are admitted one interval apart, in their order; 20 s of waits take no real time."""
+    waits: list[float] = []
 
-    async def dial(number: int) -> None:
-        await gate()
-        passed.append((number, loop.time()))
+    async def sleep(seconds: float) -> None:
+        waits.append(seconds)
 
-    started_s = loop.time()
-    await asyncio.gather(*(dial(number) for number in range(3)))
-    assert [number for number, _ in passed] == [0, 1, 2]
-    assert passed[1][1] - started_s >= 0.025
-    assert passed[2][1] - started_s >= 0.055
-    await asyncio.sleep(0.05)
-    before_s = loop.time()
-    await gate()
-    assert loop.time() - before_s < 0.02
+    limit = DialLimit(10.0, sleep)
+    await asyncio.gather(*(limit() for _ in range(3)))
+    assert [round(wait_s) for wait_s in waits] == [0, 10, 20]
+    assert waits[0] == 0.0
+
+
+async def test_a_lone_dial_is_admitted_at_once() -> None:
+    """An interval after the last dial, and always with an interval of 0, nothing is waited for."""
+    waits: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        waits.append(seconds)
+
+    brief, none = DialLimit(1e-9, sleep), DialLimit(0.0, sleep)
+    for limit in (brief, none, none):
+        await limit()
+        await asyncio.sleep(0)
+        await limit()
+    assert set(waits) == {0.0}
