@@ -82,13 +82,10 @@ nor the cache has them.
 
 
 class VenueStats(NamedTuple):
-    """The state of one venue: its fleet (None until instruments are loaded), its symbols and its instrument data."""
+    """The state of one venue; its fleet is None until instruments are loaded."""
 
     venue: str
     fleet: FleetStats | None
-    symbols: int
-    instruments_loaded_us: int
-    instrument_failures: int
 
 
 class InstrumentChanges(NamedTuple):
@@ -138,13 +135,11 @@ class _Collected:
         self.fleet: Fleet | None = None
         self.instruments: Instruments = {}
         self.symbols: list[str] = []
-        self.loaded_us = 0
-        self.failures = 0
 
     def stats(self) -> VenueStats:
         """Return the venue's state."""
         fleet = self.fleet.stats() if self.fleet is not None else None
-        return VenueStats(self.venue.adapter.venue, fleet, len(self.symbols), self.loaded_us, self.failures)
+        return VenueStats(self.venue.adapter.venue, fleet)
 
 
 class Collector:
@@ -221,17 +216,13 @@ class Collector:
         backoff = Backoff(self._rng, settings.retry_base_s, settings.retry_cap_s, 0.0)
         while True:
             try:
-                instruments = await self._load(venue.adapter, venue.rest_url)
+                return await self._load(venue.adapter, venue.rest_url)
             except OSError as error:
-                collected.failures += 1
                 delay_s = backoff.next_delay_s(0.0, delivered=False)
                 log.error(  # noqa: TRY400  # the error's text is complete without a traceback
                     "%s: instruments cannot be loaded (%s); trying again in %.0f s", venue.adapter.venue, error, delay_s
                 )
                 await asyncio.sleep(delay_s)
-            else:
-                collected.loaded_us = self._clock()
-                return instruments
 
     async def _keep_fresh(self, collected: _Collected, fleet: Fleet) -> None:
         """Reload the instruments at each interval; subscribe new symbols and drop delisted ones."""

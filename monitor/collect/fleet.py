@@ -269,4 +269,5 @@ class Fleet:
             rejects_suppressed=self.venue_publisher.gate.suppressed,
             rest_jobs=rest_jobs,
             feed_health=self._feed_health.stats(),
+            symbols=len(self._symbols),
         )

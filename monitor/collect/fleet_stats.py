@@ -21,6 +21,7 @@ class FleetStats(NamedTuple):
         rejects_suppressed: rejects that were counted but not published.
         rest_jobs: counts of the REST requests, None without REST.
         feed_health: results of the feed's quality checks.
+        symbols: number of symbols to subscribe.
     """
 
     venue: str
@@ -32,3 +33,4 @@ class FleetStats(NamedTuple):
     rejects_suppressed: int
     rest_jobs: RestJobsStats | None = None
     feed_health: FeedHealthStats | None = None
+    symbols: int = 0

@@ -108,5 +108,5 @@ def test_feeds_are_ready_once_a_socket_is(
         fleet = None
         if connected is not None:
             fleet = FleetStats("bybit", [stats], total("bybit", [stats]), False, 0, 0, 0)
-        monkeypatch.setattr(at_work.collector, "stats", lambda: [VenueStats("bybit", fleet, 1, 0, 0)])
+        monkeypatch.setattr(at_work.collector, "stats", lambda: [VenueStats("bybit", fleet)])
         assert at_work.feeds() == Check("feeds", ok, words)

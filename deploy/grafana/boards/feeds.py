@@ -125,6 +125,7 @@ def _connections() -> list[Builder]:
             ),
             {"feed_refusals": "refused", "feed_acks_missing": "unanswered", "feed_crashes": "crashed"},
         ),
+        _value(About("Symbols", "Symbols to subscribe at an exchange.", PLAIN, "instruments-failing"), "feed_symbols"),
         _value(
             About("Subscriptions pending", "Subscriptions not acknowledged yet.", PLAIN, "feed-degraded"),
             "feed_acks_pending",

@@ -55,6 +55,12 @@ def outlet_metrics(fleets: Sequence[FleetStats]) -> Iterator[Family]:
     """Yield how each venue's trades are published, and the rejects that exceeded the rate limit."""
     one = ("venue",)
     yield gauge(
+        "feed_symbols",
+        "Symbols of the venue to subscribe.",
+        one,
+        [((fleet.venue,), fleet.symbols) for fleet in fleets],
+    )
+    yield gauge(
         "trade_bars_active",
         "1 while the venue's trades are aggregated into bars.",
         one,

@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-from typing import Any
-
 from monitor.collect.fleet_stats import FleetStats
 from monitor.collect.quality.feed_health import DownConnection, FeedHealthStats
 from monitor.collect.quality.side_check import SideStats
@@ -14,40 +12,6 @@ from tests.deliver.metrics.test_monitor import scrape, value
 def fleet(rest_jobs: RestJobsStats | None, feed_health: FeedHealthStats | None) -> FleetStats:
     """A venue with nothing but these."""
     return FleetStats("bybit", [], total("bybit", []), False, 0, 0, 0, rest_jobs, feed_health)
-
-
-def counted(stats: SessionStats) -> list[str]:
-    """Return the names of the whole-number fields."""
-    return [name for name in SessionStats.__slots__ if isinstance(getattr(stats, name), int)]
-
-
-def shown_when_counted(name: str) -> set[str]:
-    """Return the metrics that change when one field of a connection changes."""
-    plain, changed = SessionStats("bybit", "linear-0"), SessionStats("bybit", "linear-0")
-    setattr(changed, name, 3)
-    before, after = (
-        scrape(Snapshot(fleets=[fleet(None, None)._replace(connections=[part], total=total("bybit", [part]))]))
-        for part in (plain, changed)
-    )
-    return {key[0] for key in after if key[0].startswith("cascade_") and after[key] != before[key]}
-
-
-def test_every_counter_of_a_connection_is_a_metric() -> None:
-    """No whole-number field of the session's counters is kept without being shown."""
-    unseen = [name for name in counted(SessionStats("v", "c")) if not shown_when_counted(name)]
-    assert unseen == []
-
-
-def test_every_counter_of_a_fleet_is_a_metric() -> None:
-    """No whole-number field of a venue's fleet is kept without being shown."""
-    quiet = fleet(None, None)
-    names = [name for name in FleetStats._fields if isinstance(getattr(quiet, name), int)]
-    assert names == ["folding", "switched_to_bars", "switched_to_each", "rejects_suppressed"]
-    before = scrape(Snapshot(fleets=[quiet]))
-    for name in names:
-        changes: Any = {name: 3}
-        after = scrape(Snapshot(fleets=[quiet._replace(**changes)]))
-        assert any(after[key] == 3 and before[key] == 0 for key in after if key in before), name
 
 
 def test_what_is_down_suspect_or_changed_is_shown() -> None:
