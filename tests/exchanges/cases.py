@@ -1,4 +1,4 @@
-"""Frames written by hand in the exchanges' documented shapes, each with the messages that it must give."""
+"""Loads the test cases of the exchanges: frames written by hand, with the messages that parsing must return."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def known_instruments(table: Path) -> dict[str, Instrument]:
 
 
 class Case(NamedTuple):
-    """One frame (or several in order) of a venue with what must come of it."""
+    """One frame of a venue, or several in order, with the messages that parsing must return."""
 
     venue: str
     file: str
@@ -40,7 +40,7 @@ class Case(NamedTuple):
     blind: bool
 
     def adapter(self) -> Adapter:
-        """A fresh adapter, with the venue's instruments where it needs some."""
+        """Return a new adapter, with the venue's instruments if it needs them."""
         table = FOLDER / self.venue / "_instruments.json"
         known = known_instruments(table) if table.exists() and not self.blind else None
         return ADAPTERS[self.venue](known)
@@ -54,7 +54,7 @@ def frames_of(case: Mapping[str, Any]) -> list[Any]:
 
 
 def cases_of(venue: str) -> list[Case]:
-    """All cases of a venue."""
+    """Return all cases of a venue."""
     return [
         Case(
             venue,
@@ -74,21 +74,21 @@ ALL_CASES = [case for venue in ADAPTERS for case in cases_of(venue)]
 
 
 def compact(content: Any) -> bytes:
-    """The bytes as the exchanges lay them out; text and bytes stand for themselves."""
+    """Return compact JSON, as exchanges send it; text and bytes are returned as they are."""
     if isinstance(content, bytes):
         return content
     return content.encode() if isinstance(content, str) else json.dumps(content, separators=(",", ":")).encode()
 
 
 def spaced(content: Any) -> bytes:
-    """The same JSON with blanks, which no sniffing of bytes may depend on."""
+    """Return the same JSON with spaces, which a check of a frame's first bytes must not depend on."""
     if isinstance(content, bytes):
         return content
     return content.encode() if isinstance(content, str) else json.dumps(content, indent=1).encode()
 
 
 def reversed_keys(content: Any) -> Any:
-    """The same JSON with the keys of every object in the other order."""
+    """Return the same JSON with the keys of every object in reverse order."""
     if isinstance(content, Mapping):
         return {key: reversed_keys(content[key]) for key in reversed(content)}
     if isinstance(content, Sequence) and not isinstance(content, str | bytes):
@@ -97,7 +97,7 @@ def reversed_keys(content: Any) -> Any:
 
 
 def plain(message: Message) -> dict[str, Any]:
-    """A message in the form of the case files."""
+    """Return a message in the format of the case files."""
     if isinstance(message, Reject):
         return {"reject": message.reason}
     if isinstance(message, Event):

@@ -1,4 +1,4 @@
-"""What the property tests of all parsers share: the numbers that exchanges write, and events made with Decimals."""
+"""Shared parts of the parsers' property tests: numbers as exchanges write them, and a comparison with Decimals."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ Expected = tuple[str, str, Decimal, Decimal, Decimal, int]
 
 
 def is_number(text: str) -> bool:
-    """Whether a text is a finite positive decimal number."""
+    """Return whether a text is a finite positive decimal number."""
     try:
         value = Decimal(text)
     except ArithmeticError:
@@ -39,17 +39,17 @@ def is_number(text: str) -> bool:
 
 
 def is_time(time_ms: int) -> bool:
-    """Whether an event time is believable at NOW."""
+    """Return whether an event time is plausible for a receipt at NOW."""
     return 1_230_768_000_000 <= time_ms <= NOW_MS + 5_000
 
 
 def is_notional(usd: Decimal) -> bool:
-    """Whether an amount in USD is plausible; contracts of 1,000 coins go beyond what is with the numbers above."""
+    """Return whether an amount in USD is plausible, which products of the numbers above need not be."""
     return NOTIONAL.low <= float(usd) <= NOTIONAL.high
 
 
 def check(messages: list[Message], expected: list[Expected], rows: int) -> None:
-    """Events are the expected ones in order, to 12 digits; every other row is a reject."""
+    """Assert that the events are the expected ones in order, to 12 digits, and that every other row is a reject."""
     events = [m for m in messages if isinstance(m, Liquidation | Trade)]
     assert len(events) == len(expected)
     for event, (asset, side, price, quantity, usd, time_ms) in zip(events, expected, strict=True):

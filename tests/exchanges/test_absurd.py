@@ -1,4 +1,4 @@
-"""Whatever numbers and names a frame holds, every adapter reads it, and nothing implausible comes out."""
+"""Adapters read frames with any numbers and names without an exception, and return only plausible events."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ Path = tuple[str | int, ...]
 
 
 def leaves(content: Any, path: Path = ()) -> Iterator[tuple[Path, Any]]:
-    """Yield every value of a JSON document that is no container, with the way to it."""
+    """Yield every value of a JSON document that is not an object or array, with its path."""
     if isinstance(content, dict | list):
         for key, value in content.items() if isinstance(content, dict) else enumerate(content):
             yield from leaves(value, (*path, key))
@@ -63,7 +63,7 @@ def changed(content: Any, path: Path, token: str) -> bytes:
 
 
 def is_number(value: Any) -> bool:
-    """True for a number, and for a text that holds one."""
+    """Return whether a value is a number or a text that contains one."""
     if isinstance(value, str):
         try:
             float(value)
@@ -83,7 +83,7 @@ def receipts(case: Case) -> tuple[int, ...]:
 
 
 def parsed(case: Case, number: int, frame: bytes, received_us: int) -> list[Message]:
-    """Return what a fresh adapter makes of a case's frames, one of them replaced."""
+    """Return the messages that a new adapter returns for a case's frames, one of them replaced."""
     adapter, memory = case.adapter(), Memory()
     frames = [compact(each) for each in case.frames]
     frames[number] = frame
@@ -91,12 +91,12 @@ def parsed(case: Case, number: int, frame: bytes, received_us: int) -> list[Mess
 
 
 def events_in(messages: Sequence[Message]) -> Counter[bytes]:
-    """Return the events among messages, countable."""
+    """Return the number of each event among messages."""
     return Counter(msgspec.json.encode(message) for message in messages if isinstance(message, Event))
 
 
 def row_of(content: Any, path: Path) -> Path | None:
-    """Return the way to the innermost object or array of several that holds a value; None where it stands alone."""
+    """Return the path of the innermost of several rows that contains a value; None if there are not several rows."""
     for end in range(len(path) - 1, 0, -1):
         rows = at(content, path[: end - 1])
         if isinstance(rows, list) and len(rows) > 1 and isinstance(rows[0], dict) and isinstance(path[end - 1], int):
@@ -105,7 +105,7 @@ def row_of(content: Any, path: Path) -> Path | None:
 
 
 def assert_plausible(messages: Sequence[Message]) -> None:
-    """Every event passes the table and can be encoded; every reject has a readable detail."""
+    """Assert that every event is plausible and can be encoded, and that every reject has a printable detail."""
     for message in messages:
         if isinstance(message, Event):
             assert event_fault(message) is None
@@ -124,7 +124,7 @@ IDS: Final = [f"{case.venue}-{case.file}-{case.about}" for case in DATA]
 @pytest.mark.sampled
 @pytest.mark.parametrize(("turn", "case"), NUMBERED, ids=IDS)
 def test_absurd_numbers_come_out_of_no_adapter(turn: int, case: Case) -> None:
-    """Each number of each documented frame is made absurd in turn: nothing raises, and rows beside it come out."""
+    """An absurd value in place of any number of a documented frame raises nothing and loses no other row."""
     for received_us, (number, content) in product(receipts(case), enumerate(case.frames)):
         for place, (path, value) in enumerate(leaves(content)):
             if not path or not is_number(value):
@@ -145,7 +145,7 @@ def test_absurd_numbers_come_out_of_no_adapter(turn: int, case: Case) -> None:
 @pytest.mark.sampled
 @pytest.mark.parametrize(("turn", "case"), NUMBERED, ids=IDS)
 def test_hostile_names_come_out_of_no_adapter(turn: int, case: Case) -> None:
-    """Each text of each documented frame is replaced by names that markup, terminals or metrics would choke on."""
+    """A hostile name in place of any text of a documented frame raises nothing and reaches no event."""
     for number, content in enumerate(case.frames):
         for place, (path, value) in enumerate(leaves(content)):
             if path and isinstance(value, str):
@@ -154,7 +154,7 @@ def test_hostile_names_come_out_of_no_adapter(turn: int, case: Case) -> None:
 
 
 def reasons(venue: str, frame: bytes, received_us: int = 0) -> list[str]:
-    """Return the reject reasons of one frame; fails where an event comes out."""
+    """Return the reject reasons of one frame; fail if parsing returns an event."""
     case = cases_of(venue)[0]
     messages = case.adapter().parse(frame, received_us)
     assert not [message for message in messages if isinstance(message, Event)]
@@ -162,7 +162,7 @@ def reasons(venue: str, frame: bytes, received_us: int = 0) -> list[str]:
 
 
 def test_the_measured_faults_are_refused() -> None:
-    """Thirteen trillion dollars at Bybit and fill numbers beyond 64 bits at Binance and OKX are implausible."""
+    """A trade of 13 trillion USD at Bybit and fill ids beyond 64 bits at Binance and OKX are rejected."""
     at_ms = 1_764_000_000_000
     liquidation = '{"topic":"allLiquidation.BTCUSDT","data":[{"T":%d,"s":"BTCUSDT","S":"Buy","v":"2e8","p":"65000"}]}'
     assert reasons("bybit", (liquidation % at_ms).encode()) == ["implausible"]
@@ -186,7 +186,7 @@ def test_the_measured_faults_are_refused() -> None:
 
 @pytest.mark.parametrize("venue", ADAPTERS)
 def test_a_usual_trade_of_an_absurd_size_is_refused(venue: str) -> None:
-    """The quick way of the busiest venues judges the product of price and size, not each alone."""
+    """The fast path of the busiest venues checks the product of price and size too, not only each of them."""
     for case in cases_of(venue):
         if case.blind or case.file != "trades":
             continue
@@ -203,7 +203,7 @@ def test_a_usual_trade_of_an_absurd_size_is_refused(venue: str) -> None:
 @pytest.mark.parametrize("venue", ADAPTERS)
 @pytest.mark.parametrize("name", ["MARKET", "*", "<B>X</B>", "A\nB", "A" * 500, "\u202eX"], ids=ascii)
 def test_an_instrument_table_cannot_bring_in_a_hostile_name(venue: str, name: str) -> None:
-    """An exchange's asset or symbol of a reserved or hostile name is left out of the table, and unknown to parse."""
+    """An instrument whose asset or symbol has a reserved or hostile name is left out, and its rows are rejected."""
     sound = Instrument("BTCUSDT", "BTC", 1, 1.0, "base")
     bad_asset = Instrument("XUSDT", name, 1, 1.0, "base")
     bad_symbol = Instrument(name + " ", "X", 1, 1.0, "base")
@@ -215,7 +215,7 @@ def test_an_instrument_table_cannot_bring_in_a_hostile_name(venue: str, name: st
 
 
 def test_a_hostile_instrument_is_left_out_with_the_reason() -> None:
-    """The table says why, under a name that can be logged; the others stay."""
+    """The reason for leaving an instrument out is stored under a printable name, and the other instruments are kept."""
     page = well_named_page(Instrument("MARKETUSDT", "MARKET", 1, 1.0, "base"), Instrument("A\nB", "AB", 1, 1.0, "base"))
     assert page == {"MARKETUSDT": "the asset name MARKET is reserved"} | {
         "'A\\nB'": "symbol 'A\\nB' is empty, longer than 100 or has forbidden characters"
@@ -223,7 +223,7 @@ def test_a_hostile_instrument_is_left_out_with_the_reason() -> None:
 
 
 def well_named_page(*bad: Instrument) -> dict[str, str]:
-    """Return what is left out of a page of these and a sound instrument."""
+    """Return what is left out of a page with these instruments and a valid one."""
     sound = Instrument("BTCUSDT", "BTC", 1, 1.0, "base")
     page = without_refused_names(InstrumentPage([sound, *bad], {}, None))
     assert page.instruments == [sound]
@@ -250,7 +250,7 @@ def seeds(venue: str) -> list[tuple[Case, int]]:
 
 
 def paths(content: Any, path: Path = ()) -> Iterator[Path]:
-    """Yield the way to every part of a document but the whole."""
+    """Yield the path of every part of a document except the whole."""
     if isinstance(content, dict | list):
         for key, value in content.items() if isinstance(content, dict) else enumerate(content):
             yield (*path, key)
@@ -261,7 +261,7 @@ def paths(content: Any, path: Path = ()) -> Iterator[Path]:
 @settings(max_examples=examples(10, 120), suppress_health_check=[HealthCheck.too_slow])
 @given(data=st.data())
 def test_parse_never_raises(venue: str, data: st.DataObject) -> None:
-    """A documented frame of which parts are replaced, removed or cut off gives plausible events and rejects alone."""
+    """A documented frame with parts replaced, removed or truncated gives only plausible events and rejects."""
     case, number = data.draw(st.sampled_from(seeds(venue)))
     content = copy.deepcopy(case.frames[number])
     for _ in range(data.draw(st.integers(1, 3))):

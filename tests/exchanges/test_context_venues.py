@@ -1,4 +1,4 @@
-"""Venues without liquidations: their instruments, sockets, what is asked for by REST, and how they are dialled."""
+"""Tests venues without liquidations: instruments, sockets, REST requests and addresses."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ CHANNELS: tuple[Channel, ...] = ("liquidations", "trades", "mark_price", "open_i
 
 
 def page(kind: type[Adapter], content: Any) -> tuple[list[Instrument], dict[str, str]]:
-    """What an adapter makes of an answer to its first request."""
+    """Return the result of reading an answer to an adapter's first instruments request."""
     found = kind().parse_instruments(json.dumps(content).encode(), kind.instruments_requests[0])
     assert found.next_request is None
     return found.instruments, found.left_out
 
 
 def contract(symbol: str, **more: Any) -> dict[str, Any]:
-    """A contract of KuCoin."""
+    """Return a contract of KuCoin."""
     row = {"symbol": symbol, "baseCurrency": "XBT", "quoteCurrency": "USDT", "multiplier": 0.001, "isInverse": False,
            "status": "Open", "firstOpenDate": 1585555200000, "openInterest": "2000000", "markPrice": 95000.0,
            "nextFundingRateDateTime": 1764028800000}  # fmt: skip
@@ -37,7 +37,7 @@ def contract(symbol: str, **more: Any) -> dict[str, Any]:
 
 
 def test_kucoin_lists_perpetuals_with_their_multiplier() -> None:
-    """Linear ones in coins, inverse ones in dollars; dated ones, other quotes and nonsense are left out."""
+    """KuCoin's linear contracts are in coins, inverse ones in dollars; dated, invalid and other quotes are left out."""
     rows = [
         contract("XBTUSDTM"),
         contract("XBTUSDM", quoteCurrency="USD", multiplier=-1.0, isInverse=True, status="Paused"),
@@ -55,7 +55,7 @@ def test_kucoin_lists_perpetuals_with_their_multiplier() -> None:
 
 
 def test_kucoin_is_dialled_by_token() -> None:
-    """The first server and the token make the address; an answer without a server is refused."""
+    """KuCoin's address is made of the first server and the token; an answer without a server raises ValueError."""
     given = {"code": "200000", "data": {"token": "a b", "instanceServers": [{"endpoint": "wss://one.example/"}]}}
     url = Kucoin().dial_url("wss://x/", json.dumps(given).encode())
     assert url == "wss://one.example/?token=a+b&connectId=cascade-monitor"
@@ -65,7 +65,7 @@ def test_kucoin_is_dialled_by_token() -> None:
 
 
 def test_kucoin_s_open_interest_is_asked_for_all_at_once() -> None:
-    """Contracts become coins and dollars; the time of the next funding joins the next mark price."""
+    """KuCoin's contracts are converted to coins and USD; the next funding time is added to the next mark price."""
     known = {"XBTUSDTM": Instrument("XBTUSDTM", "BTC", 1, 0.001, "base")}
     adapter, memory = Kucoin(known), Memory()
     (poll,) = adapter.polls(["XBTUSDTM"], CHANNELS)
@@ -81,7 +81,7 @@ def test_kucoin_s_open_interest_is_asked_for_all_at_once() -> None:
 
 
 def test_an_error_in_place_of_an_answer_is_refused_in_words() -> None:
-    """Each exchange's code and message."""
+    """An answer with an error code raises ValueError with the exchange's message."""
     for kind, content in (
         (Kucoin, {"code": "429000", "msg": "too many", "data": None}),
         (Mexc, {"success": False, "code": 510, "message": "too many"}),
@@ -102,13 +102,13 @@ def test_an_error_in_place_of_an_answer_is_refused_in_words() -> None:
     ],
 )
 def test_an_empty_list_is_no_answer(kind: type[Adapter], content: Any) -> None:
-    """An exchange that lists nothing is broken, and the cache is better."""
+    """An empty list of instruments raises ValueError, so that the cached instruments are kept."""
     with pytest.raises(ValueError, match="lists no"):
         page(kind, content)
 
 
 def test_mexc_lists_contracts_by_what_they_are_settled_in() -> None:
-    """Coins where dollars settle, dollars where the coin does; stocks and odd settlements are left out."""
+    """MEXC's contracts are in coins if settled in dollars and in USD if settled in coins; others are left out."""
     common = {
         "symbol": "BTC_USDT",
         "baseCoin": "BTC",
@@ -132,7 +132,7 @@ def test_mexc_lists_contracts_by_what_they_are_settled_in() -> None:
 
 
 def test_mexc_s_confirmations_are_numbered_by_socket() -> None:
-    """The n-th of a channel is that of its n-th request; a fresh socket counts anew."""
+    """MEXC's n-th confirmation of a channel belongs to its n-th request; the count is kept for each socket."""
     adapter = Mexc()
     frame = b'{"channel":"rs.sub.deal","data":"success","ts":1}'
     one, other = Memory(), Memory()
@@ -144,7 +144,7 @@ def test_mexc_s_confirmations_are_numbered_by_socket() -> None:
 
 
 def test_bingx_lists_what_is_quoted_in_dollars() -> None:
-    """Traditional markets and other quotes are left out."""
+    """Instruments of traditional markets and with other quote currencies are left out."""
     rows = [
         {"symbol": "BTC-USDT"},
         {"symbol": "NCSKTSLA2USD-USDT"},
@@ -159,7 +159,7 @@ def test_bingx_lists_what_is_quoted_in_dollars() -> None:
 
 
 def test_bingx_s_open_interest_waits_for_a_price() -> None:
-    """It is said in dollars: without a mark price there are no coins yet."""
+    """BingX sends open interest in dollars, so it is converted to coins only once a mark price is known."""
     adapter, memory = Bingx(), Memory()
     premium, interest = adapter.polls(["BTC-USDT"], CHANNELS)
     assert (premium.request.path, interest.request.path, interest.request.query) == (
@@ -181,7 +181,7 @@ def test_bingx_s_open_interest_waits_for_a_price() -> None:
 
 
 def test_phemex_lists_perpetuals_against_dollars() -> None:
-    """By the name alone; the time of listing is kept."""
+    """Phemex' instruments are read from their names, with the time of listing."""
     rows = [
         {"symbol": "BTCUSDT", "type": "PerpetualV2", "status": "Listed", "listTime": 1611916828000},
         {"symbol": "ETHBTC", "status": "Listed"},
@@ -196,7 +196,7 @@ def test_phemex_lists_perpetuals_against_dollars() -> None:
 
 
 def test_phemex_has_all_tickers_on_the_first_socket() -> None:
-    """Twenty subscriptions a socket; where trades are not wanted, one socket is enough."""
+    """Phemex' sockets have at most twenty subscriptions; without trades one socket is enough."""
     symbols = [f"A{number}USDT" for number in range(25)]
     first, second = Phemex().connections(symbols, CHANNELS)
     assert (len(first.requests), len(second.requests)) == (20, 6)
@@ -208,7 +208,7 @@ def test_phemex_has_all_tickers_on_the_first_socket() -> None:
 
 @pytest.mark.parametrize("kind", [Kucoin, Mexc, Bingx, Phemex])
 def test_every_symbol_is_on_one_socket(kind: type[Adapter]) -> None:
-    """However many there are; and none where nothing is wanted that sockets carry."""
+    """Tickers of all symbols need one socket; no socket is planned if none of the channels is on sockets."""
     symbols = [f"S{number}" for number in range(230)]
     plans = kind().connections(symbols, CHANNELS, "ws://127.0.0.1:1/x")
     assert sum(len(plan.symbols) for plan in plans) == len(symbols)

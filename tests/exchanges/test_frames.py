@@ -1,4 +1,4 @@
-"""Every hand-written frame gives what stands beside it, however its bytes are laid out."""
+"""Every hand-written frame gives the messages of its case, with any layout of its JSON."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ LAYOUTS = {
 @pytest.mark.parametrize("layout", LAYOUTS.values(), ids=LAYOUTS)
 @pytest.mark.parametrize("case", ALL_CASES, ids=lambda case: f"{case.venue}-{case.file}-{case.about}")
 def test_a_frame_gives_what_stands_beside_it(case: Case, layout: Callable[[Any], bytes]) -> None:
-    """The documented shapes are read as the fact sheet says, also with blanks or keys in another order."""
+    """Documented frames give the expected messages, also with spaces or with the keys in another order."""
     adapter, memory = case.adapter(), Memory()
     messages = [m for frame in case.frames for m in adapter.parse(layout(frame), case.received_us, memory)]
     missing = list(case.expect)
@@ -38,7 +38,7 @@ def test_a_frame_gives_what_stands_beside_it(case: Case, layout: Callable[[Any],
 
 @pytest.mark.parametrize("case", ALL_CASES, ids=lambda case: f"{case.venue}-{case.file}-{case.about}")
 def test_rejects_carry_the_head_of_the_frame_and_say_why(case: Case) -> None:
-    """A reject names its venue, its time of receipt, a reason in words and the first bytes of the frame."""
+    """A reject has the venue, the time of receipt, a reason with details and the first bytes of the frame."""
     adapter, memory = case.adapter(), Memory()
     for content in case.frames:
         frame = compact(content)
@@ -51,7 +51,7 @@ def test_rejects_carry_the_head_of_the_frame_and_say_why(case: Case) -> None:
 
 @pytest.mark.parametrize("venue", ADAPTERS)
 def test_every_adapter_has_frames_of_every_kind(venue: str) -> None:
-    """An adapter without hand-written liquidations (if it has any), trades, controls and faults is not finished."""
+    """Every adapter has hand-written cases of liquidations (if it has any), trades, control messages and faults."""
     cases = cases_of(venue)
     liquidates = bool(ADAPTERS[venue].eras)
     expected = {"trades", "control", "faults"} | ({"liquidations"} if liquidates else set())
@@ -69,7 +69,7 @@ def test_every_adapter_has_frames_of_every_kind(venue: str) -> None:
 
 @pytest.mark.parametrize("venue", ADAPTERS)
 def test_a_second_socket_gives_the_same_ids(venue: str) -> None:
-    """The same frame read by another adapter, at another time, gives events of the same ids."""
+    """The same frame read by another adapter at another time gives events with the same ids."""
     for case in (case for case in cases_of(venue) if case.file == "liquidations"):
         for content in case.frames:
             first = case.adapter().parse(compact(content), case.received_us)
@@ -81,7 +81,7 @@ def test_a_second_socket_gives_the_same_ids(venue: str) -> None:
 
 @pytest.mark.parametrize("venue", ADAPTERS)
 def test_ids_of_one_frame_differ(venue: str) -> None:
-    """Identical rows of one frame are separate orders, so no two events of a frame share an id."""
+    """Two events of one frame never have the same id, because identical rows are different orders."""
     for case in cases_of(venue):
         if case.file == "liquidations":
             ids = [m.id for m in case.adapter().parse(compact(case.frames[0]), 0) if isinstance(m, Liquidation)]

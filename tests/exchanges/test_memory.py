@@ -1,4 +1,4 @@
-"""``parse`` changes the memory that it is given and nothing else; the memory is the same whichever socket is ahead."""
+"""Tests that ``parse`` changes only the memory passed to it, and that the order of two sockets does not change it."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ NOW_US = 1_764_000_000_000_000
 
 
 def names_read(cases: Sequence[Case]) -> set[str]:
-    """The symbols that blind adapters read off names while they parse these cases."""
+    """Return the symbols that adapters without instruments derive from names while they parse these cases."""
     names: set[str] = set()
     for case in cases:
         adapter, memory = case.adapter(), Memory()
@@ -38,7 +38,7 @@ def names_read(cases: Sequence[Case]) -> set[str]:
 
 
 def state(adapter: Adapter) -> dict[str, Any]:
-    """A deep copy of an adapter's attributes, by value; methods and decoders, which have no state, by identity."""
+    """Return a deep copy of an adapter's attributes; methods and decoders, which have no state, are not copied."""
 
     def plain(value: Any) -> Any:
         if isinstance(value, Listings):
@@ -73,7 +73,7 @@ def test_parse_leaves_the_adapter_unchanged(venue: str) -> None:
 
 @pytest.mark.parametrize("case", ALL_CASES, ids=lambda case: f"{case.venue}-{case.file}-{case.about}")
 def test_a_fresh_adapter_goes_on_where_another_stopped(case: Case) -> None:
-    """Each frame read by an adapter of its own, with the same memory, gives what one adapter for all gives."""
+    """Reading each frame with a new adapter and the same memory gives the same messages as one adapter for all."""
     one, memory, other = case.adapter(), Memory(), Memory()
     for content in case.frames:
         expected = one.parse(compact(content), case.received_us, memory)
@@ -82,7 +82,7 @@ def test_a_fresh_adapter_goes_on_where_another_stopped(case: Case) -> None:
 
 @pytest.mark.parametrize("venue", ADAPTERS)
 def test_symbols_that_are_not_known_are_not_remembered(venue: str) -> None:
-    """With an instrument table the memory holds symbols of the table alone, whatever the frames name."""
+    """With an instrument table, the memory contains only symbols of the table, whatever symbols the frames have."""
     path = FOLDER / venue / "_instruments.json"
     table = read_instruments(path) if path.exists() else {}
     adapter, memory = ADAPTERS[venue](table), Memory()
@@ -94,7 +94,7 @@ def test_symbols_that_are_not_known_are_not_remembered(venue: str) -> None:
 
 
 def test_a_value_gives_way_to_one_of_the_same_or_a_later_time() -> None:
-    """An older price or funding changes nothing; an undated one stands until the next and holds none back."""
+    """A price or funding with an older time is ignored; one without a time is stored and any next one replaces it."""
     latest = Latest()
     latest.update_mark_price(10.0, 5)
     latest.update_mark_price(9.0, 4)
@@ -111,7 +111,7 @@ def test_a_value_gives_way_to_one_of_the_same_or_a_later_time() -> None:
 
 
 def test_sockets_share_the_venue_s_values_and_nothing_else() -> None:
-    """A fresh socket's memory has the venue's last values, and none of another socket's numbers and names."""
+    """The memory of a new socket has the venue's latest values, and no channel ids or columns of another socket."""
     venue = Memory()
     socket = venue.for_new_socket()
     socket.latest["A"] = Latest(1.0)
@@ -124,7 +124,7 @@ def test_sockets_share_the_venue_s_values_and_nothing_else() -> None:
 
 
 def test_a_time_far_ahead_holds_nothing_back() -> None:
-    """A funding dated tomorrow is remembered as undated, so that the next one replaces it."""
+    """A funding rate with a time in the future is stored without its time, so that the next one replaces it."""
     adapter, memory = ADAPTERS["okx"](read_instruments(FOLDER / "okx" / "_instruments.json")), Memory()
 
     def frame(channel: str, **row: str) -> bytes:
@@ -147,7 +147,7 @@ FIELDS = (
 
 @st.composite
 def tickers(draw: st.DrawFn) -> list[bytes]:
-    """Ticker frames of one symbol as one socket sends them: a snapshot, then deltas of rising times."""
+    """Generate the ticker frames of one symbol on one socket: a snapshot, then deltas with rising times."""
     rows = draw(st.lists(st.dictionaries(st.sampled_from(FIELDS), st.integers(1, 9)), min_size=1, max_size=8))
     frames = []
     for number, row in enumerate(rows):
@@ -167,7 +167,7 @@ def tickers(draw: st.DrawFn) -> list[bytes]:
 
 
 def interleaved(frames: Sequence[bytes], ahead: Sequence[bool]) -> Iterator[bytes]:
-    """The frames of two sockets that carry the same, in one order of their arrival."""
+    """Generate an order of arrival of the frames of two sockets that carry the same."""
     places = [0, 0]
     for first in (*ahead, *[True] * len(frames), *[False] * len(frames)):
         socket = 0 if first else 1
@@ -177,7 +177,7 @@ def interleaved(frames: Sequence[bytes], ahead: Sequence[bool]) -> Iterator[byte
 
 
 def final(frames: Sequence[bytes]) -> tuple[dict[str, Latest], list[object]]:
-    """What is remembered after these frames, and the last events by event time."""
+    """Return the memory after these frames, and the last events by event time."""
     adapter, memory = Bybit(), Memory()
     newest: dict[type, MarkPrice | OpenInterest] = {}
     for frame in frames:
@@ -191,13 +191,13 @@ def final(frames: Sequence[bytes]) -> tuple[dict[str, Latest], list[object]]:
 
 @given(frames=tickers(), ahead=st.lists(st.booleans(), max_size=16))
 def test_two_sockets_leave_the_same_whichever_is_ahead(frames: list[bytes], ahead: list[bool]) -> None:
-    """Two sockets that carry the same tickers, in any order, end with what one of them gives."""
+    """Two sockets with the same tickers leave the same memory as one of them, in any order of arrival."""
     assert final(list(interleaved(frames, ahead))) == final(frames)
 
 
 @given(frames=tickers())
 def test_deltas_add_up_to_the_whole_ticker(frames: list[bytes]) -> None:
-    """Each event has the values that a plain dictionary, updated frame by frame, has."""
+    """Each event has the values of a plain dictionary that is updated frame by frame."""
     adapter, memory = Bybit(), Memory()
     whole: dict[str, str] = {}
     for frame in frames:

@@ -1,4 +1,4 @@
-"""Venues are found by name, and no bytes whatever upset an adapter."""
+"""Tests the lookup of adapters by venue, and that no frame makes an adapter raise an exception."""
 
 from __future__ import annotations
 
@@ -35,13 +35,13 @@ def test_a_venue_is_found_by_its_name() -> None:
 
 @pytest.mark.parametrize(("typed", "meant"), [("binance-usmd", "binance-usdm"), ("Bybit", "bybit"), ("okex", "okx")])
 def test_a_mistyped_venue_is_answered_with_the_nearest(typed: str, meant: str) -> None:
-    """The message says what was probably meant and what there is."""
+    """The error for an unknown venue suggests a similar name and lists all venues."""
     with pytest.raises(ValueError, match=f"did you mean '{meant}'"):
         adapter_named(typed)
 
 
 def test_a_venue_unlike_any_gets_the_list() -> None:
-    """Without a near name the message lists all."""
+    """Without a similar name the error lists all venues."""
     with pytest.raises(ValueError, match=f"unknown venue 'zzz': there are {', '.join(ADAPTERS)}$"):
         adapter_named("zzz")
 
@@ -50,7 +50,7 @@ def test_a_venue_unlike_any_gets_the_list() -> None:
 @given(frame=st.binary(max_size=200))
 @hypothesis_settings(max_examples=examples(5, 80))  # a venue
 def test_any_bytes_give_a_list(venue: str, frame: bytes) -> None:
-    """Garbage never raises."""
+    """Parsing random bytes raises no exception."""
     messages = ADAPTERS[venue]().parse(frame, 0)
     assert all(isinstance(message, KINDS) for message in messages)
 
@@ -59,7 +59,7 @@ def test_any_bytes_give_a_list(venue: str, frame: bytes) -> None:
 @given(value=json_values)
 @hypothesis_settings(max_examples=examples(5, 80))  # a venue
 def test_any_json_gives_a_list(venue: str, value: object) -> None:
-    """JSON of any shape, with the literals that are none, never raises."""
+    """Parsing any JSON, also with NaN and Infinity, raises no exception."""
     messages = ADAPTERS[venue]().parse(json.dumps(value).encode(), 0)
     assert all(isinstance(message, KINDS) for message in messages)
 
@@ -72,7 +72,7 @@ def test_any_json_gives_a_list(venue: str, value: object) -> None:
     received=st.sampled_from([0, 1_764_000_000_000_000]),
 )
 def test_mutilated_frames_give_a_list(case: object, at: float, cut: int, put: bytes, received: int) -> None:
-    """Documented frames with a few bytes exchanged never raise."""
+    """Parsing documented frames with a few changed bytes raises no exception."""
     assert isinstance(case, type(ALL_CASES[0]))
     frame = compact(case.frames[0])
     place = int(at * len(frame))
@@ -87,7 +87,7 @@ def test_mutilated_frames_give_a_list(case: object, at: float, cut: int, put: by
     ids=["deep", "deeper", "digits", "10 MB"],
 )
 def test_monstrous_frames_are_rejected(venue: str, frame: bytes) -> None:
-    """Deep nesting, endless numbers and megabytes of nothing are a counted reject with a short sample."""
+    """Deep nesting, very long numbers and megabytes of spaces give one reject with a short sample."""
     messages = ADAPTERS[venue]().parse(frame, 0)
     assert [type(message) for message in messages] == [Reject]
     assert all(len(message.sample) <= 2048 for message in messages if isinstance(message, Reject))
@@ -95,7 +95,7 @@ def test_monstrous_frames_are_rejected(venue: str, frame: bytes) -> None:
 
 @pytest.mark.parametrize("venue", ADAPTERS)
 def test_an_adapter_has_frames_and_a_dialect(venue: str) -> None:
-    """An adapter without hand-written frames, or which the conformance suite cannot speak to, is not finished."""
+    """Every adapter has hand-written frames and a simulated server for the conformance suite."""
     assert cases_of(venue)
     if ADAPTERS[venue].closed:
         return  # nobody speaks there any more
@@ -107,14 +107,14 @@ def test_an_adapter_has_frames_and_a_dialect(venue: str) -> None:
 
 @pytest.mark.parametrize("venue", ADAPTERS)
 def test_an_adapter_is_documented(venue: str) -> None:
-    """The facts that the page of exchanges needs beyond the adapter are in its folder."""
+    """The folder of every adapter has the facts for ``docs/exchanges.md``."""
     facts = facts_of(ADAPTERS[venue])
     assert bool(facts.long_liquidated) == bool(facts.price) == bool(ADAPTERS[venue].eras)
     assert facts.examples
 
 
 def test_missing_facts_are_named() -> None:
-    """An adapter without facts is reported with the file to add them to."""
+    """The error for an adapter without facts names the file to add them to."""
 
     class Unknown(Bybit):
         venue = "unknown"
@@ -125,12 +125,12 @@ def test_missing_facts_are_named() -> None:
 
 
 def test_the_page_of_exchanges_is_up_to_date() -> None:
-    """``docs/exchanges.md`` is what the adapters make of it."""
+    """``docs/exchanges.md`` is up to date with the adapters."""
     assert DOCUMENT.read_text() == document(), "run make generate"
 
 
 def test_the_page_of_exchanges_is_written_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The command writes the page to its place."""
+    """The command writes ``docs/exchanges.md``."""
     monkeypatch.chdir(tmp_path)
     DOCUMENT.parent.mkdir()
     main()

@@ -1,4 +1,4 @@
-"""The short way that usual trades take gives the events of the long way, which judges number by number."""
+"""Tests that the fast path for trades gives the same events as the slow path, which checks each number."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ ROW_US = FRAMES[0].received_us // 1_000 * 1_000
 
 
 def of_venue(venue: str) -> list[Frame]:
-    """The trade frames of a venue."""
+    """Return the trade frames of a venue."""
     return [frame for frame in FRAMES if frame.venue == venue]
 
 
 def received_at(messages: Sequence[Message], received_us: int) -> list[Message]:
-    """The same events with another time of receipt."""
+    """Return the same events with another time of receipt."""
     return [
         msgspec.structs.replace(message, receive_time_us=received_us) if isinstance(message, Event) else message
         for message in messages
@@ -32,11 +32,11 @@ def received_at(messages: Sequence[Message], received_us: int) -> list[Message]:
 
 
 class LongWay(dict[str, object]):
-    """Stands where the short way looks a symbol up, and finds none."""
+    """Replaces the lookup of symbols on the fast path, and finds none."""
 
 
 def adapters(venue: str) -> tuple[Adapter, Adapter]:
-    """Two adapters alike, the second of which knows no symbol to be usual."""
+    """Return two equal adapters, the second of which never takes the fast path."""
     short, long = ADAPTERS[venue](instruments(venue)), ADAPTERS[venue](instruments(venue))
     long._plain = LongWay().get  # type: ignore[attr-defined]  # each adapter has it
     return short, long
@@ -45,7 +45,7 @@ def adapters(venue: str) -> tuple[Adapter, Adapter]:
 @pytest.mark.parametrize("venue", SHARES)
 @pytest.mark.parametrize("early_us", [0, 1_000, 60_000, 4_000_000, 7_000_000])
 def test_the_short_way_gives_what_the_long_way_gives(venue: str, early_us: int) -> None:
-    """Exactly the same events and rejects, whether the frame comes after its trades, before, or absurdly before."""
+    """Both paths give the same events and rejects for any time of receipt, also one before the trades."""
     short, long = adapters(venue)
     frames = of_venue(venue)
     assert frames
@@ -60,7 +60,7 @@ def test_the_short_way_gives_what_the_long_way_gives(venue: str, early_us: int) 
 
 
 def test_a_row_ahead_of_the_clock_is_refused_alone() -> None:
-    """Of three trades in a frame the one that lies in the future is refused; the others come out."""
+    """Of three trades in a frame, only the one with a time in the future is rejected."""
     rows = [
         {"T": ROW_US // 1_000 + ahead_ms, "s": "BTCUSDT", "S": side, "v": "2", "p": "3", "i": str(number)}
         for number, (ahead_ms, side) in enumerate([(0, "Buy"), (6_000, "Sell"), (0, "Sell")])

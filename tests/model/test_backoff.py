@@ -11,7 +11,7 @@ from monitor.model.backoff import Backoff, Waits
 
 @given(st.floats(0.001, 100.0), st.floats(1.0, 1000.0), st.integers(0, 40), st.floats(0.0, 1.0))
 def test_waits_follow_the_rule_written_out(first_s: float, times: float, failures: int, jitter: float) -> None:
-    """Doubling one failure after the other, capped, then halved in part by the jitter."""
+    """Return the expected wait: doubled for each failure, limited, then reduced by up to half by the jitter."""
     longest_s = first_s * times
     nominal = first_s
     for _ in range(failures):
@@ -30,7 +30,7 @@ def test_delay_doubles_up_to_the_cap() -> None:
 
 
 def test_only_a_socket_that_lived_and_delivered_resets_it() -> None:
-    """A long silent life and a short talkative one are both failures."""
+    """A socket that was open long without data, or briefly with data, does not reset the count of failures."""
     backoff = Backoff(random.Random(1), 1.0, 60.0, 30.0)
     for lived_s, delivered in ((0.0, False), (100.0, False), (29.0, True)):
         backoff.next_delay_s(lived_s, delivered)
@@ -41,7 +41,7 @@ def test_only_a_socket_that_lived_and_delivered_resets_it() -> None:
 
 @given(st.integers(0, 2**32), st.integers(1, 2000))
 def test_delay_is_never_above_the_cap_nor_zero(seed: int, failures: int) -> None:
-    """However often it failed, the delay stays within half the base and the cap."""
+    """After any number of failures the wait is between half of the first wait and the longest one."""
     backoff = Backoff(random.Random(seed), 0.5, 60.0, 30.0)
     backoff.failures = failures
     assert 0.25 <= backoff.next_delay_s(0.0, delivered=True) <= 60.0

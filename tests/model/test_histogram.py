@@ -1,4 +1,4 @@
-"""Observations are counted in inclusive buckets, as a slow count of every bucket gives them."""
+"""Tests that observations are counted in inclusive buckets, against a slow reference."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ values = st.lists(st.one_of(st.sampled_from(BOUNDS), st.integers(-10, 40_000_000
 
 @given(values, values)
 def test_counts_are_those_of_a_slow_reference(first: list[int], second: list[int]) -> None:
-    """Each bucket holds what is above its lower and up to its upper bound; two counters add up to one of both."""
+    """Each bucket excludes its lower and includes its upper bound; two counters add up to one of all observations."""
     one, other = BucketCounter(BOUNDS), BucketCounter(BOUNDS)
     for counter, observed in ((one, first), (other, second)):
         for value in observed:
@@ -28,7 +28,7 @@ def test_counts_are_those_of_a_slow_reference(first: list[int], second: list[int
 
 
 def test_a_copy_is_in_the_unit_that_is_asked_for() -> None:
-    """Microseconds are shown as seconds, and what is shown does not change with what is counted later."""
+    """Bounds are converted from microseconds to seconds, and the copy does not change with later observations."""
     counter = BucketCounter(BOUNDS)
     counter.observe(1_500)
     shown = counter.histogram(unit=1_000_000)
@@ -38,6 +38,6 @@ def test_a_copy_is_in_the_unit_that_is_asked_for() -> None:
 
 
 def test_counters_of_other_bounds_do_not_add() -> None:
-    """Counts of different buckets mean nothing together."""
+    """Adding counters with different buckets raises an error."""
     with pytest.raises(ValueError, match="zip"):
         BucketCounter((1,)).add(BucketCounter((1, 2)))

@@ -227,7 +227,7 @@ def tag(record: msgspec.Struct) -> str:
 
 
 def differences(inner: Any, outer: Any, path: str = "") -> Iterator[str]:
-    """Paths at which a Struct and the contract model that was read from its JSON differ."""
+    """Return the paths at which a Struct and the contract model read from its JSON differ."""
     if isinstance(inner, msgspec.Struct):
         for name in inner.__struct_fields__:
             value = getattr(inner, name)
@@ -271,7 +271,7 @@ def test_every_internal_record_has_a_contract_with_the_same_fields() -> None:
 
 @given(RECORDS, st.dictionaries(st.text("xyz", min_size=1), st.integers()))
 def test_unknown_fields_are_ignored(record: msgspec.Struct, more: dict[str, int]) -> None:
-    """A consumer of today reads a record to which tomorrow's release added fields."""
+    """A record with additional fields of a later release can be read."""
     document = json.loads(msgspec.json.encode(record)) | {f"new_{key}": value for key, value in more.items()}
     CONTRACTS[tag(record)].model_validate(document)
     VALIDATORS[tag(record)].validate(document)
@@ -279,7 +279,7 @@ def test_unknown_fields_are_ignored(record: msgspec.Struct, more: dict[str, int]
 
 @pytest.mark.parametrize("name", CONTRACTS)
 def test_schema_is_valid_and_describes_itself(name: str) -> None:
-    """Each JSON Schema is valid 2020-12 and says which record and dialect it is of."""
+    """Each JSON Schema is valid 2020-12 and names its record and its dialect."""
     schema = json_schema(name)
     jsonschema.Draft202012Validator.check_schema(schema)
     assert schema["$schema"] == DIALECT
@@ -307,7 +307,7 @@ def test_records_without_a_tag_are_required_to_name_their_type() -> None:
     ],
 )
 def test_bad_liquidation_is_refused(field: str, value: object) -> None:
-    """A value that no liquidation can have does not validate."""
+    """A liquidation with an invalid value does not validate."""
     good = {
         "type": "liquidation",
         "venue": "bybit",
@@ -326,7 +326,7 @@ def test_bad_liquidation_is_refused(field: str, value: object) -> None:
 
 
 def test_summary_of_a_replay_validates_and_an_empty_one_too() -> None:
-    """A replay's last line validates, with null times where there was nothing."""
+    """The last line of a replay validates, with null times if there were no events."""
     summary = schema.Summary.model_validate(SUMMARY)
     assert summary.episodes[0].relief_us is None
     empty = SUMMARY | {"events": 0, "first_event_us": None, "last_event_us": None, "episodes": []}
@@ -354,7 +354,7 @@ def test_recording_with_no_or_two_frames_is_refused(frame: dict[str, str]) -> No
 
 
 def test_decode_error_counts_lines_from_one() -> None:
-    """Line 0 is no line."""
+    """A line number of 0 does not validate."""
     assert schema.DecodeError(line=1, error="no JSON").line == 1
     with pytest.raises(ValidationError):
         schema.DecodeError(line=0, error="no JSON")

@@ -1,4 +1,4 @@
-"""Symbols of every dialect give the same asset names."""
+"""Tests that symbols of all exchanges give the same asset names."""
 
 from __future__ import annotations
 
@@ -48,18 +48,18 @@ from monitor.model.symbols import SymbolName, split_base, split_symbol
     ],
 )
 def test_a_symbol_is_split_into_asset_units_and_quote(symbol: str, name: tuple[str, int, str, bool]) -> None:
-    """Bundles, wrappers, dated and coin-quoted instruments are told apart by their names alone."""
+    """Multiples, wrapped tokens, dated and coin-quoted instruments are recognised by their names."""
     assert split_symbol(symbol) == SymbolName(*name)
 
 
 @pytest.mark.parametrize(("quote", "usd"), [("USDT", True), ("USDC", True), ("USD", True), ("BTC", False), ("", False)])
 def test_only_dollars_and_their_stand_ins_are_usd(quote: str, usd: bool) -> None:
-    """A quote counts as US dollars only when it is one of the known ones."""
+    """A quote currency is a US dollar only if it is in the list."""
     assert SymbolName("X", 1, quote).is_usd is usd
 
 
 def test_a_base_is_a_bundle_only_with_a_name_beside_the_number() -> None:
-    """A number alone is a name, not a bundle of nothing."""
+    """A number alone is an asset's name and not a multiple."""
     assert split_base("1000") == ("1000", 1)
     assert split_base("1000cat") == ("CAT", 1000)
     assert split_base("kPEPE") == ("PEPE", 1000)

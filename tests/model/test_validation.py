@@ -1,4 +1,4 @@
-"""Numbers, times and names outside the table are refused with a reason, whatever they are."""
+"""Tests that numbers, times and names outside their ranges are rejected with a reason."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def test_an_absurd_value_of_any_number_is_refused(event: AnyEvent, name: str, va
 
 @pytest.mark.parametrize("event", EVENTS, ids=lambda event: type(event).__name__)
 def test_every_number_of_an_event_has_a_range(event: AnyEvent) -> None:
-    """A number that is added to an event cannot be forgotten in the table: all but times must be in it."""
+    """Every number of every event except times has a range in the table."""
     numbers = {
         field.name
         for field in msgspec.structs.fields(event)
@@ -70,14 +70,14 @@ def test_every_number_of_an_event_has_a_range(event: AnyEvent) -> None:
 
 @given(st.floats() | st.integers() | st.integers(10**300, 10**400))
 def test_a_number_is_accepted_within_its_range_alone(value: float) -> None:
-    """Both ends belong to the range, and zero where the range says so; nothing raises."""
+    """Both bounds are included in the range, and zero if ``or_zero`` is set; no value raises an exception."""
     assert (number_fault("x", value, PRICE) is None) == (PRICE.low <= value <= PRICE.high)
     assert (number_fault("x", value, Range(1.0, 2.0, "USD", or_zero=True)) is None) == (value == 0 or 1 <= value <= 2)
 
 
 @pytest.mark.parametrize("time_us", [0, -1, 2**63, 10**400, 1_700_000_000])
 def test_an_absurd_time_is_refused(time_us: int) -> None:
-    """Times of another unit or beyond 64 bits are refused wherever an event has one."""
+    """Times in another unit or beyond 64 bits are rejected in every field of an event."""
     assert time_fault(time_us, 0) is not None
     assert event_fault(replace(make.trade(1), event_time_us=time_us)) is not None
     assert event_fault(replace(make.gap(1), from_us=time_us)) is not None
@@ -91,14 +91,14 @@ def test_an_absurd_time_is_refused(time_us: int) -> None:
     "asset", ["BTC", "1INCH", "币安人生", "我踏马来了", "xyz:SP500", "BROCCOLI_F3B", "T.US", "A-B", "ビ"]
 )
 def test_names_in_use_are_accepted(asset: str) -> None:
-    """Assets of exchanges pass, the Chinese ones of Binance too, and so does a symbol made of one."""
+    """Assets of exchanges are valid, also the Chinese ones of Binance, and so are their symbols."""
     assert asset_fault(asset) is None
     assert symbol_name_fault(asset + "USDT") is None
 
 
 @pytest.mark.parametrize("symbol", ["BTC-USDT-SWAP", "tBTCF0:USTF0", "@107", "PURR/USDC", ".BVOL", "A,raydium,0x1-USD"])
 def test_symbols_in_use_are_accepted(symbol: str) -> None:
-    """The punctuation of every dialect passes."""
+    """The punctuation in the symbols of all exchanges is valid."""
     assert symbol_name_fault(symbol) is None
 
 
@@ -110,7 +110,7 @@ HOSTILE = [
 
 @pytest.mark.parametrize("name", HOSTILE, ids=ascii)
 def test_hostile_names_are_refused(name: str) -> None:
-    """Markup, control characters, quotes, invisible and look-alike letters are neither asset nor symbol."""
+    """Names with markup, control characters, quotes, invisible or look-alike letters are rejected."""
     for fault in (asset_fault(name), symbol_name_fault(name)):
         assert fault is not None
         assert fault[0] == "bad_name"
@@ -120,13 +120,13 @@ def test_hostile_names_are_refused(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["MARKET", "*"])
 def test_reserved_names_are_no_assets(name: str) -> None:
-    """The market as a whole and all of a venue have their names for themselves; a symbol may be called MARKET."""
+    """``MARKET`` and ``*`` are reserved and not valid assets; a symbol may be called MARKET."""
     assert asset_fault(name) == ("bad_name", f"the asset name {name} is reserved")
     assert event_fault(replace(make.trade(1), asset=name)) is not None
 
 
 def test_gaps_and_heartbeats_may_concern_all() -> None:
-    """A gap or heartbeat of a whole channel bears no asset's name; any other event does."""
+    """Only gaps and heartbeats may have ``*`` as their asset and symbol."""
     for event in (make.gap(1), make.heartbeat(1)):
         assert isinstance(event, Gap | Heartbeat)
         assert event_fault(replace(event, asset="*", symbol="*")) is None
@@ -135,7 +135,7 @@ def test_gaps_and_heartbeats_may_concern_all() -> None:
 
 
 def test_the_longest_names_are_accepted() -> None:
-    """The bounds are the last lengths that pass."""
+    """Names of the longest length are valid, and longer ones are rejected."""
     assert asset_fault("A" * LONGEST_ASSET) is None
     assert asset_fault("A" * (LONGEST_ASSET + 1)) is not None
     assert symbol_name_fault("A" * LONGEST_SYMBOL) is None
@@ -144,7 +144,7 @@ def test_the_longest_names_are_accepted() -> None:
 
 @pytest.mark.parametrize("id_", ["", "a\n", "\x7f", "a" * (LONGEST_ID + 1), "\u2028"])
 def test_hostile_ids_are_refused(id_: str) -> None:
-    """An id is of bounded length and has no control character."""
+    """An id that is too long or has a control character is rejected."""
     assert id_fault(id_) is not None
     for event in (make.trade(1), make.liquidation(1)):
         assert event_fault(replace(event, id=id_)) is not None
@@ -152,7 +152,7 @@ def test_hostile_ids_are_refused(id_: str) -> None:
 
 @given(st.text())
 def test_a_name_that_passes_is_printable_and_short(name: str) -> None:
-    """Whatever passes can stand in a metric's label, a log line and a page as it is."""
+    """A valid name needs no escaping in a metric label, a log line or a page."""
     if symbol_name_fault(name) is None:
         assert name.isprintable()
         assert 0 < len(name) <= LONGEST_SYMBOL
@@ -160,7 +160,7 @@ def test_a_name_that_passes_is_printable_and_short(name: str) -> None:
 
 
 def test_reasons_of_faults_are_reasons_of_rejects() -> None:
-    """Both reasons that came with this table are counted from the start."""
+    """Both reasons that this table gives are declared reject reasons."""
     assert {"implausible", "bad_name"} <= set(typing.get_args(RejectReason))
 
 
@@ -169,7 +169,7 @@ def test_reasons_of_faults_are_reasons_of_rejects() -> None:
     value=st.integers() | st.floats() | st.integers(2**62, 2**70),
 )
 def test_a_trade_that_was_seen_before_is_judged_like_the_first(name: str, value: Any) -> None:
-    """The quick way for names that were accepted refuses the same values as the first look."""
+    """The fast check of a trade with known names rejects the same values as the full check."""
     assert event_fault(make.trade(1)) is None
     known = replace(make.trade(1), **{name: value})
     fresh = replace(known, symbol=f"NEW{value!r}"[:20].replace("+", "").replace("-", ""))

@@ -1,4 +1,4 @@
-"""The watermark: clocks that run ahead, silences that are real, restarts, and time that lies in the future."""
+"""Tests the watermark: clocks that run ahead, real gaps, restarts, and a watermark in the future."""
 
 from __future__ import annotations
 
@@ -18,34 +18,34 @@ TOLERANCE, CONFIRM = 10, 15
 
 
 def new(state: WatermarkState | None = None) -> Watermark:
-    """A watermark with the default tolerance and confirmation time."""
+    """Return a watermark with the default tolerance and confirmation time."""
     return Watermark(TOLERANCE * MICROS, CONFIRM * MICROS, state)
 
 
 def beat(arrived: float, venue: str = "bybit") -> Heartbeat:
-    """A heartbeat, dated by the clock of the collector."""
+    """Return a heartbeat, whose times are from the clock of the collector."""
     at_us = round(arrived * MICROS)
     return Heartbeat(venue, ALL, ALL, at_us, at_us, "liquidations")
 
 
 def trade(at: float, arrived: float | None = None, venue: str = "bybit") -> Trade:
-    """A trade that the exchange dates to ``at``."""
+    """Return a trade with the event time ``at``."""
     arrived_us = round((at if arrived is None else arrived) * MICROS)
     return Trade(venue, "BTCUSDT", "BTC", round(at * MICROS), arrived_us, "buy", 1.0, 1.0, 1.0, 1, f"{at} {arrived}")
 
 
 def take(watermark: Watermark, records: Sequence[AnyEvent]) -> list[Placed]:
-    """Everything that takes effect."""
+    """Return all records that take effect."""
     return [placed for record in records for placed in watermark.take(record)]
 
 
 def seconds(placed: Sequence[Placed]) -> list[int]:
-    """The seconds after the start at which records take effect."""
+    """Return the seconds after the start at which records take effect."""
     return [each.at_us // MICROS - START for each in placed]
 
 
 def test_arrivals_within_the_tolerance_move_it_and_never_back() -> None:
-    """The watermark is the latest arrival, and an earlier one takes effect there."""
+    """The watermark is the latest arrival time; a record that arrives earlier takes effect at the watermark."""
     watermark = new()
     placed = take(watermark, [trade(START), trade(START + 10), trade(START + 3)])
     assert seconds(placed) == [0, 10, 10]
@@ -53,7 +53,7 @@ def test_arrivals_within_the_tolerance_move_it_and_never_back() -> None:
 
 @pytest.mark.parametrize("ahead", [11, 2 * HOUR, 40 * 86_400])
 def test_one_heartbeat_ahead_does_not_move_it(ahead: int) -> None:
-    """It is placed at the present as soon as another record contradicts it, and counted."""
+    """A heartbeat ahead takes effect at the watermark when another record contradicts it, and is counted."""
     watermark = new()
     placed = take(watermark, [beat(START), beat(START + ahead), trade(START + 1), beat(START + 2)])
     assert seconds(placed) == [0, 0, 1, 2]
@@ -62,7 +62,7 @@ def test_one_heartbeat_ahead_does_not_move_it(ahead: int) -> None:
 
 
 def test_an_exchange_that_dates_to_the_present_contradicts_the_stamp() -> None:
-    """All stamps are an hour ahead for eight seconds: trades take effect by their exchange's time."""
+    """If all arrival times are an hour ahead for eight seconds, trades take effect at their event times."""
     watermark = new()
     wrong = [trade(START + at, START + at + HOUR) for at in range(1, 9)]
     beats = [beat(START + at + HOUR) for at in range(1, 9)]
@@ -85,13 +85,13 @@ def test_a_silence_is_believed_when_a_majority_shows_it() -> None:
 
 
 def test_the_only_exchange_confirms_itself() -> None:
-    """Where one venue is watched its clock and the stamp agree: a recording goes on after a gap at once."""
+    """With one venue whose event and arrival times agree, a recording continues after a gap at once."""
     watermark = new()
     assert seconds(take(watermark, [trade(START), trade(START + HOUR), trade(START + HOUR)])) == [0, HOUR, HOUR]
 
 
 def test_heartbeats_alone_are_believed_once_they_go_on() -> None:
-    """Nothing contradicts them for the confirmation time: then all of them take effect when they arrived."""
+    """Heartbeats ahead that nothing contradicts for the confirmation time take effect at their arrival times."""
     watermark = new()
     beats = [beat(START), *(beat(START + HOUR + at) for at in range(CONFIRM + 1))]
     assert seconds(take(watermark, beats[:-1])) == [0]
@@ -99,7 +99,7 @@ def test_heartbeats_alone_are_believed_once_they_go_on() -> None:
 
 
 def test_records_minutes_apart_are_believed_after_as_many_of_them() -> None:
-    """A recording with a row a minute goes on though the other venues stopped: each record counts for a second."""
+    """A recording with a row a minute continues after other venues stopped, because each row counts for a second."""
     watermark = new()
     take(watermark, [trade(START, venue=venue) for venue in ("a", "b", "c")])
     minutes = [trade(START + 60 * minute, venue="a") for minute in range(1, 30)]
@@ -108,7 +108,7 @@ def test_records_minutes_apart_are_believed_after_as_many_of_them() -> None:
 
 
 def test_the_nearest_of_several_clocks_is_examined_first() -> None:
-    """A single record forty days ahead within a silence does not become the time."""
+    """A single record forty days ahead does not move the watermark to its time."""
     watermark = new()
     take(watermark, [beat(START)])
     placed = take(watermark, [beat(START + 40 * 86_400), *(beat(START + HOUR + at) for at in range(CONFIRM + 1))])
@@ -117,7 +117,7 @@ def test_the_nearest_of_several_clocks_is_examined_first() -> None:
 
 
 def test_a_minority_is_refused_after_a_while() -> None:
-    """One of three venues shows another hour by its exchange's clock too: its records are held, then refused."""
+    """If one of three venues has event times an hour ahead, its records are held and then refused."""
     watermark = new()
     take(watermark, [trade(START, venue=venue) for venue in ("a", "b", "c")])
     assert watermark.take(trade(START + HOUR, venue="c")) == []
@@ -128,7 +128,7 @@ def test_a_minority_is_refused_after_a_while() -> None:
 
 
 def test_what_is_held_is_bounded() -> None:
-    """Beyond the limit a record is refused at once and counted."""
+    """Beyond the limit of held records a record is refused at once and counted."""
     watermark = new()
     take(watermark, [trade(START, venue=venue) for venue in ("a", "b", "c")])
     flood = [trade(START + HOUR, venue="c")] * (HELD_RECORDS + 5)
@@ -137,7 +137,7 @@ def test_what_is_held_is_bounded() -> None:
 
 
 def test_a_first_record_from_the_future_is_stepped_back_from() -> None:
-    """The watermark had no support: it steps back after the confirmation time, and detection goes on."""
+    """A watermark in the future without support steps back after the confirmation time."""
     watermark = new()
     placed = take(watermark, [beat(START + 40 * 86_400), *(trade(START + at) for at in range(CONFIRM + 5))])
     assert seconds(placed)[-5:] == [15, 16, 17, 18, 19]
@@ -145,7 +145,7 @@ def test_a_first_record_from_the_future_is_stepped_back_from() -> None:
 
 
 def test_a_backlog_does_not_step_it_back() -> None:
-    """A producer that was cut off sends ten minutes of old records at once; the watermark has moved for an hour."""
+    """Ten minutes of old records after an interruption do not set back a watermark that has moved for an hour."""
     watermark = new()
     take(watermark, [beat(START + at) for at in range(HOUR)])
     placed = take(watermark, [beat(START + HOUR - 600 + at, "okx") for at in range(600)])
@@ -154,7 +154,7 @@ def test_a_backlog_does_not_step_it_back() -> None:
 
 
 def test_a_future_that_was_supported_for_long_is_stepped_back_from_after_the_longest_backlog() -> None:
-    """However long a wrong clock was believed, the right one is believed within sixteen minutes."""
+    """After any duration of a wrong clock, the watermark steps back to the right one within sixteen minutes."""
     watermark = new()
     take(watermark, [beat(START + HOUR + at) for at in range(2 * HOUR)])
     take(watermark, [beat(START + at) for at in range(SUPPORT_US // MICROS + CONFIRM + 1)])
@@ -163,7 +163,7 @@ def test_a_future_that_was_supported_for_long_is_stepped_back_from_after_the_lon
 
 
 def streams() -> st.SearchStrategy[list[AnyEvent]]:
-    """Three venues with steps, silences, clocks that are ahead and old records."""
+    """Generate records of three venues with steps, gaps, clocks that are ahead, and old records."""
     offset = st.sampled_from([0, 0, 0, 0, 0, 0, -5, 8, 20, -30, HOUR, 40 * 86_400])
     row = st.tuples(
         st.sampled_from([0, 0.1, 1, 1, 5, 12, 70]), offset, offset, st.sampled_from("abc"), st.booleans()
@@ -193,7 +193,7 @@ def test_a_restart_anywhere_changes_nothing(records: list[AnyEvent], data: st.Da
 
 @given(streams())
 def test_every_record_is_placed_held_or_refused_once(records: list[AnyEvent]) -> None:
-    """Nothing is lost without being counted, and nothing takes effect twice."""
+    """Every record takes effect once, is held, or is counted as refused."""
     watermark = new()
     placed = take(watermark, records)
     assert len({each.record.symbol for each in placed}) == len(placed)
@@ -202,7 +202,7 @@ def test_every_record_is_placed_held_or_refused_once(records: list[AnyEvent]) ->
 
 @given(streams())
 def test_records_that_need_no_look_change_nothing(records: list[AnyEvent]) -> None:
-    """The caller's short way around :meth:`take` gives the same as taking every record."""
+    """Skipping :meth:`take` within ``low_us`` and ``reached_us`` gives the same result as calling it."""
     watermark, other = new(), new()
     for record in records:
         if watermark.low_us <= record.receive_time_us <= watermark.reached_us:
@@ -216,7 +216,7 @@ def test_records_that_need_no_look_change_nothing(records: list[AnyEvent]) -> No
 
 @given(st.lists(st.tuples(st.integers(0, 77), st.integers(11, 10**7), st.booleans()), max_size=CONFIRM))
 def test_a_minority_with_a_wrong_clock_does_not_move_honest_records(poison: list[tuple[int, int, bool]]) -> None:
-    """Whatever one of three venues sends from the future, the others' records take effect when they would have."""
+    """Records of one of three venues from the future do not change when the others' records take effect."""
     honest: list[AnyEvent] = [
         record for at in range(40) for record in (trade(START + at, venue="a"), beat(START + at, "b"))
     ]  # fmt: skip
@@ -229,7 +229,7 @@ def test_a_minority_with_a_wrong_clock_does_not_move_honest_records(poison: list
 
 
 def test_a_gap_record_is_dated_by_the_collector_too() -> None:
-    """A gap stamped ahead is no evidence of time either, and takes effect at the present."""
+    """A gap with an arrival time ahead is no evidence of time, and takes effect at the watermark."""
     at_us = (START + HOUR) * MICROS
     gap = Gap("a", ALL, ALL, at_us, at_us, "trades", at_us - MICROS, at_us, "disconnect")
     watermark = new()
@@ -238,7 +238,7 @@ def test_a_gap_record_is_dated_by_the_collector_too() -> None:
 
 
 def test_a_record_that_no_snapshot_can_hold_is_refused_at_once() -> None:
-    """A number beyond 64 bits is held by none, so that the state can be kept whatever comes."""
+    """A record with a number beyond 64 bits is not held, so that the state can always be encoded."""
     watermark = new()
     take(watermark, [trade(START, venue=venue) for venue in ("a", "b", "c")])
     absurd = msgspec.structs.replace(trade(START + HOUR, venue="c"), event_time_us=2**80)
@@ -248,14 +248,14 @@ def test_a_record_that_no_snapshot_can_hold_is_refused_at_once() -> None:
 
 
 def test_an_event_time_ahead_of_its_arrival_claims_no_more_than_that() -> None:
-    """An exchange's clock that is ahead of its own stamp does not move the others."""
+    """An event time later than the arrival time does not move the watermark beyond the arrival time."""
     watermark = new()
     take(watermark, [trade(START), trade(START + 40 * 86_400, START + 60)])
     assert watermark.reached_us == (START + 60) * MICROS
 
 
 def test_a_gap_of_all_venues_is_no_venue_with_a_vote() -> None:
-    """The majority is one of the venues that send records."""
+    """A gap of all venues makes none of them active, so it gives no vote."""
     watermark = new()
     at_us = START * MICROS
     watermark.take(trade(START))

@@ -1,4 +1,4 @@
-"""Aster: Binance's dialect on its own hosts, at a politer rate."""
+"""Tests of Aster: Binance's frames on hosts of its own, with fewer requests a second."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from monitor.exchanges.instrument import Instrument
 
 
 def test_sockets_stay_within_the_limit_and_ask_slowly() -> None:
-    """At most 200 streams a socket on the one path, and two requests a second."""
+    """A socket has at most 200 streams, on the one path, and sends two requests a second."""
     symbols = [f"C{number}USDT" for number in range(150)]
     plans = Aster().connections(symbols, ["trades", "liquidations", "mark_price", "open_interest"])
     assert [len(plan.symbols) for plan in plans] == [66, 66, 18]
@@ -22,7 +22,7 @@ def test_sockets_stay_within_the_limit_and_ask_slowly() -> None:
 
 
 def test_the_table_is_read_as_binances() -> None:
-    """Perpetuals in dollars; a symbol's unit is the base coin."""
+    """Perpetuals quoted in dollars are kept, with sizes in base coins."""
     known = {"symbol": "1000PEPEUSDT", "contractType": "PERPETUAL", "status": "TRADING", "baseAsset": "1000PEPE"}
     symbols = [known | {"quoteAsset": "USDT", "onboardDate": 1627628400000}, known | {"quoteAsset": "BNB"}]
     page = Aster().parse_instruments(json.dumps({"symbols": symbols}).encode(), Aster.instruments_requests[0])
@@ -31,7 +31,7 @@ def test_the_table_is_read_as_binances() -> None:
 
 
 def test_no_history_is_asked_where_none_is_documented() -> None:
-    """Open interest is polled; its past is not to be had."""
+    """Open interest is polled; there are no requests for its history."""
     assert list(Aster().history(["BTCUSDT"], 1_764_000_000_000_000)) == []
     (poll,) = Aster().polls(["BTCUSDT"], ["open_interest"])
     assert poll.request.path == "/fapi/v3/openInterest"

@@ -1,4 +1,4 @@
-"""Binance COIN-M: contracts against a slow reference, its own sockets, the table with contract sizes."""
+"""Tests of Binance COIN-M: rows against a slow reference, sockets, and instruments with contract sizes."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ symbols = st.sampled_from([*TABLE, "FOOUSD_PERP"])
 
 
 def reference(symbol: str, side: str, price: str, contracts: str, time_ms: int) -> list[Expected]:
-    """The event of a row, or none: contracts are dollars, coins are dollars over the price."""
+    """Return the expected event of a row, or none: contracts are dollars, and coins are dollars over the price."""
     if symbol not in TABLE or not (is_number(price) and is_number(contracts) and is_time(time_ms)):
         return []
     usd = Decimal(contracts) * int(TABLE[symbol].contract_size)
@@ -33,7 +33,7 @@ def reference(symbol: str, side: str, price: str, contracts: str, time_ms: int) 
 def test_trades_are_those_of_a_slow_reference(
     symbol: str, price: str, quantity: str, time_ms: int, maker: bool
 ) -> None:
-    """A trade comes out exactly when all of it is believable, with the reference's numbers."""
+    """A row becomes a trade if and only if all its values are plausible, with the reference's numbers."""
     row = {"e": "aggTrade", "s": symbol, "a": 7, "p": price, "q": quantity, "f": 5, "l": 6, "T": time_ms, "m": maker}
     frame = json.dumps({"stream": "x", "data": row | {"st": 2}}).encode()
     expected = reference(symbol, "sell" if maker else "buy", price, quantity, time_ms)
@@ -44,7 +44,7 @@ def test_trades_are_those_of_a_slow_reference(
 def test_liquidations_are_those_of_a_slow_reference(
     symbol: str, price: str, filled: str, time_ms: int, side: str
 ) -> None:
-    """A sold order closes a long, of the contracts that were filled at the average."""
+    """A sell order closes a long, with the filled contracts and the average price."""
     order = {"s": symbol, "S": side, "q": "9", "p": price, "ap": price, "z": filled, "X": "FILLED", "T": time_ms}
     frame = json.dumps({"stream": "x", "data": {"e": "forceOrder", "E": 1, "st": 2, "o": order}}).encode()
     expected = reference(symbol, "long" if side == "SELL" else "short", price, filled, time_ms)
@@ -52,7 +52,7 @@ def test_liquidations_are_those_of_a_slow_reference(
 
 
 def test_without_a_table_the_reject_names_the_remedy() -> None:
-    """Contract sizes are never guessed; the message says how to give them."""
+    """Without contract sizes every row is rejected, and the message names the option to set them."""
     row = {"e": "markPriceUpdate", "E": NOW_MS, "s": "BTCUSD_PERP", "p": "1", "st": 2}
     (message,) = BinanceCoinm().parse(json.dumps(row).encode(), NOW_US)
     assert isinstance(message, Reject)
@@ -61,7 +61,7 @@ def test_without_a_table_the_reject_names_the_remedy() -> None:
 
 
 def test_its_sockets_are_on_its_own_host() -> None:
-    """The streams are named as on USD-M; another address is taken over."""
+    """The streams have the names of USD-M; an address in the settings replaces the exchange's."""
     (plan,) = BinanceCoinm(TABLE).connections(["BTCUSD_PERP"], ["liquidations"])
     assert plan.url == "wss://dstream.binance.com/stream"
     assert json.loads(plan.requests[0].frame)["params"] == ["btcusd_perp@forceOrder", "btcusd_perp@markPrice@1s"]
@@ -70,7 +70,7 @@ def test_its_sockets_are_on_its_own_host() -> None:
 
 
 def test_the_table_holds_contract_sizes_and_says_what_it_leaves_out() -> None:
-    """A contract is a number of dollars; dated futures and sizeless contracts are left out."""
+    """A contract is worth dollars; dated futures and contracts without a size are left out."""
     known = {
         "symbol": "BTCUSD_PERP",
         "pair": "BTCUSD",
@@ -99,6 +99,6 @@ def test_the_table_holds_contract_sizes_and_says_what_it_leaves_out() -> None:
 
 @pytest.mark.parametrize("body", [b"<html>", b"[]", b"{}"])
 def test_a_body_that_is_no_table_is_an_error(body: bytes) -> None:
-    """Another document than exchangeInfo raises ValueError."""
+    """A body other than exchangeInfo raises ValueError."""
     with pytest.raises(ValueError, match=r"."):
         BinanceCoinm().parse_instruments(body, BinanceCoinm.instruments_requests[0])

@@ -1,4 +1,4 @@
-"""REST of Binance's dialect: open interest now and of a month, trades of a gap."""
+"""Tests of Binance's REST: current open interest, its last thirty days, and the trades of a gap."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ HOUR_MS = 3_600_000
 
 
 def encoded(content: object) -> bytes:
-    """The body of an answer."""
+    """Return the body of an answer."""
     return json.dumps(content).encode()
 
 
@@ -40,7 +40,7 @@ def encoded(content: object) -> bytes:
 def test_open_interest_takes_its_price_from_a_second_request(
     adapter: BinanceUsdm | BinanceCoinm, symbol: str, amount: str, listed: bool, coins: float, usd: float
 ) -> None:
-    """The first answer has the amount and its time, the second the mark price; COIN-M writes it in an array."""
+    """The first answer has amount and time, the second the mark price, which is in an array on COIN-M."""
     (poll,) = adapter.polls([symbol], ["open_interest"])
     assert poll.channel == "open_interest"
     first = adapter.parse_rest(
@@ -61,7 +61,7 @@ def test_open_interest_takes_its_price_from_a_second_request(
 
 
 def test_open_interest_without_a_believable_price_is_refused() -> None:
-    """No price, an answer about nothing, or a symbol that is not listed makes no record."""
+    """An answer without a price or for an unknown symbol gives no open interest."""
     request = RestRequest("/fapi/v1/premiumIndex", {"symbol": "BTCUSDT"}, about=f"BTCUSDT 5 {NOW_MS}")
     for body in (encoded({"symbol": "BTCUSDT", "markPrice": "0"}), b"[]"):
         (message,) = USDM.parse_rest(request, body, NOW_US).messages
@@ -76,7 +76,7 @@ def test_open_interest_without_a_believable_price_is_refused() -> None:
 
 
 def test_polls_stay_within_the_budget() -> None:
-    """Few symbols are asked each quarter of a minute; many as often as three fifths of the weight allow."""
+    """Few symbols are polled every 15 s; for many, the interval grows so that 60 % of the weight suffice."""
     assert list(USDM.polls(["BTCUSDT"], ["trades"])) == []
     assert {poll.interval_s for poll in USDM.polls(["BTCUSDT"], ["open_interest"])} == {15.0}
     polls = USDM.polls([f"C{number}USDT" for number in range(540)], ["open_interest"])
@@ -86,7 +86,7 @@ def test_polls_stay_within_the_budget() -> None:
 
 
 def test_a_month_is_asked_by_the_hour_in_two_parts() -> None:
-    """The parts meet without a gap, hold no more rows than an answer has, and begin within the month."""
+    """The two requests leave no gap, fit into one answer each, and begin within thirty days."""
     requests = USDM.history(["BTCUSDT"], NOW_US)
     spans = [(int(request.query["startTime"]), int(request.query["endTime"])) for request in requests]
     assert len(spans) == 2
@@ -101,7 +101,7 @@ def test_a_month_is_asked_by_the_hour_in_two_parts() -> None:
 
 
 def test_history_is_amount_and_value() -> None:
-    """USD-M has coins and dollars, COIN-M contracts and coins; a bad row is refused alone."""
+    """History is in coins and dollars on USD-M, in contracts and coins on COIN-M; only a bad row is rejected."""
     row = {"sumOpenInterest": "34085", "sumOpenInterestValue": "1927265695.5", "timestamp": NOW_MS}
     rows = [row, row | {"sumOpenInterest": "-1"}, {"timestamp": NOW_MS}]
     messages = USDM.parse_rest(USDM.history(["BTCUSDT"], NOW_US)[0], encoded(rows), NOW_US).messages
@@ -115,12 +115,12 @@ def test_history_is_amount_and_value() -> None:
 
 
 def trade(number: int, time_ms: int) -> dict[str, object]:
-    """A row of ``aggTrades``."""
+    """Return a row of ``aggTrades``."""
     return {"a": number, "p": "40000", "q": "2", "f": 1, "l": 3, "T": time_ms, "m": True}
 
 
 def test_trades_of_a_gap_have_the_ids_of_the_socket() -> None:
-    """A gap is asked by less than an hour at a time; a full answer goes on from its last millisecond."""
+    """A gap is requested in spans of less than an hour; a full answer is continued from its last millisecond."""
     assert USDM.backfill("liquidations", ["BTCUSDT"], NOW_US, NOW_US + 1) == ()
     requests = USDM.backfill("trades", ["BTCUSDT"], NOW_US - 3_600_000_000, NOW_US)
     spans = [(int(r.query["startTime"]) - NOW_MS, int(r.query["endTime"]) - NOW_MS) for r in requests]

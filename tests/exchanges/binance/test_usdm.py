@@ -1,4 +1,4 @@
-"""Binance USD-M: rows against a slow reference, sockets within the limits, the instrument table."""
+"""Tests of Binance USD-M: rows against a slow reference, sockets within the limits, and instruments."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ symbols = st.sampled_from([*SYMBOLS, "FOO", "ETHBTC"])
 def test_trades_are_those_of_a_slow_reference(
     symbol: str, price: str, quantity: str, time_ms: int, maker: bool, fills: int
 ) -> None:
-    """A trade comes out exactly when all of it is believable, with the reference's numbers."""
+    """A row becomes a trade if and only if all its values are plausible, with the reference's numbers."""
     row = {"e": "aggTrade", "s": symbol, "a": 7, "p": price, "q": quantity, "f": 5, "l": 5 + fills, "T": time_ms}
     frame = json.dumps({"stream": "x", "data": row | {"m": maker}}).encode()
     expected: list[Expected] = []
@@ -50,7 +50,7 @@ order = st.fixed_dictionaries(
 
 @given(orders=st.lists(order, max_size=4))
 def test_liquidations_are_those_of_a_slow_reference(orders: list[dict[str, Any]]) -> None:
-    """Only filled orders count, at the average price where there is one; a bad row costs only itself."""
+    """Only filled orders are counted, at the average price if there is one; a bad row does not lose the others."""
     expected: list[Expected] = []
     skipped = 0
     for o in orders:
@@ -70,7 +70,7 @@ def test_liquidations_are_those_of_a_slow_reference(orders: list[dict[str, Any]]
 
 
 def is_float(text: str) -> bool:
-    """Whether a text is any number that fits a float, infinities and NaN by name included."""
+    """Return whether a text is a number within the range of a float, or the name of an infinity or of NaN."""
     try:
         value = float(text)
     except ValueError:
@@ -80,7 +80,7 @@ def is_float(text: str) -> bool:
 
 @given(price=numbers, index=numbers, rate=st.one_of(numbers, st.just("-0.0001")), time_ms=times_ms)
 def test_mark_prices_keep_what_is_known(price: str, index: str, rate: str, time_ms: int) -> None:
-    """A bad index or rate is left out; a bad mark price or time, or a rate beyond 1 per interval, is a reject."""
+    """A bad index price or rate is omitted; a bad mark price or time, or a rate above 1, gives a reject."""
     row = {"e": "markPriceUpdate", "E": time_ms, "s": "1000PEPEUSDT", "p": price, "i": index, "r": rate, "T": 0}
     (message,) = BinanceUsdm().parse(json.dumps(row).encode(), NOW_US)
     absurd_rate = is_number(rate) and float(rate) > 1
@@ -93,7 +93,7 @@ def test_mark_prices_keep_what_is_known(price: str, index: str, rate: str, time_
 
 
 def test_with_a_table_only_its_symbols_are_read() -> None:
-    """A symbol that the exchange's table does not have is quarantined though its name could be read."""
+    """A symbol that is not in the instrument table is rejected, even if its asset could be derived from its name."""
     adapter = BinanceUsdm({"BTCUSDT": Instrument("BTCUSDT", "BTC", 1, 1.0, "base")})
     row = {"e": "markPriceUpdate", "E": NOW_US // 1000, "s": "ETHUSDT", "p": "1"}
     (message,) = adapter.parse(json.dumps(row).encode(), NOW_US)
@@ -102,7 +102,7 @@ def test_with_a_table_only_its_symbols_are_read() -> None:
 
 
 def test_sockets_stay_within_the_limit_and_carry_a_dense_channel() -> None:
-    """Each socket has at most 200 streams, liquidations first, with dense streams of its own symbols beside them."""
+    """Each socket has at most 200 streams: liquidations first, then the dense streams of the same symbols."""
     symbols = [f"C{number}USDT" for number in range(150)]
     plans = BinanceUsdm().connections(symbols, ["trades", "liquidations", "mark_price", "open_interest"])
     assert [len(plan.symbols) for plan in plans] == [66, 66, 18]
@@ -119,7 +119,7 @@ def test_sockets_stay_within_the_limit_and_carry_a_dense_channel() -> None:
 
 
 def test_liquidations_alone_get_the_mark_price_beside_them() -> None:
-    """A sparse channel is never alone; without anything offered there is no socket."""
+    """A sparse channel is never alone on a socket; without a supported channel there is no socket."""
     (plan,) = BinanceUsdm().connections(["BTCUSDT"], ["liquidations"], "ws://127.0.0.1:1/x")
     assert plan.url == "ws://127.0.0.1:1/x"
     assert plan.dense == {"mark_price"}
@@ -128,7 +128,7 @@ def test_liquidations_alone_get_the_mark_price_beside_them() -> None:
 
 
 def listed(symbol: str, base: str, **changes: object) -> dict[str, object]:
-    """One symbol of exchangeInfo."""
+    """Return one symbol of exchangeInfo."""
     return {
         "symbol": symbol,
         "pair": symbol,
@@ -166,13 +166,13 @@ def test_the_table_holds_dollar_perpetuals_and_says_what_it_leaves_out() -> None
 
 @pytest.mark.parametrize("body", [b"<html>", b"[]", b"{}", b'{"symbols":{}}'])
 def test_a_body_that_is_no_table_is_an_error(body: bytes) -> None:
-    """Another document than exchangeInfo raises ValueError."""
+    """A body other than exchangeInfo raises ValueError."""
     with pytest.raises(ValueError, match=r"."):
         BinanceUsdm().parse_instruments(body, BinanceUsdm.instruments_requests[0])
 
 
 def test_a_bare_array_with_a_bad_row_costs_that_row_alone() -> None:
-    """Rows that come as an array without an envelope are judged one by one."""
+    """Rows in an array without an envelope are checked one by one."""
     good = {
         "e": "markPriceUpdate",
         "E": NOW_US // 1000,

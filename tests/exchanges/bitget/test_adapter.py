@@ -1,4 +1,4 @@
-"""Bitget: rows against a slow reference, sockets of each product, the instrument table, liquidations of a gap."""
+"""Tests of Bitget: rows against a slow reference, sockets, instruments, and the liquidations of a gap."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ trade = st.fixed_dictionaries({"i": st.uuids().map(str), "p": numbers, "v": numb
 
 @given(rows=st.lists(liquidation, max_size=5))
 def test_liquidations_are_those_of_a_slow_reference(rows: list[dict[str, Any]]) -> None:
-    """Each row stands or falls by itself; side is the position's and amount is money."""
+    """Each row is checked alone; the side is that of the position, and the amount is in USD."""
     expected: list[Expected] = []
     names = {"buy": "long", "sell": "short"}
     for r in rows:
@@ -43,7 +43,7 @@ def test_liquidations_are_those_of_a_slow_reference(rows: list[dict[str, Any]]) 
 
 @given(symbol=symbols, rows=st.lists(trade, max_size=4), spaced=st.booleans())
 def test_trades_are_those_of_a_slow_reference(symbol: str, rows: list[dict[str, Any]], spaced: bool) -> None:
-    """Each row stands or falls by itself, on the fast way and on the longer one."""
+    """Each row is checked alone, on the fast path and on the slow one."""
     expected: list[Expected] = []
     for r in rows:
         sound = is_number(r["p"]) and is_number(r["v"]) and is_time(r["T"])
@@ -58,7 +58,7 @@ def test_trades_are_those_of_a_slow_reference(symbol: str, rows: list[dict[str, 
 
 
 def test_usual_trades_are_read_as_others_are() -> None:
-    """The short way gives the same events as the long one, which is taken where the receipt is not known."""
+    """The fast path gives the same events as the slow one, which is used if the time of receipt is not known."""
     rows = [{"i": "1", "p": "3", "v": "2", "S": "buy", "T": str(NOW_MS)}]
     rows.append(rows[0] | {"i": "2", "S": "sell"})
     arg = {"instType": "usdt-futures", "topic": "publicTrade", "symbol": "BTCUSDT"}
@@ -74,7 +74,7 @@ def test_usual_trades_are_read_as_others_are() -> None:
 
 
 def test_each_product_has_its_sockets_and_its_first_one_the_liquidations() -> None:
-    """250 topics are two sockets; a dated future has trades and no ticker; every argument is acknowledged once."""
+    """250 topics need two sockets; a dated future has no ticker; every argument is acknowledged once."""
     names = [f"COIN{number:03}USDT" for number in range(125)]
     plans = Bitget().connections(
         [*names, "BTCPERP", "BTCUSD", "BTCUSDZ25"], ["liquidations", "trades", "open_interest"]
@@ -102,7 +102,7 @@ def test_each_product_has_its_sockets_and_its_first_one_the_liquidations() -> No
 
 
 def test_no_channel_or_no_symbol_is_no_socket() -> None:
-    """Nothing to carry needs no socket; liquidations alone get the ticker beside them; another address is taken."""
+    """No channel needs no socket; liquidations alone get the ticker too; an address in the settings is used."""
     assert Bitget().connections(["BTCUSDT"], ["volatility_index"]) == []
     assert Bitget().connections([], ["liquidations"]) == []
     (plan,) = Bitget().connections(["BTCUSDT"], ["liquidations"], "ws://127.0.0.1:1/")
@@ -111,7 +111,7 @@ def test_no_channel_or_no_symbol_is_no_socket() -> None:
 
 
 def listed(symbol: str, **changes: object) -> dict[str, object]:
-    """One instrument of the table."""
+    """Return one instrument of the table."""
     return {
         "symbol": symbol,
         "category": "USDT-FUTURES",
@@ -125,7 +125,7 @@ def listed(symbol: str, **changes: object) -> dict[str, object]:
 
 
 def test_the_table_holds_each_products_futures_and_says_what_it_leaves_out() -> None:
-    """Dated futures are in it and marked; shares, other quotes and unreadable rows are not."""
+    """Dated futures are kept and marked; stocks, other quotes and unreadable rows are left out."""
     rows = [
         listed("BTCUSDT", launchTime="1585526400000"),
         listed("1000BONKUSDT", baseCoin="1000BONK", status="offline"),
@@ -149,13 +149,13 @@ def test_the_table_holds_each_products_futures_and_says_what_it_leaves_out() -> 
 
 @pytest.mark.parametrize("body", [b"<html>", b"{}", b'{"code":"40034","msg":"no"}', b'{"code":"00000","data":{}}'])
 def test_a_body_that_is_no_table_is_an_error(body: bytes) -> None:
-    """Another document, or the exchange's own error, raises ValueError."""
+    """An answer in another format, or an error of the exchange, raises ValueError."""
     with pytest.raises(ValueError, match=r"."):
         Bitget().parse_instruments(body, Bitget.instruments_requests[0])
 
 
 def test_liquidations_of_a_gap_are_read_page_by_page_until_its_beginning() -> None:
-    """Rows within the gap come out with the ids of the socket; a page that reaches before the gap is the last."""
+    """Rows within the gap have the ids of the socket; the last page is the one that reaches before the gap."""
     adapter = Bitget({"BTCUSDT": Instrument("BTCUSDT", "BTC", 1, 1.0, "base", product="usdt-futures")})
     assert adapter.backfill("trades", ["BTCUSDT"], 0, NOW_US) == ()
     (first,) = adapter.backfill("liquidations", ["BTCUSDT"], NOW_US - 5_000_000, NOW_US)
@@ -184,5 +184,5 @@ def test_liquidations_of_a_gap_are_read_page_by_page_until_its_beginning() -> No
 
 
 def ids(messages: list[Message]) -> list[str]:
-    """The ids of the liquidations among messages."""
+    """Return the ids of the liquidations among messages."""
     return [message.id for message in messages if isinstance(message, Liquidation)]

@@ -1,4 +1,4 @@
-"""BitMEX: recordings are read, and nobody dials."""
+"""Tests of BitMEX, of which only recordings are read."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def test_nothing_is_dialled() -> None:
 
 
 def test_the_settings_refuse_it_and_say_what_is_left() -> None:
-    """It is not among the venues of a fresh set-up, and naming it is answered with the remedy."""
+    """BitMEX is not among the default venues, and a setting that names it gives an error with the remedy."""
     assert "bitmex" not in Settings().venues
     with pytest.raises(ValueError, match=r"bitmex closed on 2026-09-23.*replay and decode.*remove it"):
         Settings.model_validate({"venues": {"bitmex": {}}})

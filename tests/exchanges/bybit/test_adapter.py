@@ -1,4 +1,4 @@
-"""Bybit: rows against a slow reference, and sockets within the limits."""
+"""Tests of Bybit: rows against a slow reference, and sockets within the limits."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ row = st.fixed_dictionaries(
 
 
 def reference(rows: list[dict[str, Any]], sides: dict[str, str]) -> list[Expected]:
-    """The events of rows, decided one by one with Decimals."""
+    """Return the expected events of rows, computed one by one with Decimals."""
     expected: list[Expected] = []
     for r in rows:
         if r["s"] in SYMBOLS and r["S"] in sides and is_number(r["p"]) and is_number(r["v"]) and is_time(r["T"]):
@@ -40,14 +40,14 @@ def reference(rows: list[dict[str, Any]], sides: dict[str, str]) -> list[Expecte
 
 @given(rows=st.lists(row, max_size=5))
 def test_liquidations_are_those_of_a_slow_reference(rows: list[dict[str, Any]]) -> None:
-    """Each row stands or falls by itself; S is the position's side."""
+    """Each row is checked alone; ``S`` is the side of the position."""
     frame = json.dumps({"topic": "allLiquidation.X", "ts": 1, "data": rows}, separators=(",", ":")).encode()
     check(Bybit().parse(frame, NOW_US), reference(rows, {"Buy": "long", "Sell": "short"}), len(rows))
 
 
 @given(symbol=symbols, rows=st.lists(row, max_size=5), spaced=st.booleans())
 def test_trades_are_those_of_a_slow_reference(symbol: str, rows: list[dict[str, Any]], spaced: bool) -> None:
-    """Each row stands or falls by itself, on the fast way and on the longer one; S is the taker's side."""
+    """Each row is checked alone, on the fast path and on the slow one; ``S`` is the taker side."""
     rows = [r | {"s": symbol} for r in rows]
     separators = (", ", ": ") if spaced else (",", ":")
     frame = json.dumps({"topic": f"publicTrade.{symbol}", "ts": 1, "data": rows}, separators=separators).encode()
@@ -55,7 +55,7 @@ def test_trades_are_those_of_a_slow_reference(symbol: str, rows: list[dict[str, 
 
 
 def test_sockets_stay_within_the_characters_and_hold_each_topic_once() -> None:
-    """843 symbols of three topics take four sockets; each carries all of its symbols, liquidations first, and pings."""
+    """843 symbols with three topics need four sockets; each has all topics of its symbols, and a ping."""
     symbols = [f"COIN{number:04}USDT" for number in range(843)]
     plans = Bybit().connections(symbols, ["trades", "liquidations", "mark_price", "open_interest"])
     seen: list[str] = []
@@ -75,7 +75,7 @@ def test_sockets_stay_within_the_characters_and_hold_each_topic_once() -> None:
 
 
 def test_no_channel_or_no_symbol_is_no_socket() -> None:
-    """Nothing to carry needs no socket; another address is taken over."""
+    """No channel needs no socket; an address in the settings replaces the exchange's."""
     assert Bybit().connections(["BTCUSDT"], ["volatility_index"]) == []
     assert Bybit().connections([], ["liquidations"]) == []
     (plan,) = Bybit().connections(["BTCUSDT"], ["liquidations"], "ws://127.0.0.1:1/")
@@ -84,7 +84,7 @@ def test_no_channel_or_no_symbol_is_no_socket() -> None:
 
 
 def test_inverse_symbols_have_sockets_of_their_own() -> None:
-    """They are on the path `inverse`, of the exchange and of a simulation alike."""
+    """Inverse symbols are on the path ``inverse``, at the exchange and in a simulation."""
     for adapter in (Bybit(), Bybit({"BTCUSD": Instrument("BTCUSD", "BTC", 1, 1.0, "usd")})):
         first, second = adapter.connections(["BTCUSD", "ETHUSDT"], ["liquidations", "trades"])
         assert (first.name, first.url) == ("linear-0", "wss://stream.bybit.com/v5/public/linear")

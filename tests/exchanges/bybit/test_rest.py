@@ -1,4 +1,4 @@
-"""Bybit's REST: the instrument table, the latest trades, and open interest of a month with the prices of its hours."""
+"""Tests of Bybit's REST: instruments, latest trades, and thirty days of open interest with hourly prices."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ ADAPTER = Bybit(
 
 
 def answer(*rows: object) -> bytes:
-    """What REST answers."""
+    """Return the body of a REST answer."""
     return json.dumps({"retCode": 0, "retMsg": "OK", "result": {"category": "linear", "list": rows}}).encode()
 
 
 def test_trades_of_a_gap_are_those_of_the_latest_that_lie_in_it() -> None:
-    """They have the socket's ids, in USD for inverse symbols; what is outside the gap or bad stays out."""
+    """Trades have the ids of the socket; those outside the gap are ignored, and bad rows are rejected."""
     assert ADAPTER.backfill("liquidations", ["BTCUSDT"], 0, NOW_US) == ()
     linear, inverse = ADAPTER.backfill("trades", ["BTCUSDT", "BTCUSD"], NOW_US - 1_000_000, NOW_US)
     assert linear.query == {"category": "linear", "symbol": "BTCUSDT", "limit": "1000"}
@@ -49,7 +49,7 @@ def test_trades_of_a_gap_are_those_of_the_latest_that_lie_in_it() -> None:
 
 
 def test_block_trades_of_a_gap_are_left_out() -> None:
-    """They met no order book, on the socket and from REST alike."""
+    """Block trades are skipped, on the socket and from REST."""
     (request,) = ADAPTER.backfill("trades", ["BTCUSDT"], NOW_US - 1_000_000, NOW_US)
     row = {"execId": "1", "symbol": "BTCUSDT", "price": "4", "size": "5", "side": "Buy", "time": str(NOW_MS - 1)}
     assert ADAPTER.parse_rest(request, answer(row | {"isBlockTrade": True}), NOW_US).messages == [
@@ -58,7 +58,7 @@ def test_block_trades_of_a_gap_are_left_out() -> None:
 
 
 def test_a_month_is_asked_by_the_hour_in_four_parts() -> None:
-    """The parts meet without a gap and hold no more rows than an answer has."""
+    """The requests leave no gap and fit into one answer each."""
     requests = ADAPTER.history(["BTCUSDT"], NOW_US)
     spans = [(int(request.query["start"]), int(request.query["end"])) for request in requests]
     assert len(spans) == 4
@@ -74,7 +74,7 @@ def test_a_month_is_asked_by_the_hour_in_four_parts() -> None:
 def test_open_interest_of_the_past_takes_the_price_at_its_hour(
     symbol: str, amount: str, coins: float, usd: float
 ) -> None:
-    """Prices come first, at which an hour opened; an hour without one is refused."""
+    """The opening prices of the hours are requested first; an hour without one is rejected."""
     first = ADAPTER.history([symbol], NOW_US)[-1]
     hour_ms = int(first.query["end"])
     page = ADAPTER.parse_rest(first, answer([str(hour_ms), "40000", "41000", "39000", "39500"], ["x"]), NOW_US)
@@ -96,7 +96,7 @@ def test_open_interest_of_the_past_takes_the_price_at_its_hour(
 
 @pytest.mark.parametrize("body", [b"<html>", b"{}", b'{"retCode":10006,"retMsg":"Too many visits!"}'])
 def test_a_body_that_is_no_answer_is_an_error(body: bytes) -> None:
-    """Another document, or the exchange's own error, raises ValueError."""
+    """An answer in another format, or an error of the exchange, raises ValueError."""
     (trades,) = ADAPTER.backfill("trades", ["BTCUSDT"], 0, NOW_US)
     for request in (trades, ADAPTER.history(["BTCUSDT"], NOW_US)[0]):
         with pytest.raises(ValueError, match=r"."):
@@ -104,7 +104,7 @@ def test_a_body_that_is_no_answer_is_an_error(body: bytes) -> None:
 
 
 def listed(symbol: str, base: str, **changes: object) -> dict[str, object]:
-    """One instrument of the table."""
+    """Return one instrument of the table."""
     return {
         "symbol": symbol,
         "contractType": "LinearPerpetual",
@@ -119,7 +119,7 @@ def listed(symbol: str, base: str, **changes: object) -> dict[str, object]:
 
 
 def test_the_table_comes_in_pages_and_says_what_it_leaves_out() -> None:
-    """A cursor asks for the next page; futures, stocks, other quotes and unreadable rows are left out."""
+    """A cursor gives the request of the next page; dated futures, stocks and other quotes are left out."""
     rows = [
         listed("BTCUSDT", "BTC"),
         listed("SHIB1000USDT", "SHIB1000", status="PreLaunch", launchTime="", symbolType="innovation"),
@@ -142,7 +142,7 @@ def test_the_table_comes_in_pages_and_says_what_it_leaves_out() -> None:
 
 
 def test_inverse_symbols_are_a_table_of_their_own() -> None:
-    """Their contract is a dollar; dated ones are left out."""
+    """Inverse contracts are worth one dollar; dated ones are left out."""
     rows = [
         listed("BTCUSD", "BTC", quoteCoin="USD", contractType="InversePerpetual"),
         listed("BTCUSDZ25", "BTC", quoteCoin="USD", contractType="InverseFutures"),
@@ -156,6 +156,6 @@ def test_inverse_symbols_are_a_table_of_their_own() -> None:
 
 @pytest.mark.parametrize("body", [b"<html>", b"{}", b'{"retCode":10006,"retMsg":"Too many visits!"}'])
 def test_a_body_that_is_no_table_is_an_error(body: bytes) -> None:
-    """Another document, or the exchange's own error, raises ValueError."""
+    """An answer in another format, or an error of the exchange, raises ValueError."""
     with pytest.raises(ValueError, match=r"."):
         Bybit().parse_instruments(body, Bybit.instruments_requests[0])

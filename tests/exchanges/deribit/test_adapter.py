@@ -1,4 +1,4 @@
-"""Deribit and Coinbase: sockets, instruments, the trades of a gap."""
+"""Tests of Deribit and Coinbase International: sockets, instruments, and the trades of a gap."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ ALL: tuple[Channel, ...] = ("liquidations", "trades", "mark_price", "open_intere
 
 
 def asked(plan: Any) -> list[str]:
-    """The channels that a plan subscribes."""
+    """Return the channels that a plan subscribes to."""
     return [name for one in plan.requests for name in json.loads(one.frame)["params"].get("channels", [])]
 
 
 def test_symbols_are_spread_over_sockets_and_the_first_has_the_volatility() -> None:
-    """Each symbol has its trades and, unless it is dated, its ticker; every socket asks for heartbeats first."""
+    """Each symbol has trades and, unless it is dated, a ticker; every socket requests heartbeats first."""
     symbols = [f"C{number}_USDC-PERPETUAL" for number in range(SYMBOLS_PER_CONNECTION)] + ["BTC-25DEC26"]
     first, second = Deribit().connections(symbols, ALL, "ws://127.0.0.1:1/")
     assert json.loads(first.requests[0].frame)["method"] == "public/set_heartbeat"
@@ -35,7 +35,7 @@ def test_symbols_are_spread_over_sockets_and_the_first_has_the_volatility() -> N
 
 
 def test_coinbase_has_no_liquidations() -> None:
-    """Context alone: liquidations are not subscribed there, and a gap of them is not asked for."""
+    """On Coinbase, liquidations are neither subscribed to nor requested after a gap."""
     (plan,) = CoinbaseIntl().connections(["BTC_USDC-PERPETUAL"], ALL)
     assert plan.channels == {"trades", "mark_price", "open_interest"}
     assert CoinbaseIntl().connections(["BTC_USDC-PERPETUAL"], []) == []
@@ -45,7 +45,7 @@ def test_coinbase_has_no_liquidations() -> None:
 
 
 def listed(name: str, **changes: object) -> dict[str, object]:
-    """One instrument."""
+    """Return one instrument."""
     return {
         "instrument_name": name, "base_currency": "BTC", "quote_currency": "USD", "settlement_period": "perpetual",
         "instrument_type": "reversed", "is_active": True, "creation_timestamp": 1534242287000, "contract_size": 10.0,
@@ -53,7 +53,7 @@ def listed(name: str, **changes: object) -> dict[str, object]:
 
 
 def test_instruments_of_both_kinds_are_read() -> None:
-    """Inverse ones count dollars and linear ones coins; what is no dollar market or unknown is left out."""
+    """Inverse sizes are dollars and linear ones coins; other quotes and unknown types are left out."""
     rows = [
         listed("BTC-PERPETUAL"),
         listed("BTC-25DEC26", settlement_period="month", is_active=False, creation_timestamp=0),
@@ -75,13 +75,13 @@ def test_instruments_of_both_kinds_are_read() -> None:
 
 @pytest.mark.parametrize("body", [b"<html>", b"{}", b'{"error":{"code":10028,"message":"too_many_requests"}}'])
 def test_a_body_that_is_no_table_is_an_error(body: bytes) -> None:
-    """Another document, or the exchange's own error, raises ValueError."""
+    """An answer in another format, or an error of the exchange, raises ValueError."""
     with pytest.raises(ValueError, match=r"."):
         Deribit().parse_instruments(body, Deribit.instruments_requests[0])
 
 
 def test_a_gap_is_filled_page_by_page_with_the_ids_of_the_socket() -> None:
-    """The next page begins after the last trade; each channel gets its own events."""
+    """The next page begins after the last trade; each channel gets only its own events."""
     row = {
         "trade_seq": 7, "trade_id": "48", "timestamp": NOW_US // 1000, "price": 80000.0, "amount": 1000.0,
         "instrument_name": "BTC-PERPETUAL", "direction": "sell", "liquidation": "T",

@@ -1,4 +1,4 @@
-"""The exchanges' side of the conversation for the conformance suite: one module a venue, named as the venue."""
+"""Simulated servers of the exchanges for the conformance suite, one module a venue with the venue's name."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ PENDING: Final[frozenset[str]] = frozenset()
 
 
 def dialect_of(venue: str) -> type[Dialect]:
-    """Return the dialect of a venue, from the module of its name. Raises where there is none."""
+    """Return the simulated server of a venue, from the module with its name; raises if there is none."""
     module = importlib.import_module(f"{__name__}.{venue.replace('-', '_')}")
     found = [
         kind

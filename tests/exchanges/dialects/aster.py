@@ -1,4 +1,4 @@
-"""Aster's side of the conversation."""
+"""Simulates an Aster socket."""
 
 from __future__ import annotations
 
@@ -8,6 +8,6 @@ from tests.exchanges.dialects import binance_usdm
 
 
 class Aster(binance_usdm.BinanceUsdm):
-    """Binance's dialect."""
+    """A socket with Binance's frames."""
 
     venue: ClassVar[str] = "aster"

@@ -1,9 +1,9 @@
-"""What the conformance suite must know of an exchange to play it: the frames that it sends and those that it answers.
+"""Defines the interface of a simulated exchange server in the conformance suite: the frames that it sends.
 
-The suite numbers what it sends. Number ``n`` costs ``price_of(n)`` USD a coin, happened at the ``time_ms`` that the
-suite gives with it, and has the same id on every socket, so that the events that come out can be counted.
+The suite numbers the events that it sends. Event ``n`` has the price ``price_of(n)`` and the time ``time_ms`` that the
+suite passes with it, and the same id on every socket, so that the events that the monitor makes can be counted.
 
-An exchange's module states the frames in the documented shapes, by hand: it must not call the adapter.
+The module of an exchange writes the frames by hand, as the exchange documents them, and must not call the adapter.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from monitor.exchanges.instrument import Instrument
 from monitor.model.events import Channel, Side
 
 Frame = str | bytes
-"""A text frame, or a binary one (compressed venues send their JSON so)."""
+"""A text frame, or a binary one, in which some exchanges send compressed JSON."""
 
 ALL_CHANNELS: Final[tuple[Channel, ...]] = (
     "liquidations", "trades", "mark_price", "open_interest", "volatility_index",
@@ -27,17 +27,17 @@ ALL_CHANNELS: Final[tuple[Channel, ...]] = (
 
 
 def price_of(number: int) -> float:
-    """What number ``n`` costs, in USD a coin; a whole number, on every exchange's grid."""
+    """Return the price of event ``number``, USD per coin; a whole number is a multiple of every tick size."""
     return 1000.0 + number
 
 
 def text(content: object) -> str:
-    """Compact JSON, as the wire has it."""
+    """Return compact JSON, as the exchanges send it."""
     return orjson.dumps(content).decode()
 
 
 def fields(frame: str) -> dict[str, Any]:
-    """A client's frame as a JSON object; empty where it is none (a bare ``ping``)."""
+    """Return a client's frame as a JSON object; empty if it is not one (a bare ``ping``)."""
     try:
         content = orjson.loads(frame)
     except orjson.JSONDecodeError:
@@ -46,85 +46,85 @@ def fields(frame: str) -> dict[str, Any]:
 
 
 class Dialect(ABC):
-    """One socket of one exchange, as the exchange sees it. A fresh one for each socket, so it may remember.
+    """The server's side of one socket of an exchange. Each socket has an instance of its own, which may keep state.
 
-    Only what a socket carries is asked for: :meth:`trade` where its plan has ``trades``, :meth:`mark` where it has
-    ``mark_price``, :meth:`liquidation` where it has ``liquidations``. A frame that the exchange does not have is None,
-    and its scenario then takes what every exchange can do instead (close the socket, refuse the handshake).
+    The suite calls :meth:`trade` only if the plan of the socket has the channel ``trades``, :meth:`mark` only if it has
+    ``mark_price`` and :meth:`liquidation` only if it has ``liquidations``. A method returns None for a frame that the
+    exchange does not have; the scenario then uses what every exchange can do (close the socket, refuse the handshake).
 
     Attributes:
-        plan: which of the adapter's sockets it is.
-        symbol: what it speaks of: the first of ``symbols`` that the plan's requests name, else the first.
+        plan: the adapter's plan of this socket.
+        symbol: symbol of the events: the first of ``symbols`` that the plan's requests contain, else the first.
     """
 
     venue: ClassVar[str]
     symbols: ClassVar[tuple[str, ...]]
-    """One symbol for each market that the adapter knows; single coins, quoted in US dollars."""
+    """One symbol for each market that the adapter supports, of a single coin quoted in US dollars."""
     instruments: ClassVar[Mapping[str, Instrument]]
-    """At least of ``symbols``; with contract sizes, products and keys where the venue has them."""
+    """Instruments of at least ``symbols``, with contract sizes, products and keys where the venue has them."""
     channels: ClassVar[tuple[Channel, ...]] = ALL_CHANNELS
-    """What the suite subscribes; adapters leave out what they do not carry."""
+    """Channels that the suite subscribes to; an adapter ignores those that it does not support."""
 
     def __init__(self, plan: Connection) -> None:
         self.plan = plan
         asked = " ".join(request.frame for request in plan.requests).lower()
         self.symbol = next((symbol for symbol in self.symbols if symbol.lower() in asked), self.symbols[0])
 
-    # What a client's frame brings.
+    # Answers to a client's frames.
 
     @abstractmethod
     def acks(self, asked: str) -> Sequence[Frame]:
-        """Confirm all that one of the plan's requests asks for; called once for each, in order."""
+        """Return the confirmations of one of the plan's requests; called once for each request, in order."""
 
     @abstractmethod
     def refusals(self, asked: str) -> Sequence[Frame]:
-        """Refuse all that a request asks for; none where the exchange stays silent instead."""
+        """Return the refusals of a request; empty if the exchange sends nothing in that case."""
 
     def pong(self, asked: str) -> Frame | None:
-        """The answer to the client's own keep-alive; None where ``asked`` is none, or nothing answers it."""
+        """Return the answer to a client's ping; None if ``asked`` is none, or the exchange does not answer pings."""
         return None
 
-    # What the exchange says by itself.
+    # Frames that the exchange sends without a request.
 
     def greeting(self) -> Sequence[Frame]:
-        """What comes first on every socket, before anything was asked."""
+        """Return the frames that the exchange sends on every new socket before any request."""
         return ()
 
     def trade(self, number: int, time_ms: int) -> Frame:
-        """One trade: any quantity, a buyer as its taker."""
+        """Return the frame of one trade of any quantity whose taker bought."""
         raise NotImplementedError
 
     def mark(self, number: int, time_ms: int) -> Frame:
-        """A mark price of ``price_of(number)``."""
+        """Return the frame of a mark price of ``price_of(number)``."""
         raise NotImplementedError
 
     def liquidation(self, number: int, time_ms: int, side: Side) -> Frame:
-        """One executed liquidation of a position of that side, with ``price_of(number)`` as the price that is read."""
+        """Return the frame of one executed liquidation of a position of ``side``, at ``price_of(number)``."""
         raise NotImplementedError
 
     def backlog(self, time_ms: int) -> Frame | None:
-        """Rows of before the subscription, as sent after it; ``time_ms`` is ten minutes ago. None must become events.
+        """Return past rows, dated ten minutes ago (``time_ms``) and sent after subscribing; they must make no event.
 
-        None where the exchange sends no backlog on such a socket.
+        None if the exchange sends no past rows on such a socket.
         """
         return None
 
     def maintenance(self) -> Frame | None:
-        """The notice that asks for a new socket, where one is documented."""
+        """Return the notice of maintenance, after which a client must reconnect; None if none is documented."""
         return None
 
     def rate_limited(self) -> Frame | None:
-        """The error that says that too much was asked; None where the exchange just closes or refuses the handshake."""
+        """Return the error of an exceeded rate limit; None if the exchange closes or refuses the socket instead."""
         return None
 
     def ping(self) -> Frame | None:
-        """The exchange's own ping inside the stream, where it has one."""
+        """Return the ping that the exchange sends inside the stream; None if it sends none."""
         return None
 
     def is_pong(self, asked: str) -> bool:
-        """Whether a client's frame answers :meth:`ping`."""
+        """Return whether a client's frame answers :meth:`ping`."""
         return False
 
     def token(self, url: str) -> bytes:
-        """The answer to the adapter's ``token_request`` that sends a client to ``url``."""
+        """Return the answer to the adapter's ``token_request`` that directs a client to ``url``."""
         raise NotImplementedError

@@ -1,4 +1,4 @@
-"""Binance COIN-M's side of the conversation."""
+"""Simulates a socket of Binance COIN-M."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tests.exchanges.dialects import binance_usdm
 
 
 class BinanceCoinm(binance_usdm.BinanceUsdm):
-    """The dialect of USD-M with rows of another tag."""
+    """A socket with the frames of USD-M whose rows have the market tag of COIN-M."""
 
     venue: ClassVar[str] = "binance-coinm"
     symbols: ClassVar[tuple[str, ...]] = ("BTCUSD_PERP",)

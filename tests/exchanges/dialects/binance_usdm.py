@@ -1,4 +1,4 @@
-"""Binance USD-M's side of the conversation."""
+"""Simulates a socket of Binance USD-M."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.exchanges.dialects.base import Dialect, Frame, fields, price_of, text
 
 
 class BinanceUsdm(Dialect):
-    """Combined streams of ``/market``."""
+    """A socket of the combined streams on ``/market``."""
 
     venue: ClassVar[str] = "binance-usdm"
     tag: ClassVar[int] = 1
@@ -19,18 +19,18 @@ class BinanceUsdm(Dialect):
     instruments: ClassVar[Mapping[str, Instrument]] = {"BTCUSDT": Instrument("BTCUSDT", "BTC", 1, 1.0, "base")}
 
     def acks(self, asked: str) -> Sequence[Frame]:
-        """``result`` null."""
+        """Return a result of null with the request's id."""
         return [text({"result": None, "id": fields(asked)["id"]})]
 
     def refusals(self, asked: str) -> Sequence[Frame]:
-        """An error with the request's id."""
+        """Return an error with the request's id."""
         return [text({"error": {"code": 2, "msg": "Invalid request: unknown stream"}, "id": fields(asked)["id"]})]
 
     def _stream(self, name: str, data: object) -> Frame:
         return text({"stream": self.symbol.lower() + name, "data": data})
 
     def trade(self, number: int, time_ms: int) -> Frame:
-        """``aggTrade``."""
+        """Return an ``aggTrade``."""
         price = f"{price_of(number):.2f}"
         return self._stream(
             "@aggTrade",
@@ -39,7 +39,7 @@ class BinanceUsdm(Dialect):
         )  # fmt: skip
 
     def mark(self, number: int, time_ms: int) -> Frame:
-        """``markPriceUpdate``."""
+        """Return a ``markPriceUpdate``."""
         price = f"{price_of(number):.2f}"
         return self._stream(
             "@markPrice@1s",
@@ -48,7 +48,7 @@ class BinanceUsdm(Dialect):
         )  # fmt: skip
 
     def liquidation(self, number: int, time_ms: int, side: Side) -> Frame:
-        """``forceOrder``: the order that closes the position, at its average fill."""
+        """Return a ``forceOrder``, the order that closed the position, with its average fill price."""
         order = {
             "s": self.symbol, "S": "SELL" if side == "long" else "BUY", "o": "LIMIT", "f": "IOC", "q": "1.000",
             "p": f"{price_of(number) * 0.996:.2f}", "ap": f"{price_of(number):.2f}", "X": "FILLED", "l": "1.000",
@@ -57,5 +57,5 @@ class BinanceUsdm(Dialect):
         return self._stream("@forceOrder", {"e": "forceOrder", "E": time_ms, "o": order, "st": self.tag})
 
     def rate_limited(self) -> Frame | None:
-        """More than ten messages a second."""
+        """Return the error for more than ten messages a second."""
         return text({"error": {"code": -1, "msg": "Too many requests"}})

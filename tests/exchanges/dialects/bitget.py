@@ -1,4 +1,4 @@
-"""Bitget's side of the conversation."""
+"""Simulates a Bitget socket."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ PRODUCTS = {"BTCUSDT": "usdt-futures", "BTCPERP": "usdc-futures", "BTCUSD": "coi
 
 
 class Bitget(Dialect):
-    """v3 public."""
+    """A public socket of the API v3."""
 
     venue: ClassVar[str] = "bitget"
     symbols: ClassVar[tuple[str, ...]] = tuple(PRODUCTS)
@@ -22,18 +22,18 @@ class Bitget(Dialect):
     }
 
     def acks(self, asked: str) -> Sequence[Frame]:
-        """One for each argument."""
+        """Return one confirmation for each argument."""
         return [text({"event": "subscribe", "arg": arg, "connId": "c1"}) for arg in fields(asked)["args"]]
 
     def refusals(self, asked: str) -> Sequence[Frame]:
-        """One for each argument, which it names."""
+        """Return one error for each argument, which it names."""
         return [
             text({"event": "error", "arg": arg, "code": "30001", "msg": "doesn't exist"})
             for arg in fields(asked)["args"]
         ]
 
     def pong(self, asked: str) -> Frame | None:
-        """Plain text."""
+        """Return the pong, which is plain text."""
         return "pong" if asked == "ping" else None
 
     def _push(self, topic: str, time_ms: int, action: str, *rows: Any) -> Frame:
@@ -43,13 +43,13 @@ class Bitget(Dialect):
         return text({"action": action, "arg": arg, "data": rows, "ts": time_ms})
 
     def trade(self, number: int, time_ms: int) -> Frame:
-        """``publicTrade``."""
+        """Return a ``publicTrade`` frame."""
         row = {"i": str(number), "L": str(number), "p": str(price_of(number)), "v": "0.5", "S": "buy",
                "T": str(time_ms), "isRPI": "no"}  # fmt: skip
         return self._push("publicTrade", time_ms, "update", row)
 
     def mark(self, number: int, time_ms: int) -> Frame:
-        """A ticker, always whole."""
+        """Return a ticker, which always has all fields."""
         price = str(price_of(number))
         return self._push(
             "ticker",
@@ -60,16 +60,16 @@ class Bitget(Dialect):
         )  # fmt: skip
 
     def liquidation(self, number: int, time_ms: int, side: Side) -> Frame:
-        """``liquidation``: the side of the position, and money."""
+        """Return a ``liquidation`` row, which has the side of the position and its amount in USD."""
         row = {"symbol": self.symbol, "side": "buy" if side == "long" else "sell", "price": str(price_of(number)),
                "amount": "500", "ts": str(time_ms)}  # fmt: skip
         return self._push("liquidation", time_ms, "update", row)
 
     def backlog(self, time_ms: int) -> Frame | None:
-        """The trades before a subscription are its first frame."""
+        """Return the first frame of a subscription, which has past trades."""
         row = {"i": "1", "L": "1", "p": "900", "v": "7", "S": "sell", "T": str(time_ms), "isRPI": "no"}
         return self._push("publicTrade", time_ms, "snapshot", row, row | {"i": "2"})
 
     def rate_limited(self) -> Frame | None:
-        """Too many requests on one socket."""
+        """Return the error for too many requests on one socket."""
         return text({"event": "error", "code": "30007", "msg": "request too many"})

@@ -1,4 +1,4 @@
-"""Bybit's side of the conversation."""
+"""Simulates a Bybit socket."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.exchanges.dialects.base import Dialect, Frame, fields, price_of, text
 
 
 class Bybit(Dialect):
-    """v5 public."""
+    """A public socket of the API v5."""
 
     venue: ClassVar[str] = "bybit"
     symbols: ClassVar[tuple[str, ...]] = ("BTCUSDT", "BTCUSD")
@@ -25,28 +25,28 @@ class Bybit(Dialect):
         return text({"success": success, "ret_msg": message, "conn_id": "cf71", "req_id": identifier, "op": operation})
 
     def acks(self, asked: str) -> Sequence[Frame]:
-        """One for all topics of a request."""
+        """Return one confirmation for all topics of a request."""
         return [self._reply(asked, True, "")]
 
     def refusals(self, asked: str) -> Sequence[Frame]:
-        """One unknown topic costs the whole request."""
+        """Return the error by which an unknown topic makes the exchange refuse the whole request."""
         return [self._reply(asked, False, "error:handler not found,topic:allLiquidation.FOO")]
 
     def pong(self, asked: str) -> Frame | None:
-        """As on linear."""
+        """Return the pong in the form of the linear socket."""
         return self._reply(asked, True, "pong", "ping") if fields(asked).get("op") == "ping" else None
 
     def _push(self, topic: str, time_ms: int, data: Any) -> Frame:
         return text({"topic": f"{topic}.{self.symbol}", "type": "snapshot", "ts": time_ms, "data": data})
 
     def trade(self, number: int, time_ms: int) -> Frame:
-        """``publicTrade``."""
+        """Return a ``publicTrade`` frame."""
         row = {"T": time_ms, "s": self.symbol, "S": "Buy", "v": "0.5", "p": f"{price_of(number):.2f}", "L": "PlusTick",
                "i": f"00000000-0000-4000-8000-{number:012x}", "BT": False, "RPI": False, "seq": number}  # fmt: skip
         return self._push("publicTrade", time_ms, [row])
 
     def mark(self, number: int, time_ms: int) -> Frame:
-        """The snapshot of a ticker."""
+        """Return the snapshot of a ticker."""
         price = f"{price_of(number):.2f}"
         return self._push(
             "tickers",
@@ -58,11 +58,11 @@ class Bybit(Dialect):
         )  # fmt: skip
 
     def liquidation(self, number: int, time_ms: int, side: Side) -> Frame:
-        """``allLiquidation``: the side of the position."""
+        """Return an ``allLiquidation`` row, which has the side of the position."""
         died = "Buy" if side == "long" else "Sell"
         row = {"T": time_ms, "s": self.symbol, "S": died, "v": "1", "p": f"{price_of(number):.2f}"}
         return self._push("allLiquidation", time_ms, [row])
 
     def rate_limited(self) -> Frame | None:
-        """Too many requests on one socket."""
+        """Return the error for too many requests on one socket."""
         return text({"success": False, "ret_msg": "Too many visits!", "conn_id": "cf71", "op": "subscribe"})

@@ -1,4 +1,4 @@
-"""Coinbase's side of the conversation, in the words of Deribit."""
+"""Simulates a socket of Coinbase International, whose frames are those of Deribit."""
 
 from __future__ import annotations
 
@@ -8,6 +8,6 @@ from tests.exchanges.dialects import deribit
 
 
 class CoinbaseIntl(deribit.Deribit):
-    """JSON-RPC 2.0."""
+    """A JSON-RPC 2.0 socket."""
 
     venue: ClassVar[str] = "coinbase-intl"

@@ -1,4 +1,4 @@
-"""Deribit's side of the conversation."""
+"""Simulates a Deribit socket."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.exchanges.dialects.base import Dialect, Frame, fields, price_of, text
 
 
 class Deribit(Dialect):
-    """JSON-RPC 2.0."""
+    """A JSON-RPC 2.0 socket."""
 
     venue: ClassVar[str] = "deribit"
     symbols: ClassVar[tuple[str, ...]] = ("BTC-PERPETUAL", "BTC_USDC-PERPETUAL")
@@ -24,15 +24,15 @@ class Deribit(Dialect):
         return text({"jsonrpc": "2.0", "id": fields(asked)["id"], **answer, "usIn": 1, "usOut": 2, "usDiff": 1})
 
     def acks(self, asked: str) -> Sequence[Frame]:
-        """The channels again, or ``ok`` to the wish for heartbeats."""
+        """Return the subscribed channels, or ``ok`` to the request for heartbeats."""
         return [self._answer(asked, result=fields(asked)["params"].get("channels", "ok"))]
 
     def refusals(self, asked: str) -> Sequence[Frame]:
-        """An error of the request's number."""
+        """Return an error with the request's id."""
         return [self._answer(asked, error={"code": -32602, "message": "Invalid params"})]
 
     def pong(self, asked: str) -> Frame | None:
-        """The version of the service."""
+        """Return the version of the service."""
         if fields(asked).get("method") != "public/test":
             return None
         return self._answer(asked, result={"version": "1.2.26"})
@@ -48,27 +48,27 @@ class Deribit(Dialect):
         return self._push("trades", [row | more])
 
     def trade(self, number: int, time_ms: int) -> Frame:
-        """``trades``."""
+        """Return a row of ``trades``."""
         return self._trade(number, time_ms, "buy")
 
     def mark(self, number: int, time_ms: int) -> Frame:
-        """``ticker``."""
+        """Return a ``ticker``."""
         row = {"timestamp": time_ms, "state": "open", "open_interest": 1000, "mark_price": price_of(number),
                "instrument_name": self.symbol, "index_price": 1000.0, "current_funding": 0.0}  # fmt: skip
         return self._push("ticker", row)
 
     def liquidation(self, number: int, time_ms: int, side: Side) -> Frame:
-        """A trade whose taker is closed by force."""
+        """Return a trade whose taker was liquidated."""
         return self._trade(number, time_ms, "sell" if side == "long" else "buy", liquidation="T")
 
     def ping(self) -> Frame | None:
-        """A heartbeat that wants an answer."""
+        """Return a heartbeat that requires an answer."""
         return text({"jsonrpc": "2.0", "method": "heartbeat", "params": {"type": "test_request"}})
 
     def is_pong(self, asked: str) -> bool:
-        """``public/test``."""
+        """Return whether a client's frame is ``public/test``."""
         return fields(asked).get("method") == "public/test"
 
     def rate_limited(self) -> Frame | None:
-        """The account of requests is empty."""
+        """Return the error of an exhausted rate limit."""
         return text({"jsonrpc": "2.0", "error": {"code": 10028, "message": "too_many_requests"}})

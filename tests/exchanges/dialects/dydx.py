@@ -1,4 +1,4 @@
-"""dYdX's side of the conversation."""
+"""Simulates a socket of dYdX's indexer."""
 
 from __future__ import annotations
 
@@ -12,29 +12,29 @@ from tests.exchanges.dialects.base import Dialect, Frame, fields, price_of, text
 
 
 def moment(time_ms: int) -> str:
-    """As the indexer writes times."""
+    """Return a time in the indexer's format."""
     return datetime.fromtimestamp(time_ms / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 class Dydx(Dialect):
-    """The indexer's v4 socket."""
+    """A socket of the indexer's API v4."""
 
     venue: ClassVar[str] = "dydx"
     symbols: ClassVar[tuple[str, ...]] = ("BTC-USD",)
     instruments: ClassVar[Mapping[str, Instrument]] = {"BTC-USD": Instrument("BTC-USD", "BTC", 1, 1.0, "base")}
 
     def greeting(self) -> Sequence[Frame]:
-        """The number of the connection."""
+        """Return the frame with the id of the connection."""
         return [text({"type": "connected", "connection_id": "c", "message_id": 0})]
 
     def acks(self, asked: str) -> Sequence[Frame]:
-        """With what was before."""
+        """Return the confirmation, which has past rows."""
         ask = fields(asked)
         contents: dict[str, Any] = {"markets": {}} if ask["channel"] == "v4_markets" else {"trades": []}
         return [text({**ask, "type": "subscribed", "connection_id": "c", "message_id": 1, "contents": contents})]
 
     def refusals(self, asked: str) -> Sequence[Frame]:
-        """An error that does not say which."""
+        """Return an error that does not name the request."""
         return [text({"type": "error", "message": "Invalid channel", "connection_id": "c", "message_id": 1})]
 
     def _push(self, channel: str, contents: Any) -> Frame:
@@ -47,21 +47,21 @@ class Dydx(Dialect):
         return row | more
 
     def trade(self, number: int, time_ms: int) -> Frame:
-        """``v4_trades``."""
+        """Return a row of ``v4_trades``."""
         return self._push("v4_trades", {"trades": [self._row(number, time_ms)]})
 
     def mark(self, number: int, time_ms: int) -> Frame:
-        """``v4_markets``."""
+        """Return an oracle price of ``v4_markets``."""
         price = {"oraclePrice": str(price_of(number)), "effectiveAt": moment(time_ms), "effectiveAtHeight": "1"}
         return self._push("v4_markets", {"oraclePrices": {self.symbol: price}})
 
     def liquidation(self, number: int, time_ms: int, side: Side) -> Frame:
-        """A trade of that type."""
+        """Return a trade of the type of liquidations."""
         row = self._row(number, time_ms, type="LIQUIDATED", side="SELL" if side == "long" else "BUY")
         return self._push("v4_trades", {"trades": [row]})
 
     def backlog(self, time_ms: int) -> Frame | None:
-        """Another confirmation, with trades of before."""
+        """Return a further confirmation with past trades."""
         rows = [self._row(1, time_ms, type="LIQUIDATED"), self._row(2, time_ms)]
         return text({"type": "subscribed", "connection_id": "c", "message_id": 3, "channel": "v4_trades",
                      "id": self.symbol, "contents": {"trades": rows}})  # fmt: skip

@@ -1,4 +1,4 @@
-"""Gate's side of the conversation."""
+"""Simulates a Gate socket."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.exchanges.dialects.base import Dialect, Frame, fields, price_of, text
 
 
 class Gate(Dialect):
-    """v4 futures."""
+    """A socket of futures of the API v4."""
 
     venue: ClassVar[str] = "gate"
     symbols: ClassVar[tuple[str, ...]] = ("BTC_USDT", "BTC_USD")
@@ -28,16 +28,16 @@ class Gate(Dialect):
         return text({"time": seconds, "id": request["id"], "channel": request["channel"], "event": "subscribe"} | more)
 
     def acks(self, asked: str) -> Sequence[Frame]:
-        """One for a whole request, with its number."""
+        """Return one confirmation for the whole request, with its id."""
         return [self._answer(asked, error=None, result={"status": "success"})]
 
     def refusals(self, asked: str) -> Sequence[Frame]:
-        """One unknown contract costs the whole request."""
+        """Return the error by which an unknown contract makes the exchange refuse the whole request."""
         error = {"code": 2, "message": "unknown contract FOO_USDT"}
         return [self._answer(asked, error=error, result={"status": "fail"})]
 
     def pong(self, asked: str) -> Frame | None:
-        """A frame of its own channel."""
+        """Return the pong, which has a channel of its own."""
         if fields(asked).get("channel") != "futures.ping":
             return None
         return text({"time": fields(asked)["time"], "channel": "futures.pong", "event": "", "error": None,
@@ -48,25 +48,25 @@ class Gate(Dialect):
                      "result": result})  # fmt: skip
 
     def trade(self, number: int, time_ms: int) -> Frame:
-        """``futures.trades``."""
+        """Return a row of ``futures.trades``."""
         row = {"contract": self.symbol, "create_time": time_ms // 1000, "create_time_ms": time_ms, "id": number,
                "price": str(price_of(number)), "size": 20}  # fmt: skip
         return self._push("trades", time_ms, [row])
 
     def mark(self, number: int, time_ms: int) -> Frame:
-        """``futures.tickers``."""
+        """Return a row of ``futures.tickers``."""
         price = str(price_of(number))
         row = {"contract": self.symbol, "last": price, "mark_price": price, "index_price": price,
                "funding_rate": "0.0001", "total_size": "1000"}  # fmt: skip
         return self._push("tickers", time_ms, [row])
 
     def liquidation(self, number: int, time_ms: int, side: Side) -> Frame:
-        """``futures.public_liquidates`` as seen: one object, the order's sign."""
+        """Return a ``futures.public_liquidates`` frame in its recorded form: one object, with the sign of the order."""
         row = {"contract": self.symbol, "price": str(price_of(number)), "size": -20 if side == "long" else 20,
                "time": time_ms}  # fmt: skip
         return self._push("public_liquidates", time_ms, row)
 
     def rate_limited(self) -> Frame | None:
-        """Too much was asked."""
+        """Return the error of an exceeded rate limit."""
         return text({"time": 1, "channel": "futures.trades", "event": "subscribe", "result": None,
                      "error": {"code": 3, "message": "Too many requests"}})  # fmt: skip

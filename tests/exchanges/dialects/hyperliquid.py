@@ -1,4 +1,4 @@
-"""Hyperliquid's side of the conversation."""
+"""Simulates a Hyperliquid socket."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ DEAD = "0x1111111111111111111111111111111111111111"
 
 
 class Hyperliquid(Dialect):
-    """One socket: trades, contexts and a vault's fills."""
+    """A socket with trades, contexts and the fills of a vault."""
 
     venue: ClassVar[str] = "hyperliquid"
     symbols: ClassVar[tuple[str, ...]] = ("BTC",)
     instruments: ClassVar[Mapping[str, Instrument]] = {"BTC": Instrument("BTC", "BTC", 1, 1.0, "base", key=":0")}
 
     def acks(self, asked: str) -> Sequence[Frame]:
-        """The request, repeated."""
+        """Return the confirmation, which repeats the request."""
         return [text({"channel": "subscriptionResponse", "data": fields(asked)})]
 
     def refusals(self, asked: str) -> Sequence[Frame]:
-        """A sentence that quotes the request."""
+        """Return the error, which quotes the request."""
         return [text({"channel": "error", "data": f"Invalid subscription {text(fields(asked)['subscription'])}"})]
 
     def pong(self, asked: str) -> Frame | None:
-        """A channel of its own."""
+        """Return the pong, which has a channel of its own."""
         return text({"channel": "pong"}) if fields(asked) == {"method": "ping"} else None
 
     def _row(self, number: int, time_ms: int, **more: Any) -> dict[str, Any]:
@@ -38,11 +38,11 @@ class Hyperliquid(Dialect):
         return row | more
 
     def trade(self, number: int, time_ms: int) -> Frame:
-        """``trades``."""
+        """Return a row of ``trades``."""
         return text({"channel": "trades", "data": [self._row(number, time_ms, users=[VAULT, DEAD])]})
 
     def mark(self, number: int, time_ms: int) -> Frame:
-        """``activeAssetCtx``."""
+        """Return an ``activeAssetCtx`` frame."""
         context = {"markPx": str(price_of(number)), "oraclePx": "1000.0", "funding": "0.0000125", "openInterest": "5"}
         return text({"channel": "activeAssetCtx", "data": {"coin": self.symbol, "ctx": context}})
 
@@ -50,14 +50,14 @@ class Hyperliquid(Dialect):
         return text({"channel": "userFills", "data": {"isSnapshot": snapshot, "user": VAULT, "fills": rows}})
 
     def liquidation(self, number: int, time_ms: int, side: Side) -> Frame:
-        """A vault's fill: it buys what a long lost."""
+        """Return a fill of a vault that is the counterparty of the closing order."""
         forced = {"liquidatedUser": DEAD, "markPx": "1000.0", "method": "backstop"}
         return self._fills(self._row(number, time_ms, side="B" if side == "long" else "A", liquidation=forced))
 
     def backlog(self, time_ms: int) -> Frame | None:
-        """The first rows of a subscription of trades."""
+        """Return the first rows of a subscription to trades, which are past ones."""
         return text({"channel": "trades", "data": [self._row(1, time_ms), self._row(2, time_ms)]})
 
     def rate_limited(self) -> Frame | None:
-        """Too much was asked."""
+        """Return the error of an exceeded rate limit."""
         return text({"channel": "error", "data": "Too many requests"})

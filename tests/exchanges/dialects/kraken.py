@@ -1,4 +1,4 @@
-"""Kraken Futures' side of the conversation."""
+"""Simulates a Kraken Futures socket."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.exchanges.dialects.base import Dialect, Frame, fields, price_of, text
 
 
 class Kraken(Dialect):
-    """ws/v1."""
+    """A socket of the API ``ws/v1``."""
 
     venue: ClassVar[str] = "kraken"
     symbols: ClassVar[tuple[str, ...]] = ("PI_XBTUSD", "PF_SOLUSD")
@@ -21,16 +21,16 @@ class Kraken(Dialect):
     }
 
     def greeting(self) -> Sequence[Frame]:
-        """The version."""
+        """Return the frame with the version of the API."""
         return [text({"event": "info", "version": 1})]
 
     def acks(self, asked: str) -> Sequence[Frame]:
-        """One for each product."""
+        """Return one confirmation for each product."""
         feed, symbols = fields(asked)["feed"], fields(asked)["product_ids"]
         return [text({"event": "subscribed", "feed": feed, "product_ids": [symbol]}) for symbol in symbols]
 
     def refusals(self, asked: str) -> Sequence[Frame]:
-        """An error that does not say which."""
+        """Return an error that does not name the request."""
         return [text({"event": "error", "message": "Invalid product id"})]
 
     def _trade(self, number: int, time_ms: int, **more: Any) -> dict[str, Any]:
@@ -39,25 +39,25 @@ class Kraken(Dialect):
         return row | more
 
     def trade(self, number: int, time_ms: int) -> Frame:
-        """``trade``."""
+        """Return a ``trade`` frame."""
         return text(self._trade(number, time_ms))
 
     def mark(self, number: int, time_ms: int) -> Frame:
-        """``ticker``."""
+        """Return a ``ticker`` frame."""
         return text(
             {"feed": "ticker", "product_id": self.symbol, "time": time_ms, "markPrice": price_of(number),
              "index": 1000.0, "openInterest": 5000.0, "tag": "perpetual"},
         )  # fmt: skip
 
     def liquidation(self, number: int, time_ms: int, side: Side) -> Frame:
-        """A fill of that type."""
+        """Return a fill of the type ``liquidation``."""
         return text(self._trade(number, time_ms, type="liquidation", side="sell" if side == "long" else "buy"))
 
     def backlog(self, time_ms: int) -> Frame | None:
-        """The snapshot of a feed."""
+        """Return the snapshot of past trades."""
         rows = [self._trade(1, time_ms, type="liquidation"), self._trade(2, time_ms)]
         return text({"feed": "trade_snapshot", "product_id": self.symbol, "trades": rows})
 
     def rate_limited(self) -> Frame | None:
-        """Too many requests."""
+        """Return the error for too many requests."""
         return text({"event": "alert", "message": "Rate limit exceeded"})

@@ -1,4 +1,4 @@
-"""Lighter's side of the conversation."""
+"""Simulates a Lighter socket."""
 
 from __future__ import annotations
 
@@ -11,29 +11,29 @@ from tests.exchanges.dialects.base import Dialect, Frame, fields, price_of, text
 
 
 class Lighter(Dialect):
-    """The stream of the main net."""
+    """A socket of the main net's stream."""
 
     venue: ClassVar[str] = "lighter"
     symbols: ClassVar[tuple[str, ...]] = ("BTC",)
     instruments: ClassVar[Mapping[str, Instrument]] = {"BTC": Instrument("BTC", "BTC", 1, 1.0, "base", key="1")}
 
     def greeting(self) -> Sequence[Frame]:
-        """The number of the session."""
+        """Return the frame with the id of the session."""
         return [text({"session_id": "6b27", "type": "connected"})]
 
     def acks(self, asked: str) -> Sequence[Frame]:
-        """With what was before."""
+        """Return the confirmation, which has past rows."""
         channel = fields(asked)["channel"]
         kind = channel.partition("/")[0]
         content: dict[str, Any] = {"market_stats": {}} if kind == "market_stats" else {"trades": []}
         return [text({"type": f"subscribed/{kind}", "channel": channel.replace("/", ":"), **content})]
 
     def refusals(self, asked: str) -> Sequence[Frame]:
-        """An error that does not say which."""
+        """Return an error that does not name the request."""
         return [text({"error": {"code": 30005, "message": "Invalid Channel"}})]
 
     def pong(self, asked: str) -> Frame | None:
-        """In kind."""
+        """Return the answer to a client's ping, of the type ``pong``."""
         return text({"type": "pong"}) if fields(asked).get("type") == "ping" else None
 
     def _row(self, number: int, time_ms: int, **more: Any) -> dict[str, Any]:
@@ -42,29 +42,29 @@ class Lighter(Dialect):
         return row | more
 
     def trade(self, number: int, time_ms: int) -> Frame:
-        """``trade``."""
+        """Return a ``trade`` frame."""
         return text({"type": "update/trade", "channel": "trade:1", "trades": [self._row(number, time_ms)]})
 
     def mark(self, number: int, time_ms: int) -> Frame:
-        """``market_stats``."""
+        """Return a ``market_stats`` frame."""
         stats = {"1": {"market_id": 1, "mark_price": str(price_of(number)), "index_price": "1", "open_interest": "5"}}
         content = {"channel": "market_stats:all", "market_stats": stats, "timestamp": time_ms}
         return text({"type": "update/market_stats", **content})
 
     def liquidation(self, number: int, time_ms: int, side: Side) -> Frame:
-        """``liquidation_trades``."""
+        """Return a trade in ``liquidation_trades``."""
         row = self._row(number, time_ms, type="liquidation", is_maker_ask=side == "short")
         return text({"type": "update/trade", "channel": "trade:1", "trades": [], "liquidation_trades": [row]})
 
     def backlog(self, time_ms: int) -> Frame | None:
-        """Another confirmation, with trades of before."""
+        """Return a further confirmation with past trades."""
         rows = [self._row(1, time_ms), self._row(2, time_ms)]
         return text({"type": "subscribed/trade", "channel": "trade:1", "trades": rows})
 
     def ping(self) -> Frame | None:
-        """In the stream."""
+        """Return the ping, which is a frame of the stream."""
         return text({"type": "ping"})
 
     def is_pong(self, asked: str) -> bool:
-        """In kind."""
+        """Return whether a client's frame has the type ``pong``."""
         return fields(asked) == {"type": "pong"}

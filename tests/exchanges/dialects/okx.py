@@ -1,4 +1,4 @@
-"""OKX's side of the conversation."""
+"""Simulates an OKX socket."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.exchanges.dialects.base import Dialect, Frame, fields, price_of, text
 
 
 class Okx(Dialect):
-    """v5 public."""
+    """A public socket of the API v5."""
 
     venue: ClassVar[str] = "okx"
     symbols: ClassVar[tuple[str, ...]] = ("BTC-USDT-SWAP",)
@@ -20,29 +20,29 @@ class Okx(Dialect):
     }
 
     def acks(self, asked: str) -> Sequence[Frame]:
-        """One for each argument."""
+        """Return one confirmation for each argument."""
         return [text({"event": "subscribe", "arg": arg, "connId": "a4d3ae55"}) for arg in fields(asked)["args"]]
 
     def refusals(self, asked: str) -> Sequence[Frame]:
-        """One error for the whole request, which does not say which."""
+        """Return one error for the whole request, which does not name it."""
         return [text({"event": "error", "code": "60018", "msg": "Wrong URL or channel", "connId": "a4d3ae55"})]
 
     def pong(self, asked: str) -> Frame | None:
-        """Plain text."""
+        """Return the pong, which is plain text."""
         return "pong" if asked == "ping" else None
 
     def _push(self, channel: str, *rows: Any) -> Frame:
         return text({"arg": {"channel": channel, "instId": self.symbol}, "data": rows})
 
     def trade(self, number: int, time_ms: int) -> Frame:
-        """``trades``."""
+        """Return a row of ``trades``."""
         price = f"{price_of(number):.1f}"
         row = {"instId": self.symbol, "tradeId": str(number), "px": price, "sz": "50", "side": "buy",
                "ts": str(time_ms), "count": "1"}  # fmt: skip
         return self._push("trades", row)
 
     def mark(self, number: int, time_ms: int) -> Frame:
-        """``mark-price``."""
+        """Return a row of ``mark-price``."""
         row = {"instType": "SWAP", "instId": self.symbol, "markPx": f"{price_of(number):.1f}", "ts": str(time_ms)}
         return self._push("mark-price", row)
 
@@ -52,24 +52,24 @@ class Okx(Dialect):
         return text({"arg": {"channel": "liquidation-orders", "instType": "SWAP"}, "data": [row]})
 
     def liquidation(self, number: int, time_ms: int, side: Side) -> Frame:
-        """``liquidation-orders``: the closing order's side."""
+        """Return a row of ``liquidation-orders``, which has the side of the closing order."""
         return self._liquidations(
             {"side": "sell" if side == "long" else "buy", "posSide": side, "bkPx": f"{price_of(number):.1f}",
              "sz": "100", "bkLoss": "0", "ccy": "", "ts": str(time_ms)},
         )  # fmt: skip
 
     def backlog(self, time_ms: int) -> Frame | None:
-        """Old orders again, in no order of time."""
+        """Return past orders, which are not in order of time."""
         row = {"side": "sell", "posSide": "net", "bkPx": "900", "sz": "7", "bkLoss": "0", "ccy": ""}
         return self._liquidations(row | {"ts": str(time_ms)}, row | {"ts": str(time_ms - 5000)})
 
     def maintenance(self) -> Frame | None:
-        """The service is upgraded."""
+        """Return the notice that the service is upgraded."""
         return text(
             {"event": "notice", "code": "64008", "connId": "a4d3ae55",
              "msg": "The connection will soon be closed for a service upgrade. Please reconnect."},
         )  # fmt: skip
 
     def rate_limited(self) -> Frame | None:
-        """More than 480 requests an hour."""
+        """Return the error for more than 480 requests an hour."""
         return text({"event": "error", "code": "60014", "msg": "Requests too frequent", "connId": "a4d3ae55"})

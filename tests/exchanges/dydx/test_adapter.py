@@ -1,4 +1,4 @@
-"""dYdX: sockets, instruments, the trades of a gap."""
+"""Tests of dYdX: sockets, instruments, and the trades of a gap."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ NOW_US = 1_764_000_000_000_000
 
 
 def test_32_markets_fit_a_socket_and_the_first_has_the_markets() -> None:
-    """Oracle prices come on the first socket alone; without trades one socket does."""
+    """Only the first socket has oracle prices; without trades one socket is enough."""
     symbols = [f"C{number}-USD" for number in range(33)]
     first, second = Dydx().connections(symbols, ["liquidations", "trades", "mark_price"])
     assert [one.acks[0] for one in first.requests][:2] == ["v4_markets", "v4_trades:C0-USD"]
@@ -27,7 +27,7 @@ def test_32_markets_fit_a_socket_and_the_first_has_the_markets() -> None:
 
 
 def test_markets_are_read() -> None:
-    """A market of several tokens is no single asset and left out."""
+    """A market of several tokens is left out, because it is not one asset."""
     markets = {"BTC-USD": {"ticker": "BTC-USD", "status": "ACTIVE"}, "A,B-USD": {"ticker": "A,B-USD"}}
     page = Dydx().parse_instruments(json.dumps({"markets": markets}).encode(), Dydx.instruments_requests[0])
     assert page.instruments == [Instrument("BTC-USD", "BTC", 1, 1.0, "base")]
@@ -37,12 +37,12 @@ def test_markets_are_read() -> None:
 
 
 def row(number: int, at: str) -> dict[str, str]:
-    """One trade of the history."""
+    """Return one trade of the history."""
     return {"id": str(number), "size": "1", "price": "10", "side": "SELL", "createdAt": at, "type": "LIQUIDATED"}
 
 
 def test_a_gap_is_filled_from_its_end() -> None:
-    """The next page ends where this one began, and a page of one moment does not repeat; rows before it are left."""
+    """The next page ends where this one began, unless all its rows have one time; rows before the gap are ignored."""
     adapter = Dydx()
     (ask,) = adapter.backfill("liquidations", ["BTC-USD"], NOW_US - 1_000_000, NOW_US)
     assert ask.query["createdBeforeOrAt"] == "2025-11-24T16:00:00.000Z"

@@ -1,4 +1,4 @@
-"""Gate: rows against a slow reference, sockets of each settlement, the contract table, liquidations of a gap."""
+"""Tests of Gate: rows against a slow reference, sockets, contracts, and the liquidations of a gap."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ row = st.fixed_dictionaries(
 
 
 def reference(rows: list[dict[str, Any]], sides: tuple[str, str]) -> list[Expected]:
-    """The events of rows by the sign of their size, decided one by one with Decimals."""
+    """Return the expected events of rows by the sign of their size, computed one by one with Decimals."""
     expected: list[Expected] = []
     for r in rows:
         if r["contract"] in TABLE and is_number(r["price"]) and r["size"] and is_time(r["time"]):
@@ -45,21 +45,21 @@ def reference(rows: list[dict[str, Any]], sides: tuple[str, str]) -> list[Expect
 
 @given(rows=st.lists(row, max_size=5))
 def test_liquidations_are_those_of_a_slow_reference(rows: list[dict[str, Any]]) -> None:
-    """Each row stands or falls by itself; a negative order sold a long."""
+    """Each row is checked alone; an order with a negative size closed a long."""
     frame = {"time": 1, "channel": "futures.public_liquidates", "event": "update", "result": rows}
     check(Gate(TABLE).parse(json.dumps(frame).encode(), NOW_US), reference(rows, ("short", "long")), len(rows))
 
 
 @given(rows=st.lists(row, max_size=5))
 def test_trades_are_those_of_a_slow_reference(rows: list[dict[str, Any]]) -> None:
-    """Each row stands or falls by itself; a negative size is a taker who sold."""
+    """Each row is checked alone; a negative size means that the taker sold."""
     trades = [r | {"id": 1, "create_time_ms": r["time"]} for r in rows]
     frame = {"time": 1, "channel": "futures.trades", "event": "update", "result": trades}
     check(Gate(TABLE).parse(json.dumps(frame).encode(), NOW_US), reference(rows, ("buy", "sell")), len(rows))
 
 
 def test_without_a_table_the_reject_names_the_remedy() -> None:
-    """Contract sizes are never guessed; the message says how to give them."""
+    """Without contract sizes every row is rejected, and the message names the option to set them."""
     result = {"contract": "BTC_USDT", "price": "1", "size": 1, "time": NOW_MS}
     frame = {"time": 1, "channel": "futures.public_liquidates", "event": "update", "result": result}
     (message,) = Gate().parse(json.dumps(frame).encode(), NOW_US)
@@ -69,7 +69,7 @@ def test_without_a_table_the_reject_names_the_remedy() -> None:
 
 
 def test_each_settlement_has_its_sockets_and_its_first_one_the_liquidations() -> None:
-    """Paths differ by settlement; the time is put in when a request is sent; each is acknowledged by its number."""
+    """Each settlement has a path; a request gets its time when it is sent, and is acknowledged by its id."""
     names = [f"COIN{number:03}_USDT" for number in range(101)]
     plans = Gate().connections([*names, "BTC_USD"], ["liquidations", "trades", "mark_price"])
     assert [(plan.name, plan.url.rpartition("/")[2], len(plan.symbols)) for plan in plans] == [
@@ -88,7 +88,7 @@ def test_each_settlement_has_its_sockets_and_its_first_one_the_liquidations() ->
 
 
 def test_no_channel_or_no_symbol_is_no_socket() -> None:
-    """Nothing to carry needs no socket; an address that names a settlement leads to the other, another one to both."""
+    """No channel needs no socket; an address with a settlement is adapted to the other one, any other serves both."""
     assert Gate().connections(["BTC_USDT"], ["volatility_index"]) == []
     assert Gate().connections([], ["liquidations"]) == []
     for url, other in (("ws://127.0.0.1:1/v4/ws/usdt", "ws://127.0.0.1:1/v4/ws/btc"), ("ws://127.0.0.1:1/",) * 2):
@@ -98,14 +98,14 @@ def test_no_channel_or_no_symbol_is_no_socket() -> None:
 
 
 def listed(name: str, **changes: object) -> dict[str, object]:
-    """One contract of the table."""
+    """Return one contract of the table."""
     known = {"name": name, "type": "direct", "quanto_multiplier": "0.0001", "in_delisting": False}
     return known | {"create_time": 1546300800.0, "mark_type": "index", "order_price_round": "0.1"} | changes
 
 
 @pytest.mark.parametrize("created", [1e300, -1.0, "NaN", "inf"])
 def test_a_contract_whose_beginning_is_no_time_is_listed_all_the_same(created: float | str) -> None:
-    """When trading began is then not known; the other contracts are not lost with it."""
+    """A bad time of listing is taken as unknown, and loses neither its contract nor others."""
     rows = [listed("BTC_USDT", create_time=created), listed("ETH_USDT")]
     page = Gate().parse_instruments(json.dumps(rows).encode(), Gate.instruments_requests[0])
     assert [(one.symbol, one.onboard_us) for one in page.instruments] == [
@@ -115,7 +115,7 @@ def test_a_contract_whose_beginning_is_no_time_is_listed_all_the_same(created: f
 
 
 def test_the_table_holds_contract_sizes_and_says_what_it_leaves_out() -> None:
-    """An inverse contract is one dollar; quanto, traditional and sizeless ones are left out."""
+    """An inverse contract is worth one dollar; quanto, traditional and sizeless ones are left out."""
     rows = [
         listed("BTC_USDT"),
         listed("1000PEPE_USDT", quanto_multiplier="10", in_delisting=True, create_time=0),
@@ -146,7 +146,7 @@ def test_the_table_holds_contract_sizes_and_says_what_it_leaves_out() -> None:
 
 @pytest.mark.parametrize("body", [b"<html>", b"{}", b'{"label":"INVALID","message":"no"}'])
 def test_a_body_that_is_no_array_is_an_error(body: bytes) -> None:
-    """Another document, or the exchange's own error, raises ValueError."""
+    """An answer in another format, or an error of the exchange, raises ValueError."""
     with pytest.raises(ValueError, match=r"."):
         Gate().parse_instruments(body, Gate.instruments_requests[0])
     (request,) = Gate(TABLE).backfill("liquidations", ["BTC_USDT"], NOW_US, NOW_US + 1_000_000)
@@ -155,7 +155,7 @@ def test_a_body_that_is_no_array_is_an_error(body: bytes) -> None:
 
 
 def test_liquidations_of_a_gap_are_asked_by_the_hour_and_read_by_the_positions_sign() -> None:
-    """Only whole seconds of the gap are asked for; a positive size is a long, at its average fill."""
+    """Requests cover the whole seconds of a gap; a positive size is a long, at its average fill price."""
     adapter = Gate(TABLE)
     begin = NOW_MS // 1000
     assert adapter.backfill("trades", ["BTC_USDT"], 0, NOW_US) == ()
@@ -181,7 +181,7 @@ def test_liquidations_of_a_gap_are_asked_by_the_hour_and_read_by_the_positions_s
 
 
 def test_a_full_answer_is_continued_before_its_oldest_row() -> None:
-    """A thousand rows are the most: older ones are asked for until one second fills an answer."""
+    """After a full answer of 1,000 rows older ones are requested, unless one second fills the answer."""
     adapter = Gate(TABLE)
     (request,) = adapter.backfill("liquidations", ["BTC_USDT"], NOW_US, NOW_US + 60_000_000)
     oldest = NOW_MS // 1000 + 30

@@ -1,4 +1,4 @@
-"""HTX: compressed frames, sockets of each kind, instruments, open interest."""
+"""Tests of HTX: compressed frames, sockets of each kind, instruments, and open interest."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ FRAME = json.dumps({"op": "notify", "topic": "public.*.liquidation_orders", "dat
 
 
 def test_compressed_and_plain_frames_are_alike() -> None:
-    """The wire has gzip; what is cut off is refused."""
+    """Frames are compressed with gzip; a truncated one is rejected."""
     adapter = Htx(TABLE)
     packed = gzip.compress(FRAME)
     (event,) = adapter.parse(packed, 0)
@@ -91,7 +91,7 @@ def test_instruments_of_both_products_are_read() -> None:
 
 @pytest.mark.parametrize("body", [b"<html>", b"{}", b'{"status":"error","err_code":1003,"err_msg":"busy","ts":1}'])
 def test_a_body_that_is_no_table_is_an_error(body: bytes) -> None:
-    """Another document, or the exchange's own error, raises ValueError."""
+    """An answer in another format, or an error of the exchange, raises ValueError."""
     with pytest.raises(ValueError, match=r"."):
         Htx().parse_instruments(body, Htx.instruments_requests[0])
 

@@ -1,4 +1,4 @@
-"""Hyperliquid: sockets, accounts, universes, the contexts of all exchanges, the fills of a gap."""
+"""Tests of Hyperliquid: sockets, accounts, lists of coins, contexts, and the fills of a gap."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ DEAD = "0x1111111111111111111111111111111111111111"
 
 
 def keys(adapter: Hyperliquid, symbols: list[str], *channels: str) -> list[list[str]]:
-    """By socket, what is subscribed."""
+    """Return the subscriptions of each socket."""
     plans = adapter.connections(symbols, channels)  # type: ignore[arg-type]  # the names are channels
     return [[key for one in plan.requests for key in one.acks] for plan in plans]
 
 
 def test_few_coins_have_their_own_contexts_and_accounts_join_the_vaults() -> None:
-    """Fills are on the first socket alone; configured accounts come after the vaults, each once."""
+    """Only the first socket has fills; the configured accounts follow the vaults, each once."""
     adapter = Hyperliquid()
     adapter.accounts = (ACCOUNT, LIQUIDATORS[0].upper())
     users = [f"userFills:{user}" for user in (*LIQUIDATORS, ACCOUNT.lower())]
@@ -42,7 +42,7 @@ def test_few_coins_have_their_own_contexts_and_accounts_join_the_vaults() -> Non
 
 
 def test_many_coins_share_the_channel_of_all_contexts() -> None:
-    """It is on the first socket; without trades one socket suffices."""
+    """The channel of all contexts is on the first socket; without trades one socket is enough."""
     symbols = [f"C{number}" for number in range(OWN_CONTEXTS + 1)]
     first, second = Hyperliquid().connections(symbols, ["trades", "mark_price", "open_interest"])
     assert [one.acks for one in first.requests][:2] == [("allDexsAssetCtxs",), ("trades:C0",)]
@@ -53,13 +53,13 @@ def test_many_coins_share_the_channel_of_all_contexts() -> None:
 
 
 def universe(*names: str, **changes: object) -> dict[str, object]:
-    """One exchange's coins."""
+    """Return the list of an exchange's coins."""
     return {"universe": [{"name": name, "szDecimals": 2, "maxLeverage": 20} | changes for name in names],
             "marginTables": [], "collateralToken": 0}  # fmt: skip
 
 
 def test_universes_are_read() -> None:
-    """Builders' coins that Hyperliquid lists too are the same asset; of traditional markets the indexes are kept."""
+    """Coins that Hyperliquid lists too are the same asset; of traditional markets only the indexes are kept."""
     body = json.dumps([
         universe("BTC", "kPEPE"),
         universe("xyz:XYZ100", "xyz:TSLA", "xyz:SP500"),
@@ -80,12 +80,12 @@ def test_universes_are_read() -> None:
 
 
 def test_the_detector_knows_the_indexes() -> None:
-    """What is kept of traditional markets is what the detector takes for indexes, under the same names."""
+    """The indexes that are kept are those in the detector's settings, with the same names."""
     assert {name.upper() for name in INDEXES} == set(MarketSettings().indexes)
 
 
 def test_all_contexts_are_told_apart_by_their_places() -> None:
-    """A coin is its place in its exchange's universe; places that are not known are counted, a bad one refused."""
+    """A coin is identified by its position; unknown positions are counted, and a bad context is rejected."""
     adapter = Hyperliquid(
         {
             "BTC": Instrument("BTC", "BTC", 1, 1.0, "base", key=":0"),
@@ -107,7 +107,7 @@ def test_all_contexts_are_told_apart_by_their_places() -> None:
 
 
 def row(number: int, time_ms: int = NOW_US // 1000) -> dict[str, object]:
-    """A fill in which the account bought what a long lost."""
+    """Return a fill in which the account is the counterparty of a liquidated long."""
     return {
         "coin": "BTC", "px": "80000", "sz": "0.5", "side": "B", "time": time_ms, "tid": number,
         "liquidation": {"liquidatedUser": DEAD, "markPx": "80001", "method": "backstop"},
@@ -115,7 +115,7 @@ def row(number: int, time_ms: int = NOW_US // 1000) -> dict[str, object]:
 
 
 def test_a_gap_is_filled_from_the_accounts_fills() -> None:
-    """By account, with the ids of the socket; a full page is followed from its latest row, and one without end ends."""
+    """Fills have the ids of the socket; a full page is continued from its last row, unless that has no progress."""
     adapter = Hyperliquid()
     asks = adapter.backfill("liquidations", ["BTC"], NOW_US - 5_000_001, NOW_US + 1)
     assert [ask.about for ask in asks] == list(LIQUIDATORS)
@@ -140,6 +140,6 @@ def test_a_gap_is_filled_from_the_accounts_fills() -> None:
 
 @pytest.mark.parametrize("body", [b"<html>", b'{"error":"busy"}'])
 def test_a_body_without_fills_is_an_error(body: bytes) -> None:
-    """Another document raises ValueError."""
+    """An answer in another format raises ValueError."""
     with pytest.raises(ValueError, match=r"."):
         Hyperliquid().parse_rest(RestRequest("/info", body={}), body, NOW_US)

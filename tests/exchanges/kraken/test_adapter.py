@@ -1,4 +1,4 @@
-"""Kraken Futures: sockets, instruments, the executions of a gap."""
+"""Tests of Kraken Futures: sockets, instruments, and the executions of a gap."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ NOW_US = 1_764_000_000_000_000
 
 
 def test_symbols_are_spread_over_sockets_and_dated_ones_have_no_ticker() -> None:
-    """Each product is acknowledged by itself; a channel that is not wanted is not asked for."""
+    """Each product has its own acknowledgement; only the channels of the settings are subscribed to."""
     symbols = [f"PF_C{number}USD" for number in range(SYMBOLS_PER_CONNECTION)] + ["FI_XBTUSD_261225"]
     first, second = Kraken().connections(symbols, ["liquidations", "open_interest", "mark_price"])
     keys = [key for one in first.requests for key in one.acks]
@@ -29,7 +29,7 @@ def test_symbols_are_spread_over_sockets_and_dated_ones_have_no_ticker() -> None
 
 
 def listed(symbol: str, **changes: object) -> dict[str, object]:
-    """One instrument."""
+    """Return one instrument."""
     return {
         "symbol": symbol, "type": "futures_inverse", "tradeable": True, "contractSize": 1, "base": "BTC",
         "quote": "USD", "openingDate": "2018-08-31T00:00:00.000Z", "tickSize": 0.5,
@@ -37,7 +37,7 @@ def listed(symbol: str, **changes: object) -> dict[str, object]:
 
 
 def test_instruments_of_both_kinds_are_read() -> None:
-    """Inverse ones count dollars and linear ones coins; everything else is left out with its reason."""
+    """Inverse sizes are dollars and linear ones coins; all others are left out with the reason."""
     rows = [
         listed("PI_XBTUSD"),
         listed("FI_XBTUSD_261225", lastTradingTime="2026-12-25T16:00:00.000Z", tradeable=False, openingDate=""),
@@ -62,13 +62,13 @@ def test_instruments_of_both_kinds_are_read() -> None:
 
 @pytest.mark.parametrize("body", [b"<html>", b"{}", b'{"result":"error","error":"apiLimitExceeded"}'])
 def test_a_body_that_is_no_table_is_an_error(body: bytes) -> None:
-    """Another document, or the exchange's own error, raises ValueError."""
+    """An answer in another format, or an error of the exchange, raises ValueError."""
     with pytest.raises(ValueError, match=r"."):
         Kraken().parse_instruments(body, Kraken.instruments_requests[0])
 
 
 def element(uid: str, order_type: str, price: str = "80000") -> dict[str, object]:
-    """One row of the history."""
+    """Return one row of the history."""
     order = {"uid": "o", "tradeable": "PI_XBTUSD", "direction": "Sell", "orderType": order_type, "quantity": "4000"}
     execution = {
         "uid": uid, "takerOrder": order, "makerOrder": {"uid": "m"}, "timestamp": NOW_US // 1000, "quantity": "4000",
@@ -78,7 +78,7 @@ def element(uid: str, order_type: str, price: str = "80000") -> dict[str, object
 
 
 def test_a_gap_is_filled_page_by_page_with_the_ids_of_the_socket() -> None:
-    """An order type that speaks of liquidation is one; block trades and assignments are left."""
+    """An order type that contains "liquidat" is a liquidation; block trades and assignments are skipped."""
     rows = [
         element("1", "PartialLiquidation"), element("2", "Limit"), element("3", "Block"), element("4", "Limit", "-1"),
     ]  # fmt: skip

@@ -1,4 +1,4 @@
-"""Lighter: sockets by market number, the table of markets."""
+"""Tests of Lighter: sockets by market number, and the table of markets."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from monitor.exchanges.lighter.adapter import SYMBOLS_PER_CONNECTION, Lighter
 
 
 def test_markets_are_subscribed_by_number() -> None:
-    """A hundred subscriptions a socket; the state of all markets is on the first; unknown markets are left."""
+    """A socket has 100 subscriptions, the first also the state of all markets; unknown markets are ignored."""
     table = {
         f"C{n}": Instrument(f"C{n}", f"C{n}", 1, 1.0, "base", key=str(n)) for n in range(SYMBOLS_PER_CONNECTION + 1)
     }
@@ -27,7 +27,7 @@ def test_markets_are_subscribed_by_number() -> None:
 
 
 def test_perpetuals_are_read_with_their_numbers() -> None:
-    """The number is the key of frames; a row without one is left out."""
+    """The market number is the key in frames; a row without one is left out."""
     rows = [{"symbol": "1000PEPE", "market_id": 4, "status": "inactive"}, {"symbol": "BAD"}]
     body = json.dumps({"code": 200, "order_book_details": rows, "spot_order_book_details": []}).encode()
     page = Lighter().parse_instruments(body, Lighter.instruments_requests[0])
@@ -37,6 +37,6 @@ def test_perpetuals_are_read_with_their_numbers() -> None:
 
 @pytest.mark.parametrize("body", [b"<html>", b"{}", b'{"code":20001,"message":"invalid param"}'])
 def test_a_body_that_is_no_table_is_an_error(body: bytes) -> None:
-    """Another document, or the exchange's own error, raises ValueError."""
+    """An answer in another format, or an error of the exchange, raises ValueError."""
     with pytest.raises(ValueError, match=r"."):
         Lighter().parse_instruments(body, Lighter.instruments_requests[0])

@@ -1,4 +1,4 @@
-"""OKX: rows against a slow reference, and sockets within the limits."""
+"""Tests of OKX: rows against a slow reference, and sockets within the limits."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ symbols = st.sampled_from([*TABLE, "FOO-USDT-SWAP", "ETH-BTC-SWAP"])
 def reference(
     symbol: str, side: str, sides: dict[str, str], price: str, contracts: str, time_ms: int
 ) -> list[Expected]:
-    """The event of a row, or none, decided with Decimals."""
+    """Return the expected event of a row, or none, computed with Decimals."""
     if symbol not in TABLE or side not in sides or not (is_number(price) and is_number(contracts) and is_time(time_ms)):
         return []
     p, amount = Decimal(price), Decimal(contracts) * SIZES[symbol]
@@ -58,7 +58,7 @@ detail = st.fixed_dictionaries(
 
 @given(rows=st.lists(st.tuples(symbols, st.lists(detail, max_size=3)), max_size=3))
 def test_liquidations_are_those_of_a_slow_reference(rows: list[tuple[str, list[dict[str, Any]]]]) -> None:
-    """All details of all items count by the order's side, in contracts times contract size."""
+    """All details of all items are counted by the side of the order, in contracts times contract size."""
     expected: list[Expected] = []
     for symbol, details in rows:
         for d in details:
@@ -82,7 +82,7 @@ trade = st.fixed_dictionaries(
 
 @given(symbol=symbols, rows=st.lists(trade, max_size=4), spaced=st.booleans())
 def test_trades_are_those_of_a_slow_reference(symbol: str, rows: list[dict[str, Any]], spaced: bool) -> None:
-    """Each row stands or falls by itself, on the fast way and on the longer one."""
+    """Each row is checked alone, on the fast path and on the slow one."""
     sides = {"buy": "buy", "sell": "sell"}
     expected = [e for r in rows for e in reference(symbol, r["side"], sides, r["px"], r["sz"], int(r["ts"]))]
     rows = [{"instId": symbol} | r for r in rows]
@@ -92,7 +92,7 @@ def test_trades_are_those_of_a_slow_reference(symbol: str, rows: list[dict[str, 
 
 
 def test_without_a_table_the_reject_names_the_remedy() -> None:
-    """Contract sizes are never guessed; the message says how to give them."""
+    """Without contract sizes every row is rejected, and the message names the option to set them."""
     row = {"instId": "BTC-USDT-SWAP", "markPx": "1", "ts": str(NOW_MS)}
     (message,) = Okx().parse(json.dumps({"arg": {"channel": "mark-price"}, "data": [row]}).encode(), NOW_US)
     assert isinstance(message, Reject)
@@ -101,7 +101,7 @@ def test_without_a_table_the_reject_names_the_remedy() -> None:
 
 
 def test_the_first_socket_carries_all_liquidations_and_none_is_above_the_limit() -> None:
-    """Channel lists stay below 64 kB; each argument has its own acknowledgement; dense channels are on every socket."""
+    """Requests are below 64 kB; each argument has its own acknowledgement; every socket has dense channels."""
     symbols = [f"COIN{number:03}-USDT-SWAP" for number in range(400)]
     plans = Okx().connections(symbols, ["trades", "liquidations", "mark_price", "open_interest"])
     assert len(plans) > 1
@@ -123,7 +123,7 @@ def test_the_first_socket_carries_all_liquidations_and_none_is_above_the_limit()
 
 
 def test_no_channel_or_no_symbol_is_no_socket() -> None:
-    """Nothing to carry needs no socket; trades alone need no liquidations."""
+    """No channel needs no socket; trades alone do not add liquidations."""
     assert Okx().connections(["BTC-USDT-SWAP"], ["volatility_index"]) == []
     assert Okx().connections([], ["liquidations"]) == []
     (plan,) = Okx().connections(["BTC-USDT-SWAP"], ["trades"], "ws://127.0.0.1:1/")
@@ -133,7 +133,7 @@ def test_no_channel_or_no_symbol_is_no_socket() -> None:
 
 
 def test_of_dated_futures_liquidations_and_trades_are_subscribed() -> None:
-    """No mark price, funding or open interest of theirs; all liquidations of both kinds are on the first socket."""
+    """Dated futures have no mark price, funding or open interest; the first socket has all liquidations."""
     symbols = ["BTC-USDT-SWAP", "BTC-USDT-261225"]
     (plan,) = Okx().connections(symbols, ["trades", "liquidations", "mark_price", "open_interest"])
     arguments = [argument for request in plan.requests for argument in json.loads(request.frame)["args"]]

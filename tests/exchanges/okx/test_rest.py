@@ -1,4 +1,4 @@
-"""OKX's REST: the instrument table, trades of a gap, and open interest of a month."""
+"""Tests of OKX' REST: instruments, the trades of a gap, and thirty days of open interest."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ ADAPTER = Okx(
 
 
 def answer(*rows: object) -> bytes:
-    """What REST answers."""
+    """Return the body of a REST answer."""
     return json.dumps({"code": "0", "msg": "", "data": rows}).encode()
 
 
 def test_trades_of_a_gap_are_read_backwards_to_its_beginning() -> None:
-    """The first page ends where the gap does, the next go on by id; rows outside the gap are left."""
+    """The first page ends at the end of the gap, further ones continue by id; rows outside the gap are ignored."""
     assert ADAPTER.backfill("liquidations", ["BTC-USDT-SWAP"], 0, NOW_US) == ()
     (first,) = ADAPTER.backfill("trades", ["BTC-USDT-SWAP"], NOW_US - 5_000_000, NOW_US)
     assert first.query == {"instId": "BTC-USDT-SWAP", "type": "2", "after": str(NOW_MS), "limit": "100"}
@@ -48,7 +48,7 @@ def test_trades_of_a_gap_are_read_backwards_to_its_beginning() -> None:
 
 
 def test_a_month_of_swaps_is_asked_by_the_hour_in_eight_parts() -> None:
-    """The parts overlap at their ends and fit an answer; dated futures have no open interest here."""
+    """The requests overlap at their ends and fit into one answer each; there are none for dated futures."""
     requests = ADAPTER.history(["BTC-USDT-SWAP", "BTC-USDT-261225"], NOW_US)
     assert {request.query["instId"] for request in requests} == {"BTC-USDT-SWAP"}
     spans = [(int(request.query["begin"]), int(request.query["end"])) for request in requests]
@@ -66,7 +66,7 @@ def test_a_month_of_swaps_is_asked_by_the_hour_in_eight_parts() -> None:
     "body", [b"<html>", b"{}", b'{"code":"0"}', b'{"code":"50011","msg":"Too Many Requests","data":[]}']
 )
 def test_a_body_that_is_no_answer_is_an_error(body: bytes) -> None:
-    """Another document, or the exchange's own error, raises ValueError."""
+    """An answer in another format, or an error of the exchange, raises ValueError."""
     (trades,) = ADAPTER.backfill("trades", ["BTC-USDT-SWAP"], 0, NOW_US)
     for request in (trades, ADAPTER.history(["BTC-USDT-SWAP"], NOW_US)[0]):
         with pytest.raises(ValueError, match=r"."):
@@ -74,7 +74,7 @@ def test_a_body_that_is_no_answer_is_an_error(body: bytes) -> None:
 
 
 def listed(symbol: str, **changes: object) -> dict[str, object]:
-    """One instrument of the table."""
+    """Return one instrument of the table."""
     return {
         "instId": symbol,
         "ctVal": "0.01",
@@ -89,7 +89,7 @@ def listed(symbol: str, **changes: object) -> dict[str, object]:
 
 
 def test_the_table_holds_contract_sizes_and_says_what_it_leaves_out() -> None:
-    """Size is ctVal times ctMult; what has no believable size, another quote or another market is left out."""
+    """The size is ctVal times ctMult; implausible sizes, other quotes and other markets are left out."""
     rows = [
         listed("BTC-USDT-SWAP", ctMult="10", instCategory="1"),
         listed("BTC-USD-SWAP", ctVal="100", ctValCcy="USD", ctType="inverse", state="suspend", listTime=""),
@@ -119,7 +119,7 @@ def test_the_table_holds_contract_sizes_and_says_what_it_leaves_out() -> None:
 
 
 def test_dated_futures_are_a_table_of_their_own() -> None:
-    """They are marked as dated, so that their mark price is not taken for the asset's."""
+    """Dated futures are marked, so that their mark price is not used for the asset."""
     rows = [
         listed("BTC-USDT-261225"),
         listed("BTC-USD-261225", ctVal="100", ctValCcy="USD", ctType="inverse"),
@@ -138,6 +138,6 @@ def test_dated_futures_are_a_table_of_their_own() -> None:
     "body", [b"<html>", b"{}", b'{"code":"0"}', b'{"code":"50011","msg":"Too Many Requests","data":[]}']
 )
 def test_a_body_that_is_no_table_is_an_error(body: bytes) -> None:
-    """Another document, or the exchange's own error, raises ValueError."""
+    """An answer in another format, or an error of the exchange, raises ValueError."""
     with pytest.raises(ValueError, match=r"."):
         Okx().parse_instruments(body, Okx.instruments_requests[0])

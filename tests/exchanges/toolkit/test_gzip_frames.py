@@ -11,14 +11,14 @@ from monitor.exchanges.toolkit.gzip_frames import MAX_PLAIN_BYTES, inflate
 
 @given(st.binary(max_size=500))
 def test_a_gzip_frame_is_made_plain(content: bytes) -> None:
-    """What was compressed comes back; what was not is left as it is."""
+    """A compressed frame is decompressed; an uncompressed one is returned as it is."""
     assert inflate(gzip.compress(content)) == content
     assert inflate(b"{" + content) == b"{" + content
 
 
 @given(st.binary(max_size=200))
 def test_anything_after_the_header_gives_bytes_or_an_error(content: bytes) -> None:
-    """Damage is a ``ValueError`` and nothing else."""
+    """A damaged frame raises ``ValueError`` and nothing else."""
     try:
         plain = inflate(b"\x1f\x8b" + content)
     except ValueError:
@@ -36,6 +36,6 @@ def test_anything_after_the_header_gives_bytes_or_an_error(content: bytes) -> No
     ids=["cut", "large", "damaged"],
 )
 def test_a_frame_that_cannot_be_made_plain_says_why(frame: bytes, why: str) -> None:
-    """Cut off, damaged, or a few bytes that would become megabytes."""
+    """A frame that is truncated, damaged or too large after decompression raises ``ValueError``."""
     with pytest.raises(ValueError, match=why):
         inflate(frame)

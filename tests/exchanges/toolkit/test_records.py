@@ -1,4 +1,4 @@
-"""Records: what a row says becomes a record, or a reject that says why not."""
+"""Tests that rows become events, or rejects that state what is wrong."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ MARK = MarkUpdate("BTCUSDT", 40_000.0, NOW_US)
 
 
 def kinds(messages: list[Message]) -> list[type]:
-    """What sort of messages they are."""
+    """Return the types of the messages."""
     return [type(message) for message in messages]
 
 
 def test_a_ticker_is_a_mark_price_and_its_open_interest() -> None:
-    """The interest is valued by the mark price."""
+    """The open interest of a ticker is valued at its mark price."""
     mark, interest = RECORDS.ticker(MARK, 2.0, RECEIPT)
     assert mark == MarkPrice("x", "BTCUSDT", "BTC", NOW_US, NOW_US, 40_000.0)
     assert interest == OpenInterest("x", "BTCUSDT", "BTC", NOW_US, NOW_US, 2.0, 80_000.0)
@@ -34,19 +34,19 @@ def test_a_ticker_is_a_mark_price_and_its_open_interest() -> None:
 
 @pytest.mark.parametrize("size", [UNSET, None])
 def test_a_ticker_may_say_no_open_interest(size: UnsetType | None) -> None:
-    """Then it is a mark price alone."""
+    """A ticker without open interest gives only a mark price."""
     assert kinds(RECORDS.ticker(MARK, size, RECEIPT)) == [MarkPrice]
 
 
 def test_a_ticker_counts_once() -> None:
-    """Beside a mark price that is refused or left out stands nothing of its open interest."""
+    """A ticker whose mark price is rejected or skipped gives no open interest."""
     assert kinds(RECORDS.ticker(MARK._replace(price=nan), 2.0, RECEIPT)) == [Reject]
     assert kinds(RECORDS.ticker(MARK._replace(symbol="?"), 2.0, RECEIPT)) == [Reject]
     assert RECORDS.ticker(MARK._replace(symbol="BTCUSDT-26SEP25"), 2.0, RECEIPT) == [Skipped("other_market", 1)]
 
 
 def test_rows_that_are_alike_are_numbered_by_symbol() -> None:
-    """With the frame's ids so far, further ones that are alike get a number; without them, none does."""
+    """Identical liquidations get numbers if the ids of the frame are passed, and none otherwise."""
     fill = Fill("BTCUSDT", "sell", 40_000.0, 1.0, NOW_US, "7")
     seen: dict[str, int] = {}
     rows = [RECORDS.liquidation(each, "order", RECEIPT, seen) for each in (fill, fill, fill._replace(symbol="ETHUSDT"))]
@@ -58,7 +58,7 @@ def test_rows_that_are_alike_are_numbered_by_symbol() -> None:
 
 @pytest.mark.parametrize("trades", [0, -1])
 def test_a_trade_stands_for_at_least_one_fill(trades: int) -> None:
-    """No fill, or fewer, is refused."""
+    """A trade of zero or fewer fills is rejected."""
     fill = Fill("BTCUSDT", "buy", 40_000.0, 1.0, NOW_US, "7", 3)
     whole = RECORDS.trade(fill, RECEIPT)
     assert isinstance(whole, Trade)

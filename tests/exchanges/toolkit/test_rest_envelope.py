@@ -1,4 +1,4 @@
-"""The envelope of REST answers: data, or the exchange's own words for why there are none."""
+"""Tests that the envelope of a REST answer gives its data, or an error with the exchange's message."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from monitor.exchanges.toolkit.rest_envelope import unwrap_data
 
 
 def test_the_data_of_a_success_come_out_unread() -> None:
-    """Whatever they are; null where there are none."""
+    """The data of a successful answer are returned; they are null if absent."""
     assert bytes(unwrap_data("okx", b'{"code":"0","msg":"","data":[1, 2]}', "0")) == b"[1, 2]"
     assert bytes(unwrap_data("bingx", b'{"code":0}', 0)) == b"null"
 
@@ -23,6 +23,6 @@ def test_the_data_of_a_success_come_out_unread() -> None:
     ],
 )
 def test_anything_else_is_an_error_in_words(body: bytes, words: str) -> None:
-    """Another code, a code of another kind, none, or no JSON."""
+    """An answer with another code, without a code, or that is not JSON raises ValueError."""
     with pytest.raises(ValueError, match=words):
         unwrap_data("okx", body, "0")

@@ -1,4 +1,4 @@
-"""Channels and symbols are laid out over sockets in order and within budgets."""
+"""Tests that channels and symbols are distributed over sockets in order and within limits."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ OFFERED: tuple[Channel, ...] = ("liquidations", "mark_price", "trades")
 
 
 def test_channels_come_in_the_order_of_the_offer() -> None:
-    """The most important channel is subscribed first, whatever the order of the wish."""
+    """The most important channel is subscribed to first, in any order of the settings."""
     assert carried_channels(["trades", "liquidations", "open_interest"], OFFERED) == ("liquidations", "trades")
 
 
 def test_a_sparse_channel_is_never_alone() -> None:
-    """The mark price joins liquidations so that silence can be told from death; nothing stays nothing."""
+    """The mark price is added to liquidations, so that a stale stream is noticed; no channel stays no channel."""
     assert carried_channels(["liquidations"], OFFERED) == ("liquidations", "mark_price")
     assert carried_channels(["volatility_index"], OFFERED) == ()
 
@@ -28,7 +28,7 @@ def test_a_sparse_channel_is_never_alone() -> None:
     costs=st.dictionaries(st.text(min_size=1, max_size=4), st.integers(1, 50), max_size=30), budget=st.integers(10, 60)
 )
 def test_groups_keep_order_and_budget(costs: dict[str, int], budget: int) -> None:
-    """Every symbol is in exactly one group; only a lone symbol may be dearer than the budget."""
+    """Every symbol is in exactly one group, and only a group of one symbol may exceed the budget."""
     groups = list(shard(list(costs), costs, budget))
     assert [symbol for group in groups for symbol in group] == list(costs)
     assert all(len(group) == 1 or sum(costs[symbol] for symbol in group) <= budget for group in groups)
@@ -36,7 +36,7 @@ def test_groups_keep_order_and_budget(costs: dict[str, int], budget: int) -> Non
 
 
 def test_chunks_and_requests() -> None:
-    """Slices are consecutive; a request is compact JSON with its acknowledgements."""
+    """Parts of a sequence are consecutive; a request is compact JSON with its acknowledgements."""
     assert list(chunked([1, 2, 3], 2)) == [[1, 2], [3]]
     made = request({"op": "subscribe", "args": ["币"]}, iter(["1"]))
     assert made.frame == '{"op":"subscribe","args":["币"]}'
@@ -44,7 +44,7 @@ def test_chunks_and_requests() -> None:
 
 
 def test_an_address_that_names_a_market_leads_to_the_others() -> None:
-    """Only the last part is exchanged, and only where it is a market's name."""
+    """Only the last part of an address is replaced, and only if it is the name of a market."""
     markets = ("linear", "inverse")
     assert market_url("ws://127.0.0.1:1/v5/public/linear", "inverse", markets) == "ws://127.0.0.1:1/v5/public/inverse"
     assert market_url("ws://127.0.0.1:1/linear/x", "inverse", markets) == "ws://127.0.0.1:1/linear/x"
