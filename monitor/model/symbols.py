@@ -88,18 +88,19 @@ def _by_pattern(symbol: str) -> SymbolName | None:
 def split_symbol(symbol: str) -> SymbolName:
     """Split a symbol of any of the supported exchanges into its parts.
 
-    ``BTCUSDT``, ``1000PEPEUSDT``, ``BTCUSDT_230929`` and ``BTCUSD_PERP`` (Binance), ``BTCPERP``, ``BTC-26SEP25`` and
-    ``BTCUSDT-26SEP25`` (Bybit; the first two are settled in USDC), ``BTCUSDZ25`` (Bybit and Bitget, coin-settled),
-    ``BTC-USDT-SWAP`` and ``BTC-USD_UM-SWAP`` (OKX), ``BTC_USDT`` (Gate), ``BTC-PERPETUAL`` and
-    ``BTC_USDC-PERPETUAL`` (Deribit), ``PI_XBTUSD`` and ``FI_XBTUSD_261225`` (Kraken), ``BTC-USDT`` and ``BTC261225``
-    (HTX), ``XBTUSDTM`` (KuCoin), ``tBTCF0:USTF0`` (Bitfinex), ``BTC-USD`` (dYdX), ``xyz:TSLA`` (Hyperliquid's builder
-    exchanges; priced in dollars), ``ETHBTC`` (quoted in bitcoin).
+    ``BTCUSDT``, ``1000PEPEUSDT``, ``BTCUSDT_230929`` and ``BTCUSD_PERP`` (Binance), ``BTCPERP``, ``BTC-26SEP25``
+    and ``BTCUSDT-26SEP25`` (Bybit; the first two are settled in USDC), ``BTCUSDZ25`` (Bybit and Bitget,
+    coin-settled), ``BTC-USDT-SWAP``, ``BTC-USD_UM-SWAP`` and ``BTC-USD_UM_XPERP-310404`` (OKX; the last is a
+    perpetual), ``BTC_USDT`` (Gate), ``BTC-PERPETUAL`` and ``BTC_USDC-PERPETUAL`` (Deribit), ``PI_XBTUSD`` and
+    ``FI_XBTUSD_261225`` (Kraken), ``BTC-USDT`` and ``BTC261225`` (HTX), ``XBTUSDTM`` (KuCoin), ``tBTCF0:USTF0``
+    (Bitfinex), ``BTC-USD`` (dYdX), ``xyz:TSLA`` (Hyperliquid's builder exchanges; priced in dollars), ``ETHBTC``
+    (quoted in bitcoin).
     """
     if (name := _by_pattern(symbol)) is not None:
         return name
     first, *rest = symbol.upper().split("-")
     head, _, tail = first.partition("_")
-    dated = any(_EXPIRY.fullmatch(part) for part in (tail, *rest))
+    dated = any(_EXPIRY.fullmatch(part) for part in (tail, *rest)) and not any("XPERP" in part for part in rest)
     if rest == ["PERPETUAL"]:
         return SymbolName(*split_base(head), tail or "USD")
     if rest and not _EXPIRY.fullmatch(rest[0]):

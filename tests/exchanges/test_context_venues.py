@@ -15,7 +15,7 @@ from monitor.exchanges.memory import Memory
 from monitor.exchanges.messages import Ack
 from monitor.exchanges.mexc.adapter import Mexc
 from monitor.exchanges.phemex.adapter import Phemex
-from monitor.model.events import Channel, MarkPrice, OpenInterest
+from monitor.model.events import Channel, MarkPrice, OpenInterest, Reject, Trade
 
 NOW_US = 1_764_000_000_000_000
 CHANNELS: tuple[Channel, ...] = ("liquidations", "trades", "mark_price", "open_interest")
@@ -156,6 +156,18 @@ def test_bingx_lists_what_is_quoted_in_dollars() -> None:
         ("BTC-USDT", "BTC", True), ("X-USDC", "X", False)
     ]  # fmt: skip
     assert set(left_out) == {"NCSKTSLA2USD-USDT", "ETH-BTC"}
+
+
+def test_bingx_s_coin_margined_contracts_are_read_with_their_sizes() -> None:
+    """With a table that has them, contracts of ``BTC-USD`` become coins; without one they are quarantined."""
+    row = {"q": "5", "p": "80000", "T": 1_764_000_000_120, "m": False, "s": "BTC-USD"}
+    frame = json.dumps({"dataType": "BTC-USD@trade", "data": [row]}).encode()
+    (trade,) = Bingx({"BTC-USD": Instrument("BTC-USD", "BTC", 1, 100.0, "usd")}).parse(frame, 0)
+    assert isinstance(trade, Trade)
+    assert (trade.quantity, trade.notional_usd) == (5 * 100 / 80_000, 500.0)
+    (refused,) = Bingx().parse(frame, 0)
+    assert isinstance(refused, Reject)
+    assert "BTC-USD" in page(Bingx, {"code": 0, "data": [{"symbol": "BTC-USDT"}, {"symbol": "BTC-USD"}]})[1]
 
 
 def test_bingx_s_open_interest_waits_for_a_price() -> None:

@@ -1,6 +1,8 @@
 """BingX perpetuals settled in USDT and USDC: trades, mark prices, funding, open interest. No liquidations are shown.
 
-Sizes are base coins, as the quote in the name shows (``BTC-USDT``), so no instrument table is needed.
+Sizes are base coins, as the quote in the name shows (``BTC-USDT``), so no instrument table is needed. Those of
+coin-margined ones (``BTC-USD``), which are traded on another address, are contracts of some dollars each: they are read
+with an instrument table that has the contracts' sizes, and quarantined without one.
 
 Trades (``<symbol>@trade``): ``m`` is true if the buyer was the maker, so that the taker sold. ``<symbol>@markPrice``
 has the mark price alone. Index and funding are polled by REST, all symbols at once, and go out as further mark prices.
@@ -8,8 +10,8 @@ Open interest is polled symbol by symbol and is in dollars (for BTC 3.3 billion 
 over the last mark price, which is remembered; before the first one an answer makes no event. Whether it counts one side
 is not documented; it is taken for one side's.
 
-Frames are binary gzip. The exchange sends ``Ping`` and wants ``Pong``, or ``{"ping": …, "time": …}`` and the same with
-``pong``.
+Frames are binary gzip. The exchange sends ``Ping``, answered by ``Pong``, or ``{"ping": …, "time": …}``, answered by
+the same with ``pong``.
 
 Ids:
     trade ``<T>:<m>:<q>:<p>``, since trades have no number, and ``#1``, ``#2`` … appended to twins of one frame.
@@ -34,7 +36,7 @@ from monitor.exchanges.messages import Ack, Message, Ping, Refusal, Skipped
 from monitor.exchanges.rest_requests import InstrumentPage, Poll, RestPage, RestRequest
 from monitor.exchanges.toolkit.decoding import keys, number_duplicate, optional_time_us
 from monitor.exchanges.toolkit.gzip_frames import inflate
-from monitor.exchanges.toolkit.listings import TRADFI
+from monitor.exchanges.toolkit.listings import TRADFI, Listing, ListingReader, listing_by_name
 from monitor.exchanges.toolkit.records import Fill, MarkUpdate, Receipt, RowAdapter, RowDecoder
 from monitor.exchanges.toolkit.rest_envelope import unwrap_data
 from monitor.exchanges.toolkit.subscriptions import carried_channels, chunked, request
@@ -134,6 +136,10 @@ class Bingx(RowAdapter):
         "dataType data id code msg ping time timestamp success", "s p q T m e E t", "reqType"
     )
 
+    def listing_reader(self) -> ListingReader:
+        """Return how listings are read off names: those of contracts against a dollar coin alone."""
+        return listing_of_name
+
     def connections(
         self, symbols: Sequence[str], channels: Iterable[Channel], ws_url: str | None = None
     ) -> list[Connection]:
@@ -208,6 +214,8 @@ class Bingx(RowAdapter):
             name = split_symbol(row.symbol)
             if not name.is_usd:
                 left_out[row.symbol] = f"quoted in {name.quote}, which is no US dollar"
+            elif name.quote == "USD":
+                left_out[row.symbol] = "coin-margined: its sizes are contracts of a size that the table does not have"
             elif row.symbol.startswith(TRADFI_HEADS):
                 left_out[row.symbol] = TRADFI
             else:
@@ -249,3 +257,8 @@ class Bingx(RowAdapter):
             return []
         coins = 0.0 if listing is None or price is UNSET else row.openInterest / price * listing[1]
         return [self._records.open_interest_from_amounts(row.symbol, coins, row.openInterest, row.time * 1000, receipt)]
+
+
+def listing_of_name(venue: str, symbol: str) -> Listing | None:
+    """Return the listing read off a symbol's name; None for a coin-margined one, whose sizes are contracts."""
+    return None if split_symbol(symbol).quote == "USD" else listing_by_name(venue, symbol)

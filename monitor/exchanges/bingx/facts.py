@@ -9,10 +9,10 @@ from monitor.exchanges.facts import Facts, coin
 FACTS: Final = {
     "bingx": Facts(
         name="BingX",
-        unit="coins; open interest in USD",
+        unit="coins; contracts of USD where coin-margined; open interest in USD",
         limits="compressed frames; 200 subscriptions a socket",
         source="bingx-api.github.io; ccxt 4.5.90",
-        checked="2026-11-22",
+        checked="2026-12-01",
         examples=(coin("BTC-USDT"),),
     ),
 }

@@ -1,4 +1,4 @@
-"""BitMEX, from recordings alone: the exchange closed on 2026-09-23. Liquidations, trades, instruments.
+"""Reads recordings of BitMEX, which closed on 2026-09-23: liquidations, trades, instruments.
 
 There is nothing to dial, so no socket is planned and the settings refuse the venue.
 
@@ -9,9 +9,11 @@ Liquidations (``liquidation``): an order is inserted, amended (``update``) as it
 and whole, by ``leavesQty`` of its ``insert``. ``side`` is the order's: Sell closes a long. ``price`` is its limit. The
 rows bear no time, so the event has that of its receipt, which ``decode`` does not know: it is 0 there.
 
-Trades (``trade``): ``side`` is the taker's. ``instrument`` frames tell what changed; a mark price is read where one
-is, and an open interest where the mark price stands beside it. A ``partial``, the first frame of a table, is backlog
-of liquidations and trades.
+Trades (``trade``): ``side`` is the taker's; settlements have none, since no order took their price. ``instrument``
+frames hold what changed, mostly one field and sometimes no time. What a frame leaves out is unchanged and remembered: a
+mark price goes out with the last index price and funding, an open interest is valued by the last mark price. A frame
+without a time bears that of its receipt, or where that is not known the last one. A ``partial``, the first frame of a
+table, is backlog of liquidations and trades.
 
 Ids:
     liquidation ``bitmex:<symbol>:<orderID>``.
@@ -34,8 +36,8 @@ from monitor.exchanges.rest_requests import InstrumentPage, RestRequest
 from monitor.exchanges.toolkit.decoding import keys, raw_rows
 from monitor.exchanges.toolkit.listings import Listing, ListingReader
 from monitor.exchanges.toolkit.records import Fill, MarkUpdate, Moment, Receipt, RowAdapter, RowDecoder, micros
-from monitor.model.events import Channel, Liquidation
-from monitor.model.validation import EARLIEST_US
+from monitor.model.events import Channel, Liquidation, MarkPrice
+from monitor.model.validation import EARLIEST_US, PRICE, number_fault
 
 
 class LiquidationRow(msgspec.Struct, gc=False):
@@ -53,14 +55,14 @@ class TradeRow(msgspec.Struct, gc=False):
 
     timestamp: Moment
     symbol: str
-    side: str
     size: float
     price: float
     trdMatchID: str
+    side: str = ""
 
 
 class InstrumentRow(msgspec.Struct, gc=False):
-    """What changed of an instrument."""
+    """The fields of an instrument that changed."""
 
     symbol: str
     timestamp: Moment | UnsetType = UNSET
@@ -108,17 +110,17 @@ class Bitmex(RowAdapter):
     )
 
     def listing_reader(self) -> ListingReader:
-        """``XBTUSD`` alone."""
+        """Return how listings are read off names: that of ``XBTUSD`` alone."""
         return listing_of_name
 
     def connections(
         self, symbols: Sequence[str], channels: Iterable[Channel], ws_url: str | None = None
     ) -> list[Connection]:
-        """None: nobody answers."""
+        """Plan no socket: the exchange is closed."""
         return []
 
     def parse_instruments(self, body: bytes, request: RestRequest) -> InstrumentPage:
-        """Nothing was asked for. Raises ``ValueError``."""
+        """Raise ``ValueError``: no table is requested."""
         raise ValueError(f"bitmex closed on {self.closed}: it has no instruments")
 
     def read(self, receipt: Receipt) -> list[Message]:
@@ -135,7 +137,7 @@ class Bitmex(RowAdapter):
         return [] if envelope.info else [self._records.malformed(receipt)]
 
     def _table(self, envelope: Envelope, receipt: Receipt) -> list[Message]:
-        """The rows of a table."""
+        """Read the rows of a table."""
         if envelope.table == "instrument":
             return self._records.read_rows(envelope.data, INSTRUMENTS, self._instrument, receipt)
         if envelope.table not in ("liquidation", "trade"):
@@ -149,11 +151,14 @@ class Bitmex(RowAdapter):
         return [Skipped("counted_before", len(raw_rows(envelope.data)))]
 
     def _trade(self, row: TradeRow, receipt: Receipt) -> list[Message]:
+        """Read a trade; one without a side is a settlement."""
+        if not row.side:
+            return [Skipped("off_book", 1)]
         fill = Fill(row.symbol, row.side, row.price, row.size, micros(row.timestamp), row.trdMatchID)
         return [self._records.trade(fill, receipt)]
 
     def _liquidation(self, row: LiquidationRow, receipt: Receipt) -> list[Message]:
-        """An order as it is inserted, at the time of its receipt."""
+        """Read an order as it is inserted, at the time of its receipt."""
         time_us = receipt.received_us or EARLIEST_US  # judged by any sound time
         fill = Fill(row.symbol, row.side, row.price, row.leavesQty, time_us, row.orderID)
         message = self._records.liquidation(fill, "order", receipt)
@@ -162,18 +167,28 @@ class Bitmex(RowAdapter):
         return [message]
 
     def _instrument(self, row: InstrumentRow, receipt: Receipt) -> list[Message]:
-        """The mark price and the open interest of a change that has them."""
-        if not isinstance(row.markPrice, float) or row.timestamp is UNSET:
-            return []
+        """Read what changed: a mark price and an open interest make events, the rest is remembered for them."""
         if self._listings[row.symbol] is None:
             return [Skipped("other_market", 1)]
-        time_us = micros(row.timestamp)
-        index = UNSET if row.indicativeSettlePrice is None else row.indicativeSettlePrice
-        rate = UNSET if row.fundingRate is None else row.fundingRate
-        mark = MarkUpdate(row.symbol, row.markPrice, time_us, index, rate)
-        return self._records.ticker(mark, row.openInterest, receipt)
+        latest = self._records.latest(row.symbol, receipt)
+        time_us = (receipt.received_us or latest.time_us) if row.timestamp is UNSET else micros(row.timestamp)
+        messages: list[Message] = []
+        if isinstance(row.fundingRate, float):
+            messages += self._records.remember_funding(row.symbol, row.fundingRate, UNSET, 0, receipt)
+        index = row.indicativeSettlePrice
+        if isinstance(index, float) and not number_fault("index_price", index, PRICE):
+            latest.index_price = index
+        if isinstance(row.markPrice, float):
+            update = MarkUpdate(row.symbol, row.markPrice, time_us, latest.index_price, latest.rate)
+            mark = self._records.mark(update, receipt)
+            if isinstance(mark, MarkPrice):
+                latest.update_mark_price(row.markPrice, time_us)
+            messages.append(mark)
+        if isinstance(row.openInterest, float) and latest.price is not UNSET:
+            messages.append(self._records.open_interest(row.symbol, row.openInterest, latest.price, time_us, receipt))
+        return messages
 
 
 def listing_of_name(venue: str, symbol: str) -> Listing | None:
-    """The listing of the one symbol whose contract is known to be a dollar."""
+    """Return the listing of the one symbol whose contract is known to be a dollar."""
     return ("BTC", 1.0, 1.0, True, f"{venue}:{symbol}:") if symbol == "XBTUSD" else None

@@ -14,7 +14,7 @@ FACTS: Final = {
         unit="contracts; USD for `XBTUSD`",
         limits="nothing to dial",
         source="bitmex.com/blog/bitmex-closure",
-        checked="2026-11-22",
+        checked="2026-12-01",
         examples=(usd("XBTUSD", 1.0),),
     ),
 }

@@ -5,7 +5,9 @@ inverse size is USD: a contract of 1 USD is the exchange's own unit, so both are
 
 Liquidations (``allLiquidation.<symbol>``): every forced order, in batches each 500 ms. ``S`` is the side of the
 liquidated position (Buy: a long), unlike everywhere else. ``p`` is the bankruptcy price and no fill, so ``v`` times
-``p`` is off by the distance between the two. There is no wildcard: each symbol is subscribed.
+``p`` is off by the distance between the two. There is no wildcard: each symbol is subscribed. Recordings have the topic
+``liquidation.<symbol>`` as well, whose ``data`` is one object: at most one order a symbol and second, by the position's
+side too. The exchange recommended it until 2025-02-20. An event's coverage is that of its topic, not of its date.
 
 Trades (``publicTrade.<symbol>``): ``S`` is the taker's side; a frame holds trades of one symbol. ``BT`` is a block
 trade (``isBlockTrade`` of REST), which met no order book and is left out.
@@ -36,10 +38,12 @@ from monitor.exchanges.bybit.frames import (
     ENVELOPE,
     KNOWN_KEYS,
     LIQUIDATIONS,
+    SAMPLED_LIQUIDATIONS,
     TICKER,
     TRADES,
     Envelope,
     LiquidationRow,
+    SampledLiquidationRow,
     Ticker,
     TradeRow,
     decode_trades,
@@ -62,7 +66,7 @@ from monitor.exchanges.toolkit.decoding import optional_float, optional_time_us,
 from monitor.exchanges.toolkit.listings import Listing, ListingReader, listing_by_name
 from monitor.exchanges.toolkit.records import Fill, MarkUpdate, Receipt, RowAdapter
 from monitor.exchanges.toolkit.subscriptions import carried_channels, chunked, market_url, request, shard
-from monitor.model.events import Channel, Reject, TakerSide, Trade
+from monitor.model.events import Channel, Coverage, Reject, TakerSide, Trade
 from monitor.model.symbols import split_symbol
 from monitor.model.validation import LEAST_USD, MOST_USD, UNREADABLE
 
@@ -85,7 +89,7 @@ ARGS_PER_REQUEST: Final = 200
 """There is no limit for futures; this keeps a frame at about 5 kB."""
 
 KEEPALIVE: Final = Keepalive('{"op":"ping"}', interval_s=18.0, timeout_s=10.0)
-"""The exchange asks for a ping each 20 s."""
+"""The exchange recommends a ping each 20 s."""
 
 TAKERS: Final = {"Buy": "buy", "Sell": "sell"}
 CLOSING: Final = {"Buy": "sell", "Sell": "buy"}
@@ -211,6 +215,8 @@ class Bybit(RowAdapter):
         if kind == "allLiquidation":
             seen: dict[str, int] = {}
             return each(data, LIQUIDATIONS, lambda row, at: [self._liquidation(row, seen, at)], receipt)
+        if kind == "liquidation":
+            return each(data, SAMPLED_LIQUIDATIONS, self._sampled_liquidation, receipt)
         if kind == "publicTrade":
             return each(data, TRADES, lambda row, at: [self._trade(symbol, row, at)], receipt)
         if kind == "tickers":
@@ -229,18 +235,26 @@ class Bybit(RowAdapter):
             return self._records.refuse(unknown_value("taker side", row.S), receipt)
         return self._records.trade(Fill(symbol, side, row.p, row.v, row.T * 1000, row.i), receipt)
 
-    def _liquidation(self, row: LiquidationRow, seen: dict[str, int], receipt: Receipt) -> Message:
+    def _liquidation(
+        self, row: LiquidationRow, seen: dict[str, int], receipt: Receipt, coverage: Coverage = "complete"
+    ) -> Message:
+        """Read a liquidation; the closing order is on the other side than the position."""
         side = CLOSING.get(row.S)
         if side is None:
             return self._records.refuse(unknown_value("position side", row.S), receipt)
         fill = Fill(row.s, side, row.p, row.v, row.T * 1000, f"{row.T}:{row.S}:{row.v!r}:{row.p!r}")
-        return self._records.liquidation(fill, "bankruptcy", receipt, seen)
+        return self._records.liquidation(fill, "bankruptcy", receipt, seen, coverage)
+
+    def _sampled_liquidation(self, row: SampledLiquidationRow, receipt: Receipt) -> list[Message]:
+        """Read a liquidation of the topic that shows at most one a second."""
+        same = LiquidationRow(row.updatedTime or row.time, row.symbol, row.side, row.size or row.qty, row.price)
+        return [self._liquidation(same, {}, receipt, "latest_per_second")]
 
     def _ticker(self, receipt: Receipt) -> list[Message]:
         """Read a ticker: a mark price and an open interest, each if anything of it came. Raises as :meth:`read` does.
 
         The last values complete a delta. One that is older than these, from a second socket that lags behind, is not
-        remembered: what it says is superseded, and so is its event. Nor is a frame without an event, or of which a
+        remembered: its values are superseded, and so is its event. Nor is a frame without an event, or of which a
         value was refused: nothing has judged its numbers and its time.
         """
         push = TICKER.decode(receipt.frame)

@@ -43,6 +43,18 @@ class LiquidationRow(msgspec.Struct, gc=False):
     p: float
 
 
+class SampledLiquidationRow(msgspec.Struct, gc=False):
+    """The row of a ``liquidation`` frame; before version 5 its size was ``qty`` and its time ``time``."""
+
+    symbol: str
+    side: str
+    price: float
+    size: float = 0.0
+    qty: float = 0.0
+    updatedTime: int = 0
+    time: int = 0
+
+
 class Ticker(msgspec.Struct, gc=False):
     """``data`` of ``tickers``: a delta leaves out what is unchanged. Dated futures leave the funding fields empty."""
 
@@ -78,7 +90,7 @@ class Ticker(msgspec.Struct, gc=False):
 
     @property
     def interest_value(self) -> float | UnsetType:
-        """What the open interest of one side is worth."""
+        """Value of the open interest of one side."""
         return half(self.openInterestValue) if self.singleOpenInterestValue is UNSET else self.singleOpenInterestValue
 
 
@@ -116,11 +128,13 @@ def half(both_sides: float | UnsetType) -> float | UnsetType:
 decode_trades: Final = msgspec.json.Decoder(Trades, strict=False).decode
 TRADES: Final = RowDecoder(TradeRow)
 LIQUIDATIONS: Final = RowDecoder(LiquidationRow)
+SAMPLED_LIQUIDATIONS: Final = RowDecoder(SampledLiquidationRow)
 TICKER: Final = msgspec.json.Decoder(TickerFrame, strict=False)
 ENVELOPE: Final = msgspec.json.Decoder(Envelope)
 
 KNOWN_KEYS: Final = keys(
     "topic type ts cs data op success ret_msg req_id conn_id args retCode",  # envelope and answers
+    "updatedTime side size price qty time",  # rows of the topic ``liquidation``
     "T s S v p L i BT RPI seq mP iP mIv iv",  # rows of liquidations and trades; the last four are options'
     "symbol tickDirection price24hPcnt lastPrice prevPrice24h highPrice24h lowPrice24h prevPrice1h",
     "markPrice indexPrice openInterest openInterestValue singleOpenInterest singleOpenInterestValue",

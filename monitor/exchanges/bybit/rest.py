@@ -1,7 +1,7 @@
 """Bybit's REST answers: instruments, the latest trades, open interest of a month.
 
 Open interest of the past comes without a price (one side's, in base units, or USD of inverse symbols), so the mark
-prices of the same hours are asked for first, and the ``about`` of the second request carries them.
+prices of the same hours are requested first, and the ``about`` of the second request carries them.
 
 Sources: github.com/bybit-exchange/docs (Get Instruments Info, Get Public Recent Trading History, Get Open Interest, Get
 Mark Price Kline).
@@ -35,7 +35,7 @@ TRADFI_TYPES: Final = frozenset({"stock", "commodity", "forex"})
 
 
 class ListedInstrument(msgspec.Struct):
-    """What an instrument says of itself."""
+    """One instrument of the exchange's table."""
 
     symbol: str
     contractType: str
@@ -54,7 +54,7 @@ class Page(msgspec.Struct, rename={"rows": "list"}):
 
 
 class Answer(msgspec.Struct):
-    """What REST answers."""
+    """Any REST answer."""
 
     retCode: int
     retMsg: str = ""
@@ -87,7 +87,7 @@ class Rows(msgspec.Struct, rename={"rows": "list"}):
 
 
 class Hours(msgspec.Struct):
-    """What ``about`` carries to the second request: a symbol, and its mark price by the hour's first millisecond."""
+    """A symbol and its mark price by the hour's first millisecond: ``about`` of the second request."""
 
     symbol: str
     prices: dict[int, float]
@@ -112,7 +112,7 @@ _HOURS: Final = msgspec.json.Decoder(Hours, strict=False)
 
 
 def read_result(body: bytes) -> msgspec.Raw:
-    """What an answer holds. Raises ``ValueError`` when it is an error."""
+    """Return the result of an answer. Raises ``ValueError`` when it is an error."""
     answer = _ANSWER.decode(body)
     if answer.retCode != 0:
         raise ValueError(f"bybit answers {answer.retCode}: {answer.retMsg}")
@@ -120,7 +120,7 @@ def read_result(body: bytes) -> msgspec.Raw:
 
 
 def read_instruments(body: bytes, request: RestRequest) -> InstrumentPage:
-    """The perpetuals of one category. Raises ``ValueError`` when the body is no table."""
+    """Read the perpetuals of one category. Raises ``ValueError`` when the body is no table."""
     page = _PAGE.decode(read_result(body))
     rows, faults = decode_rows(page.rows, _LISTED)
     left_out = {f"row {number}": detail for number, (_, detail) in faults}
@@ -149,7 +149,7 @@ def read_instruments(body: bytes, request: RestRequest) -> InstrumentPage:
 
 
 def exclusion_reason(row: ListedInstrument) -> str:
-    """Why an instrument is not watched; empty when it is."""
+    """Return why an instrument is not watched; empty when it is."""
     if row.quoteCoin not in USD_QUOTES:
         return f"quoted in {row.quoteCoin}, which is no US dollar"
     if row.symbolType in TRADFI_TYPES:
@@ -160,13 +160,13 @@ def exclusion_reason(row: ListedInstrument) -> str:
 
 
 def request_trades(category: str, symbol: str, from_us: int, to_us: int) -> RestRequest:
-    """What asks for a symbol's latest trades, of which those between two times are wanted."""
+    """Return the request for a symbol's latest trades, of which those between two times are read."""
     query = {"category": category, "symbol": symbol, "limit": "1000"}
     return RestRequest(RECENT_TRADES, query, about=f"{from_us}-{to_us}")
 
 
 def read_trades(request: RestRequest, body: bytes) -> tuple[str, list[TradeRow], list[Fault]]:
-    """Symbol, the wanted trades as the socket has them, and what is wrong with others."""
+    """Return symbol, the trades of the requested time as the socket has them, and the faults of other rows."""
     rows, faults = decode_rows(_ROWS.decode(read_result(body)).rows, _TRADE)
     from_us, to_us = map(int, request.about.split("-"))
     wanted = [
@@ -178,7 +178,7 @@ def read_trades(request: RestRequest, body: bytes) -> tuple[str, list[TradeRow],
 
 
 def request_hourly_prices(category: str, symbol: str, now_us: int) -> Iterator[RestRequest]:
-    """What asks for a symbol's mark prices of the last thirty days."""
+    """Return the requests for a symbol's hourly mark prices of the last thirty days."""
     last_ms = now_us // (HOUR_MS * 1000) * HOUR_MS
     for hours in range(MONTH_HOURS, 0, -PAGE_ROWS):
         begin_ms = last_ms - (hours - 1) * HOUR_MS
@@ -188,7 +188,7 @@ def request_hourly_prices(category: str, symbol: str, now_us: int) -> Iterator[R
 
 
 def request_open_interest(request: RestRequest, body: bytes) -> RestRequest:
-    """What asks for the open interest of the hours whose prices an answer holds: those at which they opened."""
+    """Return the request for the open interest of the hours whose opening prices an answer holds."""
     candles, _ = decode_rows(_ROWS.decode(read_result(body)).rows, _CANDLE)
     query = {"category": request.query["category"], "symbol": request.query["symbol"], "intervalTime": "1h"}
     span = {"startTime": request.query["start"], "endTime": request.query["end"], "limit": "200"}
@@ -197,7 +197,7 @@ def request_open_interest(request: RestRequest, body: bytes) -> RestRequest:
 
 
 def read_open_interest(request: RestRequest, body: bytes) -> tuple[str, list[Interest], list[Fault]]:
-    """Symbol, open interest with its price, and what is wrong with other rows."""
+    """Return symbol, open interest with its price, and the faults of other rows."""
     rows, faults = decode_rows(_ROWS.decode(read_result(body)).rows, _INTEREST)
     hours = _HOURS.decode(request.about)
     interests = [Interest(row.timestamp, row.openInterest, hours.prices.get(row.timestamp, 0.0)) for row in rows]

@@ -1,11 +1,12 @@
-"""dYdX v4 perpetuals, from its indexer: trades with their type, oracle prices, funding, open interest.
+"""Reads dYdX v4 perpetuals from its indexer: trades with their type, oracle prices, funding, open interest.
 
 Sizes are base coins, as the quote in the name shows (``BTC-USD``), so no instrument table is needed.
 
 Liquidations (``v4_trades``) are trades of ``type`` ``LIQUIDATED``, which names the taker as the account that is
 liquidated; ``side`` is the taker's, SELL ends a long. The price is the fill's. Such a trade is a print of the book as
 well, and makes a trade and a liquidation. ``DELEVERAGED`` trades close a position against another account and take
-no price of the book. The trades that come with ``subscribed`` are backlog.
+no price of the book. ``LIMIT``, ``MARKET`` and ``TWAP_SUBORDER`` are usual trades; another type is refused, since it
+may be a new word for a liquidation. The trades that come with ``subscribed`` are backlog.
 
 ``v4_markets`` reports changes of all markets. The oracle price is what margins go by, so it is the mark price here. The
 ``subscribed`` answer holds the whole state of each market and ``trading`` what changed of it: open interest, funding,
@@ -35,7 +36,7 @@ from monitor.exchanges.instrument import Instrument
 from monitor.exchanges.memory import Memory
 from monitor.exchanges.messages import Ack, Message, Pong, Refusal, Skipped
 from monitor.exchanges.rest_requests import InstrumentPage, RestPage, RestRequest
-from monitor.exchanges.toolkit.decoding import keys, optional_float, raw_rows
+from monitor.exchanges.toolkit.decoding import keys, optional_float, raw_rows, unknown_value
 from monitor.exchanges.toolkit.records import (
     EPOCH,
     Fill,
@@ -61,6 +62,7 @@ STALE_AFTER_S: Final = 30.0
 QUIET_S: Final = 180.0
 """Of a socket without oracle prices: on 32 small markets together nothing may trade for a minute."""
 PAGE_ROWS: Final = 100
+TRADE_TYPES: Final = frozenset({"LIMIT", "MARKET", "TWAP_SUBORDER", "LIQUIDATED"})
 
 
 class TradeRow(msgspec.Struct, gc=False):
@@ -233,6 +235,8 @@ class Dydx(RowAdapter):
         """Read the trade of a row, and the liquidation if it is one."""
         if row.type == "DELEVERAGED":
             return [Skipped("off_book", 1)]
+        if row.type not in TRADE_TYPES:
+            return [self._records.refuse(unknown_value("trade type", row.type), receipt)]
         fill = Fill(symbol, row.side, row.price, row.size, micros(row.createdAt), row.id)
         trade = self._records.trade(fill, receipt)
         if row.type != "LIQUIDATED" or isinstance(trade, Reject):

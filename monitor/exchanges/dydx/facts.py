@@ -14,7 +14,7 @@ FACTS: Final = {
         unit="coins",
         limits="a subscription a market",
         source="github.com/nautechsystems/nautilus_trader, dydx.md",
-        checked="2026-11-22",
+        checked="2026-12-01",
         examples=(coin("BTC-USD"),),
     ),
 }

@@ -1,23 +1,24 @@
-"""Gate v4 perpetuals, settled in USDT or BTC: liquidations, trades, tickers.
+"""Gate v4 perpetuals, settled in USDT, USD1 or BTC: liquidations, trades, tickers.
 
-Two settlements on a path each. Sizes are contracts of ``quanto_multiplier`` base units; that of BTC_USD is "0", and its
-contract is one USD. Without the table nothing can be said, so every row is quarantined.
+Three settlements on a path each. Sizes are contracts of ``quanto_multiplier`` base units; that of BTC_USD is "0", and
+its contract is one USD. Without the table sizes have no unit, so every row is quarantined.
 
 Liquidations (``futures.public_liquidates``, a settlement's in one subscription): ``size`` is the **order's**, so
 negative sold a long. Its sign is not documented; recorded frames show a falling price with negative sizes. ``price`` is
 the order's. Documented as an array with numbers and ``time_ms``, seen (2026-08) as a single object with text and
 ``time``, which is then in milliseconds: both are read. At most one order a contract and second, and which one is not
-said. Gate's page of 2026-08-20 says that since then all orders of a second come as one array; no recording of that was
+documented. By Gate's page of 2026-08-20 all orders of a second come as one array since then; no recording of that was
 seen, so the coverage stays ``sampled``, and rows of one frame that are alike are counted as orders.
 
 Trades (``futures.trades``): ``size`` is signed, positive bought. ``is_internal`` is a take-over by the insurance fund
 or a deleveraging: it met no order book and is left out.
 
-Tickers (``futures.tickers``): mark, index, funding rate, and ``total_size``, the open interest in contracts.
+Tickers (``futures.tickers``): mark, index, funding rate, when it is next applied, and ``total_size``, the open interest
+in contracts. Frames of 2021 have their rows in an array within the array. ``futures.system`` announces an upgrade.
 
-REST (``/futures/<settle>/liq_orders``, an hour at most a request) says more: ``size`` there is the **position's**
+REST (``/futures/<settle>/liq_orders``, an hour at most a request) shows more: ``size`` there is the **position's**
 (positive: a long), ``order_size`` the order's and ``fill_price`` its average fill. Its times are whole seconds, so only
-seconds that lie wholly within a gap are taken: an id could not tell such a row from one of the socket.
+seconds that lie wholly within a gap are taken: an id could not distinguish such a row from one of the socket.
 
 Ids:
     liquidation ``gate:<contract>:<time in ms>:<size>:<price>``, and ``#1``, ``#2`` … appended to further rows of one
@@ -33,11 +34,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import ClassVar, Final
 
+import msgspec
+from msgspec import UNSET
+
 from monitor.exchanges.adapter import SEND_TIME, Connection, CoverageEra, Keepalive, Request
 from monitor.exchanges.gate.frames import (
     FRAME,
     KNOWN_KEYS,
     LIQUIDATIONS,
+    SYSTEM,
     TICKERS,
     TRADES,
     Frame,
@@ -47,14 +52,14 @@ from monitor.exchanges.gate.frames import (
 )
 from monitor.exchanges.gate.rest import read_instruments, read_liquidations, request_liquidations
 from monitor.exchanges.memory import Memory
-from monitor.exchanges.messages import Ack, Message, Pong, Refusal, Skipped
+from monitor.exchanges.messages import Ack, Message, Notice, Pong, Refusal, Skipped
 from monitor.exchanges.rest_requests import InstrumentPage, RestPage, RestRequest
-from monitor.exchanges.toolkit.decoding import plausible_us
+from monitor.exchanges.toolkit.decoding import plausible_us, raw_rows
 from monitor.exchanges.toolkit.records import Fill, MarkUpdate, Receipt, RowAdapter
 from monitor.exchanges.toolkit.subscriptions import carried_channels, chunked, market_url, request
 from monitor.model.events import Channel, PriceKind
 
-SETTLEMENTS: Final = ("usdt", "btc")
+SETTLEMENTS: Final = ("usdt", "btc", "usd1")
 
 CHANNELS: Final[tuple[Channel, ...]] = ("liquidations", "mark_price", "open_interest", "trades")
 
@@ -67,7 +72,9 @@ SYMBOLS_PER_REQUEST: Final = 50
 ALL: Final = ("!all",)
 
 KEEPALIVE: Final = Keepalive(f'{{"time":"{SEND_TIME}","channel":"futures.ping"}}', interval_s=15.0, timeout_s=10.0)
-"""The exchange asks for a ping each 10 to 20 s."""
+"""The exchange recommends a ping each 10 to 20 s."""
+REPEATED: Final = "Alert sub"
+"""Beginning of the error about a subscription that the socket already has: it is confirmed, not refused."""
 
 MILLISECONDS_FROM: Final = 1_000_000_000_000
 """A time of that many seconds would be the year 33658, so it is one in milliseconds."""
@@ -133,7 +140,7 @@ class Gate(RowAdapter):
         return plans
 
     def read(self, receipt: Receipt) -> list[Message]:
-        """What a frame holds."""
+        """Read a frame of any kind."""
         frame = FRAME.decode(receipt.frame)
         if frame.event not in ("update", "all"):
             return [self._reply(frame, receipt)]
@@ -142,12 +149,19 @@ class Gate(RowAdapter):
             return records.read_rows(frame.result, TRADES, self._trade, receipt)
         if frame.channel == "futures.tickers":
             time_us = (frame.time_ms or frame.time * 1000) * 1000
-            return records.read_rows(frame.result, TICKERS, lambda row, _: self._ticker(row, time_us, receipt), receipt)
+            return [
+                message
+                for raw in arrays_of_rows(frame.result)
+                for message in records.read_rows(raw, TICKERS, lambda row, at: self._ticker(row, time_us, at), receipt)
+            ]
         if frame.channel == "futures.public_liquidates":
             seen: dict[str, int] = {}
             return records.read_rows(
                 frame.result, LIQUIDATIONS, lambda row, _: [self._liquidation(row, seen, receipt)], receipt
             )
+        if frame.channel == "futures.system":
+            announced = SYSTEM.decode(frame.result)
+            return [Notice(f"{announced.type}: {announced.msg}", reconnect=announced.type == "upgrade")]
         return [records.unknown_channel(frame.channel, receipt)]
 
     def _trade(self, row: TradeRow, receipt: Receipt) -> Iterable[Message]:
@@ -168,14 +182,18 @@ class Gate(RowAdapter):
         return self._records.liquidation(fill, "order", receipt, seen)
 
     def _ticker(self, row: Ticker, time_us: int, receipt: Receipt) -> list[Message]:
-        mark = MarkUpdate(row.contract, row.mark_price, time_us, row.index_price, row.funding_rate)
+        """Read a contract's mark price and open interest."""
+        next_us = plausible_us(row.funding_next_apply * 1000) or UNSET
+        mark = MarkUpdate(row.contract, row.mark_price, time_us, row.index_price, row.funding_rate, next_us)
         return self._records.ticker(mark, row.total_size, receipt)
 
     def _reply(self, frame: Frame, receipt: Receipt) -> Message:
-        """What the exchange says of a request or a ping."""
+        """Read the answer to a request or a ping."""
         key = "" if frame.id is None else str(frame.id)
         if frame.channel == "futures.pong":
             return Pong()
+        if frame.error is not None and frame.error.message.startswith(REPEATED):
+            return Ack(key)
         if frame.error is not None:
             return Refusal(key, f"{frame.channel}: {frame.error.code}: {frame.error.message}")
         if frame.event == "subscribe":
@@ -215,12 +233,18 @@ class Gate(RowAdapter):
 
 
 def settlement_of(symbol: str) -> str:
-    """What a contract is settled in: a quote of US dollars themselves is settled in bitcoin."""
-    return "btc" if symbol.endswith("_USD") else "usdt"
+    """Return the settlement of a contract; one quoted in US dollars themselves is settled in bitcoin."""
+    quote = symbol.rpartition("_")[2]
+    return {"USD": "btc", "USD1": "usd1"}.get(quote, "usdt")
+
+
+def arrays_of_rows(raw: msgspec.Raw) -> list[msgspec.Raw]:
+    """Return the arrays of rows in a result: itself, or the arrays that are its items in frames of 2021."""
+    return [one if bytes(one).startswith(b"[") else msgspec.Raw(b"[" + bytes(one) + b"]") for one in raw_rows(raw)]
 
 
 def subscription(identifier: int, channel: str, contracts: Sequence[str]) -> Request:
-    """One subscription; the exchange sends its number back, and refuses a time that is a minute off."""
+    """Return a subscription; the exchange sends its number back, and refuses a time that is a minute off."""
     content = {
         "time": SEND_TIME,
         "id": identifier,

@@ -34,17 +34,25 @@ class LiquidationRow(msgspec.Struct, gc=False):
 
 
 class Ticker(msgspec.Struct, gc=False):
-    """One row of ``futures.tickers``."""
+    """One row of ``futures.tickers``; ``funding_next_apply`` is in seconds."""
 
     contract: str
     mark_price: float
     index_price: float | str | UnsetType = UNSET
     funding_rate: float | str | UnsetType = UNSET
     total_size: float | UnsetType = UNSET
+    funding_next_apply: float = 0.0
+
+
+class Announcement(msgspec.Struct, gc=False):
+    """A message of ``futures.system``; before an upgrade the exchange closes the connection."""
+
+    type: str = ""
+    msg: str = ""
 
 
 class ErrorDetail(msgspec.Struct, gc=False):
-    """Why a request was refused."""
+    """The reason why a request was refused."""
 
     code: int | str = ""
     message: str = ""
@@ -63,6 +71,7 @@ class Frame(msgspec.Struct, gc=False):
 
 
 FRAME: Final = msgspec.json.Decoder(Frame, strict=False)
+SYSTEM: Final = msgspec.json.Decoder(Announcement)
 TRADES: Final = RowDecoder(TradeRow)
 LIQUIDATIONS: Final = RowDecoder(LiquidationRow)
 TICKERS: Final = RowDecoder(Ticker)
@@ -73,6 +82,7 @@ KNOWN_KEYS: Final = keys(
     "contract price size create_time create_time_ms is_internal",  # rows of trades and liquidations
     "last change_percentage funding_rate funding_rate_indicative mark_price index_price total_size quanto_base_rate",
     "volume_24h volume_24h_btc volume_24h_usd volume_24h_base volume_24h_quote volume_24h_settle low_24h high_24h",
+    "funding_interval funding_next_apply type msg",
     "price_type change_utc0 change_utc8 change_price settle_price basis_value basis_rate",
 )
 """Every key that the documented frames have."""

@@ -27,7 +27,7 @@ CRYPTO: Final = frozenset({"", "crypto"})
 
 
 class ListedInstrument(msgspec.Struct):
-    """What a contract says of itself."""
+    """One contract of the exchange's table."""
 
     name: str
     type: str
@@ -53,7 +53,7 @@ _ORDER: Final = msgspec.json.Decoder(LiquidatedOrder, strict=False)
 
 
 def read_instruments(body: bytes, settlement: str) -> InstrumentPage:
-    """The contracts of one settlement. Raises ``ValueError`` when the body is no table."""
+    """Read the contracts of one settlement. Raises ``ValueError`` when the body is no table."""
     raws = raw_array(body)
     if raws is None:
         raise ValueError(f"gate's contracts are no array: {body[:128]!r}")
@@ -82,7 +82,7 @@ def read_instruments(body: bytes, settlement: str) -> InstrumentPage:
 
 
 def exclusion_reason(row: ListedInstrument, settlement: str) -> str:
-    """Why a contract is not watched; empty when it is."""
+    """Return why a contract is not watched; empty when it is."""
     name = split_symbol(row.name)
     if not name.is_usd:
         return f"quoted in {name.quote}, which is no US dollar"
@@ -96,7 +96,7 @@ def exclusion_reason(row: ListedInstrument, settlement: str) -> str:
 
 
 def request_liquidations(settlement: str, from_us: int, to_us: int) -> Iterator[RestRequest]:
-    """What asks for the liquidations of the whole seconds between two times."""
+    """Return the requests for the liquidations of the whole seconds between two times."""
     first, end = -(-from_us // MICROS), to_us // MICROS
     for start in range(first, end, LONGEST_S):
         query = {"from": str(start), "to": str(min(start + LONGEST_S, end) - 1), "limit": str(MOST_ROWS)}
@@ -106,7 +106,7 @@ def request_liquidations(settlement: str, from_us: int, to_us: int) -> Iterator[
 def read_liquidations(
     request: RestRequest, body: bytes
 ) -> tuple[list[LiquidatedOrder], list[Fault], RestRequest | None]:
-    """The rows, what is wrong with others, and what asks for older ones where the answer is full.
+    """Return the rows, the faults of others, and the request for older ones where the answer is full.
 
     Rows of its oldest second come twice, with the same ids. Raises ``ValueError`` when the body is no array.
     """

@@ -9,8 +9,9 @@ trade is a print of the book as well, and makes a trade and a liquidation; one t
 once. ``deleverage`` and ``market-settlement`` take no price of the book. What comes with ``subscribed`` is backlog.
 
 ``market_stats``: mark and index price, and open interest, which is USD of one side: a frame of 2025 has 186,660,482
-for ether at 4,670. The unit of its funding rates is not documented, so none is published. A frame that has no time of
-its own bears that of its receipt.
+for ether at 4,670. ``current_funding_rate`` is that of the hour which is running, in percent an hour (0.0012 is 10 % a
+year); it is paid an hour after ``funding_timestamp``, which is when the last one was. Frames of 2025 have no time of
+their own and bear that of their receipt.
 
 Ids:
     liquidation ``lighter:<symbol>:<trade_id>``.
@@ -31,7 +32,7 @@ from monitor.exchanges.adapter import Connection, CoverageEra, Keepalive, Reques
 from monitor.exchanges.instrument import Instrument
 from monitor.exchanges.messages import Ack, Message, Ping, Pong, Refusal, Skipped
 from monitor.exchanges.rest_requests import InstrumentPage, RestRequest
-from monitor.exchanges.toolkit.decoding import keys, raw_rows, unknown_value
+from monitor.exchanges.toolkit.decoding import keys, optional_float, optional_time_us, raw_rows, unknown_value
 from monitor.exchanges.toolkit.records import Fill, MarkUpdate, Receipt, RowAdapter, RowDecoder
 from monitor.exchanges.toolkit.subscriptions import carried_channels, chunked, request
 from monitor.model.events import Channel, Reject
@@ -49,6 +50,8 @@ QUIET_S: Final = 180.0
 KEEPALIVE: Final = Keepalive('{"type":"ping"}', interval_s=30.0, timeout_s=10.0)
 """A client that says nothing for two minutes is cut."""
 STATS: Final = "market_stats:all"
+FUNDING_US: Final = 3_600_000_000
+"""Funding is paid every hour; in microseconds."""
 OFF_BOOK: Final = frozenset({"deleverage", "market-settlement"})
 MILLISECONDS_FROM: Final = 100_000_000_000
 """Older frames have seconds."""
@@ -75,6 +78,8 @@ class Stat(msgspec.Struct, gc=False):
     mark_price: float
     index_price: float | str | UnsetType = UNSET
     open_interest: float | UnsetType = UNSET
+    current_funding_rate: float | str | UnsetType = UNSET
+    funding_timestamp: int = 0
 
 
 class Error(msgspec.Struct, gc=False):
@@ -97,7 +102,7 @@ class Envelope(msgspec.Struct, gc=False):
 
 
 class ListedInstrument(msgspec.Struct):
-    """What a market says of itself."""
+    """One market of the exchange's table."""
 
     symbol: str
     market_id: int
@@ -199,6 +204,8 @@ class Lighter(RowAdapter):
             return self._stats(envelope, receipt)
         if kind == "update":
             return [self._records.unknown_channel(envelope.channel, receipt)]
+        if kind == "unsubscribed":
+            return [Refusal(envelope.channel, "unsubscribed")]
         if kind == "ping":
             return [Ping('{"type":"pong"}')]
         if kind == "pong":
@@ -254,7 +261,11 @@ class Lighter(RowAdapter):
         symbol = self._symbols.get(str(row.market_id))
         if symbol is None:
             return [Skipped("other_market", 1)]
-        mark = self._records.mark(MarkUpdate(symbol, row.mark_price, time_us, row.index_price), receipt)
+        percent = optional_float(row.current_funding_rate)
+        rate = UNSET if percent is UNSET else percent / 100
+        paid_us = optional_time_us(row.funding_timestamp)
+        next_us = UNSET if paid_us is UNSET else paid_us + FUNDING_US
+        mark = self._records.mark(MarkUpdate(symbol, row.mark_price, time_us, row.index_price, rate, next_us), receipt)
         if row.open_interest is UNSET or isinstance(mark, Reject):
             return [mark]
         coins = row.open_interest / row.mark_price

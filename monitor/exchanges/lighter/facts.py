@@ -16,7 +16,7 @@ FACTS: Final = {
         unit="coins",
         limits="a subscription a market",
         source="the exchange's documents",
-        checked="2026-11-22",
+        checked="2026-12-01",
         examples=(coin("BTC", key="1"),),
     ),
 }

@@ -5,16 +5,18 @@ Without the instrument table sizes have no unit, so every row is quarantined.
 
 Trades (``push.deal``): ``T`` is the taker's side, 1 buys and 2 sells; ``data`` is an array, in older frames one object.
 ``push.ticker``: ``fairPrice`` is the mark price, ``holdVol`` the open interest in contracts, taken for one side's.
-``push.funding.rate`` has no price: the last of each symbol is remembered and goes out with its next mark price.
+``push.funding.rate`` has no price: the last of each symbol is remembered and goes out with its next mark price. Before
+the first one the ticker's own ``fundingRate`` does.
 
 A confirmation names the channel and no symbol, so a socket's confirmations are numbered as they come; an error names
 neither.
 
 Ids:
-    trade ``<t>:<T>:<v>:<p>``, since trades have no number, and ``#1``, ``#2`` … appended to twins of one frame.
+    trade ``<i>``, the exchange's number; in frames before 2025 that have none ``<t>:<T>:<v>:<p>``, and ``#1``, ``#2`` …
+    appended to twins of one frame.
 
-Sources: mexcdevelop.github.io (contract: public channels, contract information); ccxt 4.5.90 (frames). Not seen on the
-wire: that ``holdVol`` counts one side.
+Sources: mexcdevelop.github.io (contract: public channels, contract information); ccxt 4.5.90 (frames);
+github.com/tardis-dev/tardis-node (frames with ``i``). Not seen on the wire: that ``holdVol`` counts one side.
 """
 
 from __future__ import annotations
@@ -55,6 +57,7 @@ class DealRow(msgspec.Struct, gc=False):
     v: float
     T: int
     t: int
+    i: int | str | UnsetType = UNSET
 
 
 class Ticker(msgspec.Struct, gc=False):
@@ -64,10 +67,11 @@ class Ticker(msgspec.Struct, gc=False):
     timestamp: int
     indexPrice: float | UnsetType = UNSET
     holdVol: float | UnsetType = UNSET
+    fundingRate: float | UnsetType = UNSET
 
 
 class FundingRow(msgspec.Struct, gc=False):
-    """``push.funding.rate``; newer frames say ``fundingRate``."""
+    """``push.funding.rate``; newer frames have ``fundingRate`` instead of ``rate``."""
 
     rate: float | UnsetType = UNSET
     fundingRate: float | UnsetType = UNSET
@@ -125,7 +129,7 @@ class Mexc(RowAdapter):
     """The table may be requested once in five seconds."""
     known_keys: ClassVar[frozenset[str]] = keys(
         "channel symbol data ts method param",
-        "p v T O M t i",
+        "p v T O M t i cts",
         "lastPrice riseFallRate fairPrice indexPrice volume24 amount24 maxBidPrice minAskPrice lower24Price",
         "high24Price timestamp bid1 ask1 holdVol riseFallValue fundingRate zone riseFallRates",
         "riseFallRatesOfTimezone contractId",
@@ -194,7 +198,9 @@ class Mexc(RowAdapter):
         return Ack(f"{channel}:{confirmed[channel]}")
 
     def _trade(self, symbol: str, row: DealRow, seen: dict[str, int], receipt: Receipt) -> Message:
-        key = number_duplicate(seen, f"{row.t}:{row.T}:{row.v!r}:{row.p!r}")
+        key = str(row.i)
+        if row.i is UNSET:
+            key = number_duplicate(seen, f"{row.t}:{row.T}:{row.v!r}:{row.p!r}")
         return self._records.trade(
             Fill(symbol, TAKERS.get(row.T, str(row.T)), row.p, row.v, row.t * 1000, key), receipt
         )
@@ -202,7 +208,8 @@ class Mexc(RowAdapter):
     def _state(self, symbol: str, row: Ticker, receipt: Receipt) -> list[Message]:
         """Read a ticker's mark price and open interest; the last funding goes out with them."""
         latest = self._records.latest(symbol, receipt)
-        mark = MarkUpdate(symbol, row.fairPrice, row.timestamp * 1000, row.indexPrice, latest.rate, latest.next_us)
+        rate = row.fundingRate if latest.rate is UNSET else latest.rate
+        mark = MarkUpdate(symbol, row.fairPrice, row.timestamp * 1000, row.indexPrice, rate, latest.next_us)
         return self._records.ticker(mark, row.holdVol, receipt)
 
     def _fund(self, symbol: str, row: FundingRow, time_us: int, receipt: Receipt) -> list[Message]:

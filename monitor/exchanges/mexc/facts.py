@@ -12,7 +12,7 @@ FACTS: Final = {
         unit="contracts",
         limits="a request a channel and symbol, confirmed without its symbol",
         source="mexcdevelop.github.io; ccxt 4.5.90",
-        checked="2026-11-22",
+        checked="2026-12-01",
         examples=(lot("BTC_USDT", 0.0001),),
     ),
 }

@@ -1,4 +1,4 @@
-"""OKX v5 perpetual swaps and dated futures, linear and inverse: forced orders, trades, mark, funding, open interest.
+"""OKX v5 perpetuals and dated futures, linear and inverse: forced orders, trades, mark, funding, open interest.
 
 Sizes are contracts: base units are ``sz`` times contract size, which is ``ctVal`` times ``ctMult`` of the exchange's
 instrument table. An inverse contract's size is in USD, and its base units are that over the price. Without the table
@@ -6,7 +6,8 @@ sizes have no unit, so every row is quarantined.
 
 Dated futures enter by their forced orders and trades alone. Their mark price has the time to expiry in it and is not
 the asset's, so neither it nor their open interest is subscribed, or taken from a recording. Forced orders of all of
-them come in a subscription of their own, as soon as one is watched.
+them come in a subscription of their own, as soon as one is watched. ``BTC-USD_UM_XPERP-310404`` and its like are of
+the type ``FUTURES`` and have a day of expiry, in 2031, but a funding rate as well: they are perpetuals.
 
 Liquidations (``liquidation-orders``, all swaps in one subscription): a sample, not the total. Each ``data`` item holds
 several ``details``, in no order of time. ``side`` is the closing order's: sell closes a long, also if ``posSide`` is
@@ -165,12 +166,12 @@ class Okx(RowAdapter):
         return plans
 
     def _has(self, symbol: str, name: str) -> bool:
-        """True if a symbol's channel is wanted: of dated futures the trades alone."""
+        """True if a symbol has a channel: dated futures have trades alone."""
         return name == "trades" or not self._dated(symbol)
 
     def _kinds(self, symbols: Sequence[str]) -> list[str]:
-        """Return the instrument types whose liquidations are wanted: swaps, and futures where any is watched."""
-        return ["SWAP", "FUTURES"] if any(map(self._dated, symbols)) else ["SWAP"]
+        """Return the instrument types to subscribe liquidations of: swaps, and futures where one is watched."""
+        return ["SWAP"] if all(symbol.endswith("-SWAP") for symbol in symbols) else ["SWAP", "FUTURES"]
 
     def _dated(self, symbol: str) -> bool:
         return symbol in self._listings.dated or split_symbol(symbol).dated
@@ -277,6 +278,8 @@ class Okx(RowAdapter):
         """Remember a funding rate for the next mark price."""
         if self._listings[row.instId] is None:
             return [self._records.unknown_symbol(row.instId, receipt)]
+        if row.fundingRate is UNSET:
+            return []
         next_us, time_us = optional_time_us(row.fundingTime), self._records.plausible_time_us(row.ts, receipt)
         return self._records.remember_funding(row.instId, row.fundingRate, next_us, time_us, receipt)
 
@@ -311,7 +314,7 @@ class Okx(RowAdapter):
         return self._records.malformed(receipt)
 
     def parse_instruments(self, body: bytes, request: RestRequest) -> InstrumentPage:
-        """Read ``/api/v5/public/instruments``: swaps and dated futures whose contract size is known."""
+        """Read ``/api/v5/public/instruments``: perpetuals and dated futures whose contract size is known."""
         return read_instruments(body, request)
 
     def history(self, symbols: Sequence[str], now_us: int) -> Sequence[RestRequest]:

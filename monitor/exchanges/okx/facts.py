@@ -9,12 +9,12 @@ from monitor.exchanges.facts import Facts, lot, usd
 FACTS: Final = {
     "okx": Facts(
         name="OKX swaps and futures",
-        long_liquidated="`side` is `sell` (the closing order; `posSide` may be `net` and then tells nothing)",
+        long_liquidated="`side` is `sell` (the closing order; `posSide` may be `net`, which does not name the side)",
         price="bankruptcy price `bkPx`",
         unit="contracts",
         limits="64 kB of channels a socket, 480 requests an hour and socket, 3 dials/s",
         source="okx.com/docs-v5",
-        checked="2026-11-22",
+        checked="2026-12-01",
         examples=(
             lot("BTC-USDT-SWAP", 0.01, product="SWAP"),
             usd("BTC-USD-SWAP", 100.0, product="SWAP"),

@@ -61,10 +61,13 @@ class MarkRow(msgspec.Struct, gc=False):
 
 
 class FundingRow(msgspec.Struct, gc=False):
-    """One row of ``funding-rate``; ``fundingTime`` is when this rate is next paid, ``ts`` when it was sent."""
+    """One row of ``funding-rate``; ``fundingTime`` is when this rate is next paid, ``ts`` when it was sent.
+
+    Rows of 2021 have no ``ts``, and those of a new swap no rate yet.
+    """
 
     instId: str
-    fundingRate: float | str
+    fundingRate: float | str | UnsetType = UNSET
     fundingTime: int | str = 0
     ts: int | str = 0
 
@@ -85,7 +88,7 @@ class Trades(msgspec.Struct, gc=False):
 
 
 class Arg(msgspec.Struct, gc=False):
-    """Which subscription a frame belongs to."""
+    """The subscription that a frame belongs to."""
 
     channel: str = ""
     instId: str = ""

@@ -41,7 +41,7 @@ FUTURES: Final = "FUTURES"
 
 
 class ListedInstrument(msgspec.Struct):
-    """What an instrument says of itself."""
+    """One instrument of the exchange's table."""
 
     instId: str
     ctVal: float
@@ -60,7 +60,7 @@ _INTEREST: Final = msgspec.json.Decoder(tuple[int, float, float, float], strict=
 
 
 def read_rows(body: bytes) -> list[msgspec.Raw]:
-    """The rows of an answer. Raises ``ValueError`` when it is an error."""
+    """Return the rows of an answer. Raises ``ValueError`` when it is an error."""
     rows = raw_array(unwrap_data("okx", body, "0"))
     if rows is None:
         raise ValueError(f"okx answers without rows: {body[:128]!r}")
@@ -68,12 +68,12 @@ def read_rows(body: bytes) -> list[msgspec.Raw]:
 
 
 def read_instruments(body: bytes, request: RestRequest) -> InstrumentPage:
-    """The instruments of one kind. Raises ``ValueError`` when the body is no table."""
+    """Read the instruments of one kind. Raises ``ValueError`` when the body is no table."""
     rows, faults = decode_rows(read_rows(body), _LISTED)
     left_out = {f"row {number}": detail for number, (_, detail) in faults}
     instruments = []
-    dated = request.about == FUTURES
     for row in rows:
+        dated = request.about == FUTURES and split_symbol(row.instId).dated
         if reason := exclusion_reason(row, dated):
             left_out[row.instId] = reason
             continue
@@ -96,7 +96,7 @@ def read_instruments(body: bytes, request: RestRequest) -> InstrumentPage:
 
 
 def exclusion_reason(row: ListedInstrument, dated: bool) -> str:
-    """Why an instrument is not watched; empty when it is."""
+    """Return why an instrument is not watched; empty when it is."""
     name = split_symbol(row.instId)
     base = row.instId.partition("-")[0]
     if not name.is_usd:
@@ -114,13 +114,13 @@ def exclusion_reason(row: ListedInstrument, dated: bool) -> str:
 
 
 def request_trades(symbol: str, from_us: int, to_us: int) -> RestRequest:
-    """What asks for the latest trades before a time; ``about`` says which are wanted."""
+    """Return the request for the latest trades before a time; ``about`` holds the time of those to read."""
     query = {"instId": symbol, "type": "2", "after": str(-(-to_us // 1000)), "limit": str(PAGE_ROWS)}
     return RestRequest(HISTORY_TRADES, query, about=f"{from_us}-{to_us}")
 
 
 def read_trades(request: RestRequest, body: bytes) -> tuple[list[TradeRow], list[Fault], RestRequest | None]:
-    """The wanted trades, what is wrong with others, and what asks for those before: by id, until the gap begins."""
+    """Return the trades of the gap, the faults of other rows, and the request for earlier ones until it begins."""
     rows, faults = decode_rows(read_rows(body), _TRADE)
     from_us, to_us = map(int, request.about.split("-"))
     further = None
@@ -131,7 +131,7 @@ def read_trades(request: RestRequest, body: bytes) -> tuple[list[TradeRow], list
 
 
 def request_open_interest_history(symbol: str, now_us: int) -> Iterator[RestRequest]:
-    """What asks for a symbol's open interest of the last thirty days; whether the ends are within does not matter."""
+    """Return the requests for a symbol's open interest of the last thirty days; they may hold either end."""
     last_ms = now_us // (HOUR_MS * 1000) * HOUR_MS
     for hours in range(MONTH_HOURS, 0, -HOURS_A_REQUEST):
         begin_ms = last_ms - hours * HOUR_MS
@@ -141,7 +141,7 @@ def request_open_interest_history(symbol: str, now_us: int) -> Iterator[RestRequ
 
 
 def read_open_interest(request: RestRequest, body: bytes) -> tuple[list[InterestRow], list[Fault]]:
-    """Open interest as the socket has it, and what is wrong with other rows."""
+    """Return open interest as the socket has it, and the faults of other rows."""
     rows, faults = decode_rows(read_rows(body), _INTEREST)
     interests = [InterestRow(request.about, coins, time_ms, usd) for time_ms, _, coins, usd in rows]
     return interests, [fault for _, fault in faults]

@@ -33,7 +33,17 @@ from monitor.exchanges.toolkit.decoding import (
     unreadable,
 )
 from monitor.exchanges.toolkit.listings import Listing, ListingReader, Listings, listing_by_name
-from monitor.model.events import Liquidation, MarkPrice, OpenInterest, PriceKind, Reject, Side, TakerSide, Trade
+from monitor.model.events import (
+    Coverage,
+    Liquidation,
+    MarkPrice,
+    OpenInterest,
+    PriceKind,
+    Reject,
+    Side,
+    TakerSide,
+    Trade,
+)
 from monitor.model.validation import (
     FUNDING,
     LONGEST_ID,
@@ -224,11 +234,17 @@ class RecordBuilder:
         )
 
     def liquidation(
-        self, fill: Fill, kind: PriceKind, receipt: Receipt, seen: dict[str, int] | None = None
+        self,
+        fill: Fill,
+        kind: PriceKind,
+        receipt: Receipt,
+        seen: dict[str, int] | None = None,
+        coverage: Coverage | None = None,
     ) -> Liquidation | Reject:
         """Build a liquidation from a fill whose side is that of the closing order; its id begins with venue and symbol.
 
         ``seen`` holds the ids of the frame so far, for exchanges where identical rows of a frame are different orders.
+        ``coverage`` is that of the channel, for exchanges whose channels differ in it; else it follows from the date.
         """
         checked = self._checked(fill, receipt)
         if isinstance(checked, Reject):
@@ -246,7 +262,7 @@ class RecordBuilder:
             receipt.received_us,
             side,
             usd,
-            coverage_at(self._eras, fill.time_us),
+            coverage or coverage_at(self._eras, fill.time_us),
             id_ if seen is None else number_duplicate(seen, id_),
             coins,
             price,

@@ -140,7 +140,7 @@ def test_the_table_holds_contract_sizes_and_says_what_it_leaves_out() -> None:
     assert page.instruments == [Instrument("BTC_USD", "BTC", 1, 1.0, "usd", True, 1546300800000000, "btc")]
     assert set(page.left_out) == {"ETH_USD", "ODD_USD"}
     assert [request.path for request in Gate.instruments_requests] == [
-        "/api/v4/futures/usdt/contracts", "/api/v4/futures/btc/contracts",
+        "/api/v4/futures/usdt/contracts", "/api/v4/futures/btc/contracts", "/api/v4/futures/usd1/contracts",
     ]  # fmt: skip
 
 
@@ -191,3 +191,20 @@ def test_a_full_answer_is_continued_before_its_oldest_row() -> None:
     assert further is not None
     assert further.query == {**request.query, "to": str(oldest)}
     assert adapter.parse_rest(further, body, NOW_US + 60_000_000).next_request is None
+
+
+def test_contracts_settled_in_usd1_have_their_own_address_and_table() -> None:
+    """The settlement is read off the quote, and each is subscribed where it is traded."""
+    table = TABLE | {"BTC_USD1": Instrument("BTC_USD1", "BTC", 1, 0.0001, "base", product="usd1")}
+    plans = Gate(table).connections([*table], ["liquidations", "trades"])
+    assert {plan.url.rpartition("/")[2]: plan.symbols for plan in plans} == {
+        "usdt": ("BTC_USDT",),
+        "btc": ("BTC_USD",),
+        "usd1": ("BTC_USD1",),
+    }
+    (request,) = (one for one in Gate.instruments_requests if one.about == "usd1")
+    assert request.path == "/api/v4/futures/usd1/contracts"
+    page = Gate().parse_instruments(json.dumps([listed("BTC_USD1")]).encode(), request)
+    assert [(one.symbol, one.asset, one.product) for one in page.instruments] == [("BTC_USD1", "BTC", "usd1")]
+    (gap,) = Gate(table).backfill("liquidations", ["BTC_USD1"], NOW_US, NOW_US + 2_000_000)
+    assert gap.path == "/api/v4/futures/usd1/liq_orders"

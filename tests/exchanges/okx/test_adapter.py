@@ -146,3 +146,23 @@ def test_of_dated_futures_liquidations_and_trades_are_subscribed() -> None:
     (plan,) = Okx().connections(["BTC-USDT-261225"], ["liquidations"])
     assert plan.channels == {"liquidations"}
     assert not plan.dense
+
+
+def test_a_perpetual_of_the_type_futures_has_all_channels() -> None:
+    """Its name ends with a day of 2031, yet it has a funding rate; its forced orders come with those of futures."""
+    symbol = "BTC-USD_UM_XPERP-310404"
+    (plan,) = Okx().connections([symbol], ["trades", "liquidations", "mark_price", "open_interest"])
+    arguments = [argument for request in plan.requests for argument in json.loads(request.frame)["args"]]
+    assert [one["instType"] for one in arguments if one["channel"] == "liquidation-orders"] == ["SWAP", "FUTURES"]
+    channels = {one["channel"] for one in arguments if one.get("instId") == symbol}
+    assert channels == {"mark-price", "funding-rate", "open-interest", "trades"}
+    row = {"instType": "FUTURES", "ctMult": "1", "ctType": "linear", "ctValCcy": "BTC", "state": "live"}
+    rows = [
+        row | {"instId": symbol, "ctVal": "0.0001", "settleCcy": "USD", "expTime": "1933142400000"},
+        row | {"instId": "BTC-USDT-261225", "ctVal": "0.01", "settleCcy": "USDT", "expTime": "1798185600000"},
+    ]
+    page = Okx().parse_instruments(json.dumps({"code": "0", "data": rows}).encode(), Okx.instruments_requests[1])
+    assert {one.symbol: (one.dated, one.contract_size) for one in page.instruments} == {
+        symbol: (False, 0.0001),
+        "BTC-USDT-261225": (True, 0.01),
+    }
