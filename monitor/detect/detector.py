@@ -13,7 +13,7 @@ asset stops nothing but that asset (:mod:`monitor.detect.quarantine`).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Generator, Iterable, Mapping
 from typing import Any, Final
 
 import msgspec
@@ -28,11 +28,12 @@ from monitor.detect.market import Market
 from monitor.detect.market_step import close_market, market_at
 from monitor.detect.overview import Monitored, ahead_view, asset_view, market_view
 from monitor.detect.quarantine import Quarantine, QuarantinedError
-from monitor.detect.roster import Roster
+from monitor.detect.roster import DAMAGE, OnDamaged, Roster
 from monitor.detect.scope_state import Wake
 from monitor.detect.settings import DetectorSettings
 from monitor.detect.view import DetectorView
 from monitor.model.events import MICROS, Event, Gap, Heartbeat, Signal
+from monitor.model.steps import finished
 from monitor.model.watermark import Watermark, WatermarkState
 
 _ENCODER: Final = msgspec.msgpack.Encoder()
@@ -278,23 +279,48 @@ class Detector:
         with_market: bool = True,
     ) -> Detector:
         """Return the detector of the parts of a snapshot; raises as :meth:`restore` does."""
+        return finished(cls.assembling(common, assets, settings, with_market=with_market))
+
+    @classmethod
+    def assembling(
+        cls,
+        common: bytes,
+        assets: Mapping[str, bytes],
+        settings: DetectorSettings | None = None,
+        *,
+        with_market: bool = True,
+        on_damaged: OnDamaged | None = None,
+    ) -> Generator[None, None, Detector]:
+        """Assemble the parts of a snapshot, one asset a step, so that an event loop can turn in between.
+
+        Args:
+            common: the part that belongs to no asset.
+            assets: the parts of the assets.
+            settings: thresholds.
+            with_market: whether this detector judges the market too.
+            on_damaged: called with an asset whose part cannot be read; without it, that raises.
+
+        Raises:
+            ValueError: as :meth:`restore` does.
+        """
         try:
             check_format(msgspec.msgpack.decode(common, type=Version).format)
         except msgspec.MsgspecError as error:
             raise ValueError("not a snapshot of the detector") from error
         self = cls(settings, with_market=with_market)
         try:
-            self._load(msgspec.msgpack.decode(common, type=CommonSnapshot), assets)
-        except (msgspec.MsgspecError, KeyError, TypeError, ValueError, IndexError) as error:
+            state = msgspec.msgpack.decode(common, type=CommonSnapshot)
+            self._load(state)
+            yield from self.roster.loading(state.roster, assets, on_damaged)
+        except DAMAGE as error:
             raise ValueError(f"the detector's snapshot is damaged: {error!r}") from error
         return self
 
-    def _load(self, common: CommonSnapshot, assets: Mapping[str, bytes]) -> None:
+    def _load(self, common: CommonSnapshot) -> None:
         self.second, self.signals_by_phase = common.second, common.signals_by_phase
         self.watermark = new_watermark(self.settings, common.watermark)
         self.feeds.load(common.feeds)
         self.applier.load(common.applier)
-        self.roster.load(common.roster, assets)
         if self.market is not None and common.market is not None:
             self.market.restore(common.market)
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Generator, Mapping
+from typing import Final
 
 import msgspec
 
@@ -14,6 +15,12 @@ from monitor.detect.quarantine import STEPPED_BACK, Quarantine, QuarantineState,
 from monitor.detect.scope_state import Wake
 from monitor.detect.settings import DetectorSettings
 from monitor.model.events import Event, Signal
+
+DAMAGE: Final = (msgspec.MsgspecError, KeyError, TypeError, ValueError, IndexError)
+"""Errors that decoding a damaged snapshot may raise."""
+
+OnDamaged = Callable[[str, Exception], None]
+"""``on_damaged(name, error)`` is called with an asset whose part of a snapshot cannot be read."""
 
 
 class RosterState(msgspec.Struct):
@@ -125,15 +132,37 @@ class Roster:
         """Return what the common part of a snapshot stores."""
         return RosterState(awake=list(self._awake), summaries=self._summaries, quarantine=self.quarantine.state())
 
-    def load(self, state: RosterState, assets: Mapping[str, bytes]) -> None:
-        """Restore what :meth:`state` returned, with each asset's own part of the snapshot."""
+    def loading(
+        self, state: RosterState, assets: Mapping[str, bytes], on_damaged: OnDamaged | None = None
+    ) -> Generator[None, None, None]:
+        """Restore what :meth:`state` returned with each asset's own part of the snapshot, one asset a step.
+
+        Args:
+            state: the part that all assets have in common.
+            assets: their own parts by name.
+            on_damaged: called with an asset whose part cannot be read; without it, that raises.
+
+        Raises:
+            ValueError: a part is damaged or missing, and there is no ``on_damaged``.
+        """
         self._summaries = state.summaries
         self.quarantine.load(state.quarantine)
-        for name, kept in self._known(assets):
-            asset = self.assets[name] = Asset(name, self._settings)
-            asset.restore(msgspec.msgpack.decode(kept, type=AssetSnapshot))
-        self._awake = {name: self.assets[name] for name in state.awake}
+        for name, kept in assets.items():
+            try:
+                self._load_asset(name, kept)
+            except DAMAGE as error:
+                if on_damaged is None:
+                    raise ValueError(f"{name}: {error!r}") from error
+                on_damaged(name, error)
+            yield
+        missing = [name for name in state.awake if name not in self.assets]
+        if missing and on_damaged is None:
+            raise ValueError(f"no part of {', '.join(missing)}")
+        self._awake = {name: self.assets[name] for name in state.awake if name in self.assets}
 
-    def _known(self, assets: Mapping[str, bytes]) -> Iterable[tuple[str, bytes]]:
-        """Return the parts of assets outside quarantine: of one within, the last part is from before the fault."""
-        return [(name, kept) for name, kept in assets.items() if name not in self.quarantine.until]
+    def _load_asset(self, name: str, kept: bytes) -> None:
+        if name in self.quarantine.until:
+            return  # its last part is from before the fault
+        asset = Asset(name, self._settings)
+        asset.restore(msgspec.msgpack.decode(kept, type=AssetSnapshot))
+        self.assets[name] = asset

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from typing import Final
 
 import msgspec
@@ -12,12 +12,13 @@ from monitor.bus.merge import Merge, Position
 from monitor.bus.ports import Batch, Outgoing
 from monitor.bus.topics import MARKET_TOPICS, SIGNALS, SUMMARIES
 from monitor.detect.detector import Detector, new_watermark
-from monitor.detect.detector_state import FORMAT
+from monitor.detect.detector_state import FORMAT, OtherFormatError
 from monitor.detect.overview import asset_view
 from monitor.detect.settings import DetectorSettings
 from monitor.detect.view import AssetView
 from monitor.model.events import ALL, MICROS, MONITOR, Closed, Gap, Heartbeat, Signal
 from monitor.model.watermark import Watermark, WatermarkState
+from monitor.roles.kept_parts import Note, Parts
 from monitor.roles.shard import COMMON, Step, after, outgoing, rejected
 
 STEP_RECORDS: Final = 5_000
@@ -27,14 +28,15 @@ BEAT_S: Final = 5
 
 
 class Kept(msgspec.Struct, array_like=True):
-    """The common part of a snapshot: by topic the position, the last closed second, the detector's own state.
+    """The common part of a snapshot: positions by topic, last closed second, the detector's own state, assets' names.
 
-    Snapshots of old versions have a number instead of a mark: the watermark alone.
+    Snapshots of old versions have a number instead of a mark (the watermark alone), and do not list the assets.
     """
 
     positions: Mapping[str, tuple[int, WatermarkState | int]]
     closed: int
     detector: bytes
+    assets: list[str] | None = None
 
 
 class AssetShard:
@@ -60,28 +62,71 @@ class AssetShard:
         self._emitted = max(closed, emitted)
 
     @classmethod
-    def restore(
-        cls, partition: int, parts: Mapping[str, bytes], settings: DetectorSettings, emitted: int
-    ) -> AssetShard:
-        """Return the shard of a :meth:`snapshot`, or a new one if there are no parts.
+    def restoring(
+        cls, partition: int, parts: Parts, settings: DetectorSettings, emitted: int, note: Note
+    ) -> Generator[None, None, AssetShard]:
+        """Restore the shard of a :meth:`snapshot`, one asset a step; without parts a new one.
+
+        An asset whose part is damaged or missing begins without history. Where the common part is, all begin anew and
+        read the topics from their beginning.
+
+        Args:
+            partition: the number of the input partition.
+            parts: its saved state.
+            settings: thresholds.
+            emitted: the second up to which the previous owner sent everything.
+            note: called for what begins anew.
 
         Raises:
-            ValueError: the parts are of another format.
+            OtherFormatError: the parts are of another format.
         """
-        if COMMON not in parts:
-            positions = {topic.name: Position(0) for topic in MARKET_TOPICS}
-            return cls(partition, Detector(settings, with_market=False), positions, 0, emitted)
+        kept = cls._common(parts, emitted, note)
+        if kept is not None:
+            try:
+                detector = yield from cls._detector(kept, parts, settings, note)
+            except OtherFormatError:
+                raise
+            except ValueError as error:
+                note("shard", str(error))
+            else:
+                positions = {
+                    topic: Position(offset, WatermarkState(state, state) if isinstance(state, int) else state)
+                    for topic, (offset, state) in kept.positions.items()
+                }
+                return cls(partition, detector, positions, kept.closed, emitted)
+        positions = {topic.name: Position(0) for topic in MARKET_TOPICS}
+        return cls(partition, Detector(settings, with_market=False), positions, 0, emitted)
+
+    @staticmethod
+    def _detector(kept: Kept, parts: Parts, settings: DetectorSettings, note: Note) -> Generator[None, None, Detector]:
+        """Restore the detector of the assets whose parts are whole."""
+        assets = {name: part for name, part in parts.whole.items() if name != COMMON}
+        if kept.assets is not None:
+            for name in sorted(set(kept.assets) - assets.keys()):
+                note("asset", f"{name}: {parts.damaged.get(name, 'its part is missing')}")
+            assets = {name: assets[name] for name in kept.assets if name in assets}
+        return (
+            yield from Detector.assembling(
+                kept.detector,
+                assets,
+                settings,
+                with_market=False,
+                on_damaged=lambda name, error: note("asset", f"{name}: {error!r}"),
+            )
+        )
+
+    @staticmethod
+    def _common(parts: Parts, emitted: int, note: Note) -> Kept | None:
+        """Return the common part, or None where the shard begins anew."""
+        if COMMON not in parts.whole:
+            if parts.whole or parts.damaged or emitted:
+                note("shard", parts.damaged.get(COMMON, "the common part of its state is missing"))
+            return None
         try:
-            kept = msgspec.msgpack.decode(parts[COMMON], type=Kept)
+            return msgspec.msgpack.decode(parts.whole[COMMON], type=Kept)
         except msgspec.MsgspecError as error:
-            raise ValueError("not a snapshot of a partition's assets") from error
-        assets = {name: part for name, part in parts.items() if name != COMMON}
-        detector = Detector.assemble(kept.detector, assets, settings, with_market=False)
-        positions = {
-            topic: Position(offset, WatermarkState(state, state) if isinstance(state, int) else state)
-            for topic, (offset, state) in kept.positions.items()
-        }
-        return cls(partition, detector, positions, kept.closed, emitted)
+            note("shard", f"the common part of its state: {error}")
+            return None
 
     def put(self, batch: Batch) -> None:
         """Append a batch of one topic; a gap of removed records starts where reading had stopped."""
@@ -162,7 +207,9 @@ class AssetShard:
         parts = {name: detector.asset_state(name) for name in detector.roster.changed}
         detector.roster.changed.clear()
         positions = {topic: (at.offset, at.watermark) for topic, at in self.positions().items()}
-        return parts | {COMMON: msgspec.msgpack.encode(Kept(positions, self.closed, detector.common_state()))}
+        return parts | {
+            COMMON: msgspec.msgpack.encode(Kept(positions, self.closed, detector.common_state(), list(detector.assets)))
+        }
 
     def watermarks(self) -> Sequence[Watermark]:
         """Return the watermarks of its topics."""

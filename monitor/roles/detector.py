@@ -70,6 +70,7 @@ def _snapshot(member: Member) -> Snapshot:
         records_unreadable=member.unreadable.count,
         records_lost=untouched | subscriber.lost,
         offset_resets=untouched | subscriber.resets,
+        state_lost=member.losses.view(),
         commits=member.counters.commits,
         shards_lost=member.counters.lost,
     )

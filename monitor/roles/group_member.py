@@ -25,6 +25,7 @@ from monitor.roles.market_shard import MarketShard
 from monitor.roles.shard_owner import RECLAIM_BEATS, Counters, Place, ShardOwner
 from monitor.roles.unreadable import Unreadable
 from monitor.settings import Settings
+from monitor.storage.state_losses import StateLosses
 
 log = logging.getLogger(__name__)
 
@@ -42,6 +43,7 @@ class Member:
     def __init__(self, settings: Settings, clock: Callable[[], int]) -> None:
         kafka = settings.bus.kafka
         self.counters = Counters()
+        self.losses = StateLosses(clock, refuses=settings.delivery.damaged_state == "refuse")
         self.owners: dict[str, ShardOwner] = {}
         self._settings = settings.detector
         self.unreadable = Unreadable(clock)
@@ -65,6 +67,7 @@ class Member:
             clock=clock,
             snapshot_s=kafka.snapshot_s,
             reclaim_s=RECLAIM_BEATS * kafka.session_timeout_s / 4,
+            losses=self.losses,
         )
 
     async def run(self) -> None:
@@ -136,7 +139,9 @@ class Member:
                 name,
                 inputs,
                 home=home,
-                restore=lambda parts, emitted: MarketShard.restore(parts, settings, count, home, emitted),
+                restore=lambda parts, emitted, note: MarketShard.restoring(
+                    parts, settings, count, home, emitted=emitted, note=note
+                ),
                 place=self._place,
                 counters=self.counters,
             )
@@ -144,7 +149,7 @@ class Member:
             name,
             inputs,
             home=number,
-            restore=lambda parts, emitted: AssetShard.restore(number, parts, settings, emitted),
+            restore=lambda parts, emitted, note: AssetShard.restoring(number, parts, settings, emitted, note),
             place=self._place,
             counters=self.counters,
         )

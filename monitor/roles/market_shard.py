@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 
 import msgspec
 
@@ -11,16 +11,18 @@ from monitor.bus.merge import Position
 from monitor.bus.ports import Batch
 from monitor.bus.topics import SUMMARIES
 from monitor.detect.asset_summary import AssetSummary
-from monitor.detect.detector_state import FORMAT, check_format
+from monitor.detect.detector_state import FORMAT, OtherFormatError, check_format
 from monitor.detect.ingest.feeds import feeds_at
 from monitor.detect.market import Market
 from monitor.detect.market_state import MarketSnapshot
 from monitor.detect.market_step import close_market, market_at
 from monitor.detect.overview import asset_view
 from monitor.detect.quarantine import Quarantine, QuarantineState
+from monitor.detect.roster import DAMAGE
 from monitor.detect.settings import DetectorSettings
 from monitor.detect.view import AssetView
 from monitor.model.events import Closed, Signal
+from monitor.roles.kept_parts import Note, Parts
 from monitor.roles.shard import COMMON, Step, after, outgoing, rejected
 
 _SUMMARIES = msgspec.json.Decoder(list[AssetSummary])
@@ -80,30 +82,43 @@ class MarketShard:
         self._gaps: dict[int, dict[str, int]] = {}  # ends of gaps by the second of their report
 
     @classmethod
-    def restore(
-        cls, parts: Mapping[str, bytes], settings: DetectorSettings, partitions: int, home: int, emitted: int
-    ) -> MarketShard:
-        """Return the shard of a :meth:`snapshot`, or a new one if there are no parts.
+    def restoring(
+        cls, parts: Parts, settings: DetectorSettings, partitions: int, home: int, *, emitted: int, note: Note
+    ) -> Generator[None, None, MarketShard]:
+        """Restore the shard of a :meth:`snapshot` in one step; where it is damaged or missing, begin anew.
+
+        Args:
+            parts: its saved state.
+            settings: thresholds.
+            partitions: how many input partitions there are.
+            home: the partition of its signals.
+            emitted: the second up to which the previous owner sent everything.
+            note: called if it begins anew.
 
         Raises:
-            ValueError: the parts are of another format.
+            OtherFormatError: the parts are of another format.
         """
         self = cls(settings, partitions, home)
-        if COMMON in parts:
+        yield
+        if COMMON in parts.whole:
             try:
-                check_format(msgspec.msgpack.decode(parts[COMMON], type=_Version).format)
-            except msgspec.MsgspecError as error:
-                raise ValueError("not a snapshot of the market") from error
-            try:
-                kept = msgspec.msgpack.decode(parts[COMMON], type=Kept)
-            except msgspec.MsgspecError as error:
-                raise ValueError(f"the market's snapshot is damaged: {error}") from error
-            self.market.restore(kept.market)
-            self.closed, self._offset, self._closed_by = kept.closed, kept.offset, kept.closed_by
-            self._pending, self._beats, self._gaps = kept.pending, kept.beats, kept.gaps
-            self.quarantine.load(kept.quarantine)
+                check_format(msgspec.msgpack.decode(parts.whole[COMMON], type=_Version).format)
+                self._load(msgspec.msgpack.decode(parts.whole[COMMON], type=Kept))
+            except OtherFormatError:
+                raise
+            except DAMAGE as error:
+                note("market", repr(error))
+                self = cls(settings, partitions, home)
+        elif parts.damaged or emitted:
+            note("market", parts.damaged.get(COMMON, "its state is missing"))
         self._emitted = max(self.closed, emitted)
         return self
+
+    def _load(self, kept: Kept) -> None:
+        self.market.restore(kept.market)
+        self.closed, self._offset, self._closed_by = kept.closed, kept.offset, kept.closed_by
+        self._pending, self._beats, self._gaps = kept.pending, kept.beats, kept.gaps
+        self.quarantine.load(kept.quarantine)
 
     def put(self, batch: Batch) -> None:
         """Read the partitions' summaries; skip and count those of another version."""

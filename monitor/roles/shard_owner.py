@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, TypeVar
 
+from monitor.bus import codec
 from monitor.bus.kafka.connection import KafkaConnection
 from monitor.bus.kafka.subscriber import KafkaSubscriber
 from monitor.bus.kafka.transactions import OwnershipLostError, TransactionalWriter, committed, read_snapshots
 from monitor.bus.ports import Batch, Outgoing, Partition
-from monitor.bus.topics import SNAPSHOTS
+from monitor.bus.topics import REJECTS, SNAPSHOTS
+from monitor.detect.detector_state import OtherFormatError
 from monitor.model.errors import OperatorError
-from monitor.model.events import MICROS, Signal
+from monitor.model.events import MICROS, Reject, Signal
 from monitor.model.histogram import BucketCounter, Histogram
 from monitor.roles.decider import BOUNDS_S
+from monitor.roles.kept_parts import Note, Parts, opening, sealed
 from monitor.roles.shard import COMMON, Shard, Step
+from monitor.storage.checksum import NewerEnvelopeError
+from monitor.storage.state_losses import Part, StateLosses
 
 log = logging.getLogger(__name__)
 
@@ -27,8 +32,13 @@ RECLAIM_BEATS: Final = 2
 """Number of group heartbeat intervals that an owner waits after it lost a shard. By then a member that was disconnected
 knows that the shard was assigned to another one, and does not claim it again."""
 
-Restore = Callable[[Mapping[str, bytes], int], Shard]
-"""``restore(parts, emitted)`` returns the shard of a snapshot's parts, without output up to the second ``emitted``."""
+SLICE_S: Final = 0.05
+"""Longest work on a restore before the event loop turns, seconds, and at most one asset's more: the group's heartbeats
+and the health endpoint are on the same loop."""
+
+Result = TypeVar("Result")
+Restore = Callable[[Parts, int, Note], Generator[None, None, Shard]]
+"""``restore(parts, emitted, note)``: restores a shard in steps, silent up to the second ``emitted``."""
 
 
 def snapshot_period(now_s: float, every_s: float, phase: float) -> int:
@@ -78,6 +88,7 @@ class Place:
         clock: returns the machine's time in microseconds.
         snapshot_s: interval between two snapshots, seconds.
         reclaim_s: wait after a shard was lost, seconds.
+        losses: counts state that cannot be used, or refuses it.
     """
 
     connection: KafkaConnection
@@ -86,6 +97,7 @@ class Place:
     clock: Callable[[], int]
     snapshot_s: float
     reclaim_s: float
+    losses: StateLosses
 
 
 class ShardOwner:
@@ -127,6 +139,7 @@ class ShardOwner:
         self._taken_up_us = 0
         self.kept_us = 0
         self._prefix = f"{place.group}/{name}/".encode()
+        self._fresh = False  # whether state was missing, so that it is saved soon
 
     def put(self, batch: Batch) -> None:
         """Pass a batch to the shard; while it is not restored the batch is skipped, and read again later."""
@@ -172,7 +185,7 @@ class ShardOwner:
             try:
                 self._taken_up_us = place.clock()
                 await writer.start()
-                self.shard = await self._restored()
+                self.shard = await self._restored(writer)
                 self.kept_us = place.clock()
                 self._read_on(self.shard)
                 await self._work(writer, self.shard)
@@ -193,24 +206,45 @@ class ShardOwner:
         self._stopping = True
         self._arrived.set()
 
-    async def _restored(self) -> Shard:
-        place, cut = self._place, len(self._prefix)
+    async def _restored(self, writer: TransactionalWriter) -> Shard:
+        place = self._place
         found = await committed(place.connection, place.group, self.inputs)
         emitted = max((int(metadata or 0) for _, metadata in found.values()), default=0)
-        kept = await read_snapshots(place.connection, self._home)
-        parts = {key[cut:].decode(): value for key, value in kept.items() if key.startswith(self._prefix)}
+        records = await read_snapshots(place.connection, self._home)
+        losses: list[str] = []
+
+        def note(part: Part, what: str) -> None:
+            line = f"{self.name}: a part of the state in {place.connection.name(SNAPSHOTS)} cannot be used: {what}"
+            place.losses.note(part, line)
+            losses.append(what)
+            log.error("%s; it starts anew", line)
+
         try:
-            return self._restore(parts, emitted)
-        except ValueError as error:
+            parts = await sliced(opening(records, self._prefix))
+            shard = await sliced(self._restore(parts, emitted, note))
+            self._fresh = COMMON not in parts.whole or bool(losses)
+        except (OtherFormatError, NewerEnvelopeError) as error:
             topic = place.connection.name(SNAPSHOTS)
             raise OperatorError(
                 f"{self.name}: the state in {topic} cannot be used ({error}); run the version that wrote it, or start "
                 "without state under another bus.kafka.group"
             ) from error
+        if losses:
+            await self._report(writer, losses)
+        return shard
+
+    async def _report(self, writer: TransactionalWriter, losses: Sequence[str]) -> None:
+        """Write to the rejects' topic what was lost, so that it is on record beyond this process's log."""
+        rejects = [
+            codec.encode_reject(Reject(codec.BUS, "malformed", f"{self.name}: {what}", self._place.clock(), b""))
+            for what in losses
+        ]
+        key = codec.BUS.encode()
+        await writer.commit([Outgoing(REJECTS, self._home, key, value, headers) for value, headers in rejects], {}, "")
 
     async def _work(self, writer: TransactionalWriter, shard: Shard) -> None:
         loop = asyncio.get_running_loop()
-        kept, closed, warm = self._period(loop.time()), 0, False
+        kept, closed, warm = -1 if self._fresh else self._period(loop.time()), 0, False
         while not self._stopping:
             self._arrived.clear()
             step = shard.step(self._place.clock())
@@ -245,12 +279,21 @@ class ShardOwner:
         self._counters.committed(step, self._place.clock())
 
     async def _keep(self, writer: TransactionalWriter, shard: Shard, closed: int) -> None:
-        records = [
-            Outgoing(SNAPSHOTS, self._home, self._prefix + name.encode(), value)
-            for name, value in shard.snapshot().items()
-        ]
+        records = [Outgoing(SNAPSHOTS, self._home, key, value) for key, value in sealed(shard.snapshot(), self._prefix)]
         await self._commit(writer, shard, Step([], records, closed))
         self.kept_us = self._place.clock()
 
 
-__all__ = ["COMMON", "Counters", "Place", "ShardOwner"]
+async def sliced(steps: Generator[object, None, Result]) -> Result:
+    """Run the steps and return their result; the event loop turns at least every :data:`SLICE_S` and one step."""
+    loop = asyncio.get_running_loop()
+    due_s = loop.time() + SLICE_S
+    while True:
+        try:
+            next(steps)
+        except StopIteration as done:
+            result: Result = done.value
+            return result
+        if loop.time() >= due_s:
+            await asyncio.sleep(0)
+            due_s = loop.time() + SLICE_S

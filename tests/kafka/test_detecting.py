@@ -14,17 +14,26 @@ from aiokafka import AIOKafkaProducer
 from monitor.bus.kafka import topics_admin
 from monitor.bus.kafka.connection import KafkaConnection
 from monitor.bus.kafka.errors import BusError
+from monitor.bus.kafka.partitioner import Partitioner
 from monitor.bus.kafka.subscriber import KafkaSubscriber
 from monitor.bus.kafka.transactions import OwnershipLostError, TransactionalWriter, committed, read_snapshots
 from monitor.bus.ports import Outgoing, Partition
 from monitor.bus.topics import LIQUIDATIONS, MARKET_TOPICS, REJECTS, SIGNALS, SNAPSHOTS
+from monitor.detect import detector as detector_module
 from monitor.detect.detector import Detector
+from monitor.detect.detector_state import FORMAT
 from monitor.lab.demo.story import DETECTOR
 from monitor.model.errors import OperatorError
-from monitor.model.events import MICROS, AnyEvent, MarkPrice
+from monitor.model.events import MICROS, AnyEvent, MarkPrice, Reject
+from monitor.model.steps import finished
+from monitor.roles.asset_shard import AssetShard
 from monitor.roles.detector import detecting
+from monitor.roles.kept_parts import Parts
+from monitor.roles.shard import COMMON
+from tests.bus.harness import read, records_of
 from tests.detect.poison import UNAPPLIED, poisoned
 from tests.e2e.stage import get, is_ready, reached
+from tests.kafka.fixtures import PARTITIONS
 from tests.kafka.members import Desk, detector_settings
 from tests.kafka.story import expected, publish, story, told
 from tests.waiting import patient, until
@@ -132,13 +141,18 @@ async def test_a_detector_without_topics_names_the_remedy(kafka_connection: Kafk
     assert found <= remedies
 
 
-async def test_state_of_another_format_is_refused(kafka_connection: KafkaConnection) -> None:
+async def test_state_of_another_format_is_refused(
+    kafka_connection: KafkaConnection, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Half-understood state decides wrongly: the error says which topic, and what to do."""
     await topics_admin.create(kafka_connection, 1)
     settings = detector_settings(kafka_connection)
     group = settings.bus.kafka.group
+    with monkeypatch.context() as other_version:
+        other_version.setattr(detector_module, "FORMAT", FORMAT + 1)
+        newer = finished(AssetShard.restoring(0, Parts(), DETECTOR, 0, lambda *_: None)).snapshot()
     writer = await TransactionalWriter(kafka_connection, "somebody", group).start()
-    await writer.commit([Outgoing(SNAPSHOTS, 0, f"{group}/assets-0/*".encode(), b"?")], {}, "")
+    await writer.commit([Outgoing(SNAPSHOTS, 0, f"{group}/assets-0/*".encode(), newer[COMMON])], {}, "")
     await writer.close()
     with pytest.raises(BaseExceptionGroup) as caught:
         async with detecting(settings):
@@ -147,6 +161,38 @@ async def test_state_of_another_format_is_refused(kafka_connection: KafkaConnect
     assert isinstance(error, OperatorError)
     assert "assets-0: the state in" in str(error)
     assert "another bus.kafka.group" in str(error)
+
+
+async def test_a_damaged_part_of_the_state_costs_its_asset_and_no_process(
+    kafka_connection: KafkaConnection, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A garbled record of one asset is counted, reported to the rejects' topic, and begun anew."""
+    await topics_admin.create(kafka_connection, 1)
+    settings = detector_settings(kafka_connection)
+    group = settings.bus.kafka.group
+    events = story()
+    async with Desk(kafka_connection) as desk:
+        async with detecting(settings):
+            await publish(kafka_connection, events[: len(events) // 2])
+            assert await desk.read_until(lambda: judged(desk, events[len(events) // 2]), 20)
+        home = Partitioner(PARTITIONS).partition("BTC")
+        states = await read_snapshots(kafka_connection, home)
+        garbled, *_ = [key for key in states if key.endswith(b"/BTC")]
+        writer = await TransactionalWriter(kafka_connection, "somebody", group).start()
+        await writer.commit([Outgoing(SNAPSHOTS, home, garbled, states[garbled][:-1])], {}, "")
+        await writer.close()
+        async with detecting(settings) as url:
+            await publish(kafka_connection, events[len(events) // 2 :])
+            assert await desk.read_until(lambda: judged(desk, events[-1]), 30)
+            metrics = (await get(f"{url}/metrics")).text
+    assert 'cascade_state_parts_lost_total{part="asset"} 1.0' in metrics
+    assert 'cascade_state_parts_lost_total{part="shard"} 0.0' in metrics
+    assert f"assets-{home}: a part of the state in" in caplog.text
+    reader = await KafkaSubscriber(kafka_connection, [REJECTS], group=kafka_connection.topic_prefix + "rejects").start()
+    (reject,) = records_of(await read(reader, 1))
+    await reader.close()
+    assert isinstance(reject, Reject)
+    assert reject.detail.startswith(f"assets-{home}: BTC: the checksum does not fit")
 
 
 async def test_nobody_writes_after_the_next_owner_began(kafka_connection: KafkaConnection) -> None:

@@ -34,7 +34,9 @@ from monitor.model.events import (
     Signal,
     TradeBar,
 )
+from monitor.model.steps import finished
 from monitor.roles.asset_shard import AssetShard
+from monitor.roles.kept_parts import Parts
 from monitor.roles.market_shard import MarketShard
 from monitor.roles.shard import COMMON, Shard, Step
 from tests.detect.poison import UNAPPLIED, UNCLOSED, poisoned
@@ -58,6 +60,28 @@ def logs(events: Iterable[AnyEvent]) -> dict[Partition, list[Record]]:
     return found
 
 
+def asset_shard(number: int, parts: Mapping[str, bytes], emitted: int = 0, *, anew: bool = False) -> AssetShard:
+    """The shard of these parts; unless it begins anew all of them must be usable."""
+    losses: list[tuple[str, str]] = []
+    shard = finished(
+        AssetShard.restoring(number, Parts(dict(parts)), DETECTOR, emitted, lambda *lost: losses.append(lost))
+    )
+    assert anew or losses == []
+    return shard
+
+
+def market_shard(parts: Mapping[str, bytes], partitions: int, emitted: int = 0, *, anew: bool = False) -> MarketShard:
+    """The same for the market."""
+    losses: list[tuple[str, str]] = []
+    shard = finished(
+        MarketShard.restoring(
+            Parts(dict(parts)), DETECTOR, partitions, 0, emitted=emitted, note=lambda *lost: losses.append(lost)
+        )
+    )
+    assert anew or losses == []
+    return shard
+
+
 class Owner:
     """Runs one share and loses it now and then, as a worker does."""
 
@@ -72,7 +96,7 @@ class Owner:
 
     def restore(self) -> None:
         """Begin with what was kept."""
-        self.share: Shard = AssetShard.restore(self.number, self.parts, DETECTOR, self.emitted)
+        self.share: Shard = asset_shard(self.number, self.parts, self.emitted, anew=not self.parts)
         self.restores += 1
 
     def read(self, rng: random.Random) -> bool:
@@ -103,7 +127,7 @@ class MarketOwner(Owner):
 
     def restore(self) -> None:
         """Begin with what was kept."""
-        self.share = MarketShard.restore(self.parts, DETECTOR, PARTITIONS, 0, self.emitted)
+        self.share = market_shard(self.parts, PARTITIONS, self.emitted, anew=not self.parts)
         self.restores += 1
 
 
@@ -185,7 +209,7 @@ def test_a_fault_of_the_market_is_kept_and_sent_once(monkeypatch: pytest.MonkeyP
         where, 0, [Closed(0, 7, {}, msgspec.Raw(b'[["BTC",7,[],100.0,true,[false,false],["calm","calm"],[]]]'), FORMAT)]
     )
     monkeypatch.setattr(Market, "take", lambda self, summary: 1 // 0)
-    again = MarketShard.restore(share.snapshot(), DETECTOR, 1, 0, 7)
+    again = market_shard(share.snapshot(), 1, 7)
     for each in (share, again):
         each.put(batch)
     step, repeated = share.step(1), again.step(1)
@@ -193,7 +217,7 @@ def test_a_fault_of_the_market_is_kept_and_sent_once(monkeypatch: pytest.MonkeyP
     assert repeated is not None
     assert [record.topic for record in step.records] == [REJECTS]
     assert repeated.records == []
-    kept = MarketShard.restore(share.snapshot(), DETECTOR, 1, 0, 7)
+    kept = market_shard(share.snapshot(), 1, 7)
     assert kept.quarantine.until == share.quarantine.until == {MARKET: 7 + LENGTH_S}
 
 
@@ -239,7 +263,7 @@ def test_shards_step_back_from_the_future_after_a_restart() -> None:
     """Stored state lies forty days ahead: assets and market go on with the present, and say so to each other."""
     present = START_US // MICROS
     future = present + 40 * 86_400
-    share, market = AssetShard.restore(0, {}, DETECTOR, 0), MarketShard(DETECTOR, 1, 0)
+    share, market = asset_shard(0, {}), MarketShard(DETECTOR, 1, 0)
     closed: list[Record] = []
 
     def step(share: AssetShard) -> int:
@@ -255,7 +279,7 @@ def test_shards_step_back_from_the_future_after_a_restart() -> None:
     assert step(share) == future
     before = len(closed)
     parts = dict(share.snapshot())
-    again = AssetShard.restore(0, parts, DETECTOR, future)
+    again = asset_shard(0, parts, future)
     for where, records in beat_records(0, range(present, present + 60)).items():
         again.put(Batch(where, 2, records))
     assert step(again) == present + 58
@@ -267,21 +291,13 @@ def test_shards_step_back_from_the_future_after_a_restart() -> None:
     assert again.detector.steps_back == 1
 
 
-def test_a_snapshot_of_something_else_is_refused() -> None:
-    """State that is not understood decides wrongly, so there is no guessing."""
-    with pytest.raises(ValueError, match="not a snapshot"):
-        AssetShard.restore(0, {COMMON: b"\x01"}, DETECTOR, 0)
-    with pytest.raises(ValueError, match="not a snapshot"):
-        MarketShard.restore({COMMON: b"\x01"}, DETECTOR, 1, 0, 0)
-
-
 def test_the_markets_snapshot_of_another_version_is_refused() -> None:
     """Its version is named, and that which is read."""
     parts = MarketShard(DETECTOR, 1, 0).snapshot()
     kept = msgspec.msgpack.decode(parts[COMMON])
     other = {COMMON: msgspec.msgpack.encode([FORMAT - 1, *kept[1:]])}
     with pytest.raises(ValueError, match=f"format {FORMAT - 1}, but this version reads {FORMAT}"):
-        MarketShard.restore(other, DETECTOR, 1, 0, 0)
+        market_shard(other, 1)
 
 
 def test_what_another_version_told_the_market_is_passed_over() -> None:
@@ -300,7 +316,7 @@ def test_what_another_version_told_the_market_is_passed_over() -> None:
 def test_a_gap_of_removed_records_begins_where_reading_had_come_to() -> None:
     """Every exchange that beats is in a gap from the last record read to the first that is left, also when restored."""
     names = [topic.name for topic in MARKET_TOPICS]
-    share = AssetShard.restore(0, {}, DETECTOR, 0)
+    share = asset_shard(0, {})
     start = 1_790_000_000
 
     def beat(second: int) -> Heartbeat:
@@ -317,6 +333,6 @@ def test_a_gap_of_removed_records_begins_where_reading_had_come_to() -> None:
             share.put(batch)
     share.step(1)
     assert share.detector.feeds.holes.state() == {"okx": [((start + 1) * MICROS, at_us)]}
-    again = AssetShard.restore(0, share.snapshot(), DETECTOR, 0)
+    again = asset_shard(0, share.snapshot())
     assert again.detector.feeds.holes.state() == share.detector.feeds.holes.state()
     assert again.fetched() == {name: at.offset for name, at in share.positions().items()}
