@@ -156,7 +156,7 @@ def number_fault(name: str, value: float, allowed: Range) -> Fault | None:
         return "not_finite", f"{name} is {value}"
     if value <= 0 <= low:
         return "not_positive", f"{name} is {shown(value)}"
-    return "implausible", f"{name} is {shown(value)}, not {low:g} to {high:g} {unit}"
+    return "implausible", f"{name} is {shown(value)}, outside {low:g} to {high:g} {unit}"
 
 
 def time_fault(time_us: int, received_us: int) -> Fault | None:
@@ -167,7 +167,7 @@ def time_fault(time_us: int, received_us: int) -> Fault | None:
     if not EARLIEST_US <= time_us <= LATEST_US:
         return "bad_time", f"time {shown(time_us)} us is not between 2009 and 2100"
     if received_us and time_us > received_us + FUTURE_TOLERANCE_US:
-        return "future_time", f"time is {(time_us - received_us) / 1e6:.1f} s ahead of this machine's clock"
+        return "future_time", f"event time is {(time_us - received_us) / 1e6:.1f} s later than the receipt"
     return None
 
 

@@ -67,21 +67,21 @@ class Dialect(ABC):
 
     def __init__(self, plan: Connection) -> None:
         self.plan = plan
-        asked = " ".join(request.frame for request in plan.requests).lower()
-        self.symbol = next((symbol for symbol in self.symbols if symbol.lower() in asked), self.symbols[0])
+        sent = " ".join(request.frame for request in plan.requests).lower()
+        self.symbol = next((symbol for symbol in self.symbols if symbol.lower() in sent), self.symbols[0])
 
     # Answers to a client's frames.
 
     @abstractmethod
-    def acks(self, asked: str) -> Sequence[Frame]:
+    def acks(self, sent: str) -> Sequence[Frame]:
         """Return the confirmations of one of the plan's requests; called once for each request, in order."""
 
     @abstractmethod
-    def refusals(self, asked: str) -> Sequence[Frame]:
+    def refusals(self, sent: str) -> Sequence[Frame]:
         """Return the refusals of a request; empty if the exchange sends nothing in that case."""
 
-    def pong(self, asked: str) -> Frame | None:
-        """Return the answer to a client's ping; None if ``asked`` is none, or the exchange does not answer pings."""
+    def pong(self, sent: str) -> Frame | None:
+        """Return the answer to a client's ping; None if ``sent`` is not a ping or is not answered."""
         return None
 
     # Frames that the exchange sends without a request.
@@ -121,7 +121,7 @@ class Dialect(ABC):
         """Return the ping that the exchange sends inside the stream; None if it sends none."""
         return None
 
-    def is_pong(self, asked: str) -> bool:
+    def is_pong(self, sent: str) -> bool:
         """Return whether a client's frame answers :meth:`ping`."""
         return False
 

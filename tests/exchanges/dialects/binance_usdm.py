@@ -18,13 +18,13 @@ class BinanceUsdm(Dialect):
     symbols: ClassVar[tuple[str, ...]] = ("BTCUSDT",)
     instruments: ClassVar[Mapping[str, Instrument]] = {"BTCUSDT": Instrument("BTCUSDT", "BTC", 1, 1.0, "base")}
 
-    def acks(self, asked: str) -> Sequence[Frame]:
+    def acks(self, sent: str) -> Sequence[Frame]:
         """Return a result of null with the request's id."""
-        return [text({"result": None, "id": fields(asked)["id"]})]
+        return [text({"result": None, "id": fields(sent)["id"]})]
 
-    def refusals(self, asked: str) -> Sequence[Frame]:
+    def refusals(self, sent: str) -> Sequence[Frame]:
         """Return an error with the request's id."""
-        return [text({"error": {"code": 2, "msg": "Invalid request: unknown stream"}, "id": fields(asked)["id"]})]
+        return [text({"error": {"code": 2, "msg": "Invalid request: unknown stream"}, "id": fields(sent)["id"]})]
 
     def _stream(self, name: str, data: object) -> Frame:
         return text({"stream": self.symbol.lower() + name, "data": data})

@@ -22,14 +22,14 @@ class Bingx(Dialect):
     symbols: ClassVar[tuple[str, ...]] = ("BTC-USDT",)
     instruments: ClassVar[Mapping[str, Instrument]] = {"BTC-USDT": Instrument("BTC-USDT", "BTC", 1, 1.0, "base")}
 
-    def acks(self, asked: str) -> Sequence[Frame]:
+    def acks(self, sent: str) -> Sequence[Frame]:
         """Return the answer with the request's id."""
-        return [packed({"id": fields(asked)["id"], "code": 0, "msg": "", "dataType": "", "data": None})]
+        return [packed({"id": fields(sent)["id"], "code": 0, "msg": "", "dataType": "", "data": None})]
 
-    def refusals(self, asked: str) -> Sequence[Frame]:
+    def refusals(self, sent: str) -> Sequence[Frame]:
         """Return the answer with the request's id."""
         why = "dataType not support"
-        return [packed({"id": fields(asked)["id"], "code": 80015, "msg": why, "dataType": "", "data": None})]
+        return [packed({"id": fields(sent)["id"], "code": 80015, "msg": why, "dataType": "", "data": None})]
 
     def trade(self, number: int, time_ms: int) -> Frame:
         """Return a row of ``@trade``."""
@@ -45,9 +45,9 @@ class Bingx(Dialect):
         """Return the ping, which is the text ``Ping``."""
         return packed("Ping")
 
-    def is_pong(self, asked: str) -> bool:
+    def is_pong(self, sent: str) -> bool:
         """Return whether a client's frame is the text ``Pong``."""
-        return asked == "Pong"
+        return sent == "Pong"
 
     def rate_limited(self) -> Frame | None:
         """Return an error that does not name a request."""

@@ -28,19 +28,19 @@ class Bitfinex(Dialect):
         """Return the frame with the version of the API."""
         return [text({"event": "info", "version": 2, "serverId": "a", "platform": {"status": 1}})]
 
-    def acks(self, asked: str) -> Sequence[Frame]:
+    def acks(self, sent: str) -> Sequence[Frame]:
         """Return the confirmation with the channel's number."""
-        ask = fields(asked)
+        ask = fields(sent)
         number = self._numbers[ask.get("symbol") or ask["key"]]
         return [text({**ask, "event": "subscribed", "chanId": number})]
 
-    def refusals(self, asked: str) -> Sequence[Frame]:
+    def refusals(self, sent: str) -> Sequence[Frame]:
         """Return the error with the content of the request."""
-        return [text({**fields(asked), "event": "error", "code": 10300, "msg": "symbol: invalid"})]
+        return [text({**fields(sent), "event": "error", "code": 10300, "msg": "symbol: invalid"})]
 
-    def pong(self, asked: str) -> Frame | None:
+    def pong(self, sent: str) -> Frame | None:
         """Return the pong with the client's number."""
-        return text({"event": "pong", "cid": 1, "ts": 1}) if fields(asked).get("event") == "ping" else None
+        return text({"event": "pong", "cid": 1, "ts": 1}) if fields(sent).get("event") == "ping" else None
 
     def trade(self, number: int, time_ms: int) -> Frame:
         """Return a ``te`` frame, an executed trade."""

@@ -21,20 +21,20 @@ class Bitget(Dialect):
         symbol: Instrument(symbol, "BTC", 1, 1.0, "base", product=product) for symbol, product in PRODUCTS.items()
     }
 
-    def acks(self, asked: str) -> Sequence[Frame]:
+    def acks(self, sent: str) -> Sequence[Frame]:
         """Return one confirmation for each argument."""
-        return [text({"event": "subscribe", "arg": arg, "connId": "c1"}) for arg in fields(asked)["args"]]
+        return [text({"event": "subscribe", "arg": arg, "connId": "c1"}) for arg in fields(sent)["args"]]
 
-    def refusals(self, asked: str) -> Sequence[Frame]:
+    def refusals(self, sent: str) -> Sequence[Frame]:
         """Return one error for each argument, which it names."""
         return [
             text({"event": "error", "arg": arg, "code": "30001", "msg": "doesn't exist"})
-            for arg in fields(asked)["args"]
+            for arg in fields(sent)["args"]
         ]
 
-    def pong(self, asked: str) -> Frame | None:
+    def pong(self, sent: str) -> Frame | None:
         """Return the pong, which is plain text."""
-        return "pong" if asked == "ping" else None
+        return "pong" if sent == "ping" else None
 
     def _push(self, topic: str, time_ms: int, action: str, *rows: Any) -> Frame:
         arg = {"instType": PRODUCTS[self.symbol], "topic": topic}

@@ -20,21 +20,21 @@ class Bybit(Dialect):
         "BTCUSD": Instrument("BTCUSD", "BTC", 1, 1.0, "usd", product="inverse"),
     }
 
-    def _reply(self, asked: str, success: bool, message: str, operation: str = "subscribe") -> Frame:
-        identifier = fields(asked).get("req_id", "")
+    def _reply(self, sent: str, success: bool, message: str, operation: str = "subscribe") -> Frame:
+        identifier = fields(sent).get("req_id", "")
         return text({"success": success, "ret_msg": message, "conn_id": "cf71", "req_id": identifier, "op": operation})
 
-    def acks(self, asked: str) -> Sequence[Frame]:
+    def acks(self, sent: str) -> Sequence[Frame]:
         """Return one confirmation for all topics of a request."""
-        return [self._reply(asked, True, "")]
+        return [self._reply(sent, True, "")]
 
-    def refusals(self, asked: str) -> Sequence[Frame]:
+    def refusals(self, sent: str) -> Sequence[Frame]:
         """Return the error by which an unknown topic makes the exchange refuse the whole request."""
-        return [self._reply(asked, False, "error:handler not found,topic:allLiquidation.FOO")]
+        return [self._reply(sent, False, "error:handler not found,topic:allLiquidation.FOO")]
 
-    def pong(self, asked: str) -> Frame | None:
+    def pong(self, sent: str) -> Frame | None:
         """Return the pong in the form of the linear socket."""
-        return self._reply(asked, True, "pong", "ping") if fields(asked).get("op") == "ping" else None
+        return self._reply(sent, True, "pong", "ping") if fields(sent).get("op") == "ping" else None
 
     def _push(self, topic: str, time_ms: int, data: Any) -> Frame:
         return text({"topic": f"{topic}.{self.symbol}", "type": "snapshot", "ts": time_ms, "data": data})

@@ -20,22 +20,22 @@ class Deribit(Dialect):
         "BTC_USDC-PERPETUAL": Instrument("BTC_USDC-PERPETUAL", "BTC", 1, 1.0, "base", product="linear"),
     }
 
-    def _answer(self, asked: str, **answer: Any) -> Frame:
-        return text({"jsonrpc": "2.0", "id": fields(asked)["id"], **answer, "usIn": 1, "usOut": 2, "usDiff": 1})
+    def _answer(self, sent: str, **answer: Any) -> Frame:
+        return text({"jsonrpc": "2.0", "id": fields(sent)["id"], **answer, "usIn": 1, "usOut": 2, "usDiff": 1})
 
-    def acks(self, asked: str) -> Sequence[Frame]:
+    def acks(self, sent: str) -> Sequence[Frame]:
         """Return the subscribed channels, or ``ok`` to the request for heartbeats."""
-        return [self._answer(asked, result=fields(asked)["params"].get("channels", "ok"))]
+        return [self._answer(sent, result=fields(sent)["params"].get("channels", "ok"))]
 
-    def refusals(self, asked: str) -> Sequence[Frame]:
+    def refusals(self, sent: str) -> Sequence[Frame]:
         """Return an error with the request's id."""
-        return [self._answer(asked, error={"code": -32602, "message": "Invalid params"})]
+        return [self._answer(sent, error={"code": -32602, "message": "Invalid params"})]
 
-    def pong(self, asked: str) -> Frame | None:
+    def pong(self, sent: str) -> Frame | None:
         """Return the version of the service."""
-        if fields(asked).get("method") != "public/test":
+        if fields(sent).get("method") != "public/test":
             return None
-        return self._answer(asked, result={"version": "1.2.26"})
+        return self._answer(sent, result={"version": "1.2.26"})
 
     def _push(self, channel: str, data: Any) -> Frame:
         content = {"channel": f"{channel}.{self.symbol}.100ms", "data": data}
@@ -65,9 +65,9 @@ class Deribit(Dialect):
         """Return a heartbeat that requires an answer."""
         return text({"jsonrpc": "2.0", "method": "heartbeat", "params": {"type": "test_request"}})
 
-    def is_pong(self, asked: str) -> bool:
+    def is_pong(self, sent: str) -> bool:
         """Return whether a client's frame is ``public/test``."""
-        return fields(asked).get("method") == "public/test"
+        return fields(sent).get("method") == "public/test"
 
     def rate_limited(self) -> Frame | None:
         """Return the error of an exhausted rate limit."""

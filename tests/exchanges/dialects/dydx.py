@@ -27,13 +27,13 @@ class Dydx(Dialect):
         """Return the frame with the id of the connection."""
         return [text({"type": "connected", "connection_id": "c", "message_id": 0})]
 
-    def acks(self, asked: str) -> Sequence[Frame]:
+    def acks(self, sent: str) -> Sequence[Frame]:
         """Return the confirmation, which has past rows."""
-        ask = fields(asked)
+        ask = fields(sent)
         contents: dict[str, Any] = {"markets": {}} if ask["channel"] == "v4_markets" else {"trades": []}
         return [text({**ask, "type": "subscribed", "connection_id": "c", "message_id": 1, "contents": contents})]
 
-    def refusals(self, asked: str) -> Sequence[Frame]:
+    def refusals(self, sent: str) -> Sequence[Frame]:
         """Return an error that does not name the request."""
         return [text({"type": "error", "message": "Invalid channel", "connection_id": "c", "message_id": 1})]
 

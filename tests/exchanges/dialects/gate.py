@@ -20,27 +20,27 @@ class Gate(Dialect):
         "BTC_USD": Instrument("BTC_USD", "BTC", 1, 1.0, "usd", product="btc"),
     }
 
-    def _answer(self, asked: str, **more: object) -> Frame:
-        request = fields(asked)
+    def _answer(self, sent: str, **more: object) -> Frame:
+        request = fields(sent)
         seconds = request["time"]
         assert isinstance(seconds, int)
         assert seconds > 1_700_000_000
         return text({"time": seconds, "id": request["id"], "channel": request["channel"], "event": "subscribe"} | more)
 
-    def acks(self, asked: str) -> Sequence[Frame]:
+    def acks(self, sent: str) -> Sequence[Frame]:
         """Return one confirmation for the whole request, with its id."""
-        return [self._answer(asked, error=None, result={"status": "success"})]
+        return [self._answer(sent, error=None, result={"status": "success"})]
 
-    def refusals(self, asked: str) -> Sequence[Frame]:
+    def refusals(self, sent: str) -> Sequence[Frame]:
         """Return the error by which an unknown contract makes the exchange refuse the whole request."""
         error = {"code": 2, "message": "unknown contract FOO_USDT"}
-        return [self._answer(asked, error=error, result={"status": "fail"})]
+        return [self._answer(sent, error=error, result={"status": "fail"})]
 
-    def pong(self, asked: str) -> Frame | None:
+    def pong(self, sent: str) -> Frame | None:
         """Return the pong, which has a channel of its own."""
-        if fields(asked).get("channel") != "futures.ping":
+        if fields(sent).get("channel") != "futures.ping":
             return None
-        return text({"time": fields(asked)["time"], "channel": "futures.pong", "event": "", "error": None,
+        return text({"time": fields(sent)["time"], "channel": "futures.pong", "event": "", "error": None,
                      "result": None})  # fmt: skip
 
     def _push(self, channel: str, time_ms: int, result: object) -> Frame:

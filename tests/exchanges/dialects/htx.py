@@ -26,16 +26,16 @@ class Htx(Dialect):
         "BTC-USD": Instrument("BTC-USD", "BTC", 1, 100.0, "usd", product="coin"),
     }
 
-    def acks(self, asked: str) -> Sequence[Frame]:
+    def acks(self, sent: str) -> Sequence[Frame]:
         """Return the answers by topic, in the format of this kind of socket."""
-        ask = fields(asked)
+        ask = fields(sent)
         if ask.get("op") == "sub":
             return [packed({"op": "sub", "cid": ask["cid"], "topic": ask["topic"], "ts": 1, "err-code": 0})]
         return [packed({"id": ask["id"], "status": "ok", "subbed": ask["sub"], "ts": 1})]
 
-    def refusals(self, asked: str) -> Sequence[Frame]:
+    def refusals(self, sent: str) -> Sequence[Frame]:
         """Return the answers by topic, in the format of this kind of socket."""
-        ask, why = fields(asked), "invalid topic"
+        ask, why = fields(sent), "invalid topic"
         if ask.get("op") == "sub":
             content = {"op": "sub", "cid": ask["cid"], "topic": ask["topic"], "ts": 1, "err-code": 2011, "err-msg": why}
         else:
@@ -67,11 +67,11 @@ class Htx(Dialect):
             return packed({"op": "ping", "ts": "1492420473058"})
         return packed({"ping": 1492420473027})
 
-    def is_pong(self, asked: str) -> bool:
+    def is_pong(self, sent: str) -> bool:
         """Return whether a client's frame is the pong of this kind of socket."""
         if "notification" in self.plan.name:
-            return fields(asked) == {"op": "pong", "ts": "1492420473058"}
-        return fields(asked) == {"pong": 1492420473027}
+            return fields(sent) == {"op": "pong", "ts": "1492420473058"}
+        return fields(sent) == {"pong": 1492420473027}
 
     def maintenance(self) -> Frame | None:
         """Return the notice that the notification server closes; market sockets close without one."""

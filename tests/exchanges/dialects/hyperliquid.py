@@ -20,17 +20,17 @@ class Hyperliquid(Dialect):
     symbols: ClassVar[tuple[str, ...]] = ("BTC",)
     instruments: ClassVar[Mapping[str, Instrument]] = {"BTC": Instrument("BTC", "BTC", 1, 1.0, "base", key=":0")}
 
-    def acks(self, asked: str) -> Sequence[Frame]:
+    def acks(self, sent: str) -> Sequence[Frame]:
         """Return the confirmation, which repeats the request."""
-        return [text({"channel": "subscriptionResponse", "data": fields(asked)})]
+        return [text({"channel": "subscriptionResponse", "data": fields(sent)})]
 
-    def refusals(self, asked: str) -> Sequence[Frame]:
+    def refusals(self, sent: str) -> Sequence[Frame]:
         """Return the error, which quotes the request."""
-        return [text({"channel": "error", "data": f"Invalid subscription {text(fields(asked)['subscription'])}"})]
+        return [text({"channel": "error", "data": f"Invalid subscription {text(fields(sent)['subscription'])}"})]
 
-    def pong(self, asked: str) -> Frame | None:
+    def pong(self, sent: str) -> Frame | None:
         """Return the pong, which has a channel of its own."""
-        return text({"channel": "pong"}) if fields(asked) == {"method": "ping"} else None
+        return text({"channel": "pong"}) if fields(sent) == {"method": "ping"} else None
 
     def _row(self, number: int, time_ms: int, **more: Any) -> dict[str, Any]:
         row = {"coin": self.symbol, "side": "B", "px": str(price_of(number)), "sz": "0.01", "hash": "0x0",

@@ -24,12 +24,12 @@ class Kraken(Dialect):
         """Return the frame with the version of the API."""
         return [text({"event": "info", "version": 1})]
 
-    def acks(self, asked: str) -> Sequence[Frame]:
+    def acks(self, sent: str) -> Sequence[Frame]:
         """Return one confirmation for each product."""
-        feed, symbols = fields(asked)["feed"], fields(asked)["product_ids"]
+        feed, symbols = fields(sent)["feed"], fields(sent)["product_ids"]
         return [text({"event": "subscribed", "feed": feed, "product_ids": [symbol]}) for symbol in symbols]
 
-    def refusals(self, asked: str) -> Sequence[Frame]:
+    def refusals(self, sent: str) -> Sequence[Frame]:
         """Return an error that does not name the request."""
         return [text({"event": "error", "message": "Invalid product id"})]
 

@@ -20,17 +20,17 @@ class Kucoin(Dialect):
         """Return the ``welcome`` frame."""
         return [text({"id": "hQvf8jkno", "type": "welcome"})]
 
-    def acks(self, asked: str) -> Sequence[Frame]:
+    def acks(self, sent: str) -> Sequence[Frame]:
         """Return the answer with the request's id."""
-        return [text({"id": fields(asked)["id"], "type": "ack"})]
+        return [text({"id": fields(sent)["id"], "type": "ack"})]
 
-    def refusals(self, asked: str) -> Sequence[Frame]:
+    def refusals(self, sent: str) -> Sequence[Frame]:
         """Return the answer with the request's id."""
-        return [text({"id": fields(asked)["id"], "type": "error", "code": 404, "data": "topic is not found"})]
+        return [text({"id": fields(sent)["id"], "type": "error", "code": 404, "data": "topic is not found"})]
 
-    def pong(self, asked: str) -> Frame | None:
+    def pong(self, sent: str) -> Frame | None:
         """Return the pong with the ping's id."""
-        return text({"id": "ping", "type": "pong"}) if fields(asked).get("type") == "ping" else None
+        return text({"id": "ping", "type": "pong"}) if fields(sent).get("type") == "ping" else None
 
     def trade(self, number: int, time_ms: int) -> Frame:
         """Return a ``match`` frame, whose times are in nanoseconds."""

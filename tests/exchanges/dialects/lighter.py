@@ -21,20 +21,20 @@ class Lighter(Dialect):
         """Return the frame with the id of the session."""
         return [text({"session_id": "6b27", "type": "connected"})]
 
-    def acks(self, asked: str) -> Sequence[Frame]:
+    def acks(self, sent: str) -> Sequence[Frame]:
         """Return the confirmation, which has past rows."""
-        channel = fields(asked)["channel"]
+        channel = fields(sent)["channel"]
         kind = channel.partition("/")[0]
         content: dict[str, Any] = {"market_stats": {}} if kind == "market_stats" else {"trades": []}
         return [text({"type": f"subscribed/{kind}", "channel": channel.replace("/", ":"), **content})]
 
-    def refusals(self, asked: str) -> Sequence[Frame]:
+    def refusals(self, sent: str) -> Sequence[Frame]:
         """Return an error that does not name the request."""
         return [text({"error": {"code": 30005, "message": "Invalid Channel"}})]
 
-    def pong(self, asked: str) -> Frame | None:
+    def pong(self, sent: str) -> Frame | None:
         """Return the answer to a client's ping, of the type ``pong``."""
-        return text({"type": "pong"}) if fields(asked).get("type") == "ping" else None
+        return text({"type": "pong"}) if fields(sent).get("type") == "ping" else None
 
     def _row(self, number: int, time_ms: int, **more: Any) -> dict[str, Any]:
         row = {"trade_id": number, "type": "trade", "market_id": 1, "size": "0.1", "price": str(price_of(number)),
@@ -65,6 +65,6 @@ class Lighter(Dialect):
         """Return the ping, which is a frame of the stream."""
         return text({"type": "ping"})
 
-    def is_pong(self, asked: str) -> bool:
+    def is_pong(self, sent: str) -> bool:
         """Return whether a client's frame has the type ``pong``."""
-        return fields(asked) == {"type": "pong"}
+        return fields(sent) == {"type": "pong"}

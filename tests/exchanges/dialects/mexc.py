@@ -16,17 +16,17 @@ class Mexc(Dialect):
     symbols: ClassVar[tuple[str, ...]] = ("BTC_USDT",)
     instruments: ClassVar[Mapping[str, Instrument]] = {"BTC_USDT": Instrument("BTC_USDT", "BTC", 1, 0.0001, "base")}
 
-    def acks(self, asked: str) -> Sequence[Frame]:
+    def acks(self, sent: str) -> Sequence[Frame]:
         """Return the confirmation, which names only the channel."""
-        return [text({"channel": f"rs.{fields(asked)['method']}", "data": "success", "ts": 1})]
+        return [text({"channel": f"rs.{fields(sent)['method']}", "data": "success", "ts": 1})]
 
-    def refusals(self, asked: str) -> Sequence[Frame]:
+    def refusals(self, sent: str) -> Sequence[Frame]:
         """Return an error that does not name the request."""
         return [text({"channel": "rs.error", "data": "Contract [FOO] not exists", "ts": 1})]
 
-    def pong(self, asked: str) -> Frame | None:
+    def pong(self, sent: str) -> Frame | None:
         """Return the pong, which has a channel of its own."""
-        return text({"channel": "pong", "data": 1, "ts": 1}) if fields(asked) == {"method": "ping"} else None
+        return text({"channel": "pong", "data": 1, "ts": 1}) if fields(sent) == {"method": "ping"} else None
 
     def trade(self, number: int, time_ms: int) -> Frame:
         """Return a ``push.deal`` frame."""

@@ -19,17 +19,17 @@ class Okx(Dialect):
         "BTC-USDT-SWAP": Instrument("BTC-USDT-SWAP", "BTC", 1, 0.01, "base")
     }
 
-    def acks(self, asked: str) -> Sequence[Frame]:
+    def acks(self, sent: str) -> Sequence[Frame]:
         """Return one confirmation for each argument."""
-        return [text({"event": "subscribe", "arg": arg, "connId": "a4d3ae55"}) for arg in fields(asked)["args"]]
+        return [text({"event": "subscribe", "arg": arg, "connId": "a4d3ae55"}) for arg in fields(sent)["args"]]
 
-    def refusals(self, asked: str) -> Sequence[Frame]:
+    def refusals(self, sent: str) -> Sequence[Frame]:
         """Return one error for the whole request, which does not name it."""
         return [text({"event": "error", "code": "60018", "msg": "Wrong URL or channel", "connId": "a4d3ae55"})]
 
-    def pong(self, asked: str) -> Frame | None:
+    def pong(self, sent: str) -> Frame | None:
         """Return the pong, which is plain text."""
-        return "pong" if asked == "ping" else None
+        return "pong" if sent == "ping" else None
 
     def _push(self, channel: str, *rows: Any) -> Frame:
         return text({"arg": {"channel": channel, "instId": self.symbol}, "data": rows})

@@ -16,19 +16,19 @@ class Phemex(Dialect):
     symbols: ClassVar[tuple[str, ...]] = ("BTCUSDT",)
     instruments: ClassVar[Mapping[str, Instrument]] = {"BTCUSDT": Instrument("BTCUSDT", "BTC", 1, 1.0, "base")}
 
-    def acks(self, asked: str) -> Sequence[Frame]:
+    def acks(self, sent: str) -> Sequence[Frame]:
         """Return the answer with the request's id."""
-        return [text({"error": None, "id": fields(asked)["id"], "result": {"status": "success"}})]
+        return [text({"error": None, "id": fields(sent)["id"], "result": {"status": "success"}})]
 
-    def refusals(self, asked: str) -> Sequence[Frame]:
+    def refusals(self, sent: str) -> Sequence[Frame]:
         """Return the answer with the request's id."""
         return [
-            text({"error": {"code": 6001, "message": "invalid argument"}, "id": fields(asked)["id"], "result": None})
+            text({"error": {"code": 6001, "message": "invalid argument"}, "id": fields(sent)["id"], "result": None})
         ]
 
-    def pong(self, asked: str) -> Frame | None:
+    def pong(self, sent: str) -> Frame | None:
         """Return the pong, which is a result."""
-        ask = fields(asked)
+        ask = fields(sent)
         ours = ask.get("method") == "server.ping"
         return text({"error": None, "id": ask["id"], "result": "pong"}) if ours else None
 
