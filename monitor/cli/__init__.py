@@ -1,1 +1,1 @@
-"""The command line. Every command reads its options and calls one function elsewhere."""
+"""Defines the command line; every command reads its options and calls one function elsewhere."""

@@ -1,4 +1,4 @@
-"""Raw frames in, event records out: the core of ``cascade-monitor decode``."""
+"""Decodes raw frames to event records, for ``cascade-monitor decode``."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from monitor.model.events import Event, Reject
 Write = Callable[[bytes], object]
 
 GZIP_BASE64: Final = b"H4sI"
-"""First characters of every gzip in base64, and of no JSON."""
+"""First characters of every gzip file in base64; no JSON begins with them."""
 
 
 def run(venue: str, instruments: Path | None, frames: BinaryIO, out: BinaryIO, err: TextIO) -> int:
-    """``cascade-monitor decode``: see :func:`decode`.
+    """Run ``cascade-monitor decode`` with files; see :func:`decode`.
 
     Raises:
-        OperatorError: there is no such venue, or the instruments file cannot be read.
+        OperatorError: the venue is unknown, or the instruments file cannot be read.
     """
     try:
         adapter = adapter_named(venue)
@@ -36,7 +36,7 @@ def run(venue: str, instruments: Path | None, frames: BinaryIO, out: BinaryIO, e
     known = None if instruments is None else read_instruments(instruments)
 
     def report(line: bytes) -> None:
-        out.flush()  # so that errors stand beside the events of the same line where both go to one place
+        out.flush()  # keeps errors and events of a line in order if both are written to one file
         err.write(line.decode())
 
     status = decode(frames, adapter(known), out.write, report)
@@ -49,15 +49,15 @@ def decode(lines: Iterable[bytes], adapter: Adapter, out: Write, err: Write) -> 
     """Turn raw frames, one per line, into event records, one JSON object per line.
 
     Args:
-        lines: the frames; an empty line is none. A compressed frame is a line of base64.
-        adapter: the exchange that sent them. The time of receipt is not known, so it is 0 in every event and no event
-            is too old or too far ahead.
-        out: takes each event's line.
-        err: takes ``{"line": N, "error": "…"}`` for each row that could not be read; lines count from 1.
+        lines: the frames; empty lines are skipped. A compressed frame is a line of base64.
+        adapter: adapter of the exchange. The time of receipt is unknown, so it is 0 in every event, and no event
+            is rejected for its time.
+        out: writes each event's line.
+        err: writes ``{"line": N, "error": "…"}`` for each row that could not be read; lines count from 1.
 
     Returns:
-        The exit status: 1 where anything could not be read, else 0. Acknowledgements, refusals, pings and skipped
-        rows are read and print nothing.
+        The exit status: 1 if a row could not be read, else 0. Acknowledgements, refusals, pings and skipped
+        rows print nothing.
     """
     encode = msgspec.json.encode
     memory = Memory()
@@ -74,7 +74,7 @@ def decode(lines: Iterable[bytes], adapter: Adapter, out: Write, err: Write) -> 
 
 
 def plain_frame(line: bytes) -> bytes:
-    """Return a frame's bytes; a compressed frame is written as base64, any other line is the frame itself."""
+    """Return a line's frame: decoded base64 if the frame is compressed, else the line itself."""
     if not line.startswith(GZIP_BASE64):
         return line
     try:

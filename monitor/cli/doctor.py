@@ -1,4 +1,4 @@
-"""Check everything that a run needs, and report what is wrong: ``cascade-monitor doctor``."""
+"""Checks everything that a run needs and reports what is wrong, for ``cascade-monitor doctor``."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from monitor.settings.tree import VenueSettings
 
 TIMEOUT_S: Final = 10.0
 SKEW_S: Final = 2.0
-"""Largest difference of two clocks, seconds, that whole seconds in HTTP dates and a request's duration explain."""
+"""Largest accepted difference of two clocks, seconds; HTTP dates have whole seconds, and a request takes time."""
 PAGE_S: Final = 20.0
 """Timeout of a test page, seconds; a real page is retried without end."""
 ROUTING_KEY: Final = re.compile(r"[0-9a-zA-Z]{32}")
@@ -50,9 +50,9 @@ def run(settings: Settings, source: str, *, page: bool) -> int:
     """Run all checks, print the results, and return the exit status: 0 if all passed, else 1.
 
     Args:
-        settings: as loaded.
+        settings: the settings to check.
         source: name of the settings' file, or ``defaults``.
-        page: also send a test page, and resolve it.
+        page: true to send a test page too, and resolve it.
     """
     console = plain_console()
     found = asyncio.run(_examine(settings, source, page=page, show=lambda finding: _print(console, finding)))
@@ -112,7 +112,7 @@ def writable(key: str, folder: Path) -> Finding:
 
 
 async def feed(client: httpx.AsyncClient, kind: type[Adapter], venue: VenueSettings) -> list[Finding]:
-    """Check an exchange's REST, and if that works each kind of its sockets."""
+    """Check an exchange's REST API and, if that works, each kind of its sockets."""
     found = await exchange(client, kind, venue)
     if found[0].ok:
         tried = await check_feed(kind, venue.channels, wall_clock_us, ws_url=venue.ws_url, rest_url=venue.rest_url)
@@ -121,7 +121,7 @@ async def feed(client: httpx.AsyncClient, kind: type[Adapter], venue: VenueSetti
 
 
 async def exchange(client: httpx.AsyncClient, kind: type[Adapter], venue: VenueSettings) -> list[Finding]:
-    """Check that an exchange's REST returns instruments, and that its clock agrees."""
+    """Check that an exchange's REST API returns instruments, and that its clock agrees with this machine's."""
     adapter = kind()
     request = kind.instruments_requests[0]
     url = (venue.rest_url or kind.rest_url).rstrip("/") + request.path
@@ -179,8 +179,8 @@ async def kafka(settings: Settings) -> list[Finding]:
     if not differences:
         return [Finding("kafka", True, f"{section.bootstrap_servers}: the topics are as the monitor needs them")]
     return [
-        Finding(f"kafka {topic}", False, f"{what} is {have}, needed {want}", remedy)
-        for topic, what, have, want, remedy in differences
+        Finding(f"kafka {topic}", False, f"{what} is {have}, required {required}", remedy)
+        for topic, what, have, required, remedy in differences
     ]
 
 

@@ -1,4 +1,4 @@
-"""Run the detector over recordings: the same signals as the live run gave, and a summary."""
+"""Runs the detector over recordings; it gives the same signals as the live run, and a summary."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from monitor.model.events import AnyEvent, Signal
 from monitor.settings import Settings
 
 BATCH: Final = 1_000
-"""Events given to the detector at once; progress is shown between two batches."""
+"""Number of events applied at once; progress is shown between two batches."""
 
 _JSON: Final = msgspec.json.Encoder()
 
@@ -33,9 +33,9 @@ def play(
     """Run a playback through a detector to its end.
 
     Args:
-        playback: the events.
-        detector: decides; closed up to the last second that has an event.
-        emit: takes the signals, batch by batch.
+        playback: source of the events.
+        detector: the detector; at the end it has closed the last second that has an event.
+        emit: receives the signals, batch by batch.
         tick: called after every batch, for progress.
     """
     started = time.perf_counter()
@@ -58,7 +58,7 @@ def run(files: tuple[Path, ...], settings: Settings, *, as_json: bool) -> int:
     """Run ``cascade-monitor replay`` and return its exit status: 0, even if lines were rejected and counted.
 
     Raises:
-        OperatorError: a recording is of a venue that is not known, or holds no event at all.
+        OperatorError: a recording is of an unknown venue, or no recording holds an event.
         OSError: a file cannot be read.
     """
     sources = {str(path): read(sys.stdin.buffer) if str(path) == "-" else read_file(path) for path in files}

@@ -1,4 +1,4 @@
-"""Create the topics on Kafka, or report where they differ from the table: ``cascade-monitor topics``."""
+"""Creates the topics on Kafka, or reports where they differ from the table, for ``cascade-monitor topics``."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def _settings(config: Path | None) -> tuple[KafkaConnection, int]:
 
 def _report(differences: Sequence[Difference]) -> None:
     for difference in differences:
-        topic, what, have, want, remedy = difference
-        click.echo(f"{topic}: {what} is {have}, needed {want}; {remedy}", err=True)
+        topic, what, have, required, remedy = difference
+        click.echo(f"{topic}: {what} is {have}, required {required}; {remedy}", err=True)
     if not differences:
         click.echo("the topics are as the monitor needs them")

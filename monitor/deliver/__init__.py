@@ -1,1 +1,1 @@
-"""Outputs of the process: metrics, pages, the dashboard, signals as lines, logs."""
+"""Delivers the results: metrics, pages, the dashboard, signals as lines, logs."""

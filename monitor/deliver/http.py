@@ -1,4 +1,4 @@
-"""Metrics and health over HTTP, served from threads of their own: a scrape never blocks the event loop."""
+"""Serves metrics and health over HTTP from threads of their own, so that a scrape never blocks the event loop."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Response(NamedTuple):
 
 
 class Check(NamedTuple):
-    """One condition of readiness, with its state in words."""
+    """One condition of readiness, with an explanation of its state."""
 
     name: str
     ok: bool
@@ -45,9 +45,9 @@ def routes(
     """Return the routes of the monitor.
 
     Args:
-        metrics: makes the scrape's text.
-        alive: whether the event loop turns; must depend on nothing else, or a dead exchange gets the process killed.
-        checks: conditions of readiness, all of which must hold.
+        metrics: returns the text of a scrape.
+        alive: true if the event loop runs; no other condition may restart the process.
+        checks: returns the conditions of readiness, all of which must hold.
     """
 
     def livez() -> Response:
@@ -69,7 +69,7 @@ def routes(
 
 
 def feeds_check(connected: Mapping[str, bool]) -> Check:
-    """Return the readiness of the feeds: at least one venue is up, and which are missing."""
+    """Check that at least one venue is connected, and name those that are not."""
     missing = [venue for venue, up in connected.items() if not up]
     words = f"{len(connected) - len(missing)} of {len(connected)} venues connected"
     return Check("feeds", len(missing) < len(connected), words + (f"; not {', '.join(missing)}" if missing else ""))
@@ -97,7 +97,7 @@ class _Handler(BaseHTTPRequestHandler):
         if with_body:
             self.wfile.write(response.body)
 
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class names it
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002  # the base class has this name
         log.debug("http %s", format % args)
 
     def version_string(self) -> str:
@@ -123,8 +123,8 @@ class _Server(ThreadingHTTPServer):
             log.exception("%s failed", path)
             return Response(HTTPStatus.INTERNAL_SERVER_ERROR, _TEXT, b"failed; the log has the traceback\n")
 
-    def handle_error(self, request: object, client_address: object) -> None:  # noqa: ARG002  # the base's signature
-        log.debug("http peer %s went away: %s", client_address, sys.exception())
+    def handle_error(self, request: object, client_address: object) -> None:  # noqa: ARG002  # signature of the base class
+        log.debug("http client %s disconnected: %s", client_address, sys.exception())
 
 
 class HttpServer:
@@ -148,7 +148,7 @@ class HttpServer:
     def address(self) -> tuple[str, int]:
         """Return the host and port of the server."""
         if self._server is None:
-            raise RuntimeError("the server is not entered")
+            raise RuntimeError("the server is not running; use it as a context manager")
         host, port = self._server.server_address[:2]
         return str(host), int(port)
 

@@ -1,4 +1,4 @@
-"""Logging on standard error: for people, or one JSON object a line for a log collector."""
+"""Configures logging on standard error: lines for people, or one JSON object a line for a log collector."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from typing import Final, Literal, TextIO
 import orjson
 
 _COLOURS: Final = {"DEBUG": "2", "WARNING": "33", "ERROR": "31", "CRITICAL": "1;31"}
-"""ANSI codes by level; info has none, so that what has one stands out."""
+"""ANSI colour codes by level; info has none, so that warnings and errors stand out."""
 
 _CHATTY: Final = ("websockets", "httpx", "httpcore", "aiokafka", "asyncio")
-"""Libraries that log at info what a running monitor counts anyway."""
+"""Libraries whose info messages are suppressed, because the monitor counts the same events."""
 
 
 def wants_colour(stream: TextIO, environment: Mapping[str, str] = os.environ) -> bool:
@@ -24,7 +24,7 @@ def wants_colour(stream: TextIO, environment: Mapping[str, str] = os.environ) ->
 
 
 class ConsoleFormatter(logging.Formatter):
-    """``12:00:01.250 warning adapters.session: text``, UTC."""
+    """Formats a record as ``12:00:01.250 warning collect.connection.session: text``, time in UTC."""
 
     def __init__(self, *, colour: bool) -> None:
         super().__init__()
@@ -41,7 +41,7 @@ class ConsoleFormatter(logging.Formatter):
 
 
 class JsonFormatter(logging.Formatter):
-    """One object a line: ``time``, ``level``, ``logger``, ``message``, and ``error`` with a traceback."""
+    """Formats a record as one JSON object with time, level, logger, message and, as ``error``, the traceback."""
 
     def format(self, record: logging.LogRecord) -> str:
         """Return one line, whatever the message contains."""

@@ -1,4 +1,4 @@
-"""Measures the event loop: that it runs, how late it is, and calls on it from another thread."""
+"""Measures that the event loop runs and how late it is, and calls functions on it from another thread."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from typing import Final, TypeVar
 T = TypeVar("T")
 
 BEAT_S: Final = 0.5
-"""Interval of the beats, seconds: short against the 10 s after which the loop counts as stuck, and cheap."""
+"""Interval of the measurement, seconds: short against the 10 s after which the loop counts as stuck, and cheap."""
 
 ALIVE_WITHIN_US: Final = 10_000_000
-"""Seconds without a beat after which the loop counts as stuck; no callback may take a hundredth of it."""
+"""Microseconds without a measurement after which the loop counts as stuck; callbacks take less than 1 % of it."""
 
 LAGS_KEPT: Final = 60
-"""Beats whose worst lag is reported: 30 s, two scrapes of 15 s, so that none is missed."""
+"""Number of measurements whose largest lag is reported: 30 s, two scrape intervals of 15 s, so that none is missed."""
 
 
 class Pulse:
-    """A task of the loop that beats; threads read it.
+    """Wakes periodically on the event loop and records its lag; other threads read the results.
 
     Args:
-        clock: microseconds that never go back (monotonic).
+        clock: returns monotonic microseconds.
     """
 
     def __init__(self, clock: Callable[[], int]) -> None:
@@ -33,7 +33,7 @@ class Pulse:
         self._lags_us: deque[int] = deque([0], maxlen=LAGS_KEPT)
 
     async def run(self) -> None:
-        """Beat until cancelled."""
+        """Measure until cancelled."""
         self._loop = asyncio.get_running_loop()
         try:
             while True:
@@ -50,14 +50,14 @@ class Pulse:
 
     @property
     def lag_s(self) -> float:
-        """Return the largest delay of the last beats, seconds."""
+        """Return the largest lag of the last measurements, seconds."""
         return max(self._lags_us.copy()) / 1e6
 
     def call(self, function: Callable[[], T], timeout_s: float = 5.0) -> T:
-        """From another thread: call ``function`` on the loop, where its answer is consistent, and wait for it.
+        """Call ``function`` on the loop from another thread, so that it sees consistent state, and return its result.
 
         Raises:
-            TimeoutError: the loop does not run, or did not get to it within ``timeout_s``.
+            TimeoutError: the loop does not run, or did not call it within ``timeout_s``.
         """
         loop = self._loop
         if loop is None:

@@ -1,4 +1,4 @@
-"""Signals as JSON lines on a stream: the simplest way for a desk to listen."""
+"""Writes signals as JSON lines to a stream, the simplest way for a desk to receive them."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from monitor.storage.append_file import AppendFile
 from monitor.storage.side_output import SideOutput
 
 POLL_S: Final = 1.0
-"""Longest wait for signals in one poll, seconds; a signal ends it at once."""
+"""Longest wait for signals in one poll, seconds; a signal ends the wait at once."""
 MAX_BYTES: Final = 4 * 1024 * 1024
-"""Bytes that may wait for a slow reader: two thousand signals."""
+"""Most bytes that may wait for a slow reader: two thousand signals."""
 
 _ENCODER: Final = msgspec.json.Encoder()
 
 
 class SignalLines:
-    """Reads signals from the bus and has one JSON object a line written, batch by batch.
+    """Reads signals from the bus and queues them to be written, one JSON object a line, batch by batch.
 
-    Whatever the stream does (a full disk, a pipe that nobody reads), reading goes on and the monitor with it.
+    A stream that fails (a full disk, a pipe without a reader) stops neither the reading nor the monitor.
 
     Args:
-        subscriber: signals; closed at the end.
+        subscriber: source of the signals; closed at the end.
         where: ``-`` for standard output, else a file or pipe that is appended to.
     """
 
@@ -38,7 +38,7 @@ class SignalLines:
         self._file = AppendFile(None if where == "-" else Path(where))
 
     async def run(self) -> None:
-        """Write until cancelled; what is on the bus then is still written."""
+        """Write until cancelled; then write what is still on the bus."""
         self.output.put(self._file.open, count=0)
         try:
             await self._follow()

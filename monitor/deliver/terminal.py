@@ -1,4 +1,4 @@
-"""Tables for people, the same wherever episodes are shown."""
+"""Formats episodes as tables for people, for all commands that print them."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from monitor.detect.decide.signal import EpisodeSummary
 from monitor.model.events import MICROS
 
 PIPE_WIDTH: Final = 140
-"""Columns of a table that goes to a pipe or a file, which has no width of its own."""
+"""Width in columns of a table that is written to a pipe or a file."""
 
 
 def plain_console() -> Console:
-    """Standard output: colours on a terminal, plain text in a pipe or with ``NO_COLOR``."""
+    """Return the console of standard output: colours on a terminal, plain text in a pipe or with ``NO_COLOR``."""
     console = Console()
     return console if console.is_terminal else Console(width=PIPE_WIDTH)
 
@@ -31,7 +31,7 @@ def usd(amount: float) -> str:
 
 
 def moment(us: int | None, with_day: bool = True) -> str:
-    """Return UTC to the second, or a dash."""
+    """Return a time in UTC to the second, or a dash for None."""
     if us is None:
         return "-"
     return f"{datetime.fromtimestamp(us // MICROS, UTC):{'%Y-%m-%d %H:%M:%S' if with_day else '%H:%M:%S'}}"

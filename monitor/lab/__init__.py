@@ -1,1 +1,1 @@
-"""Simulation, evaluation, benchmarks and the demo. Nothing on duty imports it."""
+"""Holds simulation, evaluation, benchmarks and the demo; no module of the running monitor imports it."""

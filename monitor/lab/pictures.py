@@ -38,7 +38,7 @@ AFTER_S: Final = 2_400
 BAR_S: Final = 20
 """Width of the bars of forced orders, seconds."""
 NARROW_MIN: Final = 3.0
-"""Phases that are shorter than this have no room for their name, minutes."""
+"""Shortest phase with room for its name, minutes."""
 INK: Final = "#1b1f24"
 MUTED: Final = "#7d838c"
 FORCED: Final = "#b03a2e"
@@ -84,7 +84,7 @@ class Episode(NamedTuple):
 
     @property
     def call(self) -> Signal:
-        """The signal that called the cascade."""
+        """The signal that opened the cascade."""
         return next(one for one in self.signals if one.phase == "cascade")
 
 
@@ -106,10 +106,12 @@ def simulate(settings: WorldSettings) -> Episode:
     deepest = min((one for one in ours if one.phase == "cascade"), key=lambda one: one.drawdown_pct, default=None)
     if deepest is None:
         raise ValueError(f"seed {settings.seed}: the market has no cascade of {SIDE}s in {market.spec.name}")
-    told = [one for one in ours if one.episode_id == deepest.episode_id]
-    called_us = next(one.event_time_us for one in told if one.phase == "cascade")
+    episode_signals = [one for one in ours if one.episode_id == deepest.episode_id]
+    called_us = next(one.event_time_us for one in episode_signals if one.phase == "cascade")
     course = _course(market, shown, (called_us - settings.start_us) // MICROS)
-    return Episode(course, told, [(one.event_time_us - called_us) / (60 * MICROS) for one in told])
+    return Episode(
+        course, episode_signals, [(one.event_time_us - called_us) / (60 * MICROS) for one in episode_signals]
+    )
 
 
 def _add_shown(shown: Floats, events: Iterable[AnyEvent], asset: str, start_us: int) -> None:

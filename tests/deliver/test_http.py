@@ -139,7 +139,7 @@ def test_peer_that_leaves_early_is_no_noise(
     with socket.create_connection(server.address) as peer:
         peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         peer.send(b"GET / HTTP/1.0\r\n")
-    wait_until(lambda: "went away" in caplog.text)
+    wait_until(lambda: "disconnected" in caplog.text)
     assert "Traceback" not in capfd.readouterr().err
 
 
@@ -156,7 +156,7 @@ def test_taken_port_is_said_in_words(server: HttpServer) -> None:
 def test_address_is_known_while_entered_only() -> None:
     """Before and after there is no address."""
     server = HttpServer("127.0.0.1", 0, {})
-    with pytest.raises(RuntimeError, match="not entered"):
+    with pytest.raises(RuntimeError, match="not running"):
         _ = server.address
     server.__exit__(None, None, None)
 

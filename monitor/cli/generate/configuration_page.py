@@ -1,6 +1,6 @@
 """Makes ``configs/example.yaml`` and ``docs/configuration.md`` from the settings tree.
 
-``make generate`` writes both anew; a test compares them with what this makes.
+``make generate`` writes both; a test compares the committed files with the code.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ _PLAIN: Final = {str: "text", int: "integer", float: "number", bool: "true or fa
 
 
 def type_words(annotation: Any) -> str:
-    """A type in words: ``one of memory, kafka``, ``list of text, or empty``."""
+    """Return a type in words, such as ``one of memory, kafka`` or ``list of text, or empty``."""
     origin, arguments = get_origin(annotation), get_args(annotation)
     if origin in (Union, UnionType):
         return ", or ".join("empty" if part is NoneType else type_words(part) for part in arguments)
@@ -75,7 +75,7 @@ def type_words(annotation: Any) -> str:
 
 
 def limits(field: FieldInfo) -> str:
-    """The bounds of a number in words, empty where there are none."""
+    """Return the bounds of a number in words, empty without bounds."""
     words = {"ge": "at least", "gt": "above", "le": "at most", "lt": "below"}
     bounds = []
     for item in field.metadata:
@@ -86,7 +86,7 @@ def limits(field: FieldInfo) -> str:
 
 
 def default_of(field: FieldInfo) -> str:
-    """A leaf's default as YAML (flow style)."""
+    """Return a setting's default as YAML in flow style."""
     value = field.get_default(call_default_factory=True)
     if isinstance(value, tuple):
         return f"[{', '.join(value)}]"
@@ -101,7 +101,7 @@ def _leaf_words(key: Key) -> str:
 
 
 def example() -> str:
-    """The example file: every key with description and default, each venue in full."""
+    """Return the example file: every key with description and default, each venue in full."""
     venues = list(Settings().venues)
     lines = list(_example_lines([key for key in keys(Settings) if NAME not in key.path], venues))
     return _EXAMPLE_HEAD + "\n".join(lines) + "\n"
@@ -135,7 +135,7 @@ def _setting(key: Key) -> str:
 
 
 def reference() -> str:
-    """The configuration page: precedence in words and one table row a key."""
+    """Return the configuration page: the precedence of the sources, and one table row a key."""
     return _REFERENCE_HEAD + "".join(_row(key) for key in keys(Settings) if key.section is None)
 
 
@@ -145,7 +145,7 @@ def _row(key: Key) -> str:
 
 
 def main(root: Path = Path()) -> None:
-    """Write both files anew below ``root``."""
+    """Write both files below ``root``."""
     (root / EXAMPLE).write_text(example(), encoding="utf-8")
     (root / REFERENCE).write_text(reference(), encoding="utf-8")
 

@@ -19,7 +19,7 @@ GENERATORS: Final[tuple[Callable[[Path], None], ...]] = (
 
 
 def main(root: Path = Path()) -> None:
-    """Write all generated files anew below ``root``, which has the folders ``configs`` and ``docs``."""
+    """Write all generated files below ``root``, which has the folders ``configs`` and ``docs``."""
     for write in GENERATORS:
         write(root)
 

@@ -21,7 +21,7 @@ SOME_DAY_US: Final = 1_764_000_000 * MICROS
 MINUTE_US: Final = 60 * MICROS
 
 Row = Callable[[Facts, Adapter], list[str]]
-"""The cells of one exchange's row."""
+"""Returns the cells of one exchange's row."""
 
 _HEAD: Final = """\
 # Exchanges

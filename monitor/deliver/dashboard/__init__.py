@@ -1,1 +1,1 @@
-"""The dashboard, a live web page for users without Grafana; its files are in the package, it loads nothing else."""
+"""Serves the dashboard, a live web page for users without Grafana; all files that it loads are in the package."""

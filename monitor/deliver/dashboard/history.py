@@ -1,4 +1,4 @@
-"""The last minutes of the most interesting assets, second by second, for the dashboard's charts."""
+"""Keeps the last minutes of the assets with the highest risk, second by second, for the dashboard's charts."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from monitor.detect.overview import Monitored
 from monitor.model.events import MARKET
 
 SECONDS: Final = 300
-"""Length of the charts: a flash cascade with its calm before and its relief after."""
+"""Length of the charts, seconds: a flash cascade with its calm before and its relief after."""
 CHARTED: Final = 9
-"""Assets that are charted, the market among them: what fits on a screen."""
+"""Number of charts including the market's: what fits on a screen."""
 
 
 class Point(NamedTuple):
-    """One second of one asset: risk 0 to 100, price or None, USD liquidated in it by side."""
+    """Holds one second of one asset: risk (0 to 100), price or None, USD liquidated in that second by side."""
 
     second: int
     risk: float
@@ -27,9 +27,9 @@ class Point(NamedTuple):
 
 
 class History:
-    """Keeps points of the market and of those assets that matter now.
+    """Keeps points of the market and of the assets with the highest rank now.
 
-    An asset that comes in starts empty; one that no longer matters is forgotten, so the memory is bounded.
+    An asset's chart starts empty and is deleted when its rank falls, so memory is bounded.
     """
 
     def __init__(self, seconds: int = SECONDS, charted: int = CHARTED) -> None:
@@ -39,7 +39,7 @@ class History:
         self._totals: dict[str, Totals] = {}
 
     def sample(self, second: int, monitored: Iterable[Monitored]) -> None:
-        """Take a point of each charted asset at ``second``; once a second."""
+        """Add a point of each charted asset at ``second``; call it once a second."""
         chosen = self.chosen(monitored)
         for name in self._points.keys() - {each.name for each in chosen}:
             del self._points[name], self._totals[name]

@@ -16,7 +16,7 @@ SAMPLE_S: Final = 1.0
 POLICY: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; connect-src 'self'; img-src data:"
 )
-"""Nothing from outside, whatever the state contains; charts place themselves by inline styles."""
+"""Content security policy: no foreign content, whatever the state contains. The charts need inline styles."""
 
 TYPES: Final = {"html": "text/html", "js": "text/javascript", "css": "text/css"}
 FILES: Final = {
@@ -42,7 +42,7 @@ def _file(name: str) -> Route:
 
 
 async def sample(source: Source) -> None:
-    """Take the charts' points once a second until cancelled."""
+    """Add the charts' points once a second until cancelled."""
     while True:
         source.sample()
         await asyncio.sleep(SAMPLE_S)

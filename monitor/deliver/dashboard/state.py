@@ -1,4 +1,4 @@
-"""The dashboard's state as JSON, made on request."""
+"""Makes the dashboard's state as JSON on request."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from monitor.detect.overview import Monitored, asset_view
 from monitor.model.events import MICROS, Evidence, WindowTotals
 
 EPISODES: Final = 20
-"""How many are listed, newest first."""
+"""Number of episodes listed, newest first."""
 
 
 class Series(msgspec.Struct):
-    """Columns of an asset's chart; seconds since the epoch, USD a second."""
+    """Holds the columns of an asset's chart; times in seconds since the epoch, amounts in USD a second."""
 
     second: list[int]
     risk: list[float]
@@ -29,7 +29,7 @@ class Series(msgspec.Struct):
 
 
 class AssetState(msgspec.Struct):
-    """One asset now; windows in USD, ``coverage`` the share that complete feeds show, None while nothing was seen."""
+    """Holds one asset's state; windows in USD, ``coverage`` is the share from complete feeds or None."""
 
     asset: str
     phase: str
@@ -44,7 +44,7 @@ class AssetState(msgspec.Struct):
 
 
 class FeedState(msgspec.Struct):
-    """One exchange now."""
+    """Holds one exchange's state."""
 
     venue: str
     connected: int
@@ -57,14 +57,14 @@ class FeedState(msgspec.Struct):
 
 
 class GapState(msgspec.Struct):
-    """Shares (0 to 1) of the windows without an exchange's liquidations because of a gap that was not backfilled."""
+    """Holds the shares (0 to 1) of the windows that an exchange's gaps, if not backfilled, hide."""
 
     venue: str
     windows: dict[str, float]
 
 
 class DashboardState(msgspec.Struct):
-    """Everything that the dashboard shows."""
+    """Holds everything that the dashboard shows."""
 
     version: str
     now_us: int
@@ -76,14 +76,14 @@ class DashboardState(msgspec.Struct):
 
 
 class Source:
-    """Source of the dashboard's state.
+    """Makes the dashboard's state.
 
     Args:
-        monitored: the assets and, where it is judged here, the market.
-        second: the last second that was decided.
-        fleets: the exchanges that are read here.
+        monitored: returns the assets and, if this process decides it, the market.
+        second: returns the last second that was decided.
+        fleets: returns the counts of the exchanges that this process reads.
         clock: the machine's time in microseconds.
-        gap_ratios: by venue and window the share that is missing because of a gap.
+        gap_ratios: returns, by venue and window, the share that is missing because of gaps.
     """
 
     def __init__(
@@ -102,11 +102,11 @@ class Source:
         self._history = History()
 
     def sample(self) -> None:
-        """Take the charts' next point; once a second, on the event loop."""
+        """Add the charts' next point; called once a second on the event loop."""
         self._history.sample(self._clock() // MICROS, self._monitored())
 
     def state(self) -> bytes:
-        """Return the dashboard's state as JSON; on the event loop."""
+        """Return the dashboard's state as JSON; called on the event loop."""
         monitored = list(self._monitored())
         shown = self._history.chosen(monitored)
         episodes = sorted(
@@ -138,7 +138,7 @@ def asset_state(monitored: Monitored, points: Sequence[Point]) -> AssetState:
 
 
 def gap_states(ratios: Mapping[tuple[str, str], float]) -> list[GapState]:
-    """Return the exchanges with a gap and what it takes from each window."""
+    """Return the exchanges with gaps and the share that is missing from each window."""
     found: dict[str, dict[str, float]] = {}
     for (venue, window), share in ratios.items():
         if share:

@@ -1,1 +1,1 @@
-"""Pages people: what is worth a page, how it is worded, and how it is sent until it is accepted."""
+"""Pages people: decides which signals page, words the pages, and sends them until they are accepted."""

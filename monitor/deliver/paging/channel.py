@@ -85,7 +85,7 @@ class Channel:
         try:
             answer = await self._client.post(self._url, content=body, headers={"Content-Type": "application/json"})
         except httpx.HTTPError as error:
-            raise NotAcceptedError("network", type(error).__name__) from None  # its text holds the address
+            raise NotAcceptedError("network", type(error).__name__) from None  # the error's text holds the address
         if answer.is_success:
             self.accepted[action] += 1
             return True
@@ -103,9 +103,9 @@ class Channel:
 
     def _pause(self, state: RetryCallState) -> float:
         error = state.outcome.exception() if state.outcome else None
-        assert isinstance(error, NotAcceptedError)  # noqa: S101  # nothing else is retried
+        assert isinstance(error, NotAcceptedError)  # noqa: S101  # no other error is retried
         self.failures[error.failure] += 1
-        pause_s = max(error.pause_s, _WAITS.after(state.attempt_number - 1, random.random()))  # noqa: S311  # jitter
+        pause_s = max(error.pause_s, _WAITS.after(state.attempt_number - 1, random.random()))  # noqa: S311  # jitter is no secret
         log.warning("%s did not accept a page (%s); retrying in %.1f s", self.name, error, pause_s)
         return pause_s
 

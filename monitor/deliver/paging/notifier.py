@@ -1,7 +1,7 @@
 """Reads signals, decides what to page, and sends it on one channel: at least once, in order, across restarts.
 
-Reading never waits for sending, so that a channel that is down holds nothing up. What was read is remembered only when
-everything that it led to was sent: a restart may send a page again, which its key makes harmless. Reading and sending
+Reading never waits for sending, so that a channel that is down delays nothing else. Progress is saved only when
+every page up to it was sent: a restart may send a page again, which its key makes harmless. Reading and sending
 fail and restart independently, and continue where they stopped.
 """
 
@@ -45,17 +45,17 @@ class Reader(Protocol):
     """Source of signals: the part of :class:`monitor.bus.ports.Subscriber` that is needed here."""
 
     async def poll(self, timeout_s: float) -> list[Batch]:
-        """Return the batches that are there or arrive within ``timeout_s``. It can be called again after a failure."""
+        """Return the batches that wait or arrive within ``timeout_s``; may be called again after an error."""
 
     async def close(self) -> None:
-        """Release what is held."""
+        """Release all resources."""
 
 
 class Progress(Protocol):
     """Storage of a notifier's progress."""
 
     async def save(self, offsets: Mapping[Partition, int], states: Mapping[Partition, bytes]) -> None:
-        """Save the next offset and the open incidents of each partition. Raises ``OSError``."""
+        """Save the next offset and the open incidents of each partition; raise ``OSError`` on failure."""
 
 
 class NotifierStats(NamedTuple):
@@ -69,12 +69,12 @@ class NotifierStats(NamedTuple):
         open: asset and direction of the incidents that are open.
         read_us: when signals (or the heartbeats among them) were last read, 0 for never.
         latency: from a signal's sending to its page's acceptance, seconds.
-        save_failures: how often the progress could not be kept.
-        crashes: how often reading or sending failed and was started again.
-        failing: whether such a fault is not made good yet: not all is sent, or reading went on for less than
+        save_failures: failed attempts to save the progress.
+        crashes: restarts of reading or sending after an unexpected error.
+        failing: true after such an error until all pages are sent and reading has continued for
             :data:`HEALTHY_S`.
-        given_up: pages that a fault of ours kept from being sent, by action, and signals from being judged.
-        forgot_us: when the open incidents of a partition were last forgotten as they could not be read, 0 for never.
+        given_up: pages dropped after unexpected errors, by action, and signals dropped by the same reason.
+        forgot_us: time at which a partition's unreadable open incidents were last dropped, 0 for never.
     """
 
     channel: str
@@ -95,10 +95,10 @@ class Notifier:
     """Reads signals and pages them on one channel.
 
     Args:
-        channel: where pages go.
-        reader: signals; closed by :meth:`close`.
+        channel: sends the pages.
+        reader: source of the signals; closed by :meth:`close`.
         progress: storage of the progress.
-        clock: the machine's time in microseconds.
+        clock: returns the machine's time in microseconds.
         assets: assets whose cascades are paged, None for all.
     """
 
@@ -116,7 +116,7 @@ class Notifier:
         self._clock = clock
         self._assets = assets
         self._pages: dict[Partition, Pages] = {}
-        self._accepted: set[str] = set()  # episodes whose incident the channel has
+        self._accepted: set[str] = set()  # episodes whose incident the channel has accepted
         self._read: dict[Partition, int] = {}
         self._pending = Backlog()
         self._work = asyncio.Event()
@@ -131,7 +131,7 @@ class Notifier:
         self._given_up = dict.fromkeys((*get_args(Action), UNKNOWN), 0)
         self._forgot_us = 0
 
-    # Ownership of partitions
+    # Assignment of partitions.
 
     def restore(self, partition: Partition, state: bytes) -> None:
         """Restore the incidents that were open in a partition. Raises ``ValueError`` if ``state`` is unreadable."""
@@ -166,10 +166,10 @@ class Notifier:
             self._pending.add(partition, pages.end_all_but(running))
         self._work.set()
 
-    # Work
+    # Reading and sending.
 
     async def run(self, rng: random.Random) -> None:
-        """Read and send until cancelled, restarting either after a fault. ``rng`` gives the jitter of the pauses."""
+        """Read and send until cancelled; restart either after an error. ``rng`` gives the jitter of the pauses."""
         parts: tuple[tuple[Part, Callable[[], Awaitable[None]]], ...] = (
             ("reading", self._follow),
             ("sending", self._send),
@@ -202,7 +202,7 @@ class Notifier:
             if self._pending:
                 self._work.set()
                 continue
-            # Not with the first poll: a reader that fails every few seconds would look healthy in between.
+            # Only after HEALTHY_S: a reader that fails every few seconds would otherwise look healthy in between.
             if loop.time() - began_s >= HEALTHY_S:
                 self._failing.discard("reading")
             if self._dirty and self._clock() - self._kept_us >= KEEP_S * MICROS:
@@ -217,7 +217,7 @@ class Notifier:
                 continue
             try:
                 page = pages.take(record)
-            except Exception:  # judged again it would fail again
+            except Exception:  # a retry would fail in the same way
                 self._given_up[UNKNOWN] += 1
                 log.exception(
                     "%s: a signal of %s cannot be judged and is given up", self.channel.name, record.episode_id
@@ -263,7 +263,7 @@ class Notifier:
         log.info("%s: %s %s", self.channel.name, page.action, page.episode_id)
 
     async def _keep(self) -> None:
-        """Save the progress, if every page that it led to was sent."""
+        """Save the progress, if every page up to it was sent."""
         async with self._saving:
             if self._pending or not self._read:
                 return

@@ -1,4 +1,4 @@
-"""The channel to PagerDuty: events of its Events API v2, one incident an episode."""
+"""Sends pages to PagerDuty as events of its Events API v2, one incident an episode."""
 
 from __future__ import annotations
 

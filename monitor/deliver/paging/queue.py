@@ -1,4 +1,4 @@
-"""Queue of the pages that wait for their channel, in order; a page is given up after repeated faults of the monitor."""
+"""Queues pages in order until their channel accepts them, and drops one that keeps raising unexpected errors."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from monitor.bus.ports import Partition
 from monitor.deliver.paging.incidents import Page
 
 MOST_FAULTS: Final = 5
-"""Failures of a page by a fault of the monitor, within about ten seconds, after which it is given up for the others."""
+"""Number of unexpected errors of one page, within about ten seconds, after which it is dropped."""
 
 
 class Waiting(NamedTuple):
@@ -21,18 +21,18 @@ class Waiting(NamedTuple):
 
 
 class Backlog:
-    """Waiting pages, oldest first. A partition may be revoked while its page is sent, and return with the same page."""
+    """Holds waiting pages, oldest first; a partition may be revoked while its page is sent, and return with it."""
 
     def __init__(self) -> None:
         self._waiting: deque[Waiting] = deque()
-        self._faults = 0  # of the first
+        self._faults = 0  # errors of the first page
 
     def __len__(self) -> int:
         return len(self._waiting)
 
     @property
     def first(self) -> Waiting:
-        """Return the page to send next. Raises ``IndexError`` if none waits."""
+        """Return the page to send next; raise ``IndexError`` if none waits."""
         return self._waiting[0]
 
     def add(self, partition: Partition, pages: Iterable[Page]) -> None:
@@ -45,16 +45,16 @@ class Backlog:
         self._faults = 0
 
     def done(self, sent: Waiting) -> None:
-        """Remove a page that was accepted or refused for good, also where it was read again meanwhile.
+        """Remove a page that was accepted or refused for good, also if it was read again meanwhile.
 
-        One behind others stays: if they too are read again, they must not come after it.
+        A copy behind other pages stays: if those are read again too, they must not be sent after it.
         """
         self._faults = 0
         if self._waiting and self._waiting[0] == sent:
             self._waiting.popleft()
 
     def fault(self, sent: Waiting) -> bool:
-        """Count a fault of the monitor that kept a page from being sent; return True if the page is given up."""
+        """Count an unexpected error that kept a page from being sent; return true if the page is dropped."""
         if not self._waiting or self._waiting[0] != sent:
             return False
         self._faults += 1

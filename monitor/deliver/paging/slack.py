@@ -1,4 +1,4 @@
-"""The channel to a chat: an incoming webhook of Slack, Mattermost or Rocket.Chat."""
+"""Sends pages to a chat through an incoming webhook of Slack, Mattermost or Rocket.Chat."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from monitor.deliver.paging.incidents import Page
 from monitor.deliver.paging.text import Body, Links, Render, addresses, summary
 
 EMOJI: Final = {"critical": ":red_circle:", "error": ":large_orange_circle:", "warning": ":large_yellow_circle:"}
-"""First word of a message, by severity."""
+"""Emoji at the beginning of a message, by severity."""
 
 
 def channel(url: str, links: Links) -> Channel:

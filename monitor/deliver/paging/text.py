@@ -1,4 +1,4 @@
-"""The text of a page, which all channels share: summary, links and details."""
+"""Words a page for all channels: summary, links and details."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from monitor.model.events import MARKET, MICROS, Signal
 
 Body = dict[str, Any]
 Render = Callable[[Page], Body]
-"""Makes the JSON body that a channel posts for a page."""
+"""Returns the JSON body that a channel posts for a page."""
 
 TEST: Final = "TEST-"
 """Prefix of a test page's key."""
 SUMMARY_LENGTH: Final = 1024
-"""PagerDuty cuts longer summaries (Events API v2)."""
+"""Longest summary in characters; PagerDuty truncates longer ones (Events API v2)."""
 PHASE_WORDS: Final = {"trigger": "cascade", "update": "another wave of the cascade", "resolve": "over: cascade"}
 
 

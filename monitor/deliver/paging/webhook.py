@@ -1,4 +1,4 @@
-"""The channel to any program that accepts JSON by HTTP POST."""
+"""Sends pages to any program that accepts JSON by HTTP POST."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Benchmarks: rates of the hot paths beside well-known libraries, as ratios within one run."""
+"""Measures the rates of the hot paths and of well-known libraries, compared as ratios within one run."""

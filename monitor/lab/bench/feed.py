@@ -66,7 +66,7 @@ def framed(text: str) -> bytes:
 
 
 class PacedExchange(ExchangeServer):
-    """The exchange with its market: every symbol trades, and the first ones are liquidated."""
+    """Runs the exchange with its market: every symbol trades, and longs of the first ones are liquidated."""
 
     def __init__(self, rng: random.Random) -> None:
         self._began_us = now_us()

@@ -52,7 +52,7 @@ class Frame(NamedTuple):
 
 
 class _Market:
-    """Prices and counters of all symbols, and one method a kind of frame."""
+    """Holds prices and counters of all symbols, and makes each kind of frame with one method."""
 
     def __init__(self, rng: random.Random) -> None:
         self.rng = rng

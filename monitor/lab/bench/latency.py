@@ -40,7 +40,7 @@ SETTLE_S: Final = 5.0
 WARM_UP_S: Final = 15.0
 """Time before the first rate, seconds, in which the broker's compiler and first transactions are slow."""
 START_S: Final = 90.0
-"""Time limit of the start, seconds; joining the group with 25 shares takes ten, several times that under load."""
+"""Time limit of the start, seconds; joining the group with 25 shards takes ten, several times that under load."""
 
 
 class Delay(NamedTuple):
@@ -83,8 +83,8 @@ class Delays(NamedTuple):
 def group(bootstrap: str, folder: Path, rates: Sequence[int] = RATES, seconds: float = SECONDS) -> Delays:
     """Measure every rate and return the group with its notes; see :func:`measure`."""
     notes = (
-        "ms from the end of the market second that a signal judges to its reading, committed",
-        "in it: the heartbeat that closes the second, the shares' transactions; the market's waits for all shares",
+        "ms from the end of the market second that a signal decides to its reading, committed",
+        "included: the heartbeat that closes the second, the shards' transactions; the market waits for all shards",
         f"{STRESSED} of {len(ASSETS)} assets beyond calm; every part shares this machine",
     )
     return Delays("from the socket to the signal on its topic", measure(bootstrap, folder, rates, seconds), notes)
@@ -205,7 +205,7 @@ def role(folder: Path, name: str, settings: dict[str, Any]) -> Iterator[Callable
     config.write_text(yaml.safe_dump(settings))
     with log.open("wb") as errors:
         command = [sys.executable, "-m", "monitor", "run", "--config", str(config)]
-        process = subprocess.Popen(command, stderr=errors)  # noqa: S603 - our own program
+        process = subprocess.Popen(command, stderr=errors)  # noqa: S603  # the command is this program's own
     try:
         url = _address(process, log)
         yield lambda: _frames(url)
@@ -225,7 +225,7 @@ def _address(process: subprocess.Popen[bytes], log: Path) -> str:
 
 
 def _frames(url: str) -> int:
-    with urllib.request.urlopen(url, timeout=10) as answer:  # noqa: S310 - our own process on loopback
+    with urllib.request.urlopen(url, timeout=10) as answer:  # noqa: S310  # the address is our own process on loopback
         text = answer.read().decode()
     found = re.findall(r"^cascade_frames_received_total\{[^}]*\} ([0-9.e+]+)$", text, re.MULTILINE)
     return round(sum(map(float, found)))

@@ -77,8 +77,8 @@ def group(rounds: int, scenario: Scenario = SHORT) -> Delays:
     rate = round(frames / seconds)
     row = Delay(rate, rate, sorted(api.delays_ms[False]), sorted(api.delays_ms[True]))
     notes = (
-        "ms from the end of the market second that a page's signal judges to the page's acceptance",
-        "in it: the wait for the second to close, the decision, one POST after the other",
+        "ms from the end of the market second that a page's signal decides to the page's acceptance",
+        "included: the wait for the second to close, the decision, one POST after the other",
         "a frame waits up to a second more, for its second's end",
         f"{rounds} rounds of the scenario {scenario.name!r}: exchanges, monitor and stand-in share this machine",
     )

@@ -26,7 +26,7 @@ def version(package: str) -> str | None:
 
 
 class Cryptofeed:
-    """cryptofeed's message handlers with callbacks that only count.
+    """Runs cryptofeed's message handlers with callbacks that only count.
 
     The symbol tables that it would fetch over REST are set from the generated instruments. A handler never waits, so
     one ``send`` runs all of them to the end; an event loop would only add to their time.

@@ -20,7 +20,7 @@ DENSITIES: Final = {
     25_000: "liquidations alone in the worst second that the budgets name",
     42: "a busy hour: nearly every event opens a new second of its asset",
 }
-"""Events per second over all assets, and what each density stands for."""
+"""Events per second over all assets, and the kind of market with that density."""
 WARM_S: Final = 1
 """Length of the events that every case takes before the clock starts, seconds; from then on one enters and one leaves.
 """

@@ -1,4 +1,4 @@
-"""Demo: a simulated market on simulated exchanges, read by the real collector and judged by the real detector."""
+"""Plays the demo: a simulated market on simulated exchanges, with the real collector and the real detector."""
 
 from monitor.lab.demo.play import run
 

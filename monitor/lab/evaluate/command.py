@@ -60,8 +60,8 @@ def parse_seeds(text: str) -> range:
 
 def select_sources(request: Request) -> tuple[list[Source], list[Source]]:
     """Return the markets to train on and to test on. Raises ``click.UsageError`` unless one kind is named."""
-    asked = [bool(request.seeds), bool(request.paths), request.folder is not None]
-    if sum(asked) != 1:
+    named = [bool(request.seeds), bool(request.paths), request.folder is not None]
+    if sum(named) != 1:
         raise click.UsageError("nothing or too much to evaluate: name one of FILE..., --recordings DIR, --seeds A..B")
     if request.truth is not None and not request.paths:
         raise click.UsageError("--truth is for FILE only: simulated markets and recordings have their own")
@@ -168,7 +168,7 @@ def _examined(tasks: Sequence[Task], todo: Sequence[int], jobs: int) -> Iterator
 
 
 def _exit_with_parent() -> None:
-    """Make this process exit when the process that started it is killed; nobody would take its result."""
+    """Make this process exit when the process that started it is killed, because its result would be lost."""
     parent = parent_process()
 
     def wait() -> None:

@@ -125,7 +125,7 @@ class Arena:
         await self._drain()
 
     async def _drain(self) -> None:
-        """Wait until everything is written, or nobody reads any more."""
+        """Wait until everything is written, or no client is connected."""
         for _ in range(round(DRAIN_S / POLL_S)):
             if not any(exchange.waiting for exchange in self.exchanges.values()):
                 return

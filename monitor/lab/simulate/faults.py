@@ -91,7 +91,7 @@ def shift_clock(events: Events, venues: Sequence[str], by_us: int) -> Iterator[A
 def throttle(events: Events, convention: Convention) -> Iterator[AnyEvent]:
     """Show one liquidation per venue, symbol and second of arrival, the latest or the largest, at the second's end.
 
-    Hourly totals (coverage ``aggregated``) pass, because they stand for no single second.
+    Hourly totals (coverage ``aggregated``) pass, because they belong to no single second.
     """
     held: dict[tuple[str, str], Liquidation] = {}
     second = 0

@@ -2,7 +2,7 @@
 
 The log price of an asset is exogenous + endogenous. The exogenous part draws from its own random stream, so two markets
 with the same seed, one with feedback and one without, have the same outside path, and what differs is the cascade's own
-effect. Nothing here reads a clock: the first step begins where the caller says, each next one where the last ended.
+effect. No clock is read: the caller gives the start of the first step, and each step begins where the last ended.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ class Outside:
 class Market:
     """A market of several assets.
 
-    Before :meth:`begin` it is calm (the scenario stands at its start), which is what a history is made of.
+    Before :meth:`begin` it stays calm, with the scenario at its start; histories are made from this time.
 
     Args:
         scenario: the scenario to play.
@@ -96,7 +96,7 @@ class Market:
         return self.scenario.progress(self.elapsed_s)
 
     def begin(self, now_us: int) -> None:
-        """Begin the scenario at ``now_us``; the market stood still since its last step.
+        """Begin the scenario at ``now_us``; no time passes in the market between its last step and then.
 
         Raises:
             ValueError: ``now_us`` lies before the end of the last step.

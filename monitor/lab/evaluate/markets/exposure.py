@@ -89,8 +89,8 @@ def duration_us(spans: Sequence[tuple[int, int]]) -> int:
 def exposure_of(world: str, assets: Sequence[str], collected: Tapes, tapes: Mapping[str, Tape]) -> Exposure:
     """Return the exposure of a market's assets, including those that only its truth names."""
     edges = (collected.first_us, collected.last_us)
-    heard = [times for tape in tapes.values() for times in (tape.price_us, tape.forced_us, tape.interest_us)]
-    market = _without_silences(edges, np.sort(np.concatenate(heard))) if heard else ()
+    event_times = [times for tape in tapes.values() for times in (tape.price_us, tape.forced_us, tape.interest_us)]
+    market = _without_silences(edges, np.sort(np.concatenate(event_times))) if event_times else ()
     market = market or (edges,)
     priced = {asset: tapes[asset].price_us for asset in assets if asset in tapes and len(tapes[asset].price_us)}
     watched = {asset: _without_silences(edges, priced[asset]) if asset in priced else market for asset in assets}

@@ -90,9 +90,9 @@ def matrix_row(name: str, plain: Sequence[Outcome], degraded: Sequence[Outcome],
         return result.label.severity >= SEVERE
 
     shares = {
-        (which, kind): found_and_sought(outcomes, blocks, is_wanted)
+        (which, kind): found_and_sought(outcomes, blocks, is_selected)
         for which, outcomes in (("plain", plain), ("bent", degraded))
-        for kind, is_wanted in (("all", lambda _result: True), ("severe", severe))
+        for kind, is_selected in (("all", lambda _result: True), ("severe", severe))
     }
     wrong = sum(one.verdict in ("false", "decoy") for outcome in degraded for one in outcome.alarms)
     delays = [seconds for outcome in degraded for result in outcome.results if (seconds := delay(result)) is not None]

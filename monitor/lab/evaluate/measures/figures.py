@@ -154,10 +154,10 @@ def place_events(outcomes: Sequence[Outcome], blocks: Blocks) -> list[PlacedEven
 
 
 def found_and_sought(
-    outcomes: Sequence[Outcome], blocks: Blocks, is_wanted: Callable[[EventResult], bool]
+    outcomes: Sequence[Outcome], blocks: Blocks, is_selected: Callable[[EventResult], bool]
 ) -> tuple[Floats, Floats]:
-    """Return by block the number of events found and of all events, of those that are wanted."""
-    mine = [one for one in place_events(outcomes, blocks) if is_wanted(one.result)]
+    """Return by block the number of events found and of all events, of the selected ones."""
+    mine = [one for one in place_events(outcomes, blocks) if is_selected(one.result)]
     return blocks.sums([one.block for one in mine if one.result.at_us is not None]), blocks.sums(
         [one.block for one in mine]
     )
@@ -184,8 +184,8 @@ def compute_figures(name: str, outcomes: Sequence[Outcome], blocks: Blocks, thre
     changes = [count for outcome in outcomes for count in outcome.changes]
     months = float(blocks.exposure.sum())
 
-    def share(is_wanted: Callable[[EventResult], bool]) -> Estimate:
-        return intervals.ratio(blocks.weights, *found_and_sought(outcomes, blocks, is_wanted))
+    def share(is_selected: Callable[[EventResult], bool]) -> Estimate:
+        return intervals.ratio(blocks.weights, *found_and_sought(outcomes, blocks, is_selected))
 
     def rate(*kinds: Verdict) -> Estimate:
         estimate = intervals.ratio(blocks.weights, alarms_by_block(outcomes, blocks, kinds), blocks.exposure)

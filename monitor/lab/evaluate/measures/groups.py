@@ -54,16 +54,16 @@ def group_by_kind(outcomes: Sequence[Outcome], blocks: Blocks) -> list[Group]:
 
 
 def _group(outcomes: Sequence[Outcome], blocks: Blocks, kind: str) -> Group:
-    def is_wanted(result: EventResult) -> bool:
+    def is_selected(result: EventResult) -> bool:
         return kind in (ALL_KINDS, result.label.kind)
 
-    events = [one for one in place_events(outcomes, blocks) if is_wanted(one.result)]
+    events = [one for one in place_events(outcomes, blocks) if is_selected(one.result)]
     results = [one.result for one in events]
     known = time_figures(events, blocks)
     return Group(
         kind=kind,
         count=_count(results),
-        recall=intervals.ratio(blocks.weights, *found_and_sought(outcomes, blocks, is_wanted)),
+        recall=intervals.ratio(blocks.weights, *found_and_sought(outcomes, blocks, is_selected)),
         carried=sum(result.carried for result in results),
         by_severity={
             str(level): _count([result for result in results if result.label.severity == level]) for level in (1, 2, 3)

@@ -36,11 +36,11 @@ def lowest_within_budget(by_threshold: Mapping[float, Sequence[Outcome]], budget
     return chosen
 
 
-def highest_reaching(by_threshold: Mapping[float, Sequence[Outcome]], is_wanted: float) -> float:
+def highest_reaching(by_threshold: Mapping[float, Sequence[Outcome]], is_selected: float) -> float:
     """Return the highest threshold at which a rule finds at least this share, or the most that it can.
 
     It is not the lowest: a rule whose alert never ends finds little, because an alert finds one event.
     """
     found = {threshold: recall_of(outcomes) or 0.0 for threshold, outcomes in by_threshold.items()}
-    enough = min(is_wanted, max(found.values()))
+    enough = min(is_selected, max(found.values()))
     return max(threshold for threshold, share in found.items() if share >= enough)

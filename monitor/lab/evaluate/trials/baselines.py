@@ -20,7 +20,7 @@ DAY_S: Final = 86_400
 ASSUMED_SIGMA: Final = 0.03
 """Standard deviation of a day's return until a full day is known."""
 QUIET_US: Final = 30 * 60 * MICROS
-"""A rule must be below its threshold for this long to alert again, microseconds; until then its alert goes on."""
+"""A rule must be below its threshold for this long to alert again, microseconds; until then its alert stays active."""
 DROP_WINDOWS_S: Final = (300, 3_600, 86_400)
 """Windows of the price drop, seconds."""
 Z_SCORE_FLOOR_USD: Final = 50_000.0

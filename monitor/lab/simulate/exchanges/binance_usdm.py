@@ -174,11 +174,11 @@ class BinanceUsdm(Dialect):
         except (orjson.JSONDecodeError, KeyError, TypeError, AttributeError):
             return Answer((encode({"error": {"code": 2, "msg": "Invalid request: no valid JSON request"}}),))
         done = encode({"result": None, "id": identifier})
-        heard = streams if path not in SILENT_PATHS and not path.startswith("/ws/") else ()
+        streams_served = streams if path not in SILENT_PATHS and not path.startswith("/ws/") else ()
         if method == "SUBSCRIBE":
-            return Answer((done,), subscribe=heard)
+            return Answer((done,), subscribe=streams_served)
         if method == "UNSUBSCRIBE":
-            return Answer((done,), unsubscribe=heard)
+            return Answer((done,), unsubscribe=streams_served)
         refusal = {"code": 2, "msg": f"Invalid request: unknown method {method!r}"}
         return Answer((encode({"error": refusal, "id": identifier}),))
 

@@ -1,6 +1,6 @@
 """Defines the interface of an exchange's format: pure builders of the server's frames and of its answers to clients.
 
-A dialect gets every step once, whoever is connected, because the throttles are the market's and not a client's.
+A dialect processes every step once, independently of the clients, because the throttles apply to the market.
 """
 
 from __future__ import annotations

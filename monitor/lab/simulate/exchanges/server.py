@@ -137,7 +137,7 @@ class ExchangeServer:
 
     def _cut(self, client: Client) -> None:
         # Forgotten at once, so that nothing published from here on counts as waiting.
-        """Cut one websocket and forget it."""
+        """Close one websocket without a closing handshake and remove it."""
         self._clients.pop(client.number, None)
         self._update_watched()
         while not client.queue.empty():

@@ -31,7 +31,7 @@ DEPEG_S: Final = (600.0, 5_400.0)
 BAD_PRICES_PER_MONTH: Final = 2.0
 BAD_PRICE_SIZE: Final = (0.05, 0.3)
 BAD_PRICE_S: Final = 3
-"""Longest time that a bad price stands, seconds."""
+"""Longest time for which a wrong price is published, seconds."""
 
 Span = npt.NDArray[np.int64]
 

@@ -95,7 +95,7 @@ class World:
         return -(-self.settings.seconds // CHUNK_S)
 
     def events(self) -> Iterator[list[AnyEvent]]:
-        """Yield every event in the order of its arrival, a quarter of a day at a time; each call begins anew."""
+        """Yield every event in order of arrival, a quarter of a day at a time; each call starts at the beginning."""
         tapes = [
             Tape(
                 settings=self.settings,
