@@ -34,7 +34,7 @@ def test_create_then_check(config: Path, kafka_connection: KafkaConnection) -> N
     before = CliRunner().invoke(topics, ["check", "--config", str(config)])
     assert before.exit_code == 1
     assert len(before.stderr.splitlines()) == len(TOPICS)
-    assert "market.trades.v1: topic is UnknownTopicOrPartitionError, required there; run `cascade-mon" in before.stderr
+    assert "market.trades.v1: topic is UnknownTopicOrPartitionError, required exists; run `cascade-mon" in before.stderr
     made = CliRunner().invoke(topics, ["create", "--config", str(config)])
     assert made.exit_code == 0, made.output
     assert f"created {kafka_connection.topic_prefix}cascade.signals.v1: 2 partitions, 1 copies" in made.stdout
