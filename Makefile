@@ -6,7 +6,7 @@ BIN := .venv/bin
 QUIET := --quiet --disable-pip-version-check
 LOCK := $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
   --no-strip-extras --no-emit-index-url --no-emit-find-links --no-header
-# Where a missed branch costs money: reading frames, summing windows, deciding the phase.
+# Modules whose branches must all be tested, because a fault there costs money: parsing, windows, decisions.
 EXACT := monitor/exchanges/binance/adapter.py,monitor/exchanges/binance/usdm.py,$\
   monitor/exchanges/bybit/adapter.py,monitor/exchanges/okx/adapter.py,monitor/exchanges/toolkit/records.py,$\
   monitor/exchanges/toolkit/decoding.py,monitor/detect/flow/windows.py,monitor/detect/decide/phases.py
@@ -23,7 +23,7 @@ help:
 # Builds .venv with what the monitor needs to run; does nothing when the lock files have not changed.
 runtime: .venv/.runtime
 
-# Adds the developers' tools to .venv; does nothing when the lock files have not changed.
+# Adds the development tools to .venv; does nothing when the lock files have not changed.
 setup: .venv/.ready
 
 .venv/.made:
@@ -40,21 +40,21 @@ setup: .venv/.ready
 	@echo "setup: adding the developers' tools (about a minute)" && $(BIN)/pip install $(QUIET) --require-hashes -r requirements/dev.lock
 	@touch $@ && echo "setup: ready"
 
-# Plays a cascade and a short squeeze on this machine, read by the real collector, in about 90 seconds.
+# Plays a simulated cascade and a short squeeze on this machine, with the real collector, in about 90 seconds.
 demo: runtime
 	@$(BIN)/cascade-monitor demo
 
-# Runs on two cores what guards every change: real Kafka, Prometheus and browser included, random tests in small number.
+# Runs the tests of every change on two cores, with real Kafka, Prometheus and browser, and few random examples.
 test: setup
 	@$(BIN)/python -m tests.prepare
 	@$(PYTEST) -m "not deep"
 
-# Runs the rest: what is long by nature (kills, outages, large markets), and every random test with a large number.
+# Runs the long tests (kills, outages, large markets), and every random test with many examples.
 test-deep: setup
 	@$(BIN)/python -m tests.prepare
 	@CASCADE_TEST_DEEP=1 $(PYTEST) -m "deep or sampled"
 
-# Holds what `make test test-deep COVERAGE=1` has covered to its floors; `.ci/run` does so.
+# Fails if the coverage of `make test test-deep COVERAGE=1` is below its floors; `.ci/run` calls it.
 coverage: setup
 	@$(BIN)/coverage report --fail-under=95 --format=total >/dev/null || { $(BIN)/coverage report; exit 1; }
 	@report=$$($(BIN)/coverage report --include=$(EXACT) --fail-under=100) || { echo "$$report"; exit 1; }
@@ -69,15 +69,15 @@ check: setup
 format: setup
 	@$(BIN)/ruff check --fix-only --quiet . && $(BIN)/ruff format .
 
-# Writes what is generated from the code: reference pages, example settings, the topics' document, dashboards.
+# Writes all generated files: reference pages, example settings, the topics' document, dashboards.
 generate: setup
 	@$(BIN)/python -m monitor.cli.generate.everything && $(BIN)/python -m deploy.grafana.boards
 
-# Draws the README's picture anew, from a seeded simulated market.
+# Draws the README's picture from a seeded simulated market.
 pictures: setup
 	@$(BIN)/python -m monitor.lab.pictures
 
-# Measures the hot paths beside orjson, cryptofeed, river and (given Java and Maven) aiokafka, in .venv-bench alone.
+# Measures the hot paths and orjson, cryptofeed, river and (with Java and Maven) aiokafka, in .venv-bench.
 bench: .venv-bench/.ready
 	@.venv-bench/bin/python -m tests.kafka.with_broker .venv-bench/bin/cascade-monitor bench --kafka {kafka} || \
 	  { [ $$? = 69 ] && .venv-bench/bin/cascade-monitor bench; }
@@ -88,7 +88,7 @@ bench: .venv-bench/.ready
 	@.venv-bench/bin/pip install $(QUIET) --require-hashes -r requirements/bench.lock
 	@.venv-bench/bin/pip install $(QUIET) --no-deps --no-build-isolation --editable . && touch $@
 
-# Writes the lock files anew from pyproject.toml: newest versions, hashes, no index addresses.
+# Writes the lock files from pyproject.toml: newest versions, hashes, no index addresses.
 lock: .venv/.made
 	@$(BIN)/pip install $(QUIET) uv
 	@$(LOCK) -o requirements/runtime.lock pyproject.toml
@@ -96,6 +96,6 @@ lock: .venv/.made
 	@$(LOCK) -o requirements/bench.lock --group bench --group build -c requirements/runtime.lock pyproject.toml
 	@$(LOCK) -o requirements/build.lock --group build -c requirements/dev.lock
 
-# Removes what the other targets made.
+# Removes all files that the other targets made.
 clean:
 	rm -rf .venv .venv-bench .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage .coverage.* dist build

@@ -1,4 +1,4 @@
-"""Reads cascade signals with confluent-kafka (librdkafka), each once, and notices when the monitor falls silent.
+"""Reads cascade signals with confluent-kafka (librdkafka), each once, and reports when the heartbeats stop.
 
     pip install confluent-kafka
     python confluent_consumer.py --bootstrap 127.0.0.1:9092 --group desk.rates.example
@@ -7,7 +7,7 @@ Prints one JSON object a line. With SASL and TLS add security.protocol, sasl.mec
 and ssl.ca.location to the configuration.
 """
 
-# ruff: noqa: T201 - it prints
+# ruff: noqa: T201  # the example prints the signals
 import argparse
 import contextlib
 import json
@@ -18,11 +18,11 @@ from confluent_kafka import Consumer, KafkaError, KafkaException
 
 TOPIC = "cascade.signals.v1"
 SILENCE_S = 15
-"""Heartbeats come every five seconds of market time; without three of them silence means nothing."""
+"""Time without a record after which the monitor counts as down, seconds: three heartbeat intervals."""
 
 
 def handle(signal: dict) -> None:
-    """What the desk does with a signal."""
+    """Process one signal; replace this by your own code."""
     fields = ("asset", "phase", "direction", "risk_score", "event_time_us", "episode_id", "revision")
     print(json.dumps({name: signal[name] for name in fields}), flush=True)
 
@@ -33,14 +33,14 @@ def consume(bootstrap: str, group: str, topic: str) -> None:
         {
             "bootstrap.servers": bootstrap,
             "group.id": group,
-            "isolation.level": "read_committed",  # what a dying detector did not finish is not shown
-            "enable.auto.commit": False,  # an offset is committed once its signals are dealt with
+            "isolation.level": "read_committed",  # hides records of transactions that a killed detector did not finish
+            "enable.auto.commit": False,  # offsets are committed after their signals are processed
             "auto.offset.reset": "latest",
         }
     )
     consumer.subscribe([topic], on_assign=lambda *_: print("reading", file=sys.stderr, flush=True))
-    revisions = {}  # by episode the last one handled: this process may read again what it did not commit
-    heard = time.monotonic()
+    revisions = {}  # last processed revision by episode: uncommitted records are read again after a restart
+    last_record_s = time.monotonic()
     try:
         while True:
             messages = consumer.consume(num_messages=500, timeout=0.2)
@@ -50,17 +50,17 @@ def consume(bootstrap: str, group: str, topic: str) -> None:
                         continue
                     raise KafkaException(message.error())
                 record = json.loads(message.value())
-                heard = time.monotonic()
+                last_record_s = time.monotonic()
                 if record["type"] != "signal":
-                    continue  # a heartbeat, or what a later version adds
+                    continue  # a heartbeat, or a type that a later version adds
                 if record["revision"] > revisions.get(record["episode_id"], 0):
                     revisions[record["episode_id"]] = record["revision"]
                     handle(record)
             if messages:
                 consumer.commit(asynchronous=False)
-            if time.monotonic() - heard > SILENCE_S:
-                print("no heartbeat: the monitor is blind or cut off", file=sys.stderr, flush=True)
-                heard = time.monotonic()
+            if time.monotonic() - last_record_s > SILENCE_S:
+                print("no heartbeat: the monitor is down or cannot be reached", file=sys.stderr, flush=True)
+                last_record_s = time.monotonic()
     finally:
         consumer.close()
 
