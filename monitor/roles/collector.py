@@ -7,7 +7,7 @@ import logging
 import random
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import uvloop
 
@@ -35,6 +35,9 @@ from monitor.settings import Settings
 from monitor.storage.side_output import OutputStats, SideOutput
 
 log = logging.getLogger(__name__)
+
+STALLED_S: Final = 20.0
+"""Wait for a batch's confirmation after which the collector is not ready, seconds; brokers fail over within ten."""
 
 
 class Collecting(NamedTuple):
@@ -136,8 +139,8 @@ async def _collect(settings: Settings, clock: Callable[[], int]) -> None:
             async with serving(
                 delivery,
                 snapshot=lambda: _snapshot(at_work, publisher, clock),
-                checks=lambda: [at_work.feeds()],
-                work=[at_work.collector.run],
+                checks=lambda: [at_work.feeds(), bus_check(*publisher.oldest())],
+                work=[at_work.collector.run, publisher.watch],
                 venues=settings.enabled_venues,
             ) as url:
                 log.info("collecting %s; metrics at %s/metrics", ", ".join(settings.enabled_venues), url)
@@ -146,11 +149,21 @@ async def _collect(settings: Settings, clock: Callable[[], int]) -> None:
         await publisher.close()
 
 
+def bus_check(partition: str, waiting_s: float) -> Check:
+    """Check that the brokers confirm what is published: until then the exchanges look quiet to every reader."""
+    if waiting_s > STALLED_S:
+        return Check(
+            "bus", False, f"Kafka has not confirmed a batch of {partition} for {waiting_s:.0f} s: check the brokers"
+        )
+    return Check("bus", True, "batches are confirmed")
+
+
 def _snapshot(at_work: Collecting, publisher: KafkaPublisher, clock: Callable[[], int]) -> Snapshot:
     return Snapshot(
         fleets=at_work.fleets(),
         lag={Partition("kafka", 0): publisher.stats().waiting},
         bus=publisher.stats(),
+        bus_oldest_s=publisher.oldest()[1],
         instruments_age_s=at_work.instruments_age_s(clock()),
         instruments_failures=at_work.store.failures,
         outputs=at_work.outputs(),

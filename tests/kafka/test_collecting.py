@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+# aiokafka is not annotated.
+# mypy: disable-error-code="no-untyped-call"
 import asyncio
 import os
 import signal
@@ -13,13 +15,14 @@ from pathlib import Path
 from typing import Final
 
 import pytest
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 from monitor.bus.kafka import topics_admin
-from monitor.bus.kafka.connection import KafkaConnection
+from monitor.bus.kafka.connection import KafkaConnection, administrator
 from monitor.bus.kafka.heartbeats import LastHeartbeats
 from monitor.bus.kafka.subscriber import KafkaSubscriber
 from monitor.bus.ports import Partition
-from monitor.bus.topics import MARKET_TOPICS
+from monitor.bus.topics import LIQUIDATIONS, MARKET_TOPICS, Topic
 from monitor.lab.simulate.arena import Arena
 from monitor.lab.simulate.exchanges.server import ExchangeServer
 from monitor.lab.simulate.scenario import SHORT, Phase, Scenario
@@ -266,3 +269,41 @@ async def test_half_of_a_pair_states_nothing_that_the_other_half_saw(
             for process in pair:
                 process.kill()
     assert gaps == []
+
+
+@pytest.mark.timeout(240)
+async def test_a_collector_that_cannot_publish_ends_and_its_successor_states_the_gap(
+    kafka_connection: KafkaConnection, tmp_path: Path
+) -> None:
+    """A refusal that no retry solves ends the process within seconds with the reason, instead of redials for ever."""
+    await topics_admin.create(kafka_connection, 1)
+    scenario = Scenario("refused", (Phase("busy", 200, noise=2, activity=6),))
+    async with Arena(scenario, 3) as arena:
+        process = collector(kafka_connection, arena, tmp_path, "collector")
+        try:
+            process.start()
+            await watched(arena, 1)
+            playing = asyncio.create_task(arena.play())
+            await beaten(kafka_connection, arena, 0)
+            await allow_times(kafka_connection, LIQUIDATIONS, "1")
+            refused_us = time.time_ns() // 1_000
+            assert await asyncio.to_thread(process.process.wait, patient(15)) == 1
+            assert "Kafka refused the time of a batch" in process.log
+            assert "Traceback" not in process.log
+            await allow_times(kafka_connection, LIQUIDATIONS, str(2**62))
+            process.start()
+            await beaten(kafka_connection, arena, time.time_ns() // 1_000)
+            gaps = await gaps_of_restart(kafka_connection)
+            playing.cancel()
+        finally:
+            process.kill()
+    assert {gap.venue for gap in gaps} == set(arena.exchanges)
+    for gap in gaps:
+        assert gap.from_us < refused_us + 15 * MICROS
+
+
+async def allow_times(connection: KafkaConnection, topic: Topic, before_ms: str) -> None:
+    """Have the broker accept records of a topic that are at most so old."""
+    configs = {"message.timestamp.before.max.ms": before_ms}
+    async with administrator(connection) as client:
+        await client.alter_configs([ConfigResource(ConfigResourceType.TOPIC, connection.name(topic), configs)])

@@ -151,6 +151,17 @@ def _records() -> list[Builder]:
             Query("max by (job, instance) (cascade_bus_high_water_records)", "{{job}} {{instance}} full"),
             colours={"waiting": SKY, "full": ORANGE},
         ),
+        lines(
+            About(
+                "Oldest unconfirmed batch",
+                "Time since the oldest batch was sent that Kafka has not confirmed, by collector.",
+                SECONDS,
+                "bus-stalled",
+            ),
+            Query("max by (job, instance) (cascade_bus_oldest_unconfirmed_seconds)", "{{job}} {{instance}}"),
+            colours={},
+            steps=[(20, VERMILION)],
+        ),
         _of_processes(
             About("Waits for room", "Waits of a writer because the bus was full, a second.", RATE, "consumer-lag-high"),
             "bus_drains_blocked",

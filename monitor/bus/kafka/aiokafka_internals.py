@@ -81,11 +81,6 @@ def keep_batches_until_sent(producer: AIOKafkaProducer) -> None:
     producer._message_accumulator._batch_ttl = math.inf
 
 
-async def discard_unsent(producer: AIOKafkaProducer) -> None:
-    """Stop sending, so that ``producer.stop`` does not wait for batches that no broker takes (issue 1101)."""
-    await producer._sender.close()
-
-
 def log_unawaited_errors(loop: asyncio.AbstractEventLoop) -> None:
     """Log errors of futures that aiokafka creates and nobody awaits at debug level, in one line.
 

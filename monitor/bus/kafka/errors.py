@@ -10,6 +10,12 @@ from aiokafka import errors
 from monitor.model.errors import OperatorError
 
 _CLOSED: Final = (ConnectionResetError, ConnectionAbortedError, BrokenPipeError)
+_SEQUENCE_LOST: Final = (
+    errors.OutOfOrderSequenceNumber,
+    errors.InvalidProducerEpoch,
+    errors.ProducerFenced,
+    errors.UnknownProducerId,
+)
 _WRONG_LOGIN: Final = (errors.SaslAuthenticationFailed, errors.AuthenticationFailedError)
 
 
@@ -78,6 +84,16 @@ def explain(error: BaseException, user: str | None, operation: str, topic: str =
         )
     if isinstance(error, errors.MessageSizeTooLargeError | errors.RecordTooLargeError):
         return BusError(f"Kafka refused a batch for {topic}: larger than the topic's max.message.bytes; raise it there")
+    if isinstance(error, errors.InvalidTimestampError):
+        return BusError(
+            f"Kafka refused the time of a batch for {topic}: set this machine's clock and the brokers' by NTP, or "
+            "widen message.timestamp.before.max.ms and message.timestamp.after.max.ms of the topic"
+        )
+    if isinstance(error, _SEQUENCE_LOST):
+        return BusError(
+            f"Kafka lost track of this producer's batches for {topic} ({type(error).__name__}): the topic was made "
+            "again, or lost its end with a broker; start the process again, as a service manager does"
+        )
     where = f" (topic {topic})" if topic else ""
     words = " ".join(str(error).split())
     return BusError(f"Kafka: {type(error).__name__}{where}: {words}; see the brokers' log, then restart")

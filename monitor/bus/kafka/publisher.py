@@ -10,7 +10,7 @@ import logging
 import time
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
-from typing import Final, Self
+from typing import Final, NoReturn, Self
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
@@ -20,8 +20,8 @@ from monitor.bus.kafka.aiokafka_internals import (
     BATCH_BYTES,
     Compression,
     RecordBatch,
-    discard_unsent,
     keep_batches_until_sent,
+    stop_producer,
 )
 from monitor.bus.kafka.connection import REQUEST_TIMEOUT_MS, KafkaConnection, explain_start, verify
 from monitor.bus.kafka.errors import BusError, explain
@@ -44,7 +44,7 @@ class KafkaPublisher:
 
     Writes are idempotent, acknowledged by all in-sync replicas, and retried until they succeed. While brokers are away
     records wait here, :attr:`full` makes the writers pause, and everything is sent in order when they are back. An
-    error that no retry can solve stops the publisher: every further call raises it.
+    error that no retry can solve stops the publisher: every further call raises it, and so does :meth:`watch`.
 
     An event with asset ``*`` (a venue's gap or heartbeat) is written to every partition of its topic.
 
@@ -87,6 +87,8 @@ class KafkaPublisher:
         self._room.set()
         self._empty.set()
         self._failure: BusError | None = None
+        self._failed = asyncio.Event()
+        self._sent_s: dict[Lane, float] = {}  # when the unconfirmed batch of a partition was sent
         self._drainer: asyncio.Task[None] | None = None
         self.published = 0
         self.drains_blocked = 0
@@ -186,6 +188,26 @@ class KafkaPublisher:
         finally:
             await self._release()
 
+    async def watch(self) -> NoReturn:
+        """Wait until the publisher stops for an error that no retry can solve, and raise it.
+
+        To be run beside the writers: a process whose records cannot be published must end, because to everybody else
+        its exchanges only look quiet.
+
+        Raises:
+            BusError: why the publisher stopped.
+        """
+        await self._failed.wait()
+        self._check()
+        raise AssertionError("a publisher fails with a reason")
+
+    def oldest(self) -> tuple[str, float]:
+        """Return the partition whose batch has waited longest for its confirmation, and for how long, seconds."""
+        if not self._sent_s:
+            return "", 0.0
+        lane, sent_s = min(self._sent_s.items(), key=lambda item: item[1])
+        return f"{lane.topic}/{lane.partition}", asyncio.get_running_loop().time() - sent_s
+
     def stats(self) -> BusStats:
         """Return the counts; a record for every partition counts once for each."""
         return BusStats(self.published, self._outbox.waiting, self.high_water, self.drains_blocked)
@@ -203,6 +225,7 @@ class KafkaPublisher:
             self._everything = False
             for lane in lanes:
                 batch = lane.take()
+                self._sent_s[lane] = asyncio.get_running_loop().time()
                 future = await self._producer.send_batch(batch, lane.topic, partition=lane.partition)
                 future.add_done_callback(partial(self._confirmed, lane, batch.count))
 
@@ -211,6 +234,7 @@ class KafkaPublisher:
         if error is not None:
             self._fail(explain(error, self._connection.username, "Write", lane.topic))
             return
+        self._sent_s.pop(lane, None)
         self._outbox.confirmed(lane, records)
         if self._outbox.waiting < self.high_water:
             self._room.set()
@@ -227,6 +251,7 @@ class KafkaPublisher:
         if self._failure is None:
             self._failure = failure
             log.error("the publisher stops with %d unconfirmed records: %s", self._outbox.waiting, failure)
+        self._failed.set()
         self._room.set()
         self._empty.set()
 
@@ -237,5 +262,5 @@ class KafkaPublisher:
             self._drainer.cancel()
             await asyncio.wait([self._drainer])
         if self._outbox.waiting:
-            await discard_unsent(self._producer)
+            await stop_producer(self._producer, "publisher")
         await self._producer.stop()

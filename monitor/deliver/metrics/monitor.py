@@ -68,6 +68,7 @@ class Snapshot(NamedTuple):
         records_lost: records of Kafka that were removed before they were read, by partition.
         offset_resets: how often a partition's offsets began anew.
         bus: what the process publishes; None in a role that publishes no market events.
+        bus_oldest_s: how long the oldest published batch waits for its confirmation, seconds; None without Kafka.
         commits: transactions of the detector on Kafka; None in a role without shards.
         shards_lost: shards whose state was discarded because another process owns them; None as for ``commits``.
         channel_lags: signals still to be read by each notifier channel, by partition.
@@ -89,6 +90,7 @@ class Snapshot(NamedTuple):
     records_lost: Mapping[Partition, int] = {}
     offset_resets: Mapping[Partition, int] = {}
     bus: BusStats | None = None
+    bus_oldest_s: float | None = None
     commits: int | None = None
     shards_lost: int | None = None
     channel_lags: Mapping[str, Mapping[Partition, int]] = {}
@@ -169,7 +171,7 @@ class MonitorMetrics:
         yield from output_metrics(snapshot.outputs)
         yield from state_metrics(snapshot.state_lost)
         yield from page_metrics(snapshot.notifiers)
-        yield from bus_metrics(snapshot.bus)
+        yield from bus_metrics(snapshot.bus, snapshot.bus_oldest_s)
         yield from shard_metrics(snapshot.commits, snapshot.shards_lost)
         yield from channel_lag_metrics(snapshot.channel_lags)
         if snapshot.state_saved_us:

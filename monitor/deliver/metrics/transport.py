@@ -8,7 +8,7 @@ from monitor.bus.ports import BusStats, Partition
 from monitor.deliver.metrics.exposition import Family, counter, gauge
 
 
-def bus_metrics(bus: BusStats | None) -> Iterator[Family]:
+def bus_metrics(bus: BusStats | None, oldest_s: float | None = None) -> Iterator[Family]:
     """Yield what the process publishes; nothing in a role that publishes nothing."""
     if bus is None:
         return
@@ -26,6 +26,13 @@ def bus_metrics(bus: BusStats | None) -> Iterator[Family]:
         (),
         [((), bus.drains_blocked)],
     )
+    if oldest_s is not None:
+        yield gauge(
+            "bus_oldest_unconfirmed_seconds",
+            "Time that the oldest published batch has waited for the brokers' confirmation, seconds.",
+            (),
+            [((), oldest_s)],
+        )
 
 
 def shard_metrics(commits: int | None, lost: int | None) -> Iterator[Family]:

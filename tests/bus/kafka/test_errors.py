@@ -48,7 +48,16 @@ def test_why_a_broker_cannot_be_used_is_said_with_the_remedy(error: Exception, w
         (errors.UnknownTopicOrPartitionError(), "does not exist; create it: cascade-monitor topics create"),
         (errors.CommitFailedError(), "another member of the group has been assigned the partitions"),
         (errors.MessageSizeTooLargeError(), "larger than the topic's max.message.bytes; raise it there"),
-        (errors.OutOfOrderSequenceNumber(), "OutOfOrderSequenceNumber (topic market.trades.v1)"),
+        (
+            errors.OutOfOrderSequenceNumber(),
+            "batches for market.trades.v1 (OutOfOrderSequenceNumber): the topic was",
+        ),
+        (errors.UnknownProducerId(), "batches for market.trades.v1 (UnknownProducerId): the topic was made again, or"),
+        (
+            errors.InvalidTimestampError(),
+            "time of a batch for market.trades.v1: set this machine's clock and the brokers'",
+        ),
+        (errors.NotEnoughReplicasError(), "NotEnoughReplicasError (topic market.trades.v1)"),
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, Exception) else "",
 )

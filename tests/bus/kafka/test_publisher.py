@@ -10,7 +10,13 @@ from dataclasses import replace
 # mypy: disable-error-code="no-untyped-call"
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
-from aiokafka.errors import MessageSizeTooLargeError
+from aiokafka.errors import (
+    InvalidTimestampError,
+    KafkaError,
+    MessageSizeTooLargeError,
+    OutOfOrderSequenceNumber,
+    ProducerFenced,
+)
 
 from monitor import __version__
 from monitor.bus import codec
@@ -24,7 +30,7 @@ from monitor.bus.kafka.publisher import KafkaPublisher
 from monitor.bus.memory import HIGH_WATER
 from monitor.bus.topics import LIQUIDATIONS, REJECTS, TRADES
 from tests.bus import records as make
-from tests.waiting import patient
+from tests.waiting import patient, until
 
 pytestmark = pytest.mark.kafka
 CLOCK_US = 1_760_130_000_123_456
@@ -112,6 +118,62 @@ async def test_a_refused_batch_stops_the_publisher_and_everybody_hears_of_it(
     with pytest.raises(BusError, match=r"max\.message\.bytes"):
         publisher.write([make.trade(4)])
     assert publisher.stats().waiting == 3
+
+
+@pytest.mark.parametrize("error", [OutOfOrderSequenceNumber(), InvalidTimestampError(), ProducerFenced(), KafkaError()])
+async def test_an_error_that_no_retry_solves_ends_the_watch(
+    publisher: KafkaPublisher, monkeypatch: pytest.MonkeyPatch, error: KafkaError
+) -> None:
+    """Whoever watches the publisher receives its failure at once, whether anybody writes on or not."""
+
+    async def refuse(*_: object, **__: object) -> asyncio.Future[None]:
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        future.set_exception(error)
+        return future
+
+    monkeypatch.setattr(publisher._producer, "send_batch", refuse)
+    watch = asyncio.create_task(publisher.watch())
+    publisher.write([make.trade(1)])
+    with pytest.raises(BusError):
+        await asyncio.wait_for(watch, patient(5))
+
+
+async def test_a_sender_that_failed_ends_the_watch(publisher: KafkaPublisher, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Aiokafka's own task may fail; what it was to send fails with it."""
+
+    async def broken() -> None:
+        raise OutOfOrderSequenceNumber
+
+    monkeypatch.setattr(publisher._producer._sender, "_maybe_wait_for_pid", broken)
+    watch = asyncio.create_task(publisher.watch())
+    publisher.write([make.trade(1)])
+    with pytest.raises(BusError, match="lost track of this producer's batches"):
+        await asyncio.wait_for(watch, patient(5))
+
+
+async def test_a_batch_without_an_answer_is_seen(publisher: KafkaPublisher, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The partition of the oldest unconfirmed batch and its age are known, and forgotten once it is confirmed."""
+    answers: list[asyncio.Future[None]] = []
+
+    async def silent(*_: object, **__: object) -> asyncio.Future[None]:
+        answers.append(asyncio.get_running_loop().create_future())
+        return answers[-1]
+
+    monkeypatch.setattr(publisher._producer, "send_batch", silent)
+    assert publisher.oldest() == ("", 0.0)
+    publisher.write([make.trade(1, "BTC")])
+    await until(lambda: len(answers) == 1)
+    publisher.write([make.trade(2, "SOL")])
+    await until(lambda: len(answers) == 2)
+    where, first_s = publisher.oldest()
+    assert where == f"{publisher._connection.name(TRADES)}/{Partitioner(3).partition('BTC')}"
+    assert first_s > 0
+    answers[0].set_result(None)
+    await until(lambda: publisher.stats().waiting == 1)
+    assert publisher.oldest()[0].endswith(f"/{Partitioner(3).partition('SOL')}")
+    answers[1].set_result(None)
+    await until(lambda: publisher.stats().waiting == 0)
+    assert publisher.oldest() == ("", 0.0)
 
 
 async def test_a_fault_of_the_sender_is_not_swallowed(
