@@ -8,8 +8,6 @@ the sockets.
 
 from __future__ import annotations
 
-import gzip
-import zlib
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from pathlib import Path
@@ -26,6 +24,7 @@ from monitor.model.events import (
 )
 from monitor.model.validation import UNREADABLE, event_fault
 from monitor.storage.append_file import AppendFile
+from monitor.storage.line_file import Cut, read_lines
 from monitor.storage.side_output import SideOutput
 
 FEEDS: Final = "feeds"
@@ -39,6 +38,10 @@ FLUSH_US: Final = 1_000_000
 
 FLUSH_BYTES: Final = 1 << 20
 """Most bytes that are lost when the machine fails."""
+
+
+TRUNCATED: Final = "Input data was truncated"
+"""Message of msgspec's error about JSON that ends too early."""
 
 
 class RawFrame(msgspec.Struct, gc=False):
@@ -142,18 +145,17 @@ _RAW: Final = msgspec.json.Decoder(RawFrame)
 def read_file(path: Path) -> Iterator[Item]:
     """Read a recording or an event file, plain or gzip (recognised by its first bytes, not its name).
 
-    A truncated file yields everything before the cut and then a :class:`BadLine`.
+    Where a writer was killed, everything before the cut is read, then comes a :class:`BadLine`, and then what a later
+    writer appended.
 
     Raises:
         OSError: the file cannot be opened.
     """
     with path.open("rb") as file:
-        zipped = file.read(2) == b"\x1f\x8b"
-        file.seek(0)
-        yield from read(gzip.GzipFile(fileobj=file) if zipped else file)
+        yield from read(read_lines(file))
 
 
-def read(lines: Iterable[bytes]) -> Iterator[Item]:
+def read(lines: Iterable[bytes | Cut]) -> Iterator[Item]:
     """Read lines of both forms, also mixed; yield a :class:`BadLine` for what cannot be read, and skip empty lines.
 
     Events with impossible values (a number that is not finite, a price that is not positive, a time in the future) are
@@ -163,6 +165,9 @@ def read(lines: Iterable[bytes]) -> Iterator[Item]:
     decode_event = _EVENT.decode
     try:
         for number, line in enumerate(lines, 1):
+            if isinstance(line, Cut):
+                yield from _read_cut(number, line)
+                continue
             try:
                 event = decode_event(line)
             except UNREADABLE as error:
@@ -171,8 +176,19 @@ def read(lines: Iterable[bytes]) -> Iterator[Item]:
                 continue
             fault = event_fault(event)
             yield BadLine(number, *fault) if fault else event
-    except (EOFError, OSError, zlib.error) as error:
-        yield BadLine(number + 1, "malformed", f"the file is damaged or cut off here: {error}")
+    except OSError as error:
+        yield BadLine(number + 1, "malformed", f"the file cannot be read on from here: {error}")
+
+
+def _read_cut(number: int, cut: Cut) -> Iterator[Item]:
+    """Read the last line before a cut if it is whole, and yield a bad line for the cut."""
+    (item, *_) = read([cut.tail]) if cut.tail.strip() else (None,)
+    where = "between two records"
+    if isinstance(item, BadLine):
+        where = f"in mid-record ({len(cut.tail)} bytes are lost)"
+    elif item is not None:
+        yield item
+    yield BadLine(number, "malformed", f"the recording is cut off here, {where}: {cut.reason}")
 
 
 def _read_odd(number: int, line: bytes, error: Exception) -> Item:
@@ -197,6 +213,10 @@ def _read_odd(number: int, line: bytes, error: Exception) -> Item:
 def _bad(number: int, line: bytes, error: Exception) -> BadLine:
     """Return a bad line with its reason; ``NaN`` and ``Infinity`` are invalid JSON but have a reason of their own."""
     detail = str(error)
+    if detail == TRUNCATED and not line.endswith(b"\n"):
+        return BadLine(
+            number, "malformed", f"the recording is cut off here, in mid-record ({len(line)} bytes are lost)"
+        )
     if quote_constants(line) is not None:
         return BadLine(number, "not_finite", "a number is NaN or infinite")
     return BadLine(number, "not_finite" if detail.startswith("Number out of range") else "malformed", detail)

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import gzip
+import itertools
 import json
+import os
+import subprocess
+import sys
+import zlib
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from monitor.collect.recording import BadLine, RawFrame, Recorder, read, read_file
@@ -182,6 +187,84 @@ def test_a_file_cut_off_gives_what_is_before_the_cut(tmp_path: Path) -> None:
     assert all(isinstance(event, MarkPrice) for event in events)
     assert isinstance(last, BadLine)
     assert "cut off" in last.detail
+
+
+KILLED = """
+import sys
+from pathlib import Path
+from monitor.collect.recording import Recorder
+
+recorder = Recorder(Path(sys.argv[1]))
+for number in range(1_000_000):
+    recorder.frame("bybit", "linear-0", 1_700_000_000_000_000 + number * 10_000, b'{"number":%d}' % number)
+    print(number, flush=True)
+"""
+"""A recorder of a frame every 10 ms of receive time, which goes on until it is killed."""
+
+
+@pytest.mark.parametrize("name", ["a.jsonl", "a.jsonl.gz"])
+def test_a_killed_recorder_loses_at_most_a_second(tmp_path: Path, name: str) -> None:
+    """After SIGKILL all frames but those of the last second are there, also behind them what the next recorder adds."""
+    path = tmp_path / name
+    for sitting in range(3):
+        with subprocess.Popen([sys.executable, "-c", KILLED, path], stdout=subprocess.PIPE) as recorder:
+            assert recorder.stdout is not None
+            for line_ in recorder.stdout:
+                if int(line_) >= 1_000 + 37 * sitting:
+                    recorder.kill()
+                    break
+    numbers = [msgspec.json.decode(item.content)["number"] for item in read_file(path) if isinstance(item, RawFrame)]
+    starts = [index for index, number in enumerate(numbers) if number == 0]
+    sittings = [numbers[start:end] for start, end in itertools.pairwise([*starts, len(numbers)])]
+    assert [frames == list(range(len(frames))) for frames in sittings] == [True] * 3
+    assert all(len(frames) >= 1_000 + 37 * sitting - 100 for sitting, frames in enumerate(sittings))
+    assert sum(isinstance(item, BadLine) for item in read_file(path)) <= 3
+
+
+@pytest.mark.parametrize("name", ["a.jsonl", "a.jsonl.gz"])
+@given(data=st.data())
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_a_recording_cut_anywhere_keeps_its_whole_records(tmp_path: Path, name: str, data: st.DataObject) -> None:
+    """Whatever a crash leaves of a file, the whole records before the cut and all that are appended later are read."""
+    path = tmp_path / name
+    path.unlink(missing_ok=True)
+    ends = [0]
+    with Recorder(path) as recorder:
+        for number in range(8):
+            recorder.frame("bybit", "c", AT + number * 1_000_000, b"%d" % number)  # a flush each
+            ends.append(path.stat().st_size)
+    cut = data.draw(st.integers(0, ends[-1]), label="bytes left")
+    os.truncate(path, cut)
+    with Recorder(path) as recorder:
+        recorder.frame("bybit", "c", AT + 9_000_000, b"later")
+    items = list(read_file(path))
+    whole = sum(0 < end <= cut for end in ends)
+    frames = [item.content for item in items if isinstance(item, RawFrame)]
+    # A line or a member of which only the last bytes are missing may be whole as well.
+    assert frames in ([b"%d" % number for number in range(count)] + [b"later"] for count in (whole, whole + 1))
+    bad = [item for item in items if isinstance(item, BadLine)]
+    assert len(bad) == (cut not in ends and (name.endswith(".gz") or cut + 1 not in ends))
+
+
+def test_a_file_that_ends_within_a_record_is_named_so(tmp_path: Path) -> None:
+    """The last line of a plain file without its end is reported as cut off, with the bytes that are lost."""
+    path = tmp_path / "a.jsonl"
+    path.write_bytes(line(MARK) + line(MARK)[:30])
+    whole, bad = read_file(path)
+    assert isinstance(whole, MarkPrice)
+    assert bad == BadLine(2, "malformed", "the recording is cut off here, in mid-record (30 bytes are lost)")
+
+
+def test_a_cut_between_two_records_is_named_so(tmp_path: Path) -> None:
+    """Compressed data without its end mark whose records are all whole is reported once, without a loss."""
+    stream = zlib.compressobj(3, wbits=31)
+    path = tmp_path / "a.gz"
+    path.write_bytes(stream.compress(line(MARK) + line(MARK).rstrip()) + stream.flush(zlib.Z_SYNC_FLUSH))
+    first, second, bad = read_file(path)
+    assert isinstance(first, MarkPrice)
+    assert isinstance(second, MarkPrice)
+    assert isinstance(bad, BadLine)
+    assert bad.detail.startswith("the recording is cut off here, between two records: ")
 
 
 def test_the_first_bytes_tell_a_compressed_file(tmp_path: Path) -> None:

@@ -143,3 +143,25 @@ def test_folders_are_made_and_what_is_there_is_kept(tmp_path: Path) -> None:
         file.append(text)
         file.close()
     assert gzip.decompress(path.read_bytes()) == b"one\ntwo\n"
+
+
+@pytest.mark.parametrize(("left", "found"), [(b"", b"two\n"), (b"one\n", b"one\ntwo\n"), (b"on", b"on\ntwo\n")])
+def test_a_line_that_a_predecessor_left_unfinished_stays_alone(tmp_path: Path, left: bytes, found: bytes) -> None:
+    """Behind part of a line a newline comes first, so that the next line is whole."""
+    path = tmp_path / "a.jsonl"
+    path.write_bytes(left)
+    file = AppendFile(path)
+    file.append(b"two\n")
+    file.close()
+    assert path.read_bytes() == found
+
+
+def test_every_chunk_is_a_member_of_its_own(tmp_path: Path) -> None:
+    """What is in the file after each chunk is whole to every reader of gzip, without a close."""
+    path = tmp_path / "a.gz"
+    file = AppendFile(path, compressed=True)
+    for count in range(1, 4):
+        file.append(b"line\n")
+        assert gzip.decompress(path.read_bytes()) == b"line\n" * count
+    file.close()
+    assert gzip.decompress(path.read_bytes()) == b"line\n" * 3
