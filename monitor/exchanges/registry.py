@@ -62,4 +62,4 @@ def adapter_named(venue: str) -> type[Adapter]:
     except KeyError:
         nearest = get_close_matches(venue.lower(), ADAPTERS, n=1, cutoff=0.4)
         hint = f"did you mean {nearest[0]!r}? " if nearest else ""
-        raise ValueError(f"unknown venue {venue!r}: {hint}there are {', '.join(ADAPTERS)}") from None
+        raise ValueError(f"unknown venue {venue!r}: {hint}the known ones are {', '.join(ADAPTERS)}") from None

@@ -42,7 +42,7 @@ def test_a_mistyped_venue_is_answered_with_the_nearest(typed: str, meant: str) -
 
 def test_a_venue_unlike_any_gets_the_list() -> None:
     """Without a similar name the error lists all venues."""
-    with pytest.raises(ValueError, match=f"unknown venue 'zzz': there are {', '.join(ADAPTERS)}$"):
+    with pytest.raises(ValueError, match=f"unknown venue 'zzz': the known ones are {', '.join(ADAPTERS)}$"):
         adapter_named("zzz")
 
 

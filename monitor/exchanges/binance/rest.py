@@ -153,7 +153,7 @@ def exclusion_reason(row: ListedInstrument, contracts: bool) -> str:
     if row.contractType != "PERPETUAL":
         return f"dated ({row.contractType}): its price is not the perpetual's"
     if contracts and not 0.0 < row.contractSize < inf:
-        return f"contract size {row.contractSize}"
+        return f"implausible contract size {row.contractSize}"
     return ""
 
 

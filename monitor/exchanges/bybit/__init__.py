@@ -1,1 +1,1 @@
-"""The adapter of Bybit."""
+"""Adapter of Bybit perpetuals."""

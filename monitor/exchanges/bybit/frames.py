@@ -1,4 +1,4 @@
-"""Bybit's frames and answers, as typed decoding reads them; the adapter beside it documents the fields."""
+"""Defines Bybit's frames for typed decoding; ``adapter.py`` explains the fields."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class TradeRow(msgspec.Struct, gc=False):
 
 
 class ValidTrade(TradeRow, gc=False):
-    """A trade whose values need no further look."""
+    """A trade whose values the decoder has found to be in range."""
 
     T: ValidTimeMs
     S: Literal["Buy", "Sell"]
@@ -56,7 +56,7 @@ class SampledLiquidationRow(msgspec.Struct, gc=False):
 
 
 class Ticker(msgspec.Struct, gc=False):
-    """``data`` of ``tickers``: a delta leaves out what is unchanged. Dated futures leave the funding fields empty."""
+    """The ``data`` of ``tickers``; a delta omits unchanged fields. The funding fields of dated futures are empty."""
 
     symbol: str
     markPrice: float | UnsetType = UNSET
@@ -70,7 +70,7 @@ class Ticker(msgspec.Struct, gc=False):
 
     @property
     def priced(self) -> bool:
-        """True if a price or a funding came."""
+        """True if the frame has a price or a funding field."""
         return not (
             self.markPrice is UNSET
             and self.indexPrice is UNSET
@@ -80,22 +80,22 @@ class Ticker(msgspec.Struct, gc=False):
 
     @property
     def interested(self) -> bool:
-        """True if an amount or a value of open interest came."""
+        """True if the frame has an amount or a value of open interest."""
         return self.interest is not UNSET or self.interest_value is not UNSET
 
     @property
     def interest(self) -> float | UnsetType:
-        """Open interest of one side."""
+        """Open interest, counting one side of each contract."""
         return half(self.openInterest) if self.singleOpenInterest is UNSET else self.singleOpenInterest
 
     @property
     def interest_value(self) -> float | UnsetType:
-        """Value of the open interest of one side."""
+        """Value of the open interest, counting one side of each contract."""
         return half(self.openInterestValue) if self.singleOpenInterestValue is UNSET else self.singleOpenInterestValue
 
 
 class Trades(msgspec.Struct, gc=False):
-    """A ``publicTrade`` frame; its rows repeat the topic's symbol, which is therefore read once."""
+    """A ``publicTrade`` frame; the symbol is read from the topic only, though every row repeats it."""
 
     topic: str
     data: list[ValidTrade]
@@ -110,7 +110,7 @@ class TickerFrame(msgspec.Struct, gc=False):
 
 
 class Envelope(msgspec.Struct, gc=False):
-    """Any frame: a push has ``topic`` and ``data``, an answer has ``op``."""
+    """The envelope of any frame: one with data has ``topic`` and ``data``, an answer has ``op``."""
 
     topic: str = ""
     data: msgspec.Raw = msgspec.Raw(b"[]")
@@ -121,7 +121,7 @@ class Envelope(msgspec.Struct, gc=False):
 
 
 def half(both_sides: float | UnsetType) -> float | UnsetType:
-    """Return one side of a number that counts both."""
+    """Return half of a number that counts both sides of each contract."""
     return both_sides if both_sides is UNSET else both_sides / 2
 
 
@@ -143,4 +143,4 @@ KNOWN_KEYS: Final = keys(
     "deliveryTime basisRate deliveryFeeRate predictedDeliveryPrice basis basisRateYear",  # dated futures
     "preOpenPrice preQty curPreListingPhase preListingPhase",  # before listing
 )
-"""Every key that the documented frames of both categories have."""
+"""Every key of the documented frames of both categories."""

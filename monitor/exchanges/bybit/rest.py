@@ -1,7 +1,8 @@
-"""Bybit's REST answers: instruments, the latest trades, open interest of a month.
+"""Builds Bybit's REST requests and reads their answers: instruments, latest trades, thirty days of open interest.
 
-Open interest of the past comes without a price (one side's, in base units, or USD of inverse symbols), so the mark
-prices of the same hours are requested first, and the ``about`` of the second request carries them.
+The history of open interest counts one side of each contract, in base units or, for inverse symbols, in USD. It has no
+price. Therefore the mark prices of the same hours are requested first, and the field ``about`` of the second request
+carries them.
 
 Sources: github.com/bybit-exchange/docs (Get Instruments Info, Get Public Recent Trading History, Get Open Interest, Get
 Mark Price Kline).
@@ -29,7 +30,7 @@ OPEN_INTEREST: Final = "/v5/market/open-interest"
 HOUR_MS: Final = 3_600_000
 MONTH_HOURS: Final = 720
 PAGE_ROWS: Final = 180
-"""A month in four parts; an answer has at most 200 rows."""
+"""Hours of one request: thirty days in four parts; an answer has at most 200 rows."""
 
 TRADFI_TYPES: Final = frozenset({"stock", "commodity", "forex"})
 
@@ -87,14 +88,14 @@ class Rows(msgspec.Struct, rename={"rows": "list"}):
 
 
 class Hours(msgspec.Struct):
-    """A symbol and its mark price by the hour's first millisecond: ``about`` of the second request."""
+    """The ``about`` of the second request: a symbol, and its mark price by the first millisecond of each hour."""
 
     symbol: str
     prices: dict[int, float]
 
 
 class Interest(NamedTuple):
-    """Open interest as the exchange counts it, and the mark price of that time; zero where none was given."""
+    """An open interest in the exchange's unit, and the mark price at that time; zero if there is none."""
 
     time_ms: int
     amount: float
@@ -112,7 +113,7 @@ _HOURS: Final = msgspec.json.Decoder(Hours, strict=False)
 
 
 def read_result(body: bytes) -> msgspec.Raw:
-    """Return the result of an answer. Raises ``ValueError`` when it is an error."""
+    """Return the result of an answer. Raises ``ValueError`` if the answer is an error."""
     answer = _ANSWER.decode(body)
     if answer.retCode != 0:
         raise ValueError(f"bybit answers {answer.retCode}: {answer.retMsg}")
@@ -120,7 +121,7 @@ def read_result(body: bytes) -> msgspec.Raw:
 
 
 def read_instruments(body: bytes, request: RestRequest) -> InstrumentPage:
-    """Read the perpetuals of one category. Raises ``ValueError`` when the body is no table."""
+    """Read the perpetuals of one category. Raises ``ValueError`` if the body is not the table of instruments."""
     page = _PAGE.decode(read_result(body))
     rows, faults = decode_rows(page.rows, _LISTED)
     left_out = {f"row {number}": detail for number, (_, detail) in faults}
@@ -136,7 +137,7 @@ def read_instruments(body: bytes, request: RestRequest) -> InstrumentPage:
                 row.symbol,
                 asset,
                 units,
-                1.0,  # base unit or USD: either is what the exchange counts in
+                1.0,  # sizes are base units (linear) or USD (inverse)
                 "usd" if inverse else "base",
                 row.status == "Trading",
                 onboard_us(row.launchTime),
@@ -149,9 +150,9 @@ def read_instruments(body: bytes, request: RestRequest) -> InstrumentPage:
 
 
 def exclusion_reason(row: ListedInstrument) -> str:
-    """Return why an instrument is not watched; empty when it is."""
+    """Return why an instrument is not watched; empty if it is."""
     if row.quoteCoin not in USD_QUOTES:
-        return f"quoted in {row.quoteCoin}, which is no US dollar"
+        return f"quoted in {row.quoteCoin}, which is not a US dollar"
     if row.symbolType in TRADFI_TYPES:
         return TRADFI
     if row.contractType not in ("LinearPerpetual", "InversePerpetual"):
@@ -160,13 +161,13 @@ def exclusion_reason(row: ListedInstrument) -> str:
 
 
 def request_trades(category: str, symbol: str, from_us: int, to_us: int) -> RestRequest:
-    """Return the request for a symbol's latest trades, of which those between two times are read."""
+    """Return the request for a symbol's latest trades; ``about`` holds the span to read."""
     query = {"category": category, "symbol": symbol, "limit": "1000"}
     return RestRequest(RECENT_TRADES, query, about=f"{from_us}-{to_us}")
 
 
 def read_trades(request: RestRequest, body: bytes) -> tuple[str, list[TradeRow], list[Fault]]:
-    """Return symbol, the trades of the requested time as the socket has them, and the faults of other rows."""
+    """Return the symbol, its trades within the span in the format of the socket, and the faults of bad rows."""
     rows, faults = decode_rows(_ROWS.decode(read_result(body)).rows, _TRADE)
     from_us, to_us = map(int, request.about.split("-"))
     wanted = [
@@ -188,7 +189,7 @@ def request_hourly_prices(category: str, symbol: str, now_us: int) -> Iterator[R
 
 
 def request_open_interest(request: RestRequest, body: bytes) -> RestRequest:
-    """Return the request for the open interest of the hours whose opening prices an answer holds."""
+    """Return the request for the open interest of the hours whose opening prices an answer contains."""
     candles, _ = decode_rows(_ROWS.decode(read_result(body)).rows, _CANDLE)
     query = {"category": request.query["category"], "symbol": request.query["symbol"], "intervalTime": "1h"}
     span = {"startTime": request.query["start"], "endTime": request.query["end"], "limit": "200"}
@@ -197,7 +198,7 @@ def request_open_interest(request: RestRequest, body: bytes) -> RestRequest:
 
 
 def read_open_interest(request: RestRequest, body: bytes) -> tuple[str, list[Interest], list[Fault]]:
-    """Return symbol, open interest with its price, and the faults of other rows."""
+    """Return the symbol, its open interest with prices, and the faults of bad rows."""
     rows, faults = decode_rows(_ROWS.decode(read_result(body)).rows, _INTEREST)
     hours = _HOURS.decode(request.about)
     interests = [Interest(row.timestamp, row.openInterest, hours.prices.get(row.timestamp, 0.0)) for row in rows]

@@ -1,1 +1,1 @@
-"""The adapter of Gate."""
+"""Adapter of Gate perpetuals."""

@@ -1,4 +1,4 @@
-"""Gate's frames, as typed decoding reads them; the adapter beside it documents the fields."""
+"""Defines Gate's frames for typed decoding; ``adapter.py`` explains the fields."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from monitor.exchanges.toolkit.records import RowDecoder
 
 
 class TradeRow(msgspec.Struct, gc=False):
-    """One row of ``futures.trades``; ``create_time`` is in seconds and stands alone in old frames."""
+    """One row of ``futures.trades``; ``create_time`` is in seconds, and the only time of old frames."""
 
     id: int | str
     contract: str
@@ -24,7 +24,7 @@ class TradeRow(msgspec.Struct, gc=False):
 
 
 class LiquidationRow(msgspec.Struct, gc=False):
-    """One row of ``futures.public_liquidates``, documented with ``time_ms`` and seen with ``time``."""
+    """One row of ``futures.public_liquidates``; documents have ``time_ms``, recorded frames have ``time``."""
 
     contract: str
     price: float
@@ -59,7 +59,7 @@ class ErrorDetail(msgspec.Struct, gc=False):
 
 
 class Frame(msgspec.Struct, gc=False):
-    """Any frame."""
+    """The envelope of any frame."""
 
     channel: str
     event: str = ""
@@ -85,4 +85,4 @@ KNOWN_KEYS: Final = keys(
     "funding_interval funding_next_apply type msg",
     "price_type change_utc0 change_utc8 change_price settle_price basis_value basis_rate",
 )
-"""Every key that the documented frames have."""
+"""Every key of the documented frames."""

@@ -1,4 +1,4 @@
-"""Gate's REST answers: contracts, and liquidated orders."""
+"""Builds Gate's REST requests and reads their answers: contracts and liquidated orders."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from monitor.model.symbols import split_symbol
 from monitor.model.validation import Fault
 
 LONGEST_S: Final = 3_600
-"""The longest stretch that one request may ask for."""
+"""Longest span of one request."""
 
 MOST_ROWS: Final = 1_000
-"""The most that an answer may have; a full one is continued before its oldest row."""
+"""Largest number of rows in an answer; after a full answer, the rows before its oldest one are requested."""
 
 CRYPTO: Final = frozenset({"", "crypto"})
-"""``contract_type`` of coins; stocks, metals, indices and currencies have their own. Older answers leave it out."""
+"""``contract_type`` of cryptocurrencies; stocks, metals, indices and currencies have others. Older answers omit it."""
 
 
 class ListedInstrument(msgspec.Struct):
@@ -38,7 +38,7 @@ class ListedInstrument(msgspec.Struct):
 
 
 class LiquidatedOrder(msgspec.Struct, gc=False):
-    """One row of ``liq_orders``: ``size`` is the position's, ``order_size`` the order's."""
+    """One row of ``liq_orders``; ``size`` is that of the position, ``order_size`` that of the order."""
 
     time: int
     contract: str
@@ -53,7 +53,7 @@ _ORDER: Final = msgspec.json.Decoder(LiquidatedOrder, strict=False)
 
 
 def read_instruments(body: bytes, settlement: str) -> InstrumentPage:
-    """Read the contracts of one settlement. Raises ``ValueError`` when the body is no table."""
+    """Read the contracts of one settlement. Raises ``ValueError`` if the body is not the table of contracts."""
     raws = raw_array(body)
     if raws is None:
         raise ValueError(f"gate's contracts are no array: {body[:128]!r}")
@@ -71,7 +71,7 @@ def read_instruments(body: bytes, settlement: str) -> InstrumentPage:
                 row.name,
                 name.asset,
                 name.units,
-                1.0 if inverse else row.quanto_multiplier,  # one USD is the exchange's own unit of inverse contracts
+                1.0 if inverse else row.quanto_multiplier,  # an inverse contract is worth one USD
                 "usd" if inverse else "base",
                 not row.in_delisting,
                 plausible_us(row.create_time * 1000),
@@ -82,10 +82,10 @@ def read_instruments(body: bytes, settlement: str) -> InstrumentPage:
 
 
 def exclusion_reason(row: ListedInstrument, settlement: str) -> str:
-    """Return why a contract is not watched; empty when it is."""
+    """Return why a contract is not watched; empty if it is."""
     name = split_symbol(row.name)
     if not name.is_usd:
-        return f"quoted in {name.quote}, which is no US dollar"
+        return f"quoted in {name.quote}, which is not a US dollar"
     if row.contract_type not in CRYPTO:
         return TRADFI
     if row.type == "inverse":
@@ -106,9 +106,9 @@ def request_liquidations(settlement: str, from_us: int, to_us: int) -> Iterator[
 def read_liquidations(
     request: RestRequest, body: bytes
 ) -> tuple[list[LiquidatedOrder], list[Fault], RestRequest | None]:
-    """Return the rows, the faults of others, and the request for older ones where the answer is full.
+    """Return the rows, the faults of bad rows, and the request for older rows if the answer is full.
 
-    Rows of its oldest second come twice, with the same ids. Raises ``ValueError`` when the body is no array.
+    Rows of its oldest second come twice, with the same ids. Raises ``ValueError`` if the body is not an array.
     """
     raws = raw_array(body)
     if raws is None:

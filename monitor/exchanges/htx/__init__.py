@@ -1,1 +1,1 @@
-"""The adapter of HTX."""
+"""Adapter of HTX perpetual swaps."""

@@ -1,4 +1,4 @@
-"""HTX's frames and answers, as typed decoding reads them; the adapter beside it documents the fields."""
+"""Defines HTX' frames and REST answers for typed decoding; ``adapter.py`` explains the fields."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from monitor.exchanges.toolkit.records import RowDecoder
 
 
 class LiquidationRow(msgspec.Struct, gc=False):
-    """One row of ``liquidation_orders``; ``volume`` is contracts."""
+    """One row of ``liquidation_orders``; ``volume`` is in contracts."""
 
     contract_code: str
     direction: str
@@ -23,7 +23,7 @@ class LiquidationRow(msgspec.Struct, gc=False):
 
 
 class FundingRow(msgspec.Struct, gc=False):
-    """One row of ``funding_rate``; ``settlement_time`` is when this rate is paid."""
+    """One row of ``funding_rate``; ``settlement_time`` is the time at which this rate is paid."""
 
     contract_code: str
     funding_rate: float | str | None = None
@@ -31,7 +31,7 @@ class FundingRow(msgspec.Struct, gc=False):
 
 
 class TradeRow(msgspec.Struct, gc=False):
-    """One row of ``trade.detail``; ``amount`` is contracts of the buyer and the seller together."""
+    """One row of ``trade.detail``; ``amount`` is in contracts and counts both the buyer and the seller."""
 
     id: int
     price: float
@@ -41,17 +41,17 @@ class TradeRow(msgspec.Struct, gc=False):
 
 
 class Tick(msgspec.Struct, gc=False):
-    """``tick`` of a market push, or a group of trades: ``data`` of trades, or the candle of the mark price."""
+    """The ``tick`` of a market frame, or a group of a REST answer: trades in ``data``, or a candle."""
 
     data: msgspec.Raw | UnsetType = UNSET
     close: float | UnsetType = UNSET
 
 
 class Envelope(msgspec.Struct, gc=False, rename={"error_code": "err-code", "error": "err-msg"}):
-    """Any frame.
+    """The envelope of any frame.
 
-    Market sockets push ``ch`` and ``tick`` and answer requests by ``rep`` and ``data``; REST answers have ``ch`` and
-    either. Notification sockets have ``op``, ``topic`` and ``data``.
+    Market sockets send data with ``ch`` and ``tick``, and answers with ``rep`` and ``data``; REST answers have ``ch``
+    and either. Notification sockets have ``op``, ``topic`` and ``data``.
     """
 
     ping: int | str | None = None
@@ -70,7 +70,7 @@ class Envelope(msgspec.Struct, gc=False, rename={"error_code": "err-code", "erro
 
 
 class ListedInstrument(msgspec.Struct):
-    """One contract of the exchange's table; a status of 1 is trading."""
+    """One contract of the exchange's table; a status of 1 means that it is open for trading."""
 
     contract_code: str
     symbol: str
@@ -81,7 +81,7 @@ class ListedInstrument(msgspec.Struct):
 
 
 class Interest(msgspec.Struct):
-    """Open interest of both sides: contracts, coins, and USDT where it is linear."""
+    """Open interest, counting both sides of each contract, in contracts, coins and, for linear swaps, USDT."""
 
     contract_code: str
     volume: float
@@ -115,4 +115,4 @@ KNOWN_KEYS: Final = keys(
     "quantity mrid open close low high count vol",
     "fee_asset funding_time funding_rate estimated_rate settlement_time",
 )
-"""Every key that the documented frames have."""
+"""Every key of the documented frames."""

@@ -248,7 +248,7 @@ def exclusion_reason(row: ListedInstrument) -> str:
     if row.tradfi:
         return TRADFI
     if not 0.0 < row.contractSize < 1e18:
-        return f"contract size {row.contractSize}"
+        return f"implausible contract size {row.contractSize}"
     return ""
 
 

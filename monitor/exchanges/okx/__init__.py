@@ -1,1 +1,1 @@
-"""The adapter of OKX."""
+"""Adapter of OKX swaps and futures."""

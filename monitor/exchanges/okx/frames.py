@@ -1,4 +1,4 @@
-"""OKX's frames, as typed decoding reads them; the adapter beside it documents the fields."""
+"""Defines OKX' frames for typed decoding; ``adapter.py`` explains the fields."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from monitor.model.validation import ValidCount, ValidId, ValidPrice, ValidQuant
 
 
 class TradeRow(msgspec.Struct, gc=False):
-    """One row of ``trades``; ``count`` is how many fills it stands for."""
+    """One row of ``trades``; ``count`` is the number of fills that it aggregates."""
 
     instId: str
     tradeId: str
@@ -25,7 +25,7 @@ class TradeRow(msgspec.Struct, gc=False):
 
 
 class ValidTrade(TradeRow, gc=False):
-    """A trade whose values need no further look."""
+    """A trade whose values the decoder has found to be in range."""
 
     tradeId: ValidId
     px: ValidPrice
@@ -61,9 +61,9 @@ class MarkRow(msgspec.Struct, gc=False):
 
 
 class FundingRow(msgspec.Struct, gc=False):
-    """One row of ``funding-rate``; ``fundingTime`` is when this rate is next paid, ``ts`` when it was sent.
+    """One row of ``funding-rate``; ``fundingTime`` is the time of the next payment, ``ts`` that of sending.
 
-    Rows of 2021 have no ``ts``, and those of a new swap no rate yet.
+    Rows of 2021 have no ``ts``, and the first rows of a new swap have no rate.
     """
 
     instId: str
@@ -73,7 +73,7 @@ class FundingRow(msgspec.Struct, gc=False):
 
 
 class InterestRow(msgspec.Struct, gc=False):
-    """One row of ``open-interest``; ``oi`` is contracts, ``oiCcy`` coins. Older frames have no ``oiUsd``."""
+    """One row of ``open-interest``; ``oi`` is in contracts, ``oiCcy`` in coins. Older frames have no ``oiUsd``."""
 
     instId: str
     oiCcy: float
@@ -88,7 +88,7 @@ class Trades(msgspec.Struct, gc=False):
 
 
 class Arg(msgspec.Struct, gc=False):
-    """The subscription that a frame belongs to."""
+    """The subscription to which a frame belongs."""
 
     channel: str = ""
     instId: str = ""
@@ -96,12 +96,12 @@ class Arg(msgspec.Struct, gc=False):
 
     @property
     def key(self) -> str:
-        """The key of the acknowledgement."""
+        """The key of the subscription's acknowledgement."""
         return f"{self.channel}:{self.instId or self.instType}"
 
 
 class Envelope(msgspec.Struct, gc=False):
-    """Any frame: a push has ``arg`` and ``data``, everything else has ``event``."""
+    """The envelope of any frame: one with data has ``arg`` and ``data``, an answer has ``event``."""
 
     arg: Arg | UnsetType = UNSET
     data: msgspec.Raw | UnsetType = UNSET
@@ -127,4 +127,4 @@ KNOWN_KEYS: Final = keys(
     "fundingRate nextFundingRate fundingTime nextFundingTime minFundingRate maxFundingRate interestRate impactValue",
     "settState settFundingRate method premium formulaType",
 )
-"""Every key that the documented frames have."""
+"""Every key of the documented frames."""

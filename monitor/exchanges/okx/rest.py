@@ -1,4 +1,4 @@
-"""OKX's REST answers: instruments, trades of a gap, open interest of a month.
+"""Builds OKX' REST requests and reads their answers: instruments, trades of a gap, thirty days of open interest.
 
 Sources: okx.com/docs-v5 (Get instruments, Get trades history, Get contract open interest history).
 """
@@ -24,18 +24,18 @@ HISTORY_TRADES: Final = "/api/v5/market/history-trades"
 HISTORY_INTEREST: Final = "/api/v5/rubik/stat/contracts/open-interest-history"
 
 PAGE_ROWS: Final = 100
-"""The most that either answer holds."""
+"""Largest number of rows in an answer of either kind."""
 
 HOUR_MS: Final = 3_600_000
 MONTH_HOURS: Final = 720
 HOURS_A_REQUEST: Final = 90
-"""A month in eight parts, with room for a row at either end."""
+"""Hours of one request: thirty days in eight parts, each with room for a further row at either end."""
 
 INTEREST_WEIGHT: Final = 2
-"""Five a second are allowed, half of what the other endpoints are."""
+"""Weight of a request, twice that of others: five a second are allowed, half of the other endpoints' rate limit."""
 
 CRYPTO: Final = frozenset({"", "1"})
-"""``instCategory`` of coins; stocks, commodities and currencies have others. Older answers leave it out."""
+"""``instCategory`` of cryptocurrencies; stocks, commodities and currencies have others. Older answers omit it."""
 
 FUTURES: Final = "FUTURES"
 
@@ -60,7 +60,7 @@ _INTEREST: Final = msgspec.json.Decoder(tuple[int, float, float, float], strict=
 
 
 def read_rows(body: bytes) -> list[msgspec.Raw]:
-    """Return the rows of an answer. Raises ``ValueError`` when it is an error."""
+    """Return the rows of an answer. Raises ``ValueError`` if the answer is an error."""
     rows = raw_array(unwrap_data("okx", body, "0"))
     if rows is None:
         raise ValueError(f"okx answers without rows: {body[:128]!r}")
@@ -68,7 +68,7 @@ def read_rows(body: bytes) -> list[msgspec.Raw]:
 
 
 def read_instruments(body: bytes, request: RestRequest) -> InstrumentPage:
-    """Read the instruments of one kind. Raises ``ValueError`` when the body is no table."""
+    """Read the instruments of one type. Raises ``ValueError`` if the body is not the table of instruments."""
     rows, faults = decode_rows(read_rows(body), _LISTED)
     left_out = {f"row {number}": detail for number, (_, detail) in faults}
     instruments = []
@@ -96,11 +96,11 @@ def read_instruments(body: bytes, request: RestRequest) -> InstrumentPage:
 
 
 def exclusion_reason(row: ListedInstrument, dated: bool) -> str:
-    """Return why an instrument is not watched; empty when it is."""
+    """Return why an instrument is not watched; empty if it is."""
     name = split_symbol(row.instId)
     base = row.instId.partition("-")[0]
     if not name.is_usd:
-        return f"quoted in {name.quote}, which is no US dollar"
+        return f"quoted in {name.quote}, which is not a US dollar"
     if name.dated and not dated:
         return "dated: its price is not the perpetual's"
     if row.instCategory not in CRYPTO:
@@ -114,13 +114,13 @@ def exclusion_reason(row: ListedInstrument, dated: bool) -> str:
 
 
 def request_trades(symbol: str, from_us: int, to_us: int) -> RestRequest:
-    """Return the request for the latest trades before a time; ``about`` holds the time of those to read."""
+    """Return the request for the latest trades before a time; ``about`` holds the span to read."""
     query = {"instId": symbol, "type": "2", "after": str(-(-to_us // 1000)), "limit": str(PAGE_ROWS)}
     return RestRequest(HISTORY_TRADES, query, about=f"{from_us}-{to_us}")
 
 
 def read_trades(request: RestRequest, body: bytes) -> tuple[list[TradeRow], list[Fault], RestRequest | None]:
-    """Return the trades of the gap, the faults of other rows, and the request for earlier ones until it begins."""
+    """Return the trades within the gap, the faults of bad rows, and the request of the page before, if needed."""
     rows, faults = decode_rows(read_rows(body), _TRADE)
     from_us, to_us = map(int, request.about.split("-"))
     further = None
@@ -131,7 +131,7 @@ def read_trades(request: RestRequest, body: bytes) -> tuple[list[TradeRow], list
 
 
 def request_open_interest_history(symbol: str, now_us: int) -> Iterator[RestRequest]:
-    """Return the requests for a symbol's open interest of the last thirty days; they may hold either end."""
+    """Return the requests for a symbol's hourly open interest of the last thirty days."""
     last_ms = now_us // (HOUR_MS * 1000) * HOUR_MS
     for hours in range(MONTH_HOURS, 0, -HOURS_A_REQUEST):
         begin_ms = last_ms - hours * HOUR_MS
@@ -141,7 +141,7 @@ def request_open_interest_history(symbol: str, now_us: int) -> Iterator[RestRequ
 
 
 def read_open_interest(request: RestRequest, body: bytes) -> tuple[list[InterestRow], list[Fault]]:
-    """Return open interest as the socket has it, and the faults of other rows."""
+    """Return the open interest in the format of the socket, and the faults of bad rows."""
     rows, faults = decode_rows(read_rows(body), _INTEREST)
     interests = [InterestRow(request.about, coins, time_ms, usd) for time_ms, _, coins, usd in rows]
     return interests, [fault for _, fault in faults]

@@ -66,7 +66,7 @@ def find_fault(kind: type[Event], time_us: int, received_us: int, **numbers: flo
 
 def unknown_value(what: str, value: str) -> Fault:
     """Return the fault of a value that the exchange's documentation does not list."""
-    return "unknown_value", f"{what} {value[:64]!r}"
+    return "unknown_value", f"undocumented {what} {value[:64]!r}"
 
 
 def reject(venue: str, fault: Fault, received_us: int, frame: bytes) -> Reject:
