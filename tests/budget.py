@@ -34,6 +34,11 @@ def examples(every_day: int, in_depth: int) -> int:
     return in_depth if DEEP else every_day
 
 
+def few(values: Sequence[T], count: int = 1) -> Sequence[T]:
+    """Return all values in the deep run, and every day the first ``count`` of them."""
+    return values if DEEP else values[:count]
+
+
 def sample(values: Sequence[T], turn: int) -> Sequence[T]:
     """Return all values in the deep run, and every day one of them, another at each turn."""
     return values if DEEP else (values[turn % len(values)],)

@@ -10,6 +10,7 @@ import pytest
 
 from monitor.deliver.http import Check, HttpServer, feeds_check, health, routes
 from tests.waiting import patient, wait_until
+from tests.web import CONTEXT
 
 
 class State:
@@ -39,7 +40,7 @@ def server(state: State) -> Iterator[HttpServer]:
 
 
 def get(server: HttpServer, path: str, method: str = "GET") -> httpx.Response:
-    return httpx.request(method, server.url + path, trust_env=False, timeout=patient(5))
+    return httpx.request(method, server.url + path, trust_env=False, verify=CONTEXT, timeout=patient(5))
 
 
 def test_port_zero_takes_a_free_one_and_reports_it(server: HttpServer) -> None:

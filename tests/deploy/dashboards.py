@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import cache
 from typing import Any, Final
 
 import yaml
@@ -28,6 +29,7 @@ def filled(expression: str) -> str:
     return expression
 
 
+@cache
 def grafana_rules() -> list[dict[str, Any]]:
     """Grafana's own rules."""
     path = ROOT / "deploy" / "grafana" / "provisioning" / "alerting" / "rules.yml"

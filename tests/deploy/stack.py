@@ -17,6 +17,7 @@ from tests.deliver.paging.events_api import EventsApi
 from tests.deploy.tools import ALERTMANAGER, PROMETHEUS, tool
 from tests.kafka.broker import free_ports
 from tests.waiting import patient
+from tests.web import CONTEXT
 
 SCRAPE: Final = "500ms"
 JOB: Final = "cascade-monitor"
@@ -102,7 +103,7 @@ class Stack:
         for process in self._processes:
             assert process.poll() is None, self.log
         try:
-            async with httpx.AsyncClient(trust_env=False, timeout=patient(2)) as client:
+            async with httpx.AsyncClient(trust_env=False, verify=CONTEXT, timeout=patient(2)) as client:
                 answers = [
                     await client.get(f"http://127.0.0.1:{port}/-/ready")
                     for port in (self._prometheus, self._alertmanager)
@@ -118,7 +119,7 @@ class Stack:
 
     async def query(self, expression: str) -> list[dict[str, Any]]:
         """The instant vector of an expression."""
-        async with httpx.AsyncClient(trust_env=False, timeout=patient(5)) as client:
+        async with httpx.AsyncClient(trust_env=False, verify=CONTEXT, timeout=patient(5)) as client:
             url = f"http://127.0.0.1:{self._prometheus}/api/v1/query"
             answer = (await client.post(url, data={"query": expression})).json()
         assert answer["status"] == "success", f"{expression}: {answer}"

@@ -120,15 +120,16 @@ async def play(folder: Path) -> Seen:
     async with AsyncExitStack() as stack:
         pager, quiet, backup = (stack.enter_context(EventsApi()) for _ in range(3))
         arena = await stack.enter_async_context(Arena(STORM, SEED, warmup_s=WARMUP_S))
-        history = list(arena.history())
         settings = demo_settings(arena, folder / "cache", None)
         paging = NotifierSettings.model_validate(
             {"pagerduty": {"routing_key": "A" * 32, "url": pager.url}, "state_file": None}
         )
         stacks = []
+        learned = Detector(QUICK)
+        learned.apply(arena.history())
+        calm = learned.snapshot()
         for name, notifier, events in (("living", paging, quiet), ("dead", NotifierSettings(), backup)):
-            detector = Detector(QUICK)
-            detector.apply(history)
+            detector = Detector.restore(calm, QUICK)
             state = settings.delivery.model_copy(update={"state_file": folder / f"{name}.state"})
             monitor = await stack.enter_async_context(
                 monitoring(

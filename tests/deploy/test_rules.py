@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
+from functools import cache
 from typing import Any, Final
 
 import pytest
@@ -19,6 +20,7 @@ TESTS: Final = sorted((PROMETHEUS / "tests").glob("*.yml"))
 SEVERITIES: Final = {"critical", "error", "warning", "none"}
 
 
+@cache
 def rules(kind: str) -> list[dict[str, Any]]:
     """All rules of a kind, ``alert`` or ``record``."""
     groups = [group for path in RULES for group in yaml.safe_load(path.read_text())["groups"]]

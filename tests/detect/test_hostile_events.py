@@ -18,7 +18,7 @@ from monitor.detect.asset_summary import AssetSummary
 from monitor.detect.context.holders import Holding
 from monitor.detect.detector import Detector
 from monitor.model.events import AnyEvent, Signal
-from tests.budget import examples
+from tests.budget import examples, few
 from tests.detect.hostile import dense, streams
 from tests.detect.scenarios import BRISK, START, encoded, interest, liquidation, mark
 
@@ -62,7 +62,8 @@ def test_every_event_can_be_applied_kept_restored_shown_and_worded(events: list[
     check(events, cut)
 
 
-@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.sampled
+@pytest.mark.parametrize("seed", few(range(8), 2))
 def test_minutes_of_hostile_reports_can_be_applied_kept_restored_shown_and_worded(seed: int) -> None:
     """The same where reports come every second, so that feeds are at their limit and episodes begin."""
     check(dense(seed), random.Random(seed).randrange(250))

@@ -14,7 +14,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
 
-import httpx
 import msgspec
 import yaml
 from prometheus_client.parser import text_string_to_metric_families
@@ -28,6 +27,7 @@ from monitor.roles import state_file
 from tests.logs import JSON_LOG
 from tests.paths import ROOT
 from tests.waiting import patient, until
+from tests.web import get
 
 WARMUP_S: Final = 600
 """Ten minutes of calm: enough for the demo's detector to know what is normal."""
@@ -138,12 +138,6 @@ class Program:
         """Send a signal; returns the exit status."""
         self.process.send_signal(signum)
         return await asyncio.to_thread(self.process.wait, patient(30))
-
-
-async def get(url: str) -> httpx.Response:
-    """One GET."""
-    async with httpx.AsyncClient(trust_env=False, timeout=patient(10)) as client:
-        return await client.get(url)
 
 
 async def scrape(url: str) -> Metrics:

@@ -14,6 +14,7 @@ from tests.e2e.stage import environment
 from tests.waiting import patient
 
 
+@pytest.mark.deep("the demo in its full length, 95 seconds of market; tests/lab/demo plays short ones every day")
 @pytest.mark.timeout(240)
 def test_demo_tells_its_story_and_ends_well(tmp_path: Path) -> None:
     """In under two minutes: calm, a long cascade, relief, a short squeeze; the counts agree, so the status is 0."""

@@ -15,9 +15,10 @@ from monitor.lab.simulate.arena import Arena
 from monitor.lab.simulate.exchanges.dialect import Outgoing
 from monitor.lab.simulate.exchanges.okx import LIQUIDATIONS_ARG, topic_of
 from monitor.lab.simulate.scenario import CALM
-from tests.e2e.stage import Program, get, reached, scrape, value, write_config
+from tests.e2e.stage import Program, reached, scrape, value, write_config
 from tests.logs import faults
 from tests.waiting import patient
+from tests.web import get
 
 HOUR_MS = 3_600_000
 OVERSIZED = b'{"x":"' + b"x" * 10_000_000 + b'"}'

@@ -26,9 +26,12 @@ DATA = Path(os.environ.get("CASCADE_TEST_DATA") or ROOT.parent / "shared" / "dat
 ADA_ROW_USD = 19.6e6
 """About what the suspect row of ADAUSDT says, 2023-01-09 00:57."""
 
-pytestmark = pytest.mark.skipif(
-    not (DATA / "to_events.py").exists(), reason=f"no recorded market data in {DATA}; set CASCADE_TEST_DATA"
-)
+pytestmark = [
+    pytest.mark.deep("replays up to a week of every market, minutes at a time"),
+    pytest.mark.skipif(
+        not (DATA / "to_events.py").exists(), reason=f"no recorded market data in {DATA}; set CASCADE_TEST_DATA"
+    ),
+]
 
 
 class Played(NamedTuple):

@@ -24,7 +24,6 @@ from tests.e2e.stage import (
     Program,
     books,
     counted,
-    get,
     learn,
     lines,
     replay,
@@ -35,6 +34,7 @@ from tests.e2e.stage import (
 )
 from tests.logs import faults
 from tests.waiting import patient
+from tests.web import get
 
 pytestmark = pytest.mark.xdist_group("e2e-run")
 

@@ -32,11 +32,12 @@ from monitor.roles.kept_parts import Parts
 from monitor.roles.shard import COMMON
 from tests.bus.harness import read, records_of
 from tests.detect.poison import UNAPPLIED, poisoned
-from tests.e2e.stage import get, is_ready, reached
+from tests.e2e.stage import is_ready, reached
 from tests.kafka.fixtures import PARTITIONS
 from tests.kafka.members import Desk, detector_settings
 from tests.kafka.story import expected, publish, story, told
 from tests.waiting import patient, until
+from tests.web import get
 
 pytestmark = pytest.mark.kafka
 

@@ -36,9 +36,10 @@ from monitor.settings import Settings
 from tests.deliver.paging.events_api import Answer, EventsApi
 from tests.deliver.paging.signals import market
 from tests.deliver.paging.test_incidents import EPISODE
-from tests.e2e.stage import get, is_ready, scrape
+from tests.e2e.stage import is_ready, scrape
 from tests.kafka.members import Process, kafka_section
 from tests.waiting import patient, until
+from tests.web import get
 
 pytestmark = pytest.mark.kafka
 

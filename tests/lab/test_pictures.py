@@ -26,6 +26,7 @@ def signal(phase: Phase) -> Signal:
     )  # fmt: skip
 
 
+@pytest.mark.deep("simulates two days of a market for the README's picture")
 def test_the_same_cascade_gives_the_same_bytes(episode: Episode, tmp_path: Path) -> None:
     """Neither a date nor a random name is in the file, so it changes with the code only."""
     write(episode, tmp_path / "one" / "cascade.svg")
@@ -35,6 +36,7 @@ def test_the_same_cascade_gives_the_same_bytes(episode: Episode, tmp_path: Path)
     assert ElementTree.fromstring(drawn).tag.endswith("svg")  # noqa: S314  # our own file
 
 
+@pytest.mark.deep("simulates two days of a market for the README's picture")
 def test_the_picture_shows_a_whole_cascade(episode: Episode) -> None:
     """It is called while most forced orders are still to come, and ends in relief within the time that is drawn."""
     course = episode.course

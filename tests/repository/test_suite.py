@@ -47,9 +47,11 @@ def test_a_sample_is_one_of_all_and_comes_round(monkeypatch: pytest.MonkeyPatch)
     """Every day one value a turn, all of them after as many turns; in the deep run all at once."""
     monkeypatch.setattr(budget, "DEEP", False)
     assert [budget.sample("abc", turn) for turn in range(4)] == [("a",), ("b",), ("c",), ("a",)]
+    assert budget.few("abc", 2) == "ab"
     assert budget.examples(5, 50) == 5
     monkeypatch.setattr(budget, "DEEP", True)
     assert budget.sample("abc", 1) == "abc"
+    assert budget.few("abc", 2) == "abc"
     assert budget.examples(5, 50) == 50
 
 

@@ -28,6 +28,7 @@ from monitor.settings import Settings
 from monitor.settings.notifier import NotifierSettings
 from tests.deliver.paging.test_incidents import EPISODE
 from tests.waiting import patient, until
+from tests.web import get
 
 CRASHES = 'cascade_notifier_crashes_total{channel="pagerduty"}'
 MOMENT = Scenario("moment", (Phase("busy", 1.5, push=-0.03, noise=4, activity=4),))
@@ -36,12 +37,6 @@ MOMENT = Scenario("moment", (Phase("busy", 1.5, push=-0.03, noise=4, activity=4)
 def changed(settings: Settings, **delivery: Any) -> Settings:
     """The settings with other delivery keys."""
     return settings.model_copy(update={"delivery": settings.delivery.model_copy(update=delivery)})
-
-
-async def get(url: str) -> httpx.Response:
-    """One GET on loopback."""
-    async with httpx.AsyncClient(trust_env=False, timeout=patient(10)) as client:
-        return await client.get(url)
 
 
 async def until_listening(monitor: role.Monitor, venues: int) -> None:

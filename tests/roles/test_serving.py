@@ -16,6 +16,7 @@ from monitor.deliver.metrics.monitor import Snapshot
 from monitor.roles.serving import serving
 from monitor.settings.tree import DeliverySettings
 from tests.waiting import patient
+from tests.web import CONTEXT
 
 
 def delivery(**more: Any) -> DeliverySettings:
@@ -30,7 +31,7 @@ def empty_dashboard() -> Source:
 
 async def get(url: str) -> httpx.Response:
     """Ask the server without blocking the loop that has to answer."""
-    return await asyncio.to_thread(httpx.get, url, timeout=patient(10), trust_env=False)
+    return await asyncio.to_thread(httpx.get, url, timeout=patient(10), trust_env=False, verify=CONTEXT)
 
 
 async def test_metrics_and_checks_are_taken_on_the_event_loop() -> None:

@@ -39,6 +39,7 @@ from monitor.roles.asset_shard import AssetShard
 from monitor.roles.kept_parts import Parts
 from monitor.roles.market_shard import MarketShard
 from monitor.roles.shard import COMMON, Shard, Step
+from tests.budget import few
 from tests.detect.poison import UNAPPLIED, UNCLOSED, poisoned
 from tests.kafka.story import CALM_S, START_US, differences, expected, story, told
 
@@ -131,7 +132,8 @@ class MarketOwner(Owner):
         self.restores += 1
 
 
-@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.sampled
+@pytest.mark.parametrize("seed", few([1, 2]))
 def test_shards_say_what_one_detector_says(seed: int) -> None:
     """Read in any order, kept and restored at any time, the shards' signals are the detector's, each once."""
     signals, rejects, beats = shared(logs(story()), seed)
@@ -141,7 +143,8 @@ def test_shards_say_what_one_detector_says(seed: int) -> None:
     assert rejects == []
 
 
-@pytest.mark.parametrize("price", [UNAPPLIED, UNCLOSED])
+@pytest.mark.sampled
+@pytest.mark.parametrize("price", few([UNAPPLIED, UNCLOSED]))
 def test_shards_quarantine_what_one_detector_quarantines(price: float, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever owns a share and whenever it changes hands, the same asset is set aside, and its record sent once."""
     poisoned(monkeypatch)
@@ -242,7 +245,8 @@ def with_second_collector(
     return found
 
 
-@pytest.mark.parametrize("ahead_s", [20 * 60, 3_600])
+@pytest.mark.sampled
+@pytest.mark.parametrize("ahead_s", few([20 * 60, 3_600]))
 def test_a_second_collector_that_is_ahead_changes_no_signal(ahead_s: int) -> None:
     """Its clock is wrong for half a minute, before and into the cascade; the signals are those without it."""
     begin_us = START_US + (CALM_S - 10) * MICROS

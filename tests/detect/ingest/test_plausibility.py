@@ -129,7 +129,7 @@ def test_counts_survive_a_restart_and_older_snapshots_have_none() -> None:
     assert Detector.restore(detector.snapshot()).view().excluded == {("bybit", "open_interest"): 1}
 
 
-@settings(max_examples=examples(5, 60))
+@settings(max_examples=examples(2, 60))
 @given(st.lists(st.tuples(st.integers(0, 1_400), st.floats(1e9, 2e10)), max_size=8))
 def test_absurd_records_change_no_signal(absurd: list[tuple[int, float]]) -> None:
     """A cascade with impossible records among its own gives the signals of the cascade alone."""

@@ -48,6 +48,7 @@ def test_frames_that_are_not_read_are_no_measurement() -> None:
         decode.group(frames, 1)
 
 
+@pytest.mark.deep("measures two Kafka clients in processes of their own; the other rows run every day")
 @pytest.mark.kafka
 def test_measures_kafka_beside_the_plain_client(kafka_bootstrap: str) -> None:
     """Every row publishes or reads each record."""

@@ -11,6 +11,7 @@ from monitor.lab.bench import feed, latency
 from monitor.model.events import Liquidation, Trade
 
 
+@pytest.mark.deep("measures the two roles for seconds at a rate; tests/kafka runs both every day")
 @pytest.mark.kafka
 def test_every_rate_has_signals_and_all_frames_are_read(kafka_bootstrap: str, tmp_path: Path) -> None:
     """The exchange, the two roles and the broker work together; a signal is read after its second's end."""
