@@ -112,7 +112,7 @@ ANSWER: Final = msgspec.json.Decoder(Answer)
 KNOWN_KEYS: Final = keys(
     "ping pong ch rep ts tick status subbed id op cid topic data event err-code err-msg",
     "symbol contract_code direction offset volume price created_at amount trade_turnover pair business_type",
-    "quantity mrid open close low high count vol",
+    "contract_type trade_partition quantity mrid open close low high count vol",
     "fee_asset funding_time funding_rate estimated_rate settlement_time",
 )
 """Every key of the documented frames."""

@@ -147,7 +147,7 @@ class Lighter(RowAdapter):
         "maker_entry_quote_before maker_initial_margin_fraction_before maker_position_sign_changed transaction_time",
         "symbol index_price mark_price open_interest open_interest_limit last_trade_price current_funding_rate",
         "funding_rate funding_timestamp funding_clamp_small funding_clamp_big daily_base_token_volume",
-        "daily_quote_token_volume daily_price_low daily_price_high daily_price_change",
+        "mid_price daily_quote_token_volume daily_price_low daily_price_high daily_price_change",
     )
 
     def __init__(self, instruments: Mapping[str, Instrument] | None = None) -> None:
