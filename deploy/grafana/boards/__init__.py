@@ -1,1 +1,1 @@
-"""The dashboards in typed Python; ``python -m deploy.grafana.boards`` writes them to ``deploy/grafana/dashboards``."""
+"""Defines the dashboards; ``python -m deploy.grafana.boards`` writes them to ``deploy/grafana/dashboards``."""

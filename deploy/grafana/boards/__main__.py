@@ -15,7 +15,7 @@ FOLDER: Final = Path(__file__).parents[1] / "dashboards"
 
 
 def texts() -> dict[str, str]:
-    """The dashboards' JSON by file name."""
+    """Return the dashboards' JSON by file name."""
     return {f"{board.build().uid}.json": text(board) for board in (overview(), asset(), feeds(), pipeline())}
 
 

@@ -1,4 +1,4 @@
-"""*Asset*: one asset's windows, open interest, levels, funding, basis and price."""
+"""Defines the dashboard *Asset*: one asset's windows, open interest, levels, funding, basis and price."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def asset() -> build.Dashboard:
     return board(
         "cascade-asset",
         "Asset",
-        "One asset: its phase and why, what was liquidated, open interest, levels, funding, basis.",
+        "One asset: its phase with the evidence, liquidations, open interest, levels, funding, basis.",
         [
             Row("Now", _now()),
             Row("Liquidated", _liquidated()),
@@ -66,25 +66,27 @@ def _metric(name: str, by: str = "", more: str = "") -> str:
 def _now() -> list[Builder]:
     return [
         number(
-            About("Phase", "Of this asset.", PLAIN, "cascade"),
+            About("Phase", "Phase of this asset.", PLAIN, "cascade"),
             Query(phase('asset="$asset"'), "phase"),
             axis=Axis(high=3),
             states=PHASES,
         ),
         number(
-            About("Risk", "How near a cascade is, 0 to 100.", PLAIN, "cascade"),
+            About("Risk", "Risk score of this asset, 0 to 100.", PLAIN, "cascade"),
             Query(_metric("risk_score"), "risk"),
             axis=Axis(high=100),
             steps=RISK,
         ),
         number(
-            About("Coverage", "Share of the liquidated USD that complete feeds show.", SHARE, "cascade"),
+            About("Coverage", "Share of the liquidated USD that comes from complete feeds.", SHARE, "cascade"),
             Query(_metric("feed_coverage_ratio"), "coverage"),
             axis=TO_ONE,
         ),
         number(About("Price", "Last mark price.", USD, "cascade"), Query(_metric("mark_price_usd"), "price")),
         lines(
-            About("Risk", "The score; dashed: where building, cascade and fast cascade begin.", PLAIN, "cascade"),
+            About(
+                "Risk", "Risk score; dashed lines: thresholds of building, cascade and fast cascade.", PLAIN, "cascade"
+            ),
             Query(_metric("risk_score"), "risk"),
             axis=Axis(high=100),
             colours={},
@@ -97,12 +99,17 @@ def _now() -> list[Builder]:
             colours={},
         ),
         ranking(
-            About("Evidence", "Points by what gave them, while the asset is not calm.", PLAIN, "cascade"),
+            About("Evidence", "Points of the score by feature, while the asset is not calm.", PLAIN, "cascade"),
             Query(f"sort_desc({_metric('evidence_points', 'feature')})", "{{feature}}"),
             axis=Axis(high=100),
         ),
         lines(
-            About("Fall from the high", "Below the window's high, as a share of it.", SHARE, "cascade"),
+            About(
+                "Fall from the high",
+                "Distance of the price below the window's high, as a share of the high.",
+                SHARE,
+                "cascade",
+            ),
             Query(_metric("drawdown_ratio", "window"), "{{window}}"),
             colours=SHORT | LONG | {"30s": PURPLE},
         ),
@@ -114,7 +121,7 @@ def _liquidated() -> list[Builder]:
         lines(
             About(
                 f"{side.title()}s, {length} windows",
-                "Liquidated within the window, as reported: a floor.",
+                "Liquidated within the window as reported, which is a lower bound.",
                 USD,
                 "cascade",
             ),
@@ -126,7 +133,7 @@ def _liquidated() -> list[Builder]:
     ]
     pace = About(
         "Pace",
-        "Liquidated per day in the shorter window over that in the longer; below 1 the pace slows.",
+        "Ratio of the liquidated USD per day of the shorter window to the longer; below 1 the pace slows.",
         PLAIN,
         "cascade",
     )
@@ -135,7 +142,7 @@ def _liquidated() -> list[Builder]:
     )
     corrected = About(
         "A minute with what is hidden",
-        "Low, middle and high with what throttled feeds hide; a high without a bound is missing.",
+        "Low, middle and high estimate including hidden liquidations; an unbounded high is missing.",
         USD,
         "cascade",
     )
@@ -155,15 +162,14 @@ def _interest() -> list[Builder]:
     change = 'max by (window) (cascade_open_interest_change_ratio{asset="$asset", basis="%s"})'
     return [
         lines(
-            About("Open interest", "One side, USD.", USD, "cascade"),
+            About("Open interest", "Open interest of one side, USD.", USD, "cascade"),
             Query(_metric("open_interest_usd"), "open interest"),
             colours={},
         ),
         lines(
             About(
                 "Closed over liquidated",
-                "Open interest that vanished within 5 minutes over what was reported "
-                "liquidated; grows where feeds hide.",
+                "Open interest closed within 5 minutes over what was reported liquidated; grows where feeds hide.",
                 PLAIN,
                 "cascade",
             ),
@@ -172,26 +178,36 @@ def _interest() -> list[Builder]:
             colours={},
         ),
         lines(
-            About("Change in USD", "By window, the price's move in it.", SHARE, "cascade"),
+            About(
+                "Change in USD",
+                "Change of open interest in USD by window, including the price's move.",
+                SHARE,
+                "cascade",
+            ),
             Query(change % "usd", "{{window}}"),
             axis=SIGNED,
             colours=SHORT | LONG,
         ),
         lines(
-            About("Change at constant prices", "By window: what was opened and closed.", SHARE, "cascade"),
+            About(
+                "Change at constant prices",
+                "Net contracts opened or closed by window, at constant prices.",
+                SHARE,
+                "cascade",
+            ),
             Query(change % "constant_price", "{{window}}"),
             axis=SIGNED,
             colours=SHORT | LONG,
         ),
         lines(
-            About("Age of open interest", "Of the oldest sample in it.", SECONDS, "cascade"),
+            About("Age of open interest", "Age of the oldest sample in the sum.", SECONDS, "cascade"),
             Query(_metric("open_interest_age_seconds"), "age"),
             colours={},
         ),
         states(
             About(
                 "Open interest suspect",
-                "Whether an exchange's changed by more than was traded there.",
+                "Yes if an exchange's open interest changed by more than was traded there.",
                 PLAIN,
                 "cascade",
             ),
@@ -209,7 +225,7 @@ def _levels() -> list[Builder]:
         lines(
             About(
                 "Distance to levels",
-                "Of the price, as a share of the configured level; negative below.",
+                "Distance of the price from the configured level, as a share of it; negative below.",
                 SHARE,
                 "cascade",
             ),
@@ -223,13 +239,18 @@ def _levels() -> list[Builder]:
             names=LEVELS,
         ),
         lines(
-            About("Holders' profit", "Unrealised, of configured large holders.", USD, "cascade"),
+            About("Holders' profit", "Unrealised profit of the configured large holders.", USD, "cascade"),
             Query(_metric("holding_pnl_usd", "holder"), "{{holder}}"),
             axis=SIGNED,
             colours={},
         ),
         lines(
-            About("Distance to holders' cost", "In standard deviations of a day's return.", PLAIN, "cascade"),
+            About(
+                "Distance to holders' cost",
+                "Distance of the price from the holders' cost, in standard deviations of a day's return.",
+                PLAIN,
+                "cascade",
+            ),
             Query(_metric("holding_distance_sigma", "holder"), "{{holder}}"),
             axis=SIGNED,
             colours={},
@@ -239,14 +260,29 @@ def _levels() -> list[Builder]:
 
 def _around() -> list[Builder]:
     signed = (
-        ("Funding", "Per 8 hours, mean over exchanges by open interest.", SHARE, "funding_rate_8h_ratio"),
-        ("Funding's surprise", "Robust standard deviations from its median of 30 days.", PLAIN, "funding_deviations"),
-        ("Basis", "Mark less index over index, median over exchanges.", SHARE, "basis_ratio"),
+        (
+            "Funding",
+            "Funding per 8 hours, mean over exchanges weighted by open interest.",
+            SHARE,
+            "funding_rate_8h_ratio",
+        ),
+        (
+            "Funding's surprise",
+            "Distance from the 30-day median, in robust standard deviations.",
+            PLAIN,
+            "funding_deviations",
+        ),
+        ("Basis", "Mark price less index, over index, median over exchanges.", SHARE, "basis_ratio"),
     )
     plain = (
-        ("Basis dispersion", "Highest less lowest basis over exchanges.", SHARE, "basis_dispersion_ratio"),
+        ("Basis dispersion", "Highest less lowest basis of the exchanges.", SHARE, "basis_dispersion_ratio"),
         ("Implied volatility", "Annualised.", SHARE, "volatility_index_ratio"),
-        ("Takers' variance", "Of their balance by the minute, 6 hours over 7 days.", PLAIN, "taker_variance_ratio"),
+        (
+            "Takers' variance",
+            "Variance of takers' buys less sells by minute, 6 hours over 7 days.",
+            PLAIN,
+            "taker_variance_ratio",
+        ),
     )
     fragility = About(
         "Fragility",

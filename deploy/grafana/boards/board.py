@@ -1,4 +1,4 @@
-"""A dashboard from its rows of panels: ids, links, variables, marks of episodes, text."""
+"""Builds a dashboard from its rows of panels, with ids, links, variables and annotations of episodes."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ class Row(NamedTuple):
 
 
 class Episodes(Builds[model.AnnotationQuery]):
-    """Marks from the beginning of an episode to its end, read from the metric: nothing has to write them.
+    """Builds the annotations of episodes, which Grafana reads from a metric, so that nothing has to write them.
 
     Args:
-        expr: is 1 while an episode lasts, with ``asset`` and ``direction``.
+        expr: expression that is 1 while an episode lasts, with the labels ``asset`` and ``direction``.
     """
 
     def __init__(self, expr: str) -> None:
         self._expr = expr
 
     def build(self) -> model.AnnotationQuery:
-        """The query; how marks are worded is Prometheus' own and unknown to the SDK."""
+        """Return the query; its text format is specific to Prometheus and unknown to the SDK."""
         return _Marks(self._expr)
 
 
@@ -62,7 +62,7 @@ def board(
     episodes: str,
     span: str = "now-1h",
 ) -> build.Dashboard:
-    """Put a dashboard together; ids follow the panels' order."""
+    """Return a dashboard whose panel ids follow the panels' order."""
     made = build.Dashboard(title).uid(uid).description(description).tags([TAG]).time(span, "now").refresh("5s")
     made.timezone("utc").readonly().tooltip(model.DashboardCursorSync.CROSSHAIR)
     made.with_variable(build.DatasourceVariable("datasource").label("Data source").type("prometheus"))
@@ -93,7 +93,7 @@ def board(
 
 
 def of_series(name: str, label: str, metric: str, *, every: bool = False) -> build.QueryVariable:
-    """A variable with the values of the label ``name`` of a metric; ``every`` allows several, and all at first."""
+    """Return a variable with the values of a metric's label ``name``; ``every`` allows several, at first all."""
     variable = (
         build.QueryVariable(name).label(label).datasource(SOURCE).refresh(model.VariableRefresh.ON_TIME_RANGE_CHANGED)
     )
@@ -104,7 +104,7 @@ def of_series(name: str, label: str, metric: str, *, every: bool = False) -> bui
 
 
 def text(made: build.Dashboard) -> str:
-    """The dashboard as the JSON that Grafana loads, without what its schema no longer has of variables."""
+    """Return the dashboard as the JSON that Grafana loads, without the variables' outdated fields."""
     plain = json.loads(JSONEncoder().encode(made.build()))
     for variable in plain["templating"]["list"]:
         for gone in ("auto", "auto_min", "auto_count"):

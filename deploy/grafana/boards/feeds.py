@@ -1,4 +1,4 @@
-"""*Feeds*: the connections, delay and quality of every exchange's feed."""
+"""Defines the dashboard *Feeds*: connections, delay and quality of every exchange's feed."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ def _connections() -> list[Builder]:
         rows(
             About(
                 "Down",
-                "Connections that are down, why the last socket ended, and for how long.",
+                "Connections that are down, with the reason for the last socket's end and the duration.",
                 SECONDS,
                 "feed-degraded",
             ),
@@ -113,7 +113,11 @@ def _connections() -> list[Builder]:
             Query('avg by (venue) (cascade_feed_connected{venue=~"$venue"})', "{{venue}}"),
             axis=Axis(high=1),
         ),
-        _rates(About("Reconnects", "By reason, a second.", RATE, "feed-degraded"), "feed_reconnects", "reason"),
+        _rates(
+            About("Reconnects", "Sockets that ended or were replaced, by reason, a second.", RATE, "feed-degraded"),
+            "feed_reconnects",
+            "reason",
+        ),
         _rates(About("Dials", "Attempts to open a socket, failed ones included.", RATE, "feed-degraded"), "feed_dials"),
         _rates(
             About(
@@ -211,7 +215,7 @@ def _flow() -> list[Builder]:
         _value(
             About(
                 "Stamped ahead",
-                "How far ahead of the watermark a venue's records were stamped; they did not move it.",
+                "Time by which a venue's records are stamped ahead of the watermark; they do not move it.",
                 SECONDS,
                 "source-ahead",
             ),
@@ -232,14 +236,14 @@ def _quality() -> list[Builder]:
             "rejects_suppressed",
         ),
         _rates(
-            About("Skipped", "Rows that rightly make no event, by reason.", RATE, "reject-ratio-high"),
+            About("Skipped", "Rows that correctly produce no event, by reason.", RATE, "reject-ratio-high"),
             "rows_skipped",
             "reason",
         ),
         _rates(
             About(
                 "Drift",
-                "Fields, values and shapes that the documentation does not have, by kind.",
+                "Fields, values and shapes that are not in the exchange's documentation, by kind.",
                 RATE,
                 "schema-drift",
             ),
@@ -304,11 +308,14 @@ def _rest() -> list[Builder]:
             About("Last answer", "Time since REST last returned events.", SECONDS, "instruments-stale"),
             "rest_last_answer_timestamp_seconds",
         ),
-        _rates(About("Weight", "Spent a second from the exchange's pool.", RATE, "instruments-stale"), "rest_weight"),
+        _rates(
+            About("Weight", "Weight of the exchange's rate limit spent a second.", RATE, "instruments-stale"),
+            "rest_weight",
+        ),
         _value(
             About(
                 "Stretch",
-                "Factor by which the interval of polls is stretched; 1 is not at all.",
+                "Factor by which the interval of polls is stretched; 1 if it is not.",
                 PLAIN,
                 "instruments-stale",
             ),

@@ -1,4 +1,4 @@
-"""*Cascade overview*: what is happening now, how sure that is, and how much is hidden."""
+"""Defines the dashboard *Cascade overview*: phases and risk now, their evidence, and the coverage."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ MARKET: Final = 'asset="MARKET"'
 
 
 def phase(scope: str) -> str:
-    """The phase as a number, 0 calm, 1 relief, 2 building, 3 cascade, of the assets that the matcher finds."""
+    """Return the query of the phase (0 calm, 1 relief, 2 building, 3 cascade) of the assets in ``scope``."""
     return " + ".join(
         f'{weight} * max by (asset) (cascade_phase{{phase="{name}", {scope}}})'
         for weight, name in ((1, "relief"), (2, "building"), (3, "cascade"))
@@ -49,7 +49,7 @@ def overview() -> build.Dashboard:
     return board(
         "cascade-overview",
         "Cascade overview",
-        "What is happening now, how sure that is, and how much is hidden.",
+        "Phases and risk now, their evidence, and the coverage by feeds.",
         [
             Row("Now", [*_figures(), *_now()]),
             Row("Liquidated", _liquidated()),
@@ -71,7 +71,7 @@ def _figures() -> list[Builder]:
             states=PHASES,
         ),
         number(
-            About("Risk of the market", "How near a market-wide cascade is, 0 to 100.", PLAIN, "cascade"),
+            About("Risk of the market", "Risk score of the market, 0 to 100.", PLAIN, "cascade"),
             Query(f"max(cascade_risk_score{{{MARKET}}})", "risk"),
             axis=Axis(high=100),
             steps=RISK,
@@ -107,13 +107,13 @@ def _now() -> list[Builder]:
             steps=RISK,
         ),
         states(
-            About("Phases", "The market's, and every asset's while it is not calm: a gap is calm.", PLAIN, "cascade"),
+            About("Phases", "Phase of the market and of every asset; calm assets have a gap.", PLAIN, "cascade"),
             Query(phase(MARKET), "{{asset}}"),
             Query(f"({phase(ASSETS)}) > 0", "{{asset}}"),
             names=PHASES,
         ),
         ranking(
-            About("Risk by asset", "The fifteen assets nearest to a cascade.", PLAIN, "cascade"),
+            About("Risk by asset", "The fifteen assets with the highest risk score.", PLAIN, "cascade"),
             Query(f"sort_desc(topk(15, max by (asset) (cascade_risk_score{{{ASSETS}}})))", "{{asset}}"),
             axis=Axis(high=100),
             steps=RISK,
@@ -121,7 +121,7 @@ def _now() -> list[Builder]:
         lines(
             About(
                 "Spread over assets",
-                "Assets of equal size that would spread the last 5 minutes' liquidations as widely.",
+                "Number of equal assets with the same concentration of the last 5 minutes' liquidations.",
                 PLAIN,
                 "cascade",
             ),
@@ -142,7 +142,7 @@ def _now() -> list[Builder]:
         lines(
             About(
                 "Correlation with the leader",
-                "Of the leader's returns by the second with the others' mean at that lead, -1 to 1.",
+                "Correlation of the leader's returns by second with the others' mean at that lead, -1 to 1.",
                 PLAIN,
                 "cascade",
             ),
@@ -167,7 +167,12 @@ def _now() -> list[Builder]:
             colours={},
         ),
         rows(
-            About("Open episodes", "Whom they hit, and how bad at worst (severity 1 to 3).", PLAIN, "cascade"),
+            About(
+                "Open episodes",
+                "Assets and sides of the open episodes, with their highest severity (1 to 3).",
+                PLAIN,
+                "cascade",
+            ),
             Query("max by (asset, direction, severity) (cascade_episode_active)", "{{asset}}"),
             "active",
         ),
@@ -177,12 +182,14 @@ def _now() -> list[Builder]:
 def _liquidated() -> list[Builder]:
     return [
         lines(
-            About("Market by side", "Liquidated within the window, as the feeds report it: a floor.", USD, "cascade"),
+            About(
+                "Market by side", "Liquidated within the window as reported, which is a lower bound.", USD, "cascade"
+            ),
             Query(f'max by (side) (cascade_liquidated_usd{{{MARKET}, window="$window"}})', "{{side}}"),
             colours=SIDES,
         ),
         lines(
-            About("By exchange", "Liquidated a second, as each exchange shows it.", USD, "cascade"),
+            About("By exchange", "Liquidated a second, as each exchange reports it.", USD, "cascade"),
             Query("sum by (venue) (rate(cascade_liquidated_usd_total[$__rate_interval]))", "{{venue}}"),
         ),
         ranking(

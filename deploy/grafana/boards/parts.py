@@ -1,7 +1,7 @@
-"""Parts of the dashboards: panels with title, description, unit and runbook, colours, links, marks.
+"""Builds the parts of the dashboards: panels with title, description, unit and runbook, and their colours.
 
 Colours are those of Okabe and Ito, made for the colour-blind (https://jfly.uni-koeln.de/color/), with a grey that is
-seen on dark and light in place of their black. A name keeps its colour on every panel.
+visible on dark and light instead of black. A name has the same colour on every panel.
 """
 
 from __future__ import annotations
@@ -54,10 +54,10 @@ VENUES: Final = (
     "aster",
     "bitmex",
 )
-"""Those with a colour of their own; the second seven are dashed. Any other is grey, and named in the legend."""
+"""Exchanges with a colour of their own; the second seven are dashed. All others are grey and named in the legend."""
 
 State = tuple[float, str, str]
-"""A value, what it is called, its colour."""
+"""A value with its name and colour."""
 STATES: Final[tuple[State, ...]] = ((0, "down", VERMILION), (1, "up", SKY))
 YES_NO: Final[tuple[State, ...]] = ((0, "no", SKY), (1, "yes", VERMILION))
 PHASES: Final[tuple[State, ...]] = (
@@ -71,7 +71,7 @@ RISK: Final = (
     (PhaseSettings().cascade_score, ORANGE),
     (PhaseSettings().fast_score, VERMILION),
 )
-"""The detector's own thresholds, as they are by default."""
+"""The default thresholds of the detector."""
 SIDES: Final = {"long": VERMILION, "short": BLUE}
 QUANTILES: Final = {"p50": SKY, "p99": VERMILION}
 
@@ -80,14 +80,14 @@ B = TypeVar("B", timeseries.Panel, stat.Panel, statetimeline.Panel, bargauge.Pan
 
 
 class Query(NamedTuple):
-    """A PromQL expression, and how its series are called."""
+    """A PromQL expression and the legend of its series."""
 
     expr: str
     legend: str
 
 
 class Axis(NamedTuple):
-    """Ends of the values, None for open ones; what has two signs is shown around zero."""
+    """Limits of the axis, None for automatic ones; values of both signs are drawn around zero."""
 
     low: float | None = 0
     high: float | None = None
@@ -117,15 +117,15 @@ def lines(
     steps: Sequence[tuple[float, str]] = (),
     width: int = 12,
 ) -> timeseries.Panel:
-    """Values over time.
+    """Return a panel of values over time.
 
     Args:
         about: title, description, unit and runbook.
-        queries: what is drawn.
-        axis: the values' ends.
-        colours: by a word in the series' name; None for those of the exchanges.
-        steps: lines that matter, by value and colour.
-        width: of 24 columns.
+        queries: the series to draw.
+        axis: limits of the axis.
+        colours: colours by a word in the series' name; None for those of the exchanges.
+        steps: threshold lines, by value and colour.
+        width: width in columns, of 24.
     """
     panel = _dressed(timeseries.Panel(), about, queries, axis, (width, 8))
     panel.line_width(2).fill_opacity(0).show_points(look.VisibilityMode.AUTO).axis_centered_zero(axis.signed)
@@ -160,7 +160,7 @@ def number(
     steps: Sequence[tuple[float, str]] = (),
     width: int = 6,
 ) -> stat.Panel:
-    """The last value, large; a state by name and colour, or a number coloured by what it reaches."""
+    """Return a panel with the last value: a state by name and colour, or a number coloured by threshold."""
     panel = _dressed(stat.Panel(), about, queries, axis, (width, 5))
     panel.reduce_options(common.ReduceDataOptions().calcs(["lastNotNull"]))
     panel.color_mode(look.BigValueColorMode.VALUE).graph_mode(look.BigValueGraphMode.AREA)
@@ -176,7 +176,7 @@ def number(
 def ranking(
     about: About, *queries: Query, axis: Axis = FROM_ZERO, steps: Sequence[tuple[float, str]] = ()
 ) -> bargauge.Panel:
-    """The present values as bars, coloured by what they reach."""
+    """Return a panel of the present values as bars, coloured by threshold."""
     panel = _dressed(bargauge.Panel(), about, queries, axis, (12, 9), instant=True)
     panel.reduce_options(common.ReduceDataOptions().calcs(["lastNotNull"]))
     panel.orientation(look.VizOrientation.HORIZONTAL).display_mode(look.BarGaugeDisplayMode.BASIC)
@@ -185,7 +185,7 @@ def ranking(
 
 
 def states(about: About, *queries: Query, names: Sequence[State], width: int = 12) -> statetimeline.Panel:
-    """States over time, by name and colour."""
+    """Return a panel of states over time, by name and colour."""
     panel = _dressed(statetimeline.Panel(), about, queries, Axis(high=names[-1][0]), (width, 8))
     panel.mappings([_names(names)]).show_value(look.VisibilityMode.NEVER).merge_values(True).row_height(0.8)
     panel.thresholds(_steps([(value, colour) for value, _, colour in names[1:]], names[0][2]))
@@ -200,7 +200,7 @@ def states(about: About, *queries: Query, names: Sequence[State], width: int = 1
 
 
 def rows(about: About, query: Query, value: str, width: int = 12) -> table.Panel:
-    """The present series as a table of their labels and their value, whose column is called ``value``."""
+    """Return a table of the present series with their labels and, in the column ``value``, their value."""
     panel = _dressed(table.Panel(), about, (query,), FROM_ZERO, (width, 8), instant=True)
     panel.no_value("none")
     panel.with_transformation(
@@ -215,7 +215,7 @@ def rows(about: About, query: Query, value: str, width: int = 12) -> table.Panel
 def _dressed(
     panel: B, about: About, queries: Sequence[Query], axis: Axis, size: tuple[int, int], *, instant: bool = False
 ) -> B:
-    """Give a panel what every kind has; ``size`` is its width and height on the grid."""
+    """Add the properties that all kinds of panels have; ``size`` is the width and height on the grid."""
     panel.title(about.title).description(about.description).unit(about.unit).datasource(SOURCE)
     width, height = size
     panel.span(width).height(height)

@@ -1,4 +1,4 @@
-"""*Pipeline*: lag, latency and resources of the monitor itself, and what its objective has left."""
+"""Defines the dashboard *Pipeline*: lag, latency and resources of the monitor, and its error budget."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def pipeline() -> build.Dashboard:
     return board(
         "cascade-pipeline",
         "Pipeline",
-        "Lag, latency and resources of the monitor itself, and what is left of its objective.",
+        "Lag, latency and resources of the monitor itself, and its error budget.",
         [
             Row("Decisions", _decisions()),
             Row("Records", _records()),
@@ -143,7 +143,7 @@ def _records() -> list[Builder]:
         lines(
             About(
                 "Waiting on the bus",
-                "Records not delivered yet, and from how many on writers wait.",
+                "Records not delivered yet, and the number from which on writers wait.",
                 PLAIN,
                 "consumer-lag-high",
             ),
@@ -174,7 +174,7 @@ def _records() -> list[Builder]:
         _of_processes(
             About(
                 "Summaries skipped",
-                "Summaries for the market of another version or unreadable, a second.",
+                "Skipped summaries, of another version or unreadable, a second.",
                 RATE,
                 "summaries-passed-over",
             ),
@@ -183,7 +183,7 @@ def _records() -> list[Builder]:
         lines(
             About(
                 "Records not applied",
-                "Records that raised, and those of assets in quarantine, a second.",
+                "Records that could not be applied, and those of assets in quarantine, a second.",
                 RATE,
                 "asset-quarantined",
             ),
@@ -191,7 +191,12 @@ def _records() -> list[Builder]:
             colours={"fault": VERMILION, "quarantined": ORANGE},
         ),
         lines(
-            About("Liquidations", "Counted once, and too late for every window, a second.", RATE, "clock-skew"),
+            About(
+                "Liquidations",
+                "Liquidations counted, and those too late for every window, a second.",
+                RATE,
+                "clock-skew",
+            ),
             Query("sum(rate(cascade_liquidations_counted_total[$__rate_interval]))", "counted"),
             Query("sum(rate(cascade_liquidations_outdated_total[$__rate_interval]))", "outdated"),
             colours={"counted": SKY, "outdated": VERMILION},
@@ -199,7 +204,7 @@ def _records() -> list[Builder]:
         lines(
             About(
                 "Liquidated, all exchanges",
-                "Counted once, and too late for every window, USD a second.",
+                "USD of liquidations counted, and of those too late for every window, a second.",
                 USD,
                 "clock-skew",
             ),
@@ -208,7 +213,7 @@ def _records() -> list[Builder]:
             colours=SIDES | {"outdated": GREY},
         ),
         lines(
-            About("Output dropped", "Frames, signals or states a second.", RATE, "output-failing"),
+            About("Output dropped", "Frames, signals or states dropped a second.", RATE, "output-failing"),
             Query(_per_second("output_dropped", "job, instance, output"), "{{instance}} {{output}}"),
             colours={},
         ),
@@ -251,14 +256,14 @@ def _pages() -> list[Builder]:
             steps=[(3, ORANGE)],
         ),
         lines(
-            About("Pages", "Accepted a second, by channel and action.", RATE, "notifier-failing"),
+            About("Pages", "Pages accepted a second, by channel and action.", RATE, "notifier-failing"),
             Query("sum by (channel, action) (rate(cascade_pages_total[$__rate_interval]))", "{{channel}} {{action}}"),
             colours=CHANNELS,
         ),
         lines(
             About(
                 "Failures",
-                "Tries that failed, by channel and reason, and pages given up for faults of ours.",
+                "Failed attempts by channel and reason, and pages dropped after errors of the monitor.",
                 RATE,
                 "page-refused",
             ),
@@ -273,14 +278,14 @@ def _pages() -> list[Builder]:
             colours=CHANNELS,
         ),
         lines(
-            About("Pages that wait", "Not accepted yet.", PLAIN, "notifier-failing"),
+            About("Pages that wait", "Pages that are not accepted yet.", PLAIN, "notifier-failing"),
             Query("max by (channel) (cascade_pages_pending)", "{{channel}}"),
             colours=CHANNELS,
         ),
         lines(
             About(
                 "Notifier's silence",
-                "Since it last read signals or the heartbeats among them.",
+                "Time since a channel last read signals or the heartbeats among them.",
                 SECONDS,
                 "notifier-absent",
             ),
@@ -288,7 +293,7 @@ def _pages() -> list[Builder]:
             colours=CHANNELS,
         ),
         rows(
-            About("Alerts", "What Prometheus raises now; Watchdog always does.", PLAIN),
+            About("Alerts", "Alerts that fire now; Watchdog always fires.", PLAIN),
             Query('max by (alertname, severity, venue, asset) (ALERTS{alertstate="firing"})', "{{alertname}}"),
             "firing",
         ),
@@ -300,12 +305,12 @@ def _processes() -> list[Builder]:
     which = "{{job}} {{instance}}"
     return [
         states(
-            About("Scraped", "Whether Prometheus reaches each process.", PLAIN, "target-down"),
+            About("Scraped", "Yes if Prometheus reaches the process.", PLAIN, "target-down"),
             Query(f"max by (job, instance) (up{{{job}}})", which),
             names=STATES,
         ),
         lines(
-            About("Event loop", "How late it was at worst in the last 30 s.", SECONDS, "event-loop-late"),
+            About("Event loop", "Largest lag of the event loop in the last 30 s.", SECONDS, "event-loop-late"),
             Query("max by (job, instance) (cascade_event_loop_lag_seconds)", which),
             colours={},
             steps=[(1, ORANGE)],
@@ -321,7 +326,7 @@ def _processes() -> list[Builder]:
             colours={},
         ),
         rows(
-            About("Versions", "What runs.", PLAIN, "target-down"),
+            About("Versions", "Versions of the running processes.", PLAIN, "target-down"),
             Query("max by (job, instance, version, python) (cascade_build_info)", which),
             "running",
         ),
