@@ -15,8 +15,9 @@ from monitor.detect.decide.confirming import INTEREST_DROP, closed, context_item
 from monitor.detect.decide.facts import Facts, Traits
 from monitor.detect.decide.surroundings import StandIn, Venues
 from monitor.detect.decide.visibility import Feeds
-from monitor.detect.flow.hidden_flow import THROTTLED, Throttle
+from monitor.detect.flow.hidden_flow import ThrottledFeed
 from monitor.detect.flow.taker_volume import TakerVolume
+from monitor.detect.flow.throttled_feeds import THROTTLED, new_feed, restore_feed
 from monitor.detect.ingest.dedup import Seen
 from monitor.detect.scope import Leading, Scope
 from monitor.detect.score import Item
@@ -75,7 +76,7 @@ class Asset:
         self.seen = Seen()
         self.volume = TakerVolume()
         self.context = Context(name, settings)
-        self.throttles: dict[tuple[str, str], Throttle] = {}
+        self.throttles: dict[tuple[str, str], ThrottledFeed] = {}
         self.state = new_state()
 
     # What comes in
@@ -96,7 +97,7 @@ class Asset:
         state.coverages[event.venue] = coverage
         complete, aggregated = coverage == "complete", coverage == "aggregated"
         if coverage in THROTTLED:
-            self._add_throttled(event, coverage, second, micros)
+            self._add_throttled(event, coverage, micros)
         self.scope.add_liquidation(
             event.venue, event.side, second, micros, event.orders, complete=complete, aggregated=aggregated
         )
@@ -104,13 +105,13 @@ class Asset:
         if not state.is_marked and event.price_kind in EXECUTED and event.price is not UNSET:
             self.scope.add_price(event.venue, second, event.price)
 
-    def _add_throttled(self, event: Liquidation, coverage: Coverage, second: int, micros: int) -> None:
+    def _add_throttled(self, event: Liquidation, coverage: Coverage, micros: int) -> None:
         key = (event.venue, event.symbol)
         throttle = self.throttles.get(key)
         if throttle is None:
-            throttle = self.throttles[key] = Throttle(largest=coverage == "largest_per_second")
+            throttle = self.throttles[key] = new_feed(event.venue, coverage)
         throttle.advance(self.state.opened)
-        throttle.add(second, event.side, micros)
+        throttle.add(event.event_time_us, event.side, micros)
 
     def trade(self, event: Trade) -> None:
         """Take a trade into the taker volume."""
@@ -324,7 +325,7 @@ class Asset:
             volume=self.volume.snapshot(),
             context=self.context.snapshot(),
             throttles=[
-                ThrottleSnapshot(venue=venue, symbol=symbol, throttle=throttle.state())
+                ThrottleSnapshot(venue=venue, symbol=symbol, feed=throttle.state())
                 for (venue, symbol), throttle in self.throttles.items()
             ],
         )
@@ -336,4 +337,4 @@ class Asset:
         self.seen = Seen.restore(snapshot.seen)
         self.volume.restore(snapshot.volume)
         self.context.restore(snapshot.context)
-        self.throttles = {(kept.venue, kept.symbol): Throttle.restore(kept.throttle) for kept in snapshot.throttles}
+        self.throttles = {(kept.venue, kept.symbol): restore_feed(kept.feed) for kept in snapshot.throttles}

@@ -6,8 +6,8 @@ import msgspec
 
 from monitor.detect.asset_summary import Liquidated
 from monitor.detect.context.context import ContextSnapshot
-from monitor.detect.flow.hidden_flow import ThrottleState
 from monitor.detect.flow.taker_volume import TakerVolumeSnapshot
+from monitor.detect.flow.throttled_feeds import FeedState
 from monitor.detect.ingest.dedup import SeenState
 from monitor.detect.scope_state import ScopeSnapshot
 from monitor.model.events import Coverage, Phase
@@ -39,7 +39,7 @@ class ThrottleSnapshot(msgspec.Struct):
 
     venue: str
     symbol: str
-    throttle: ThrottleState
+    feed: FeedState
 
 
 class AssetSnapshot(msgspec.Struct):

@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from monitor.detect.flow.hidden_flow import FAST_S, LENGTH_S, NOTHING_HIDDEN, Hidden, Throttle
+from monitor.detect.flow.hidden_flow import FAST_S, LENGTH_S, NOTHING_HIDDEN, Hidden, ThrottledFeed
 from monitor.detect.flow.windows import WINDOWS, Windows, WindowsState
 from monitor.model.events import MICROS, SIDES, CorrectedTotals, CorrectedUsd, Side, SideTotals, saturated
 
@@ -67,7 +67,7 @@ class Corrected:
         self._totals = [[0, 0, 0, 0], [0, 0, 0, 0]]  # by side low, mid, high, and minutes whose high is open
         self._totals_before = [self._copy(), self._copy()]  # before each side's episode
 
-    def measure(self, second: int, feeds: Mapping[tuple[str, str], Throttle]) -> None:
+    def measure(self, second: int, feeds: Mapping[tuple[str, str], ThrottledFeed]) -> None:
         """Estimate from the feeds, by venue and symbol, as of a closed second; add the minute at its end."""
         saturations = {key: feed.saturation() for key, feed in feeds.items()}
         self.by_venue = {}
@@ -171,7 +171,7 @@ def _corrected(shown_usd: float, hidden: Hidden) -> CorrectedUsd:
     )
 
 
-def _sum_of(feeds: Mapping[tuple[str, str], Throttle], length_s: int) -> Minute:
+def _sum_of(feeds: Mapping[tuple[str, str], ThrottledFeed], length_s: int) -> Minute:
     sides = []
     for index in range(2):
         low = mid = high = 0

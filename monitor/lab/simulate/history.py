@@ -8,7 +8,7 @@ from typing import Final
 from monitor.lab.simulate.listings import BINANCE_USDM, BYBIT, OKX, Asset, Listing
 from monitor.lab.simulate.market import Market
 from monitor.lab.simulate.tape import ForcedOrder, Print, Quote, Step
-from monitor.lab.simulate.throttle import LatestPerSecond
+from monitor.lab.simulate.throttle import OnePerSecond
 from monitor.model.events import (
     MICROS,
     AnyEvent,
@@ -33,22 +33,19 @@ def history(market: Market, seconds: int) -> Iterator[AnyEvent]:
     Liquidations are those that feeds show (one a second and symbol where the venue throttles), trades are bars of a
     second, mark prices come every second, and open interest every five seconds from the venues that stream it.
     """
+    throttle = OnePerSecond()
     for _ in range(seconds):
         step = market.step(STEP_US)
         assets = [one.asset for one in market.assets.values()]
-        flow: list[Liquidation | TradeBar] = [*_liquidations(step), *_bars(step)]
+        flow: list[Liquidation | TradeBar] = [*_liquidations(step, throttle), *_bars(step)]
         yield from sorted(flow, key=lambda event: event.event_time_us)
         yield from _quotes(step, assets)
 
 
-def _liquidations(step: Step) -> Iterator[Liquidation]:
-    throttled = LatestPerSecond()
+def _liquidations(step: Step, throttle: OnePerSecond) -> Iterator[Liquidation]:
     for order in step.forced:
-        if order.listing.venue == BYBIT:
+        if order.listing.venue == BYBIT or throttle.feed([order]):
             yield _liquidation(order)
-        else:
-            throttled.hold(order)
-    yield from map(_liquidation, throttled.flush())
 
 
 def _liquidation(order: ForcedOrder) -> Liquidation:

@@ -11,32 +11,6 @@ from monitor.model.events import MICROS
 SECOND_US: Final = MICROS
 
 
-class LatestPerSecond:
-    """Shows the latest order of each symbol in every whole second, when the second is over (Binance)."""
-
-    def __init__(self) -> None:
-        self._latest: dict[str, ForcedOrder] = {}
-
-    def feed(self, orders: Iterable[ForcedOrder], now_us: int) -> list[ForcedOrder]:
-        """Take a step's orders, by time, and return what is shown at ``now_us``, the step's end.
-
-        A step does not straddle the end of a second.
-        """
-        for order in orders:
-            self.hold(order)
-        return self.flush() if now_us % SECOND_US == 0 else []
-
-    def hold(self, order: ForcedOrder) -> None:
-        """Hold an order until :meth:`flush`; it replaces an earlier one of its symbol."""
-        self._latest[order.listing.symbol] = order
-
-    def flush(self) -> list[ForcedOrder]:
-        """Return all held orders at once."""
-        shown = list(self._latest.values())
-        self._latest.clear()
-        return shown
-
-
 class OnePerSecond:
     """Lets an order pass when a second is over since the last one of its contract that passed (OKX).
 
@@ -55,6 +29,30 @@ class OnePerSecond:
                 self._passed_us[symbol] = order.time_us
                 passing.append(order)
         return passing
+
+
+class FirstOfWindow:
+    """Shows a symbol's first order a second after it, and hides what follows within that second (Binance, Aster).
+
+    The exchange documents "the latest order within 1000 ms"; live rows show that the second begins with an order and
+    that its report is pushed 1,003 to 1,012 ms after it (see :mod:`monitor.detect.flow.dead_time`).
+    """
+
+    def __init__(self) -> None:
+        self._spacing = OnePerSecond()
+        self._waiting: list[ForcedOrder] = []
+
+    def feed(self, orders: Iterable[ForcedOrder], now_us: int) -> list[ForcedOrder]:
+        """Take a step's orders, by time, and return those whose second is over at ``now_us``, the step's end."""
+        self._waiting += self._spacing.feed(orders)
+        over = [order for order in self._waiting if now_us - order.time_us >= SECOND_US]
+        self._waiting = self._waiting[len(over) :]
+        return over
+
+    def flush(self) -> list[ForcedOrder]:
+        """Return all held orders at once."""
+        shown, self._waiting = self._waiting, []
+        return shown
 
 
 class Batch:

@@ -7,30 +7,30 @@ import math
 import msgspec
 import pytest
 
+from monitor.detect.flow.calendar_seconds import CalendarSeconds
 from monitor.detect.flow.corrected_totals import Corrected
-from monitor.detect.flow.hidden_flow import Throttle
 from monitor.model.events import MICROS, Coverage, Liquidation, SideTotals
 from tests.detect.scenarios import BRISK, START, crash, in_order, play, turns
 
 MINUTE = START + 59
 
 
-def feed(seconds: int, largest: bool = False) -> Throttle:
+def feed(seconds: int, largest: bool = False) -> CalendarSeconds:
     """A feed that reported 1,000 USD of longs in so many seconds of the minute that ends now."""
-    throttle = Throttle(largest=largest)
+    throttle = CalendarSeconds(largest=largest)
     for second in range(START, START + 60):
         throttle.advance(second)
         if second >= START + 60 - seconds:
-            throttle.add(second, "long", 1_000 * MICROS)
+            throttle.add(second * MICROS, "long", 1_000 * MICROS)
     return throttle
 
 
 def test_nothing_is_corrected_where_nothing_is_saturated() -> None:
     """A few reports a minute decide as they are, and what they may hide is still added up at the minute's end."""
     corrected = Corrected()
-    corrected.measure(MINUTE, {("binance-usdm", "BTCUSDT"): feed(4)})
+    corrected.measure(MINUTE, {("okx", "BTC-USDT-SWAP"): feed(4)})
     assert corrected.windows == {}
-    assert corrected.by_venue == {"binance-usdm": round(4 / 60, 4)}
+    assert corrected.by_venue == {"okx": round(4 / 60, 4)}
     since = corrected.since("long", SideTotals(4_000.0, 0.0))
     assert since.long.mid == pytest.approx(60_000 * -math.log(1 - 4 / 60), abs=0.02)
 

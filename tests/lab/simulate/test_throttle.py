@@ -1,20 +1,27 @@
 from __future__ import annotations
 
-from monitor.lab.simulate.throttle import Batch, LatestPerSecond, OnePerSecond
-from monitor.model.events import MICROS
+from monitor.lab.simulate.throttle import Batch, FirstOfWindow, OnePerSecond
 from tests.lab.simulate.builders import T0, order
 
 
-def test_latest_per_second_keeps_the_last_of_each_symbol() -> None:
-    """Orders at 0.1, 0.5 and 0.9 s: the one at 0.9 s comes out at 1 s; an empty second shows nothing."""
-    throttle = LatestPerSecond()
-    early, middle, late = (order("binance-usdm", at) for at in (100, 500, 900))
+def test_a_window_shows_its_first_order_a_second_later() -> None:
+    """Orders at 0.1, 0.5, 1.1 and 1.9 s: those at 0.1 and 1.1 s are shown, each a second later, whatever the clock."""
+    throttle = FirstOfWindow()
+    first, hidden, second, late = (order("binance-usdm", at) for at in (100, 500, 1_100, 1_900))
     other = order("binance-usdm", 200, asset="ETH")
-    assert throttle.feed([early, other], T0 + 300_000) == []
-    assert throttle.feed([middle, late], T0 + 1 * MICROS) == [late, other]
-    assert throttle.feed([], T0 + 2 * MICROS) == []
-    assert throttle.feed([middle], T0 + 2_100_000) == []
-    assert throttle.flush() == [middle]
+    assert throttle.feed([first, other, hidden], T0 + 1_000_000) == []
+    assert throttle.feed([second], T0 + 1_150_000) == [first]
+    assert throttle.feed([late], T0 + 2_000_000) == [other]
+    assert throttle.feed([], T0 + 2_100_000) == [second]
+    assert throttle.flush() == []
+
+
+def test_what_a_window_holds_comes_out_when_it_is_flushed() -> None:
+    """The end of a market shows what its last second held."""
+    throttle = FirstOfWindow()
+    held = order("binance-usdm", 100)
+    assert throttle.feed([held], T0 + 200_000) == []
+    assert throttle.flush() == [held]
     assert throttle.flush() == []
 
 

@@ -15,7 +15,7 @@ from monitor.lab.simulate.exchanges.dialect import Answer, Dialect, Outgoing, en
 from monitor.lab.simulate.ledger import Entry, Shown
 from monitor.lab.simulate.listings import BINANCE_USDM, Asset, Listing
 from monitor.lab.simulate.tape import ForcedOrder, Print, Quote
-from monitor.lab.simulate.throttle import LatestPerSecond
+from monitor.lab.simulate.throttle import FirstOfWindow
 from monitor.model.events import MICROS
 
 MARKET_PATHS: Final = frozenset({"/market/stream", "/market/ws"})
@@ -37,7 +37,7 @@ class BinanceUsdm(Dialect):
 
     def __init__(self, assets: Sequence[Asset], quotes: Mapping[str, Quote], now_us: int) -> None:
         super().__init__(assets, quotes, now_us)
-        self._throttle = LatestPerSecond()
+        self._throttle = FirstOfWindow()
         self._pushes = 0
         self._aggregate_ids = dict.fromkeys(self.by_symbol, self._next_id)
 

@@ -19,17 +19,18 @@ def dialect() -> BinanceUsdm:
     return BinanceUsdm(ASSETS, QUOTES, T0)
 
 
-def test_a_forced_order_is_shown_at_the_end_of_its_second(dialect: BinanceUsdm) -> None:
+def test_a_forced_order_is_shown_a_second_after_it(dialect: BinanceUsdm) -> None:
     """SELL closes a long; z at ap is what was executed, p the bankruptcy price 0.4 % beyond, l the last fill."""
     assert not [one for one in dialect.frames_for(step(400, [order(VENUE, 350)])) if one.shown]
-    outgoing = [one for one in dialect.frames_for(step(1_000)) if one.shown]
+    assert not [one for one in dialect.frames_for(step(1_000)) if one.shown]
+    outgoing = [one for one in dialect.frames_for(step(1_400)) if one.shown]
     assert [one.topic for one in outgoing] == ["btcusdt@forceOrder", "!forceOrder@arr"]
     frame = json.loads(dialect.envelope(PATH, outgoing[0].topic, outgoing[0].frame))
     assert frame == {
         "stream": "btcusdt@forceOrder",
         "data": {
             "e": "forceOrder",
-            "E": T0 // 1_000 + 1_000,
+            "E": T0 // 1_000 + 1_400,
             "st": 1,
             "o": {
                 "s": "BTCUSDT",
@@ -50,15 +51,15 @@ def test_a_forced_order_is_shown_at_the_end_of_its_second(dialect: BinanceUsdm) 
     assert read_binance(frame) == [("BTCUSDT", "long", 7_475_000_000)]
 
 
-def test_only_the_latest_of_a_second_is_shown(dialect: BinanceUsdm) -> None:
-    """The ledger has all executed orders, the feed the last one of each symbol."""
+def test_only_the_first_of_a_second_is_shown(dialect: BinanceUsdm) -> None:
+    """The ledger has all executed orders, the feed the first one of each symbol."""
     orders = [order(VENUE, 10 * number, lots=number + 1, number=number) for number in range(5)]
     short = order(VENUE, 60, "short", "ETH", number=9)
     dialect.frames_for(step(100, [*orders, short, order("bybit", 70)]))
-    outgoing = dialect.frames_for(step(1_000))
+    outgoing = dialect.frames_for(step(1_100))
     frames = [json.loads(one.frame) for one in outgoing if "!" not in one.topic]
     read = [entry for frame in frames for entry in read_binance(frame)]
-    assert read == [dialect.entry(orders[-1]), dialect.entry(short)]
+    assert read == [dialect.entry(orders[0]), dialect.entry(short)]
     assert dialect.ledger.executed["BTCUSDT", "long"].orders == 5
     assert dialect.ledger.executed["BTCUSDT", "long"].micro_usd == 15 * 65_000_000
     assert dialect.ledger.shown["ETHUSDT", "short"] == dialect.ledger.executed["ETHUSDT", "short"]
@@ -73,7 +74,7 @@ def test_flush_shows_what_waits(dialect: BinanceUsdm) -> None:
 
 def test_array_streams_carry_coin_margined_rows_too(dialect: BinanceUsdm) -> None:
     """Since the merge rows with st 2 come along: never on a symbol's stream, never in the ledger."""
-    for second in range(1, 6):
+    for second in range(1, 7):
         outgoing = dialect.frames_for(step(1_000 * second, [order(VENUE, 1_000 * second - 50)]))
     forced = [one for one in outgoing if one.topic == "!forceOrder@arr"]
     assert [json.loads(one.frame)["st"] for one in forced] == [1, 2]

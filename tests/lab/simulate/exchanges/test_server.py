@@ -158,7 +158,8 @@ async def test_streams_named_in_the_address() -> None:
         connect(f"{server.ws_url}?streams=btcusdt@forceOrder/btcusdt@markPrice@1s") as client,
     ):
         await server.watched()
-        server.publish(server.dialect.frames_for(step(1_000, [order("binance-usdm", 950)])))
+        server.dialect.frames_for(step(100, [order("binance-usdm", 50)]))
+        server.publish(server.dialect.frames_for(step(1_100)))
         frames = [json.loads(await client.recv()) for _ in range(2)]
         assert server.waiting == 0
     assert [frame["stream"] for frame in frames] == ["btcusdt@forceOrder", "btcusdt@markPrice@1s"]
