@@ -63,7 +63,8 @@ def test_the_last_part_of_a_quarantined_asset_is_not_restored() -> None:
     parts = {name: made_part(made, name) for name in made.assets}
     made.set_aside("BTC", START, ValueError("fault"))
     again = Roster(DetectorSettings())
-    again.load(stored(made.state()), parts)
+    for _ in again.loading(stored(made.state()), parts):
+        pass
     assert set(again.assets) == {"ETH"}
     assert again.wakes() == made.wakes()
 
