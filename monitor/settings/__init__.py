@@ -1,4 +1,4 @@
-"""Settings: one tree (:class:`Settings`), read by :func:`load` from a YAML file, secret files and the environment."""
+"""Defines the settings tree (:class:`Settings`) and reads it from a YAML file, secret files and the environment."""
 
 from monitor.bus.kafka.settings import KafkaSettings
 from monitor.settings.load import SettingsError, load

@@ -23,7 +23,7 @@ def read_holders(path: Path) -> tuple[Holding, ...]:
     """Return the holdings of a file.
 
     Raises:
-        ValueError: it cannot be read or a value is wrong; a line for each problem names file and key.
+        ValueError: the file cannot be read or a value is wrong; one line a problem names file and key.
     """
     try:
         tree: Any = yaml.safe_load(path.read_text(encoding="utf-8"))

@@ -9,11 +9,11 @@ from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 
 NAME: Final = "<name>"
-"""Stands in a key's path for a name that the user chooses from those that exist, such as a venue's."""
+"""Placeholder in a key's path for a name that the user chooses, such as a venue's."""
 
 
 class Key(NamedTuple):
-    """One key: its path, its field, and the section that it holds if it is no leaf."""
+    """A key with its path, its field, and its section if it is not a leaf."""
 
     path: tuple[str, ...]
     field: FieldInfo
@@ -21,12 +21,12 @@ class Key(NamedTuple):
 
     @property
     def dotted(self) -> str:
-        """``bus.kafka.partitions``."""
+        """Return the key's path with dots, such as ``bus.kafka.partitions``."""
         return ".".join(self.path)
 
     @property
     def secret(self) -> bool:
-        """True if the value must never be shown."""
+        """Return true if the value must never be shown."""
         return self.field.annotation is SecretStr or SecretStr in get_args(self.field.annotation)
 
 
@@ -41,7 +41,7 @@ def section_of(annotation: Any) -> tuple[type[BaseModel] | None, bool]:
 
 
 def keys(model: type[BaseModel], prefix: tuple[str, ...] = ()) -> Iterator[Key]:
-    """Yield all keys in the order of the tree; a section comes before what is in it."""
+    """Yield all keys in the order of the tree; a section precedes its keys."""
     for name, field in model.model_fields.items():
         section, by_name = section_of(field.annotation)
         path = (*prefix, name)
@@ -53,7 +53,7 @@ def keys(model: type[BaseModel], prefix: tuple[str, ...] = ()) -> Iterator[Key]:
 def resolve(model: type[BaseModel], location: Sequence[object]) -> tuple[Key | None, type[BaseModel] | None]:
     """Return the key of the longest valid part of ``location``, and the section in which its rest was looked up.
 
-    The key is None where not even the first part is one.
+    The key is None if not even the first part is valid.
     """
     key: Key | None = None
     section: type[BaseModel] | None = model

@@ -1,10 +1,10 @@
-"""Reads the settings and reports every fault in them in words.
+"""Reads the settings and reports every fault in them as one line of text.
 
-Precedence, first wins: command line, environment (``CASCADE_BUS__KIND``), secret files
+In order of precedence, the sources are: command line, environment (``CASCADE_BUS__KIND``), secret files
 (``cascade_bus__kafka__password`` in the folder that ``CASCADE_SECRETS_DIR`` names), the YAML file, the defaults.
 A ``*_file`` key fills the secret of the same name, unless that is given.
 
-No message holds a value, because a mistaken key may hold a secret: source and key name the place.
+No message contains a value, because a misspelt key may hold a secret; source and key name the place.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _ENVIRONMENT: Final = "environment"
 
 
 class SettingsError(OperatorError):
-    """Settings that cannot be used; each of ``problems`` names source, key, fault and remedy."""
+    """Reports settings that cannot be used; each of ``problems`` names source, key, fault and remedy."""
 
     exit_status = 2
 
@@ -79,7 +79,7 @@ def load(file: Path | None = None, overrides: Mapping[str, Any] | None = None) -
 def _environment() -> _Source:
     for variable in os.environ:
         path = variable.removeprefix(ENV_PREFIX).lower().split(ENV_DELIMITER)
-        # Only names with the delimiter are surely meant for us: Kubernetes sets CASCADE_..._PORT for a service's name.
+        # Names without the delimiter may be of others: Kubernetes sets CASCADE_..._PORT for a service of that name.
         if variable.upper().startswith(ENV_PREFIX) and len(path) > 1:
             key, section = resolve(Settings, path)
             if section is not None and (key is None or len(key.path) < len(path)):
@@ -141,7 +141,7 @@ def _section(value: object, section: type[BaseModel]) -> object:
 
 
 def _merge(under: Tree, over: Tree) -> Tree:
-    """Return both trees in one: mappings are merged, everything else is replaced."""
+    """Return both trees as one: mappings are merged, all other values replaced."""
     result = dict(under)
     for key, value in over.items():
         below = result.get(key)
@@ -184,7 +184,7 @@ def _read_holders(tree: Tree, sources: Sequence[_Source]) -> list[str]:
 
 
 def _problem(detail: ErrorDetails, sources: Sequence[_Source]) -> str:
-    """Return one validation error in words: source, key, problem, remedy."""
+    """Return the line of one validation error: source, key, problem, remedy."""
     location = tuple(str(part) for part in detail["loc"])
     key, section = resolve(Settings, location)
     path = key.path if key else ()
@@ -209,7 +209,7 @@ def _unknown(location: Sequence[str], path: Sequence[str] | None, section: type[
 
 
 def _origin(path: Sequence[str], sources: Sequence[_Source]) -> str:
-    """Return the source and the key: ``live.yaml: bus.kind``, ``environment: CASCADE_BUS__KIND``."""
+    """Return source and key, such as ``live.yaml: bus.kind`` or ``environment: CASCADE_BUS__KIND``."""
     for source in sources:
         if path and _at(source.tree, path) is not _MISSING:
             if source.name == _ENVIRONMENT:
@@ -229,7 +229,7 @@ def _at(tree: Any, path: Sequence[str]) -> Any:
 
 
 def _words(error: Exception) -> str:
-    """Return an error's text without Python's decoration."""
+    """Return an error's text without Python's formatting."""
     if isinstance(error, OSError) and error.strerror:
         return f"{error.filename}: {error.strerror}"
     if isinstance(error, UnicodeDecodeError):

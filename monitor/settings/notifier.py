@@ -1,4 +1,4 @@
-"""Settings of the pager channels and of what is paged."""
+"""Defines the settings of the pager channels and of the assets that are paged."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 def encrypted(url: str) -> str:
-    """Return the address if what is sent there is encrypted or stays on this machine. Raises ``ValueError``."""
+    """Return the address if traffic to it is encrypted or stays on this machine; else raise ``ValueError``."""
     parts = urlsplit(url.strip())
     if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in LOOPBACK):
         raise ValueError("the address must begin with https:// (http:// only for this machine)")
@@ -24,13 +24,13 @@ def encrypted(url: str) -> str:
 
 
 class PagerDutySettings(Section):
-    """PagerDuty's Events API v2."""
+    """Holds the settings of the channel to PagerDuty's Events API v2."""
 
     routing_key: SecretStr | None = Field(
         None,
         min_length=1,
         description="Integration key of the PagerDuty service to page. Set it in a secret file or the environment, "
-        "never in this file. Empty pages nobody.",
+        "never in this file. Empty disables the channel.",
     )
     routing_key_file: Path | None = Field(
         None, description="File that holds the key instead; it is read once at the start, and its line end is dropped."
@@ -44,13 +44,13 @@ class PagerDutySettings(Section):
 
 
 class HookSettings(Section):
-    """A webhook. Its address is a secret, because whoever has it can post there."""
+    """Holds the settings of a webhook, whose address is a secret, because anyone who has it can post there."""
 
     url: SecretStr | None = Field(
         None,
         min_length=1,
-        description="Address to which pages are posted. Set it in a secret file or the environment, because whoever "
-        "has it can post there. Empty posts nothing.",
+        description="Address to which pages are posted. Set it in a secret file or the environment, because anyone who "
+        "has it can post there. Empty disables the channel.",
     )
     url_file: Path | None = Field(
         None,
@@ -66,7 +66,7 @@ class HookSettings(Section):
 
 
 class NotifierSettings(Section):
-    """Pager channels, the assets that are paged, and the links in a page."""
+    """Holds the settings of the pager channels, the assets that are paged, and the links in a page."""
 
     pagerduty: PagerDutySettings = Field(
         PagerDutySettings(), description="Settings of the channel to PagerDuty's Events API v2."
@@ -81,7 +81,7 @@ class NotifierSettings(Section):
     assets: Annotated[Literal["all"] | tuple[str, ...], NoDecode] = Field(
         "all",
         description="Assets whose cascades are paged: `all`, or a list; cascades of the whole market always are. "
-        "All, because the dollar floors keep dust out.",
+        "All, because the dollar floors exclude negligible liquidations.",
     )
     dashboard_url: str | None = Field(
         None,
@@ -100,7 +100,7 @@ class NotifierSettings(Section):
     state_file: Path | None = Field(
         Path("state/notifier.state"),
         description="File that keeps the open incidents with role `all`, so that they are resolved after a restart; "
-        "each channel appends its name. Empty forgets them. On Kafka they are kept with the group's "
+        "each channel appends its name. Empty saves none. On Kafka they are saved with the group's "
         "offsets.",
     )
     group: str = Field(

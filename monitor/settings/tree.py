@@ -1,4 +1,4 @@
-"""Every setting with its default and the reason for it. The reference and the example file are made from this."""
+"""Defines every setting with its default and reason; the reference page and the example file are generated from it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ ENV_DELIMITER: Final = "__"
 
 
 class VenueSettings(Section):
-    """One exchange."""
+    """Holds the settings of one exchange."""
 
     enabled: bool = Field(
         True,
@@ -69,7 +69,7 @@ class VenueSettings(Section):
 
 
 class CollectorSettings(Section):
-    """Reading of the exchanges."""
+    """Holds the settings of the collector."""
 
     trades: Literal["each", "bars"] = Field(
         "each",
@@ -117,7 +117,7 @@ class CollectorSettings(Section):
 
 
 class MemorySettings(Section):
-    """The bus inside one process."""
+    """Holds the settings of the bus inside one process."""
 
     high_water: int = Field(
         HIGH_WATER,
@@ -129,7 +129,7 @@ class MemorySettings(Section):
 
 
 class BusSettings(Section):
-    """Transport of records from stage to stage."""
+    """Holds the settings of the transport between the stages."""
 
     kind: Literal["memory", "kafka"] = Field(
         "memory",
@@ -145,7 +145,7 @@ class BusSettings(Section):
 
 
 class DeliverySettings(Section):
-    """Outputs: metrics, dashboard, signals and state."""
+    """Holds the settings of the outputs: metrics, dashboard, signals and state."""
 
     host: str = Field(
         "127.0.0.1",

@@ -1,4 +1,4 @@
-"""Settings of the Kafka bus: where the brokers are, who connects, and how topics and groups are kept."""
+"""Defines the settings of the Kafka bus: brokers, credentials, topics and groups."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from monitor.model.section import Section
 
 
 class KafkaSettings(Section):
-    """The bus between processes."""
+    """Holds the settings of the bus between processes."""
 
     bootstrap_servers: str = Field(
         "127.0.0.1:9092",
@@ -82,8 +82,8 @@ class KafkaSettings(Section):
         ge=1,
         le=300,
         description="Time without a heartbeat after which a detector counts as lost and the others take over, "
-        "seconds. They must be warm within ten; a smaller value takes a machine that stalls for seconds "
-        "for a lost one, a larger value makes the takeover later.",
+        "seconds. The others must have taken over within ten; with a smaller value a machine that stalls for seconds "
+        "counts as lost, with a larger one the takeover is later.",
     )
     snapshot_s: float = Field(
         20.0,

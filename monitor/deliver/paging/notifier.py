@@ -30,7 +30,7 @@ KEEP_S: Final = 5.0
 """Interval of saving progress while nothing is paged, seconds; at most this much is read again after a restart."""
 RESTART_S: Final = 0.5
 LONGEST_RESTART_S: Final = 10.0
-"""Longest pause before a restart, seconds; a page is late by it, and a longer one would spare nobody."""
+"""Longest pause before a restart, seconds, which is also how late a page may be sent."""
 HEALTHY_S: Final = 30.0
 """Time after which a part that ran without failing counts as healthy again, seconds."""
 BOUNDS_S: Final = (0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 3.0, 5.0, 10.0, 30.0, 60.0, 300.0)
@@ -38,7 +38,7 @@ BOUNDS_S: Final = (0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 3.0, 5.0, 10.0, 30.0, 60.0, 3
 
 Part = Literal["reading", "sending"]
 UNKNOWN: Final = "unknown"
-"""Action of a signal that could not be judged."""
+"""Action of a signal that was dropped before its page was known."""
 
 
 class Reader(Protocol):
@@ -220,7 +220,7 @@ class Notifier:
             except Exception:  # a retry would fail in the same way
                 self._given_up[UNKNOWN] += 1
                 log.exception(
-                    "%s: a signal of %s cannot be judged and is given up", self.channel.name, record.episode_id
+                    "%s: a signal of %s is dropped after an unexpected error", self.channel.name, record.episode_id
                 )
                 continue
             if page is not None:
@@ -245,7 +245,7 @@ class Notifier:
         if self._pending.fault(sending):
             self._given_up[sending.page.action] += 1
             log.error(
-                "%s: %s of %s is given up after repeated faults of the monitor",
+                "%s: %s of %s is dropped after repeated unexpected errors",
                 self.channel.name,
                 sending.page.action,
                 sending.page.episode_id,

@@ -184,7 +184,7 @@ async def test_a_signal_that_cannot_be_judged_costs_itself_alone(
         await until(lambda: kept.offsets == {HERE: 8})
     assert work.stats().given_up == {"trigger": 0, "update": 0, "resolve": 0, "unknown": 1}
     assert work.stats().crashes == 0
-    assert "a signal of BTC-long-20251124T160000Z cannot be judged and is given up" in caplog.text
+    assert "a signal of BTC-long-20251124T160000Z is dropped after an unexpected error" in caplog.text
     assert "a fault of ours" in caplog.text
 
 
