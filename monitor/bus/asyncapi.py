@@ -21,7 +21,7 @@ from monitor.bus.topics import (
     Topic,
 )
 from monitor.model.events import Heartbeat, Reject
-from monitor.model.schema import CONTRACTS
+from monitor.model.schema import CONTRACTS, texts
 
 BINDING: Final = "0.5.0"
 """Version of AsyncAPI's Kafka bindings."""
@@ -107,14 +107,14 @@ def _message(name: str) -> dict[str, Any]:
 
 
 def _reject() -> dict[str, Any]:
-    words = {"venue": "The venue.", "reason": "The reason, one of a fixed set.", "detail": "Explanation of the reason.",
-             "receive_time_us": "Time of receipt, microseconds since the epoch as decimal digits."}  # fmt: skip
+    words = texts(Reject)
+    sample = words.pop("sample")
     return {
         "name": "reject",
         "title": "Reject",
         "contentType": "application/octet-stream",
         "headers": _headers(words),
-        "payload": {"description": "The frame's bytes, truncated to 2048."},
+        "payload": {"description": sample},
         "bindings": _key("The venue."),
     }
 

@@ -11,7 +11,8 @@ import msgspec
 
 from monitor import __version__
 from monitor.bus.topics import MARKET_TOPICS, REJECTS, ROUTES, SIGNALS, SUMMARIES, WATERMARKED, Record, Topic
-from monitor.model.events import SAMPLE_BYTES, Closed, Heartbeat, Reject
+from monitor.model.events import SAMPLE_BYTES, Heartbeat, Reject
+from monitor.model.signals import Closed
 from monitor.model.validation import Fault, event_fault
 
 Headers = Sequence[tuple[str, bytes]]

@@ -5,18 +5,17 @@ from __future__ import annotations
 from typing import Final, NamedTuple
 
 from monitor.model.events import (
-    Closed,
     Gap,
     Heartbeat,
     Liquidation,
     MarkPrice,
     OpenInterest,
     Reject,
-    Signal,
     Trade,
     TradeBar,
     VolatilityIndex,
 )
+from monitor.model.signals import Closed, Signal
 
 Record = (
     Liquidation

@@ -16,6 +16,7 @@ from monitor.exchanges.memory import Memory
 from monitor.exchanges.registry import adapter_named
 from monitor.model.errors import OperatorError
 from monitor.model.events import Event, Reject
+from monitor.model.lines import DecodeError
 
 Write = Callable[[bytes], object]
 
@@ -69,7 +70,7 @@ def decode(lines: Iterable[bytes], adapter: Adapter, out: Write, err: Write) -> 
                 out(encode(message) + b"\n")
             elif isinstance(message, Reject):
                 status = 1
-                err(encode({"line": number, "error": f"{message.reason}: {message.detail}"}) + b"\n")
+                err(encode(DecodeError(number, f"{message.reason}: {message.detail}")) + b"\n")
     return status
 
 

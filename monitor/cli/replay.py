@@ -16,9 +16,11 @@ from monitor.collect.playback import Playback
 from monitor.collect.recording import read, read_file
 from monitor.deliver.terminal import episode_table, plain_console
 from monitor.detect.detector import Detector
-from monitor.detect.summary import Summary, summarise
+from monitor.detect.summary import summarise
 from monitor.model.errors import OperatorError
-from monitor.model.events import AnyEvent, Signal
+from monitor.model.events import AnyEvent
+from monitor.model.signals import Signal
+from monitor.model.summary import Summary
 from monitor.settings import Settings
 
 BATCH: Final = 1_000

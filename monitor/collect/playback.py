@@ -6,7 +6,7 @@ import heapq
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Final, NamedTuple
 
-from monitor.collect.recording import INSTRUMENTS, BadLine, Item, RawFrame
+from monitor.collect.recording import INSTRUMENTS, BadLine, Item
 from monitor.collect.rest.instruments import instruments_in
 from monitor.exchanges.adapter import Adapter
 from monitor.exchanges.instrument import Instrument
@@ -16,6 +16,7 @@ from monitor.exchanges.registry import adapter_named
 from monitor.model.errors import OperatorError
 from monitor.model.events import AnyEvent, Reject
 from monitor.model.intake import Intake
+from monitor.model.lines import RawFrame
 from monitor.model.validation import UNREADABLE
 
 EXAMPLES: Final = 5

@@ -15,13 +15,14 @@ from types import TracebackType
 from typing import Final, NamedTuple, Self
 
 import msgspec
-from msgspec import UNSET, UnsetType
+from msgspec import UNSET
 
 from monitor.exchanges.toolkit.decoding import quote_constants
 from monitor.model.events import (
     AnyEvent,
     RejectReason,
 )
+from monitor.model.lines import RawFrame
 from monitor.model.validation import UNREADABLE, event_fault
 from monitor.storage.append_file import AppendFile
 from monitor.storage.line_file import Cut, read_lines
@@ -42,23 +43,6 @@ FLUSH_BYTES: Final = 1 << 20
 
 TRUNCATED: Final = "Input data was truncated"
 """Message of msgspec's error about JSON that ends too early."""
-
-
-class RawFrame(msgspec.Struct, gc=False):
-    """One line of a recording: a text frame in ``frame``, any other as base64 in ``frame_base64``."""
-
-    venue: str
-    channel: str
-    receive_time_us: int
-    frame: str | UnsetType = UNSET
-    frame_base64: bytes | UnsetType = UNSET
-
-    @property
-    def content(self) -> bytes:
-        """The frame's bytes as received."""
-        if self.frame_base64 is not UNSET:
-            return self.frame_base64
-        return b"" if self.frame is UNSET else self.frame.encode()
 
 
 class BadLine(NamedTuple):

@@ -10,7 +10,7 @@ from typing import Final
 import msgspec
 
 from monitor.bus.ports import Batch, Subscriber
-from monitor.model.events import Signal
+from monitor.model.signals import Signal
 from monitor.storage.append_file import AppendFile
 from monitor.storage.side_output import SideOutput
 

@@ -9,8 +9,8 @@ from typing import Final
 from rich.console import Console
 from rich.table import Table
 
-from monitor.detect.decide.signal import EpisodeSummary
 from monitor.model.events import MICROS
+from monitor.model.summary import EpisodeSummary
 
 PIPE_WIDTH: Final = 140
 """Width in columns of a table that is written to a pipe or a file."""

@@ -25,21 +25,23 @@ from monitor.detect.settings import DetectorSettings
 from monitor.detect.view import ContextView
 from monitor.model.events import (
     MICROS,
-    CorrectedTotals,
     Coverage,
-    Evidence,
     Liquidation,
     MarkPrice,
     OpenInterest,
     Side,
-    SideTotals,
-    Signal,
     Trade,
     TradeBar,
     VolatilityIndex,
     micro_usd,
 )
 from monitor.model.sides import BySide
+from monitor.model.signals import (
+    CorrectedTotals,
+    Evidence,
+    SideTotals,
+    Signal,
+)
 
 VOLUME_RISE: Final = 26.0
 """Points that a score can gain while nothing new comes where trades are seen, 13 of 33 of the flow's 62: the trades,

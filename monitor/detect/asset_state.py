@@ -10,8 +10,9 @@ from monitor.detect.flow.taker_volume import TakerVolumeSnapshot
 from monitor.detect.flow.throttled_feeds import FeedState
 from monitor.detect.ingest.dedup import SeenState
 from monitor.detect.scope_state import ScopeSnapshot
-from monitor.model.events import Coverage, Phase
+from monitor.model.events import Coverage
 from monitor.model.sides import BySide
+from monitor.model.signals import Phase
 
 
 class AssetState(msgspec.Struct):

@@ -7,8 +7,9 @@ from typing import Any, Final, NamedTuple
 
 from monitor.detect.context.context_summary import ContextSummary
 from monitor.detect.flow.corrected_totals import Minute
-from monitor.model.events import Phase, Side
+from monitor.model.events import Side
 from monitor.model.sides import BySide
+from monitor.model.signals import Phase
 
 NONE: Final[Mapping[str, Any]] = {}
 
@@ -39,7 +40,7 @@ class AssetSummary(NamedTuple):
         open_interest_usd: 0 where it is not known.
         hidden: by window what its saturated feeds hide, micro-USD by side.
         minute: at a minute's end what that minute hid.
-        saturation: by venue; see :class:`monitor.model.events.SignalCoverage`.
+        saturation: by venue; see :class:`monitor.model.signals.SignalCoverage`.
         context: at a minute's end what surrounds it.
     """
 

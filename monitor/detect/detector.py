@@ -20,7 +20,6 @@ import msgspec
 
 from monitor.detect.asset import Asset
 from monitor.detect.asset_summary import AssetSummary
-from monitor.detect.decide.signal import EpisodeSummary
 from monitor.detect.detector_state import FORMAT, CommonSnapshot, Version, check_format
 from monitor.detect.ingest.applier import Applier, Handler
 from monitor.detect.ingest.feeds import FeedLog, feeds_at
@@ -32,8 +31,15 @@ from monitor.detect.roster import DAMAGE, OnDamaged, Roster
 from monitor.detect.scope_state import Wake
 from monitor.detect.settings import DetectorSettings
 from monitor.detect.view import DetectorView
-from monitor.model.events import MICROS, Event, Gap, Heartbeat, Signal
+from monitor.model.events import (
+    MICROS,
+    Event,
+    Gap,
+    Heartbeat,
+)
+from monitor.model.signals import Signal
 from monitor.model.steps import finished
+from monitor.model.summary import EpisodeSummary
 from monitor.model.watermark import Watermark, WatermarkState
 
 _ENCODER: Final = msgspec.msgpack.Encoder()

@@ -26,7 +26,8 @@ from monitor.detect.scope import Leading, Scope
 from monitor.detect.score import Item
 from monitor.detect.settings import DetectorSettings
 from monitor.detect.view import ContextView
-from monitor.model.events import MARKET, CorrectedTotals, Phase, Side, Signal, saturated
+from monitor.model.events import MARKET, Side, saturated
+from monitor.model.signals import CorrectedTotals, Phase, Signal
 
 STRESS_S: Final = 60
 """An asset counts as stressed for this long after it was, seconds: contagion takes seconds, not minutes."""

@@ -10,8 +10,8 @@ from monitor.detect.context.lead_lag import LeadLagState
 from monitor.detect.context.market_context import MarketContextState
 from monitor.detect.flow.corrected_totals import Minute
 from monitor.detect.scope_state import ScopeSnapshot
-from monitor.model.events import Phase
 from monitor.model.sides import BySide
+from monitor.model.signals import Phase
 
 
 class MarketState(msgspec.Struct):

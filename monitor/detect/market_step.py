@@ -8,7 +8,8 @@ from monitor.detect.asset_summary import AssetSummary
 from monitor.detect.decide.visibility import Feeds
 from monitor.detect.market import Market
 from monitor.detect.quarantine import STEPPED_BACK, Quarantine, QuarantinedError, ended
-from monitor.model.events import MARKET, Signal
+from monitor.model.events import MARKET
+from monitor.model.signals import Signal
 
 
 def close_market(

@@ -9,7 +9,8 @@ from monitor.detect.decide.signal import episode_id, severity
 from monitor.detect.market import Market
 from monitor.detect.scope import Leading, Scope
 from monitor.detect.view import AheadView, AssetView, ContextView, EpisodeView, MarketView
-from monitor.model.events import MICROS, SIDES, CorrectedTotals, WindowTotals
+from monitor.model.events import MICROS, SIDES
+from monitor.model.signals import CorrectedTotals, WindowTotals
 from monitor.model.watermark import Watermark
 
 

@@ -15,9 +15,17 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from monitor.detect.decide.signal import EpisodeSummary, episode_id
+from monitor.detect.decide.signal import episode_id
 from monitor.detect.scope import Scope
-from monitor.model.events import MICROS, SAMPLE_BYTES, SIDES, Event, Reject, SideTotals, Signal, SignalCoverage
+from monitor.model.events import (
+    MICROS,
+    SAMPLE_BYTES,
+    SIDES,
+    Event,
+    Reject,
+)
+from monitor.model.signals import SideTotals, Signal, SignalCoverage
+from monitor.model.summary import EpisodeSummary
 
 log = logging.getLogger(__name__)
 

@@ -14,7 +14,8 @@ from monitor.detect.decide.visibility import Feeds
 from monitor.detect.quarantine import STEPPED_BACK, Quarantine, QuarantineState, ended
 from monitor.detect.scope_state import Wake
 from monitor.detect.settings import DetectorSettings
-from monitor.model.events import Event, Signal
+from monitor.model.events import Event
+from monitor.model.signals import Signal
 
 DAMAGE: Final = (msgspec.MsgspecError, KeyError, TypeError, ValueError, IndexError)
 """Errors that decoding a damaged snapshot may raise."""

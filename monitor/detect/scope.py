@@ -16,7 +16,7 @@ from monitor.detect.decide import evidence, gates, price_only, visibility
 from monitor.detect.decide.facts import Facts, Traits
 from monitor.detect.decide.phases import Phases
 from monitor.detect.decide.scoring import score_side
-from monitor.detect.decide.signal import EpisodeSummary, make_signal, make_summary
+from monitor.detect.decide.signal import make_signal, make_summary
 from monitor.detect.decide.surroundings import Surroundings
 from monitor.detect.decide.visibility import Feeds, Visibility
 from monitor.detect.flow.corrected_totals import Corrected
@@ -24,8 +24,10 @@ from monitor.detect.flow.flow import Flow
 from monitor.detect.price.price import Price
 from monitor.detect.scope_state import ScopeSnapshot, Wake, new_state
 from monitor.detect.score import BLIND, NOTHING, Score
-from monitor.model.events import SIDES, Phase, Side, Signal
+from monitor.model.events import SIDES, Side
 from monitor.model.sides import BySide
+from monitor.model.signals import Phase, Signal
+from monitor.model.summary import EpisodeSummary
 
 PROGRESS: Final[Mapping[Phase, int]] = {"calm": 0, "relief": 1, "building": 2, "cascade": 3}
 """How far along a phase is, for views that have room for one side."""

@@ -7,12 +7,13 @@ from enum import IntEnum
 import msgspec
 
 from monitor.detect.decide.phases import PhaseState
-from monitor.detect.decide.signal import EpisodeSummary, Totals
+from monitor.detect.decide.signal import Totals
 from monitor.detect.flow.corrected_totals import CorrectedState
 from monitor.detect.flow.flow import FlowState
 from monitor.detect.price.price import PriceState
 from monitor.detect.score import NOTHING, Score
 from monitor.model.sides import BySide
+from monitor.model.summary import EpisodeSummary
 
 
 class Wake(IntEnum):

@@ -20,7 +20,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
-from monitor.model.events import Evidence
+from monitor.model.signals import Evidence
 
 FLOW_WEIGHT: Final = 40.0
 PRICE_WEIGHT: Final = 25.0

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
-import msgspec
-
-from monitor.detect.decide.signal import EpisodeSummary
 from monitor.detect.detector import Detector
-from monitor.model.events import SideTotals
 from monitor.model.intake import Intake
+from monitor.model.signals import SideTotals
+from monitor.model.summary import Summary
 
 AGGREGATED: Final = (
     "hourly liquidation totals are in the windows of 1 h and longer only: short windows know nothing of them, and a "
@@ -17,25 +15,8 @@ AGGREGATED: Final = (
 )
 
 
-class Summary(msgspec.Struct, tag_field="type", tag="summary"):
-    """See :class:`monitor.model.schema.Summary`, field by field."""
-
-    events: int
-    liquidations: int
-    liquidated_usd: SideTotals
-    rejected: int
-    unapplied: int
-    duplicates: int
-    first_event_us: int | None
-    last_event_us: int | None
-    elapsed_s: float
-    events_per_s: float
-    episodes: list[EpisodeSummary]
-    notes: list[str]
-
-
 def summarise(detector: Detector, intake: Intake) -> Summary:
-    """The summary of everything that a detector has taken."""
+    """Return the summary of all events that a detector has taken."""
     view = detector.view()
     return Summary(
         events=intake.events,

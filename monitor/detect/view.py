@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 
-from monitor.model.events import (
+from monitor.model.events import Side
+from monitor.model.signals import (
     CorrectedTotals,
     Evidence,
     Phase,
-    Side,
     SignalHolding,
     SignalInterest,
     SignalLevel,

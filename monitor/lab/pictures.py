@@ -19,7 +19,14 @@ from monitor.lab.evaluate.plots import COLOURS, require_matplotlib
 from monitor.lab.simulate.world.market import AssetMarket
 from monitor.lab.simulate.world.settings import WorldSettings
 from monitor.lab.simulate.world.world import World
-from monitor.model.events import MICROS, SIDES, AnyEvent, Liquidation, Phase, Side, Signal
+from monitor.model.events import (
+    MICROS,
+    SIDES,
+    AnyEvent,
+    Liquidation,
+    Side,
+)
+from monitor.model.signals import Phase, Signal
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

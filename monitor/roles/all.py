@@ -24,7 +24,7 @@ from monitor.deliver.signal_lines import SignalLines
 from monitor.detect.detector import Detector
 from monitor.detect.overview import ahead_view
 from monitor.model.errors import OperatorError
-from monitor.model.events import Signal
+from monitor.model.signals import Signal
 from monitor.roles import state_file
 from monitor.roles.clock import SteadyClock
 from monitor.roles.collector import Collecting, collecting

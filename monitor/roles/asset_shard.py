@@ -16,7 +16,14 @@ from monitor.detect.detector_state import FORMAT, OtherFormatError
 from monitor.detect.overview import asset_view
 from monitor.detect.settings import DetectorSettings
 from monitor.detect.view import AssetView
-from monitor.model.events import ALL, MICROS, MONITOR, Closed, Gap, Heartbeat, Signal
+from monitor.model.events import (
+    ALL,
+    MICROS,
+    MONITOR,
+    Gap,
+    Heartbeat,
+)
+from monitor.model.signals import Closed, Signal
 from monitor.model.watermark import Watermark, WatermarkState
 from monitor.roles.kept_parts import Note, Parts
 from monitor.roles.shard import COMMON, Step, after, outgoing, rejected

@@ -11,8 +11,9 @@ from typing import Final
 from monitor.bus.ports import Batch, Publisher, Subscriber
 from monitor.bus.topics import Record
 from monitor.detect.detector import Detector
-from monitor.model.events import MICROS, Signal
+from monitor.model.events import MICROS
 from monitor.model.histogram import BucketCounter, Histogram
+from monitor.model.signals import Signal
 from monitor.roles import state_file
 from monitor.roles.journal import Journal, lines_of, mark_of
 from monitor.storage.side_output import SideOutput

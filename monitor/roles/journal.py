@@ -29,11 +29,11 @@ from monitor.model.events import (
     Liquidation,
     MarkPrice,
     OpenInterest,
-    Signal,
     Trade,
     TradeBar,
     VolatilityIndex,
 )
+from monitor.model.signals import Signal
 
 log = logging.getLogger(__name__)
 

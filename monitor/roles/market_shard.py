@@ -21,7 +21,7 @@ from monitor.detect.quarantine import Quarantine, QuarantineState
 from monitor.detect.roster import DAMAGE
 from monitor.detect.settings import DetectorSettings
 from monitor.detect.view import AssetView
-from monitor.model.events import Closed, Signal
+from monitor.model.signals import Closed, Signal
 from monitor.roles.kept_parts import Note, Parts
 from monitor.roles.shard import COMMON, Step, after, outgoing, rejected
 

@@ -11,7 +11,8 @@ from monitor.bus.ports import Batch, Outgoing
 from monitor.bus.topics import CASCADE_STATE, REJECTS, SIGNALS
 from monitor.detect.quarantine import Unapplied
 from monitor.detect.view import AssetView
-from monitor.model.events import MICROS, Signal
+from monitor.model.events import MICROS
+from monitor.model.signals import Signal
 
 COMMON: Final = "*"
 """Name of the part of a snapshot that is common to all assets."""

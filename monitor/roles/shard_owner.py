@@ -16,8 +16,9 @@ from monitor.bus.ports import Batch, Outgoing, Partition
 from monitor.bus.topics import REJECTS, SNAPSHOTS
 from monitor.detect.detector_state import OtherFormatError
 from monitor.model.errors import OperatorError
-from monitor.model.events import MICROS, Reject, Signal
+from monitor.model.events import MICROS, Reject
 from monitor.model.histogram import BucketCounter, Histogram
+from monitor.model.signals import Signal
 from monitor.roles.decider import BOUNDS_S
 from monitor.roles.kept_parts import Note, Parts, opening, sealed
 from monitor.roles.shard import COMMON, Shard, Step

@@ -10,12 +10,14 @@ from monitor.model.events import (
     MarkPrice,
     OpenInterest,
     Reject,
-    SideTotals,
-    Signal,
-    SignalCoverage,
     Trade,
     TradeBar,
     VolatilityIndex,
+)
+from monitor.model.signals import (
+    SideTotals,
+    Signal,
+    SignalCoverage,
     WindowTotals,
 )
 

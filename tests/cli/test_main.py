@@ -19,7 +19,9 @@ from monitor.bus.asyncapi import document
 from monitor.cli.main import cli
 from monitor.deliver.http import HttpServer, Response
 from monitor.model.errors import OperatorError
-from monitor.model.schema import DecodeError, Liquidation, json_schema, json_schemas
+from monitor.model.events import Liquidation
+from monitor.model.lines import DecodeError
+from monitor.model.schema import checked, json_schema, json_schemas
 from tests.waiting import patient
 
 Calls = list[tuple[tuple[Any, ...], dict[str, Any]]]
@@ -151,9 +153,9 @@ def test_decode_prints_events_and_reports_the_rest() -> None:
     """A valid frame becomes its event on standard output; garbage is reported by line, with status 1."""
     answer = invoke("decode", "--venue", "binance-usdm", input=f"garbage\n{FORCED}\n\n")
     assert answer.exit_code == 1
-    (event,) = [Liquidation.model_validate_json(line) for line in answer.stdout.splitlines()]
+    (event,) = [checked(Liquidation, line) for line in answer.stdout.splitlines()]
     assert (event.side, event.asset, event.receive_time_us) == ("long", "BTC", 0)
-    (error,) = [DecodeError.model_validate_json(line) for line in answer.stderr.splitlines()]
+    (error,) = [checked(DecodeError, line) for line in answer.stderr.splitlines()]
     assert error.line == 1
     assert invoke("decode", "--venue", "binance-usdm", input=FORCED).exit_code == 0
 

@@ -20,7 +20,7 @@ from click.testing import CliRunner
 from monitor.cli.main import cli
 from monitor.cli.replay import BATCH, play, run
 from monitor.collect.playback import FrameReader, Playback
-from monitor.collect.recording import INSTRUMENTS, RawFrame, Recorder, read
+from monitor.collect.recording import INSTRUMENTS, Recorder, read
 from monitor.collect.rest.instruments import InstrumentTable
 from monitor.detect.detector import Detector
 from monitor.exchanges.bybit.adapter import Bybit as BybitAdapter
@@ -31,9 +31,12 @@ from monitor.exchanges.registry import ADAPTERS
 from monitor.lab.simulate.exchanges.bybit import Bybit
 from monitor.lab.simulate.exchanges.okx import Okx
 from monitor.lab.simulate.listings import ASSETS
-from monitor.model import schema
 from monitor.model.errors import OperatorError
 from monitor.model.events import AnyEvent, Heartbeat, Liquidation, MarkPrice, Side, Trade, micro_usd
+from monitor.model.lines import RawFrame
+from monitor.model.schema import checked
+from monitor.model.signals import Signal
+from monitor.model.summary import Summary
 from monitor.settings import Settings
 from tests.detect.poison import UNAPPLIED, poisoned
 from tests.e2e.stage import lines, replay, without_clock
@@ -89,8 +92,8 @@ def test_summary_is_the_contracts_and_exact(tmp_path: Path, printed: Any) -> Non
     out, err = printed(write(tmp_path / "x.jsonl", events))
     *signals, last = out.splitlines()
     assert err == b""
-    assert {schema.Signal.model_validate_json(line).phase for line in signals} >= {"building", "cascade"}
-    summary = schema.Summary.model_validate_json(last)
+    assert {checked(Signal, line).phase for line in signals} >= {"building", "cascade"}
+    summary = checked(Summary, last)
     forced = [event for event in events if isinstance(event, Liquidation)]
     assert (summary.events, summary.liquidations, summary.rejected) == (len(events), len(forced), 0)
     assert (summary.first_event_us, summary.last_event_us) == (T0, T0 + 399 * 1_000_000)
@@ -113,7 +116,7 @@ def test_what_cannot_be_applied_is_counted_and_shown(
     mad = [MarkPrice("okx", "SOL", "SOL", at_us, at_us, UNAPPLIED), MarkPrice("okx", "SOL", "SOL", at_us, at_us, 1.0)]
     events = sorted([*events, *mad], key=lambda event: event.receive_time_us)
     out, err = printed(write(tmp_path / "x.jsonl", events))
-    summary = schema.Summary.model_validate_json(out.splitlines()[-1])
+    summary = checked(Summary, out.splitlines()[-1])
     assert (summary.events, summary.rejected, summary.unapplied) == (len(events), 0, 2)
     assert b"rejected a record of okx: SOL: a MarkPrice of okx SOL failed" in err
 
@@ -191,7 +194,7 @@ def test_file_without_events_is_an_error(tmp_path: Path, content: bytes) -> None
     path.write_bytes(content)
     done = CliRunner().invoke(cli, ["replay", str(path), "--json"])
     assert done.exit_code == 1
-    summary = schema.Summary.model_validate_json(done.stdout)
+    summary = checked(Summary, done.stdout)
     assert (summary.events, summary.first_event_us, summary.events_per_s) == (0, None, 0.0)
     assert "no event in " in done.stderr
     assert "Traceback" not in done.stderr

@@ -17,8 +17,9 @@ import msgspec
 import pytest
 
 from monitor.collect.playback import Playback
-from monitor.collect.recording import RawFrame, read_file
+from monitor.collect.recording import read_file
 from monitor.exchanges.registry import ADAPTERS
+from monitor.model.lines import RawFrame
 
 RECORDING: Final = Path(__file__).parent / "recordings" / "v0.1.jsonl"
 EXPECTED: Final = [json.loads(line) for line in RECORDING.with_suffix(".events.jsonl").read_bytes().splitlines()]

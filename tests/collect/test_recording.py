@@ -17,8 +17,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from monitor.collect.recording import BadLine, RawFrame, Recorder, read, read_file
+from monitor.collect.recording import (
+    BadLine,
+    Recorder,
+    read,
+    read_file,
+)
 from monitor.model.events import Event, Gap, Heartbeat, Liquidation, MarkPrice, OpenInterest, TradeBar
+from monitor.model.lines import RawFrame
 
 AT = 1_700_000_000_000_000
 BASE = {"venue": "bybit", "symbol": "BTCUSDT", "asset": "BTC", "event_time_us": AT, "receive_time_us": AT}

@@ -11,8 +11,8 @@ import pytest
 from monitor.bus.memory import MemoryBus
 from monitor.bus.topics import SIGNALS
 from monitor.deliver.signal_lines import SignalLines
-from monitor.model.events import SideTotals, Signal, SignalCoverage
-from monitor.model.schema import Signal as Contract
+from monitor.model.schema import checked
+from monitor.model.signals import SideTotals, Signal, SignalCoverage
 
 
 def signal(revision: int) -> Signal:
@@ -63,7 +63,7 @@ async def test_signals_become_lines_in_order(tmp_path: Path, monkeypatch: pytest
     assert [json.loads(line)["revision"] for line in path.read_text().splitlines()] == [1, 2]
     bus.publisher().write([signal(3)])
     await stop(task)
-    records = [Contract.model_validate_json(line) for line in path.read_text().splitlines()]
+    records = [checked(Signal, line) for line in path.read_text().splitlines()]
     assert [record.revision for record in records] == [1, 2, 3]
 
 

@@ -4,8 +4,8 @@ import pytest
 from rich.console import Console
 
 from monitor.deliver.terminal import PIPE_WIDTH, episode_table, moment, plain_console, usd
-from monitor.detect.decide.signal import EpisodeSummary
-from monitor.model.events import SideTotals
+from monitor.model.signals import SideTotals
+from monitor.model.summary import EpisodeSummary
 
 MOMENT_US = 1_673_222_400_000_000  # 2023-01-09 00:00:00 UTC
 

@@ -6,7 +6,8 @@ import pytest
 
 from monitor.detect.asset import Asset
 from monitor.detect.decide.visibility import Feeds
-from monitor.model.events import MarkPrice, Signal
+from monitor.model.events import MarkPrice
+from monitor.model.signals import Signal
 
 UNAPPLIED = 13.0
 """A mark at this price raises once the asset took it, so that its state is half changed."""

@@ -24,10 +24,9 @@ from monitor.model.events import (
     MarkPrice,
     OpenInterest,
     Side,
-    Signal,
-    SignalCoverage,
     Trade,
 )
+from monitor.model.signals import Signal, SignalCoverage
 
 START = 1_700_006_400
 """A multiple of an hour, so that every ring's bucket begins here."""

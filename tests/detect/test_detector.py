@@ -28,9 +28,9 @@ from monitor.model.events import (
     Heartbeat,
     Liquidation,
     Side,
-    Signal,
     TradeBar,
 )
+from monitor.model.signals import Signal
 from tests.budget import examples
 from tests.detect.scenarios import (
     BRISK,

@@ -17,7 +17,8 @@ from monitor.deliver.paging.text import Links
 from monitor.detect.asset_summary import AssetSummary
 from monitor.detect.context.holders import Holding
 from monitor.detect.detector import Detector
-from monitor.model.events import AnyEvent, Signal
+from monitor.model.events import AnyEvent
+from monitor.model.signals import Signal
 from tests.budget import examples, few
 from tests.detect.hostile import dense, streams
 from tests.detect.scenarios import BRISK, START, encoded, interest, liquidation, mark

@@ -12,8 +12,9 @@ from monitor.detect.detector import Detector
 from monitor.detect.market import ACTIVE_S, STRESS_S, Market
 from monitor.detect.overview import market_view
 from monitor.detect.settings import BaselineSettings, DetectorSettings, MarketSettings
-from monitor.model.events import MICROS, AnyEvent, Phase, Side
+from monitor.model.events import MICROS, AnyEvent, Side
 from monitor.model.sides import BySide
+from monitor.model.signals import Phase
 from tests.detect.scenarios import (
     BRISK,
     START,

@@ -10,6 +10,7 @@ from monitor.detect.quarantine import LENGTH_S, QuarantinedError
 from monitor.detect.roster import Roster
 from monitor.detect.scope_state import Wake
 from monitor.detect.settings import DetectorSettings
+from monitor.model.steps import finished
 from tests.detect.scenarios import START, mark
 from tests.detect.stored import stored
 
@@ -63,8 +64,7 @@ def test_the_last_part_of_a_quarantined_asset_is_not_restored() -> None:
     parts = {name: made_part(made, name) for name in made.assets}
     made.set_aside("BTC", START, ValueError("fault"))
     again = Roster(DetectorSettings())
-    for _ in again.loading(stored(made.state()), parts):
-        pass
+    finished(again.loading(stored(made.state()), parts))
     assert set(again.assets) == {"ETH"}
     assert again.wakes() == made.wakes()
 

@@ -12,7 +12,14 @@ from monitor.detect.decide.visibility import NO_FEEDS, Feeds
 from monitor.detect.scope_state import Wake
 from monitor.detect.score import Item
 from monitor.detect.settings import DetectorSettings, FloorSettings
-from monitor.model.events import MICROS, SIDES, AnyEvent, Liquidation, Side, Signal
+from monitor.model.events import (
+    MICROS,
+    SIDES,
+    AnyEvent,
+    Liquidation,
+    Side,
+)
+from monitor.model.signals import Signal
 from tests.detect.decide.made import Isolated, made_scope
 from tests.detect.scenarios import (
     BRISK,

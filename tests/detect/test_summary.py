@@ -3,9 +3,10 @@ import pytest
 
 from monitor.detect.detector import Detector
 from monitor.detect.summary import AGGREGATED, summarise
-from monitor.model import schema
 from monitor.model.events import AnyEvent, Coverage, Liquidation
 from monitor.model.intake import Intake
+from monitor.model.schema import checked
+from monitor.model.summary import Summary
 
 T0 = 1_790_000_000_000_000
 
@@ -21,8 +22,8 @@ def test_summary_is_the_contracts() -> None:
     detector = Detector()
     detector.apply([liquidation(1, 0.1), liquidation(2, 0.2), liquidation(2, 0.2)])
     made = summarise(detector, Intake(3, 4, T0, T0 + 2_000_000, 0.5))
-    read = schema.Summary.model_validate_json(msgspec.json.encode(made))
-    assert read.model_dump(exclude={"episodes"}) == {
+    read = checked(Summary, msgspec.json.encode(made))
+    assert {name: value for name, value in msgspec.to_builtins(read).items() if name != "episodes"} == {
         "type": "summary", "events": 3, "liquidations": 2, "liquidated_usd": {"long": 0.3, "short": 0.0}, "rejected": 4,
         "unapplied": 0, "duplicates": 1, "first_event_us": T0, "last_event_us": T0 + 2_000_000, "elapsed_s": 0.5,
         "events_per_s": 6.0,
@@ -32,7 +33,7 @@ def test_summary_is_the_contracts() -> None:
 
 def test_nothing_has_no_times_and_no_rate() -> None:
     """An input without events gives nulls and zeros, which the contract allows."""
-    read = schema.Summary.model_validate_json(msgspec.json.encode(summarise(Detector(), Intake())))
+    read = checked(Summary, msgspec.json.encode(summarise(Detector(), Intake())))
     assert (read.events, read.events_per_s, read.first_event_us, read.last_event_us) == (0, 0.0, None, None)
     assert read.episodes == []
 

@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from monitor.model.schema import Signal, Summary
+from monitor.model.schema import checked
+from monitor.model.signals import Signal
+from monitor.model.summary import Summary
 from tests.e2e.stage import environment
 from tests.waiting import patient
 
@@ -26,8 +28,8 @@ def test_demo_tells_its_story_and_ends_well(tmp_path: Path) -> None:
     assert (done.returncode, done.stderr) == (0, b"")
     assert time.monotonic() - began < 180  # 95 s where nothing else runs
     *signal_lines, last = done.stdout.splitlines()
-    signals = [Signal.model_validate_json(line) for line in signal_lines]
-    summary = Summary.model_validate_json(last)
+    signals = [checked(Signal, line) for line in signal_lines]
+    summary = checked(Summary, last)
     story = [(one.direction, one.phase) for one in signals if one.asset == "MARKET" and one.phase != one.previous_phase]
     called = story.index(("long", "cascade"))
     eased = story.index(("long", "relief"), called)

@@ -18,7 +18,8 @@ import orjson
 import pytest
 
 from monitor.model.events import MICROS, SIDES, micro_usd
-from monitor.model.schema import EpisodeSummary, Summary
+from monitor.model.schema import checked
+from monitor.model.summary import EpisodeSummary, Summary
 from tests.e2e.stage import replay, without_clock
 from tests.paths import ROOT
 
@@ -55,7 +56,7 @@ def played(path: Path) -> Played:
     done = replay(path, "--json", cwd=path.parent, traced=False)
     assert done.returncode == 0, done.stderr
     events = [orjson.loads(line) for line in path.read_bytes().splitlines()]
-    return Played(events, done, Summary.model_validate_json(done.stdout.splitlines()[-1]))
+    return Played(events, done, checked(Summary, done.stdout.splitlines()[-1]))
 
 
 def check_sums(played: Played) -> None:

@@ -18,7 +18,8 @@ from monitor.bus.kafka.connection import KafkaConnection
 from monitor.bus.kafka.transactions import TransactionalWriter
 from monitor.bus.ports import Outgoing
 from monitor.bus.topics import SIGNALS
-from monitor.model.events import ALL, MONITOR, Heartbeat, Signal
+from monitor.model.events import ALL, MONITOR, Heartbeat
+from monitor.model.signals import Signal
 from tests.bus import records as make
 from tests.e2e.stage import environment
 from tests.paths import ROOT

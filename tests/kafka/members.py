@@ -21,7 +21,8 @@ from monitor.bus.kafka.subscriber import KafkaSubscriber
 from monitor.bus.topics import SIGNALS
 from monitor.lab.demo.story import DETECTOR
 from monitor.lab.simulate.arena import Arena
-from monitor.model.events import Heartbeat, Signal
+from monitor.model.events import Heartbeat
+from monitor.model.signals import Signal
 from monitor.settings import Settings
 from tests.e2e.stage import CHANNELS, environment
 from tests.kafka.story import Told, differences, told

@@ -18,7 +18,13 @@ from monitor.lab.simulate.history import history
 from monitor.lab.simulate.listings import VENUE_SHARES
 from monitor.lab.simulate.market import Market
 from monitor.lab.simulate.scenario import DEMO
-from monitor.model.events import ALL, MICROS, AnyEvent, Heartbeat, Signal
+from monitor.model.events import (
+    ALL,
+    MICROS,
+    AnyEvent,
+    Heartbeat,
+)
+from monitor.model.signals import Signal
 
 START_US: Final = 1_790_000_000 * MICROS
 CALM_S: Final = 180

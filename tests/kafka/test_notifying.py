@@ -28,7 +28,7 @@ from monitor.deliver.paging import webhook
 from monitor.deliver.paging.incidents import Page, content_mark
 from monitor.deliver.paging.text import Links, Render
 from monitor.model.errors import OperatorError
-from monitor.model.events import Signal
+from monitor.model.signals import Signal
 from monitor.roles import notifier as role
 from monitor.roles import notifier_progress
 from monitor.roles.clock import wall_clock_us

@@ -7,7 +7,12 @@ import msgspec
 import pytest
 
 from monitor.lab.pictures import PICTURE, PICTURED, Episode, phase_spans, simulate, write
-from monitor.model.events import Phase, SideTotals, Signal, SignalCoverage
+from monitor.model.signals import (
+    Phase,
+    SideTotals,
+    Signal,
+    SignalCoverage,
+)
 from tests.paths import ROOT
 
 

@@ -10,8 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel, ValidationError
 
-from monitor.model import events, schema
-from monitor.model.schema import CONTRACTS, DIALECT, json_schema, json_schemas
+from monitor.model import events, signals
+from monitor.model.lines import DecodeError
+from monitor.model.schema import CONTRACTS, DIALECT, checked, json_schema, json_schemas, texts
+from monitor.model.summary import Summary
 
 MICROS = st.integers(0, 2**53)
 AMOUNT = st.floats(0, 1e15)
@@ -30,7 +32,7 @@ def given_or_unset(strategy: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
 
 
 COMMON = {"venue": TEXT, "symbol": TEXT, "asset": TEXT, "event_time_us": MICROS, "receive_time_us": MICROS}
-TOTALS = st.builds(events.SideTotals, long=AMOUNT, short=AMOUNT)
+TOTALS = st.builds(signals.SideTotals, long=AMOUNT, short=AMOUNT)
 STRATEGIES: dict[str, st.SearchStrategy[Any]] = {
     "liquidation": st.builds(
         events.Liquidation,
@@ -89,12 +91,12 @@ STRATEGIES: dict[str, st.SearchStrategy[Any]] = {
     ),
     "heartbeat": st.builds(events.Heartbeat, **COMMON, channel=choice(events.Channel)),
     "signal": st.builds(
-        events.Signal,
+        signals.Signal,
         episode_id=TEXT,
         revision=st.integers(0, 10**6),
         asset=TEXT,
-        phase=choice(events.Phase),
-        previous_phase=choice(events.Phase),
+        phase=choice(signals.Phase),
+        previous_phase=choice(signals.Phase),
         direction=choice(events.Side),
         risk_score=SCORE,
         event_time_us=MICROS,
@@ -105,14 +107,14 @@ STRATEGIES: dict[str, st.SearchStrategy[Any]] = {
         liquidated_usd=TOTALS,
         windows=st.dictionaries(
             st.sampled_from(["10s", "1m"]),
-            st.builds(events.WindowTotals, long=AMOUNT, short=AMOUNT, count=st.integers(0, 10**6)),
+            st.builds(signals.WindowTotals, long=AMOUNT, short=AMOUNT, count=st.integers(0, 10**6)),
         ),
         evidence=st.lists(
-            st.builds(events.Evidence, feature=TEXT, value=FINITE, baseline=FINITE, contribution=FINITE),
+            st.builds(signals.Evidence, feature=TEXT, value=FINITE, baseline=FINITE, contribution=FINITE),
             max_size=3,
         ),
         coverage=st.builds(
-            events.SignalCoverage,
+            signals.SignalCoverage,
             venues_seen=st.lists(TEXT, max_size=3),
             venues_in_gap=st.lists(TEXT, max_size=3),
             complete_share=st.floats(0, 1),
@@ -120,14 +122,14 @@ STRATEGIES: dict[str, st.SearchStrategy[Any]] = {
         notes=st.lists(TEXT, max_size=2),
         open_interest=given_or_unset(
             st.builds(
-                events.SignalInterest,
+                signals.SignalInterest,
                 usd=AMOUNT,
                 age_s=st.integers(0, 10**6),
                 suspect=st.booleans(),
                 changes=st.dictionaries(
                     st.sampled_from(["5m", "30d"]),
                     st.builds(
-                        events.InterestChange,
+                        signals.InterestChange,
                         usd=FINITE,
                         constant_price=FINITE,
                         price_effect=FINITE,
@@ -142,9 +144,9 @@ STRATEGIES: dict[str, st.SearchStrategy[Any]] = {
         levels=given_or_unset(
             st.lists(
                 st.builds(
-                    events.SignalLevel,
+                    signals.SignalLevel,
                     price=PRICE,
-                    state=choice(events.LevelState),
+                    state=choice(signals.LevelState),
                     broken=st.booleans(),
                     distance_ratio=FINITE,
                     broken_us=given_or_unset(MICROS),
@@ -155,7 +157,7 @@ STRATEGIES: dict[str, st.SearchStrategy[Any]] = {
         holders=given_or_unset(
             st.lists(
                 st.builds(
-                    events.SignalHolding,
+                    signals.SignalHolding,
                     holder=TEXT,
                     quantity=AMOUNT,
                     average_cost_usd=PRICE,
@@ -173,11 +175,11 @@ STRATEGIES: dict[str, st.SearchStrategy[Any]] = {
         basis_bp=given_or_unset(FINITE),
         basis_dispersion_bp=given_or_unset(FINITE),
         dvol=given_or_unset(
-            st.builds(events.SignalVolatility, value=AMOUNT, surprise=AMOUNT, change_24h=given_or_unset(FINITE))
+            st.builds(signals.SignalVolatility, value=AMOUNT, surprise=AMOUNT, change_24h=given_or_unset(FINITE))
         ),
         pace=given_or_unset(
             st.builds(
-                events.SignalPace,
+                signals.SignalPace,
                 covered_7d=st.floats(0, 1),
                 covered_30d=st.floats(0, 1),
                 day_to_week=given_or_unset(AMOUNT),
@@ -188,7 +190,7 @@ STRATEGIES: dict[str, st.SearchStrategy[Any]] = {
         ),
         taker_variance_ratio=given_or_unset(AMOUNT),
         tradfi=given_or_unset(
-            st.builds(events.SignalTradfi, index=TEXT, stress=AMOUNT, move_ratio=AMOUNT, volatility_ratio=AMOUNT)
+            st.builds(signals.SignalTradfi, index=TEXT, stress=AMOUNT, move_ratio=AMOUNT, volatility_ratio=AMOUNT)
         ),
         fragility=given_or_unset(st.floats(0, 1)),
     ),
@@ -196,6 +198,18 @@ STRATEGIES: dict[str, st.SearchStrategy[Any]] = {
 RECORDS = st.one_of(list(STRATEGIES.values()))
 VALIDATORS = {name: jsonschema.Draft202012Validator(schema) for name, schema in json_schemas().items()}
 
+GOOD: dict[str, Any] = {
+    "type": "liquidation",
+    "venue": "bybit",
+    "symbol": "BTCUSDT",
+    "asset": "BTC",
+    "event_time_us": 1,
+    "receive_time_us": 2,
+    "side": "long",
+    "notional_usd": 10.0,
+    "coverage": "complete",
+    "id": "1",
+}
 EPISODE = {
     "episode_id": "BTC-1",
     "asset": "BTC",
@@ -260,13 +274,29 @@ def test_record_satisfies_its_json_schema(record: msgspec.Struct) -> None:
     assert list(VALIDATORS[tag(record)].iter_errors(document)) == []
 
 
-def test_every_internal_record_has_a_contract_with_the_same_fields() -> None:
-    """No field of an internal record is missing from its contract, nor the other way round."""
-    kinds = (*typing.get_args(events.AnyEvent), events.Signal)
-    assert {kind.__struct_config__.tag for kind in kinds} == STRATEGIES.keys()
-    for kind in kinds:
-        model = CONTRACTS[kind.__struct_config__.tag]
-        assert {*kind.__struct_fields__, "type"} == model.model_fields.keys(), kind
+def test_every_record_has_a_contract() -> None:
+    """A new kind of event or signal cannot be left out of the schemas, nor out of the random records here."""
+    kinds = {kind.__struct_config__.tag for kind in (*typing.get_args(events.AnyEvent), signals.Signal)}
+    assert kinds == STRATEGIES.keys()
+    assert kinds <= CONTRACTS.keys()
+
+
+def test_bounds_are_not_checked_when_a_record_is_decoded() -> None:
+    """They cost the decoder nothing: a value out of them is read, and refused by the ranges with its own reason."""
+    line = json.dumps(GOOD | {"notional_usd": -7.0, "orders": 0, "venue": ""})
+    read = msgspec.json.decode(line, type=events.Liquidation)
+    assert (read.notional_usd, read.orders, read.venue) == (-7.0, 0, "")
+    with pytest.raises(ValidationError, match="3 validation errors"):
+        checked(events.Liquidation, line)
+
+
+def test_the_innermost_bounds_and_the_outermost_text_of_a_field_hold() -> None:
+    """A type's bounds hold for every field of it; a field's own text replaces the type's."""
+    assert json_schema("signal")["properties"]["started_us"] == {
+        "description": "Market time of the episode's start.", "minimum": 0, "title": "Started Us", "type": "integer",
+    }  # fmt: skip
+    assert texts(events.Gap)["from_us"] == "Microseconds since the Unix epoch, UTC."
+    assert texts(events.Gap)["event_time_us"] == "Time of the event by the venue's clock, in microseconds, UTC."
 
 
 @given(RECORDS, st.dictionaries(st.text("xyz", min_size=1), st.integers()))
@@ -308,29 +338,16 @@ def test_records_without_a_tag_are_required_to_name_their_type() -> None:
 )
 def test_bad_liquidation_is_refused(field: str, value: object) -> None:
     """A liquidation with an invalid value does not validate."""
-    good = {
-        "type": "liquidation",
-        "venue": "bybit",
-        "symbol": "BTCUSDT",
-        "asset": "BTC",
-        "event_time_us": 1,
-        "receive_time_us": 2,
-        "side": "long",
-        "notional_usd": 10.0,
-        "coverage": "complete",
-        "id": "1",
-    }
-    assert schema.Liquidation.model_validate(good).orders == 1
+    assert checked(events.Liquidation, json.dumps(GOOD)).orders == 1
     with pytest.raises(ValidationError, match=field):
-        schema.Liquidation.model_validate(good | {field: value})
+        CONTRACTS["liquidation"].model_validate(GOOD | {field: value})
 
 
 def test_summary_of_a_replay_validates_and_an_empty_one_too() -> None:
     """The last line of a replay validates, with null times if there were no events."""
-    summary = schema.Summary.model_validate(SUMMARY)
-    assert summary.episodes[0].relief_us is None
+    assert checked(Summary, json.dumps(SUMMARY)).episodes[0].relief_us is None
     empty = SUMMARY | {"events": 0, "first_event_us": None, "last_event_us": None, "episodes": []}
-    assert schema.Summary.model_validate(empty).first_event_us is None
+    assert checked(Summary, json.dumps(empty)).first_event_us is None
     VALIDATORS["summary"].validate(SUMMARY)
     VALIDATORS["summary"].validate(empty)
 
@@ -341,7 +358,7 @@ RAW = {"venue": "okx", "channel": "public-0", "receive_time_us": 1}
 @pytest.mark.parametrize("frame", [{"frame": "{}"}, {"frame_base64": "e30="}])
 def test_recording_holds_text_or_base64(frame: dict[str, str]) -> None:
     """A raw line with either form of frame validates, by model and by schema."""
-    schema.Recording.model_validate(RAW | frame)
+    CONTRACTS["recording"].model_validate(RAW | frame)
     VALIDATORS["recording"].validate(RAW | frame)
 
 
@@ -349,19 +366,19 @@ def test_recording_holds_text_or_base64(frame: dict[str, str]) -> None:
 def test_recording_with_no_or_two_frames_is_refused(frame: dict[str, str]) -> None:
     """A raw line must hold exactly one frame, by model and by schema."""
     with pytest.raises(ValidationError, match="exactly one"):
-        schema.Recording.model_validate(RAW | frame)
+        CONTRACTS["recording"].model_validate(RAW | frame)
     assert not VALIDATORS["recording"].is_valid(RAW | frame)
 
 
 def test_decode_error_counts_lines_from_one() -> None:
     """A line number of 0 does not validate."""
-    assert schema.DecodeError(line=1, error="no JSON").line == 1
+    assert checked(DecodeError, b'{"line": 1, "error": "no JSON"}').line == 1
     with pytest.raises(ValidationError):
-        schema.DecodeError(line=0, error="no JSON")
+        CONTRACTS["decode_error"](line=0, error="no JSON")
 
 
 def test_models_are_frozen() -> None:
     """A record does not change after creation."""
-    error: BaseModel = schema.DecodeError(line=1, error="no JSON")
+    error: BaseModel = CONTRACTS["decode_error"](line=1, error="no JSON")
     with pytest.raises(ValidationError, match="frozen"):
         error.line = 2  # type: ignore[attr-defined]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import typing
 from typing import Any
 
-import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -60,9 +59,9 @@ def test_an_absurd_value_of_any_number_is_refused(event: AnyEvent, name: str, va
 def test_every_number_of_an_event_has_a_range(event: AnyEvent) -> None:
     """Every number of every event except times has a range in the table."""
     numbers = {
-        field.name
-        for field in msgspec.structs.fields(event)
-        if {int, float} & {field.type, *typing.get_args(field.type)} and field.type is not bool
+        name
+        for name, kind in typing.get_type_hints(type(event)).items()
+        if {int, float} & {kind, *typing.get_args(kind)} and kind is not bool
     }
     times = {name for name in numbers if name.endswith("_us") and name != "interval_us"}
     assert numbers - times == RANGES[type(event)].keys()

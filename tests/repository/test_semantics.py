@@ -11,8 +11,9 @@ import pytest
 
 from monitor.lab.simulate.world.truth import Decoy, Episode, NearMiss
 from monitor.lab.simulate.world.world import Facts, Header
-from monitor.model.events import Closed, Reject
+from monitor.model.events import Reject
 from monitor.model.schema import CONTRACTS, json_schema
+from monitor.model.signals import Closed
 from tests.paths import ROOT
 
 PAGE: Final = ROOT / "docs" / "semantics.md"

@@ -9,12 +9,12 @@ import pytest
 from monitor.bus.memory import MemoryBus
 from monitor.collect.collector import VenueStats, WatchedVenue
 from monitor.collect.fleet_stats import FleetStats
-from monitor.collect.recording import RawFrame
 from monitor.collect.stats import SessionStats, total
 from monitor.deliver.http import Check
 from monitor.exchanges.registry import ADAPTERS
 from monitor.lab.simulate.arena import Arena
 from monitor.lab.simulate.scenario import CALM
+from monitor.model.lines import RawFrame
 from monitor.roles.collector import Collecting, collecting, watched_venues
 from monitor.settings import Settings
 from monitor.settings.tree import BusSettings, CollectorSettings, VenueSettings

@@ -12,7 +12,16 @@ from monitor.bus.memory import MemoryBus, MemorySubscriber
 from monitor.bus.topics import MARKET_TOPICS, REJECTS, SIGNALS
 from monitor.detect.detector import Detector
 from monitor.lab.demo.story import DETECTOR
-from monitor.model.events import ALL, MICROS, AnyEvent, Heartbeat, Liquidation, MarkPrice, Reject, Signal
+from monitor.model.events import (
+    ALL,
+    MICROS,
+    AnyEvent,
+    Heartbeat,
+    Liquidation,
+    MarkPrice,
+    Reject,
+)
+from monitor.model.signals import Signal
 from monitor.roles import state_file
 from monitor.roles.decider import SAVE_S, SILENCE_S, Decider
 from monitor.roles.journal import Journal, segments

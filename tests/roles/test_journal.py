@@ -11,7 +11,8 @@ import pytest
 
 from monitor.detect.detector import Detector
 from monitor.lab.demo.story import DETECTOR
-from monitor.model.events import AnyEvent, Signal
+from monitor.model.events import AnyEvent
+from monitor.model.signals import Signal
 from monitor.roles import journal as module
 from monitor.roles import state_file
 from monitor.roles.journal import Journal, lines_of, mark_of, segments

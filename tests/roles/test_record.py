@@ -8,12 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from monitor.collect.recording import INSTRUMENTS, RawFrame, read_file
+from monitor.collect.recording import INSTRUMENTS, read_file
 from monitor.lab.demo.story import demo_settings
 from monitor.lab.simulate.arena import Arena
 from monitor.lab.simulate.scenario import Phase, Scenario
 from monitor.model.errors import OperatorError
 from monitor.model.events import Gap, Heartbeat
+from monitor.model.lines import RawFrame
 from monitor.roles import record
 from monitor.settings import Settings
 from monitor.settings.tree import CollectorSettings

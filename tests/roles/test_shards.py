@@ -25,15 +25,14 @@ from monitor.model.events import (
     MARKET,
     MICROS,
     AnyEvent,
-    Closed,
     Event,
     Gap,
     Heartbeat,
     MarkPrice,
     Reject,
-    Signal,
     TradeBar,
 )
+from monitor.model.signals import Closed, Signal
 from monitor.model.steps import finished
 from monitor.roles.asset_shard import AssetShard
 from monitor.roles.kept_parts import Parts

@@ -10,9 +10,10 @@ import msgspec
 from monitor import __version__
 from monitor.collect.fleet_stats import FleetStats
 from monitor.deliver.dashboard.history import History, Point
-from monitor.detect.decide.signal import EpisodeSummary
 from monitor.detect.overview import Monitored, asset_view
-from monitor.model.events import MICROS, Evidence, WindowTotals
+from monitor.model.events import MICROS
+from monitor.model.signals import Evidence, WindowTotals
+from monitor.model.summary import EpisodeSummary
 
 EPISODES: Final = 20
 """Number of episodes listed, newest first."""

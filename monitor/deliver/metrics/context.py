@@ -11,7 +11,8 @@ from typing import Final, NamedTuple
 from msgspec import UNSET
 
 from monitor.detect.view import AssetView
-from monitor.model.events import SIDES, LevelState, SignalPace
+from monitor.model.events import SIDES
+from monitor.model.signals import LevelState, SignalPace
 
 LEVEL_STATES: Final[tuple[LevelState, ...]] = ("above", "testing", "broken", "stale")
 

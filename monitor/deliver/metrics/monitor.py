@@ -33,8 +33,9 @@ from monitor.deliver.metrics.transport import bus_metrics, channel_lag_metrics, 
 from monitor.deliver.paging.notifier import NotifierStats
 from monitor.detect.ingest.plausibility import Excess
 from monitor.detect.view import AssetView, DetectorView
-from monitor.model.events import MARKET, MICROS, SIDES, Phase
+from monitor.model.events import MARKET, MICROS, SIDES
 from monitor.model.histogram import Histogram
+from monitor.model.signals import Phase
 from monitor.storage.side_output import OutputStats
 from monitor.storage.state_losses import Lost
 

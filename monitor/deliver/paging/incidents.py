@@ -8,7 +8,8 @@ from typing import Annotated, Final, Literal, NamedTuple
 
 import msgspec
 
-from monitor.model.events import MARKET, Signal
+from monitor.model.events import MARKET
+from monitor.model.signals import Signal
 
 GRAVE_SCORE: Final = 80.0
 """Score (0 to 100) from which one asset's cascade is an error instead of a warning; the market's is always critical."""

@@ -19,8 +19,9 @@ from monitor.deliver.paging.channel import Channel
 from monitor.deliver.paging.incidents import Action, Page, Pages
 from monitor.deliver.paging.queue import Backlog, Waiting
 from monitor.model.backoff import Backoff, kept_going
-from monitor.model.events import MICROS, Signal
+from monitor.model.events import MICROS
 from monitor.model.histogram import BucketCounter, Histogram
+from monitor.model.signals import Signal
 
 log = logging.getLogger(__name__)
 

@@ -9,7 +9,8 @@ import msgspec
 
 from monitor.deliver.paging.incidents import Page
 from monitor.deliver.terminal import usd
-from monitor.model.events import MARKET, MICROS, Signal
+from monitor.model.events import MARKET, MICROS
+from monitor.model.signals import Signal
 
 Body = dict[str, Any]
 Render = Callable[[Page], Body]

@@ -37,9 +37,15 @@ from monitor.detect.flow.flow import Flow
 from monitor.detect.price.price import Price
 from monitor.detect.settings import DetectorSettings
 from monitor.detect.view import ContextView
-from monitor.model.events import MICROS, InterestChange, MarkPrice, Side, SignalInterest, VolatilityIndex
+from monitor.model.events import (
+    MICROS,
+    MarkPrice,
+    Side,
+    VolatilityIndex,
+)
 from monitor.model.events import OpenInterest as OpenInterestEvent
 from monitor.model.sides import BySide
+from monitor.model.signals import InterestChange, SignalInterest
 
 
 class Cost(NamedTuple):

@@ -6,7 +6,7 @@ from typing import Final
 
 import msgspec
 
-from monitor.model.events import LevelState
+from monitor.model.signals import LevelState
 
 TESTING_SIGMA: Final = 0.5
 """Distance above a level up to which it is tested, in standard deviations of an hour's return."""

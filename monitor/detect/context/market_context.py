@@ -16,7 +16,8 @@ from monitor.detect.flow.flow import Flow
 from monitor.detect.score import Item
 from monitor.detect.settings import MarketSettings
 from monitor.detect.view import ContextView
-from monitor.model.events import Side, SignalInterest, SignalTradfi
+from monitor.model.events import Side
+from monitor.model.signals import SignalInterest, SignalTradfi
 
 FRESH_S: Final = 600
 """Age in seconds up to which an asset's report counts: assets without any event send none."""

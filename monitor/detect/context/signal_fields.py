@@ -14,11 +14,9 @@ from monitor.detect.context.pace import MONTH_HOURS, WEEK_HOURS, WatchedHours, p
 from monitor.detect.flow.flow import Flow
 from monitor.detect.price.price import Price
 from monitor.detect.view import ContextView
-from monitor.model.events import (
-    MICROS,
-    SIDES,
+from monitor.model.events import MICROS, SIDES, Side
+from monitor.model.signals import (
     InterestChange,
-    Side,
     Signal,
     SignalHolding,
     SignalLevel,

@@ -16,7 +16,7 @@ from typing import Final, NamedTuple
 import msgspec
 
 from monitor.detect.settings import PhaseSettings
-from monitor.model.events import Phase
+from monitor.model.signals import Phase
 
 RECENT_S: Final = 3
 """Seconds that are looked at for a rise of the score."""

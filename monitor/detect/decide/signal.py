@@ -13,7 +13,14 @@ from monitor.detect.decide.phases import Episode, PhaseState
 from monitor.detect.decide.visibility import Visibility
 from monitor.detect.flow.flow import Flow
 from monitor.detect.score import DEGRADED, Score
-from monitor.model.events import MICROS, Side, SideTotals, Signal, SignalCoverage, WindowTotals, saturated
+from monitor.model.events import MICROS, Side, saturated
+from monitor.model.signals import (
+    SideTotals,
+    Signal,
+    SignalCoverage,
+    WindowTotals,
+)
+from monitor.model.summary import EpisodeSummary
 
 SHOWN: Final = ("10s", "1m", "5m", "1h", "24h")
 """Windows that a signal carries."""
@@ -50,21 +57,6 @@ class Totals(msgspec.Struct, frozen=True, array_like=True):
         """Return the share (0 to 1) that complete feeds showed; 0 where there is nothing."""
         total = self.long + self.short
         return round(min(1.0, self.complete / total), 4) if total else 0.0
-
-
-class EpisodeSummary(msgspec.Struct):
-    """One episode as a replay's summary and the state file list it; times in microseconds, None where not reached."""
-
-    episode_id: str
-    asset: str
-    direction: Side
-    started_us: int
-    cascade_us: int | None
-    peak_us: int | None
-    relief_us: int | None
-    ended_us: int | None
-    peak_score: float
-    liquidated_usd: SideTotals
 
 
 @lru_cache(maxsize=1_024)  # every second of an episode needs it

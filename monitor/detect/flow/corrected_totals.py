@@ -9,7 +9,13 @@ import msgspec
 
 from monitor.detect.flow.hidden_flow import FAST_S, LENGTH_S, NOTHING_HIDDEN, Hidden, ThrottledFeed
 from monitor.detect.flow.windows import WINDOWS, Windows, WindowsState
-from monitor.model.events import MICROS, SIDES, CorrectedTotals, CorrectedUsd, Side, SideTotals, saturated
+from monitor.model.events import (
+    MICROS,
+    SIDES,
+    Side,
+    saturated,
+)
+from monitor.model.signals import CorrectedTotals, CorrectedUsd, SideTotals
 
 MATTERS: Final = 0.5
 """Minimum saturation at which corrected sums are used: below it the correction adds more noise than it removes

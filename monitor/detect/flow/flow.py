@@ -21,7 +21,8 @@ from monitor.detect.baseline.seasonality import Shape, ShapeState
 from monitor.detect.baseline.surprise import Surprise, SurpriseState
 from monitor.detect.flow.windows import WINDOWS, Windows, WindowsState
 from monitor.detect.settings import DetectorSettings
-from monitor.model.events import MICROS, SIDES, Side, WindowTotals
+from monitor.model.events import MICROS, SIDES, Side
+from monitor.model.signals import WindowTotals
 
 SIDE_INDEX: Final[Mapping[Side, int]] = {"long": 0, "short": 1}
 

@@ -30,7 +30,8 @@ from monitor.lab.bench.feed import ASSETS, STRESSED, now_us, serve
 from monitor.lab.bench.kafka import delete, new_group, scratch_connection
 from monitor.lab.demo.story import DETECTOR
 from monitor.lab.simulate.listings import BYBIT
-from monitor.model.events import MARKET, Signal
+from monitor.model.events import MARKET
+from monitor.model.signals import Signal
 
 RATES: Final = (1_000, 5_000, 20_000)
 SECONDS: Final = 15.0

@@ -17,8 +17,8 @@ from monitor.deliver.metrics.monitor import MonitorMetrics, Snapshot
 from monitor.detect.flow.windows import WINDOWS
 from monitor.detect.view import AssetView, DetectorView, EpisodeView
 from monitor.lab.bench.measure import Case, Group, measure
-from monitor.model.events import WindowTotals
 from monitor.model.histogram import Histogram
+from monitor.model.signals import WindowTotals
 from monitor.roles.decider import BOUNDS_S
 
 ASSETS: Final = 200

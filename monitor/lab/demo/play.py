@@ -17,7 +17,7 @@ from rich.live import Live
 from monitor.deliver import logs
 from monitor.deliver.terminal import episode_table, plain_console, usd
 from monitor.detect.detector import Detector
-from monitor.detect.summary import Summary, summarise
+from monitor.detect.summary import summarise
 from monitor.lab.demo.screen import screen
 from monitor.lab.demo.story import DETECTOR, SEED, WARMUP_S, demo_settings
 from monitor.lab.simulate.arena import Arena
@@ -26,6 +26,7 @@ from monitor.lab.simulate.scenario import SCENARIOS, Scenario
 from monitor.model.errors import OperatorError
 from monitor.model.events import MARKET, MICROS, Side
 from monitor.model.intake import Intake
+from monitor.model.summary import Summary
 from monitor.roles.all import Monitor, monitoring
 from monitor.roles.clock import wall_clock_us
 

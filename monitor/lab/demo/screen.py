@@ -13,7 +13,8 @@ from rich.text import Text
 from monitor.deliver.terminal import moment, usd
 from monitor.detect.view import AssetView, DetectorView
 from monitor.lab.simulate.arena import Arena
-from monitor.model.events import MARKET, Evidence, Phase, WindowTotals
+from monitor.model.events import MARKET
+from monitor.model.signals import Evidence, Phase, WindowTotals
 from monitor.roles.all import Monitor
 
 STYLE: Final[dict[Phase, str]] = {"calm": "green", "building": "yellow", "cascade": "bold red", "relief": "cyan"}

@@ -13,7 +13,8 @@ from monitor.lab.evaluate.markets.tape import AssetSide, Tape, grid
 from monitor.lab.evaluate.trials.alerts import ScoredSecond, SignalLog
 from monitor.lab.evaluate.trials.outcomes import Outcome
 from monitor.model.errors import OperatorError
-from monitor.model.events import MICROS, SIDES, Phase
+from monitor.model.events import MICROS, SIDES
+from monitor.model.signals import Phase
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

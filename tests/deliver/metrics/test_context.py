@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from monitor.deliver.metrics.context import context_rows
 from monitor.detect.view import ContextView
-from monitor.model.events import (
+from monitor.model.signals import (
     InterestChange,
     SignalHolding,
     SignalInterest,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from monitor.deliver.metrics.decisions import MOST_EXPLAINED, evidence_metrics
 from monitor.deliver.metrics.monitor import Snapshot
 from monitor.detect.view import DetectorView, MarketView
-from monitor.model.events import CorrectedTotals, CorrectedUsd, Evidence
+from monitor.model.signals import CorrectedTotals, CorrectedUsd, Evidence
 from tests.deliver.metrics.test_monitor import asset, detector, scrape, value
 
 MOVE = Evidence("move_5m", 0.03, 0.003, 20.5)

@@ -19,8 +19,8 @@ from monitor.deliver.loop_health import Pulse
 from monitor.deliver.metrics.monitor import MonitorMetrics, Snapshot
 from monitor.deliver.paging.notifier import NotifierStats
 from monitor.detect.view import AheadView, AssetView, DetectorView, EpisodeView, MarketView
-from monitor.model.events import WindowTotals
 from monitor.model.histogram import Histogram
+from monitor.model.signals import WindowTotals
 from monitor.storage.side_output import OutputStats
 from monitor.storage.state_losses import Lost
 from tests.waiting import patient

@@ -6,7 +6,15 @@ from typing import Any, Final
 
 from monitor.deliver.paging.incidents import Page
 from monitor.deliver.paging.text import Links
-from monitor.model.events import MICROS, Evidence, Phase, SideTotals, Signal, SignalCoverage, WindowTotals
+from monitor.model.events import MICROS
+from monitor.model.signals import (
+    Evidence,
+    Phase,
+    SideTotals,
+    Signal,
+    SignalCoverage,
+    WindowTotals,
+)
 
 T0: Final = 1_764_000_000 * MICROS
 

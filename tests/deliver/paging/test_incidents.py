@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from monitor.deliver.paging.incidents import Pages, content_mark
-from monitor.model.events import Signal
+from monitor.model.signals import Signal
 from tests.deliver.paging.signals import market, signal
 
 EPISODE = [

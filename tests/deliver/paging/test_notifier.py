@@ -19,7 +19,7 @@ from monitor.deliver.paging.incidents import Page, Pages, content_mark
 from monitor.deliver.paging.notifier import Notifier, Reader
 from monitor.deliver.paging.pagerduty import renderer
 from monitor.deliver.paging.text import Links
-from monitor.model.events import Signal
+from monitor.model.signals import Signal
 from tests.deliver.paging.events_api import Answer, EventsApi
 from tests.deliver.paging.signals import T0, market, signal
 from tests.deliver.paging.test_channel import Naps

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from monitor.deliver.paging.incidents import Page, Pages
-from monitor.model.events import MICROS, Phase, Side, Signal
+from monitor.model.events import MICROS, Side
+from monitor.model.signals import Phase, Signal
 from tests.deliver.paging.signals import T0, signal
 
 SCOPES: Final[list[tuple[str, Side]]] = [

@@ -12,7 +12,13 @@ from monitor.detect.decide.signal import Totals
 from monitor.detect.detector import Detector
 from monitor.detect.settings import DetectorSettings, MarketSettings
 from monitor.detect.view import AssetView
-from monitor.model.events import MICROS, AnyEvent, MarkPrice, Signal, VolatilityIndex
+from monitor.model.events import (
+    MICROS,
+    AnyEvent,
+    MarkPrice,
+    VolatilityIndex,
+)
+from monitor.model.signals import Signal
 from tests.detect.scenarios import START, crash, in_order, interest, liquidation, mark, play, trade
 
 HOUR = 3_600

@@ -10,8 +10,8 @@ from monitor.detect.asset import Asset
 from monitor.detect.context.fragility import LEAST_SAMPLES, SLOT_S, WATCH_S, Fragility, Ranked
 from monitor.detect.decide.visibility import NO_FEEDS
 from monitor.detect.settings import DetectorSettings
-from monitor.model.events import Signal
 from monitor.model.sides import BySide
+from monitor.model.signals import Signal
 from tests.detect.scenarios import START, mark
 from tests.detect.stored import stored
 

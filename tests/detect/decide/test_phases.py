@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from monitor.detect.decide.phases import RECENT_S, Observation, Phases, PhaseState
 from monitor.detect.settings import PhaseSettings
-from monitor.model.events import Phase
+from monitor.model.signals import Phase
 from tests.budget import examples
 
 SETTINGS = PhaseSettings()

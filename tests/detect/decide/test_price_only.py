@@ -6,7 +6,8 @@ import math
 from functools import cache
 
 from monitor.detect.detector import Detector
-from monitor.model.events import MICROS, AnyEvent, Signal
+from monitor.model.events import MICROS, AnyEvent
+from monitor.model.signals import Signal
 from tests.detect.scenarios import START, in_order, interest, mark, play, turns
 
 DAY_S = 86_400

@@ -10,7 +10,8 @@ from monitor.detect.decide.phases import Episode, PhaseState
 from monitor.detect.decide.signal import Totals, episode_id, make_signal, make_summary, severity
 from monitor.detect.decide.visibility import Feeds, Visibility
 from monitor.detect.score import NOTHING
-from monitor.model.events import MICROS, Side, SideTotals
+from monitor.model.events import MICROS, Side
+from monitor.model.signals import SideTotals
 from tests.detect.decide.made import closed_scope
 from tests.detect.scenarios import START
 

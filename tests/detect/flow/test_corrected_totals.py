@@ -9,7 +9,8 @@ import pytest
 
 from monitor.detect.flow.calendar_seconds import CalendarSeconds
 from monitor.detect.flow.corrected_totals import Corrected
-from monitor.model.events import MICROS, Coverage, Liquidation, SideTotals
+from monitor.model.events import MICROS, Coverage, Liquidation
+from monitor.model.signals import SideTotals
 from tests.detect.scenarios import BRISK, START, crash, in_order, play, turns
 
 MINUTE = START + 59

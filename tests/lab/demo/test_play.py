@@ -17,9 +17,11 @@ from monitor.lab.demo.play import Count
 from monitor.lab.simulate.arena import Arena
 from monitor.lab.simulate.ledger import by_side
 from monitor.lab.simulate.scenario import SHORT, Phase, Scenario
-from monitor.model import schema
 from monitor.model.errors import OperatorError
 from monitor.model.events import MICROS, SIDES, micro_usd
+from monitor.model.schema import checked
+from monitor.model.signals import Signal
+from monitor.model.summary import Summary
 from tests.cli.test_replay import on_terminal
 from tests.e2e.stage import environment
 from tests.waiting import patient
@@ -59,9 +61,9 @@ def test_headless_prints_the_contracts_lines(capfdbinary: pytest.CaptureFixture[
     sys.stdout.flush()
     out, err = capfdbinary.readouterr()
     *signals, last = out.splitlines()
-    phases = {schema.Signal.model_validate_json(line).phase for line in signals}
+    phases = {checked(Signal, line).phase for line in signals}
     assert phases >= {"building", "cascade"}
-    summary = schema.Summary.model_validate_json(last)
+    summary = checked(Summary, last)
     (arena,) = arenas
     for side in SIDES:
         shown = [by_side(arena.ledger(venue).shown)[side] for venue in arena.exchanges]

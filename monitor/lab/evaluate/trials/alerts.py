@@ -10,7 +10,13 @@ from typing import Final, Literal, NamedTuple
 
 from monitor.detect.detector import Detector
 from monitor.lab.evaluate.markets.tape import AssetSide
-from monitor.model.events import MARKET, MICROS, AnyEvent, Phase, Side, Signal
+from monitor.model.events import (
+    MARKET,
+    MICROS,
+    AnyEvent,
+    Side,
+)
+from monitor.model.signals import Phase, Signal
 
 BATCH: Final = 10_000
 """Number of events handed to the detector at once."""

@@ -7,7 +7,13 @@ import pytest
 from monitor.detect.detector import Detector
 from monitor.lab.evaluate.markets.tape import AssetSide
 from monitor.lab.evaluate.trials.alerts import Alert, SignalLog, run_detector, select_alerts
-from monitor.model.events import MICROS, AnyEvent, Phase, SideTotals, Signal, SignalCoverage
+from monitor.model.events import MICROS, AnyEvent
+from monitor.model.signals import (
+    Phase,
+    SideTotals,
+    Signal,
+    SignalCoverage,
+)
 from tests.lab.evaluate.tapes import START, fall, forced
 
 BTC = AssetSide("BTC", "long")

@@ -8,7 +8,8 @@ import pytest
 from click.testing import CliRunner
 
 from monitor.cli.main import cli
-from monitor.collect.recording import BadLine, RawFrame, read_file
+from monitor.collect.recording import BadLine, read_file
+from monitor.model.lines import RawFrame
 from monitor.model.schema import CONTRACTS
 
 ARGUMENTS = ["simulate", "--seed", "3", "--days", "0.2", "--assets", "2", "--out"]
