@@ -1,4 +1,4 @@
-"""A real websocket server on loopback that misbehaves as a test tells it, and the few lines of adapter that read it."""
+"""Provides a websocket server on loopback with faults set by the test, and a small adapter that parses its frames."""
 
 from __future__ import annotations
 
@@ -207,7 +207,7 @@ class LoopbackAdapter(Adapter):
         return []
 
     def parse_instruments(self, body: bytes, request: RestRequest) -> InstrumentPage:
-        """Not asked for by these tests."""
+        """Raise an error, because these tests request no instruments."""
         raise ValueError(body[:50])
 
 

@@ -1,4 +1,4 @@
-"""A real HTTP server on loopback that answers as a test tells it, and a sleep that does not wait."""
+"""Provides an HTTP server on loopback with answers set by the test, and a sleep that does not wait."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Answer(NamedTuple):
 
 
 class RestServer(ThreadingHTTPServer):
-    """Gives its answers in order, the last one for ever, and remembers what was asked."""
+    """Gives its answers in order, repeats the last one, and records the requests."""
 
     daemon_threads = True
 

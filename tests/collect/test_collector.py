@@ -44,7 +44,7 @@ def table(*symbols: str) -> dict[str, Instrument]:
 
 
 class Listings:
-    """What the exchanges list, as the loader is told it; an exception is raised instead of answered."""
+    """Loads the tables that the test sets; an exception among them is raised."""
 
     def __init__(self, *answers: Mapping[str, Instrument] | Exception) -> None:
         self.answers = list(answers)
@@ -88,7 +88,7 @@ def traded(reader: Reader) -> set[str]:
 
 
 async def test_all_trading_symbols_are_collected() -> None:
-    """``all`` is every instrument that trades; the loader is asked at the configured address."""
+    """``all`` is every instrument that trades; the loader gets the configured address."""
     listings = Listings(table("A", "B") | {"C": instrument("C", trading=False)})
     async with Exchange(by_symbol) as exchange, running(listings, watched(exchange.url)) as (collector, reader):
         await reader.until(lambda: traded(reader) == {"A", "B"})
@@ -100,7 +100,7 @@ async def test_all_trading_symbols_are_collected() -> None:
 
 
 async def test_venue_without_instruments_does_not_keep_the_others_waiting(caplog: pytest.LogCaptureFixture) -> None:
-    """While one venue's instruments cannot be loaded the other is collected, and the failures are counted and said."""
+    """A venue whose instruments cannot be loaded does not delay the other; failures are counted and logged."""
     listings = Listings(OSError("no route to host"), table("A"))
 
     failed: list[str] = []
@@ -145,7 +145,7 @@ async def test_refresh_subscribes_new_symbols(caplog: pytest.LogCaptureFixture) 
 
 
 async def test_refresh_that_leaves_nothing_is_not_followed(caplog: pytest.LogCaptureFixture) -> None:
-    """A table without any of the symbols is an exchange's mistake until it is told otherwise: the old one is kept."""
+    """A table without any of the symbols is taken for an exchange's mistake: the old one is kept."""
     listings = Listings(table("A"), table("B"))
     async with (
         Exchange(by_symbol) as exchange,
@@ -160,7 +160,7 @@ async def test_refresh_that_leaves_nothing_is_not_followed(caplog: pytest.LogCap
 
 
 async def test_venue_that_trades_none_of_its_symbols_is_an_operators_error() -> None:
-    """A configuration that asks for nothing that exists ends the collector with the key to correct."""
+    """A configuration without any symbol that trades ends the collector with the key to correct."""
     bus = MemoryBus()
     settings = CollectorSettings((watched("ws://127.0.0.1:1/", ("NOPE",)),), QUICK)
     collector = Collector(settings, bus.publisher(), Listings(table("A")).load, clock=now_us, rng=random.Random(1))
@@ -177,7 +177,7 @@ def test_named_symbols_that_do_not_trade_are_left_out_aloud(caplog: pytest.LogCa
 
 
 def test_changes_name_what_differs() -> None:
-    """Added, removed and changed symbols are told apart."""
+    """Added, removed and changed symbols are distinguished."""
     before = table("A", "B", "C")
     after = table("B", "D") | {"C": instrument("C", size=10.0)}
     assert changes(before, after) == (["D"], ["A"], ["C"])

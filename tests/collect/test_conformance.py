@@ -1,4 +1,4 @@
-"""Every adapter, on a real websocket server on loopback that speaks its exchange's dialect and misbehaves.
+"""Runs every adapter against a loopback websocket server that imitates its exchange and fails in many ways.
 
 All scenarios of a venue run side by side, each with a server and a session of its own for every kind of socket that
 the adapter plans.
@@ -55,7 +55,7 @@ class Stage:
         self.started_ms = time.time_ns() // 1_000_000
 
     async def locate(self, url: str) -> str:
-        """Where the exchange sends a client that asks for an address."""
+        """Return the address that the exchange gives to a client that requests one."""
         if self.adapter.token_request is None:
             return url
         return self.adapter.dial_url(url, self.dialect(self.plan).token(url))
@@ -74,7 +74,7 @@ class Stage:
 
 
 class Talk:
-    """One socket as the exchange has it: the dialect that speaks on it, and answers on what it hears."""
+    """One socket on the exchange's side: it sends the dialect's frames and answers the client's."""
 
     def __init__(self, stage: Stage, peer: Peer) -> None:
         self.stage = stage
@@ -106,7 +106,7 @@ class Talk:
         return requests
 
     async def subscribed(self) -> None:
-        """Confirm all that is asked, then answer keep-alives until the socket ends."""
+        """Confirm all subscriptions, then answer keep-alives until the socket ends."""
         for request in await self.asked():
             await self.send(*self.dialect.acks(request))
         self.listen()
@@ -116,7 +116,7 @@ class Talk:
         self._listening = asyncio.create_task(self._listen())
 
     async def _listen(self) -> None:
-        with contextlib.suppress(Exception):  # the socket is gone; whoever speaks notices
+        with contextlib.suppress(Exception):  # the socket is closed; the sender detects it
             async for frame in self.peer.socket:
                 self.heard.put_nowait(str(frame))
                 pong = self.dialect.pong(str(frame))
@@ -167,7 +167,7 @@ class Rig:
         await self.reader.until(condition, WITHIN_S)
 
     def gap_reasons(self) -> set[str]:
-        """Of the gaps; each gap is told for every channel of the plan."""
+        """Return the gaps; each is published for every channel of the plan."""
         gaps = self.reader.of(Gap)
         assert {gap.channel for gap in gaps} in (set(self.plan.channels), set())
         return {gap.reason for gap in gaps}
@@ -244,7 +244,7 @@ async def acks_refused(stage: Stage) -> None:
 
 
 async def pings_unanswered(stage: Stage) -> None:
-    """A socket on which nothing follows our ping is dead; the gap begins with the last event."""
+    """A socket on which nothing follows our ping is replaced; the gap begins with the last event."""
     keepalive = stage.plan.keepalive or Keepalive("", 0.0, 0.0)
 
     async def script(talk: Talk) -> None:
@@ -321,7 +321,7 @@ async def rotation(stage: Stage) -> None:
 
 
 async def duplicated_and_reordered(stage: Stage) -> None:
-    """Rows that come twice have the same id, others another one, in whatever order; sides are those of the dead."""
+    """Equal rows have the same id, others another one, in any order; the side is the liquidated position's."""
     with_deaths = "liquidations" in stage.plan.channels
 
     async def script(talk: Talk) -> None:
@@ -393,7 +393,7 @@ async def maintenance(stage: Stage) -> None:
 
 
 async def half_open(stage: Stage) -> None:
-    """A peer that neither reads nor writes any more is left, though TCP says nothing."""
+    """A peer that neither reads nor writes any more is left, although TCP reports no error."""
 
     async def script(talk: Talk) -> None:
         await talk.subscribed()
@@ -494,7 +494,7 @@ def stages(venue: str) -> list[Stage]:
 
 
 async def played(scenario: Callable[[Stage], Awaitable[None]], stage: Stage, turn: asyncio.Semaphore) -> None:
-    """One scenario when it is its turn; a failure says which."""
+    """Run one scenario in its turn; a failure names it."""
     async with turn:
         try:
             await scenario(stage)

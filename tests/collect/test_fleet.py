@@ -81,7 +81,7 @@ async def test_every_connection_is_dialled_spread_out_and_summed() -> None:
 
 
 async def test_heartbeats_need_every_connection_of_the_channel() -> None:
-    """A venue's channel beats while all its shards live; one dead shard silences it, and it beats again after."""
+    """A channel has heartbeats while all connections that carry it are alive, and none while one is down."""
     pulse = asyncio.Event()
     pulse.set()
 
@@ -172,7 +172,7 @@ class Planner(LoopbackAdapter):
 
 
 async def every_symbol(peer: Peer) -> None:
-    """Acknowledge whatever is asked, and show trades from the first request on."""
+    """Acknowledge every request, and send trades from the first one on."""
     asked = await peer.asked()
     await peer.send(ack=asked["subscribe"])
     chatter = asyncio.create_task(peer.chatter())

@@ -55,7 +55,7 @@ async def test_a_feed_that_confirms_and_speaks_is_well(rest_server: RestServer) 
 
 
 async def test_a_feed_that_confirms_and_stays_silent_is_not(rest_server: RestServer) -> None:
-    """As on a moved path: the remedy says so."""
+    """A silent socket, as on a moved path, is reported with that remedy."""
 
     async def script(peer: Peer) -> None:
         await peer.acknowledge()
@@ -82,7 +82,7 @@ async def test_a_feed_that_refuses_says_why(rest_server: RestServer) -> None:
 
 
 async def test_a_feed_whose_format_has_changed_is_not_well(rest_server: RestServer) -> None:
-    """It speaks, but what it says has fields that nobody knows."""
+    """A feed that delivers frames with unknown fields is reported."""
     rest_server.answers = [Answer(200, b'["BTCUSDT"]')]
     found = await tried(rest_server, by_symbol, Drifting)
     assert not found[1].ok
@@ -91,7 +91,7 @@ async def test_a_feed_whose_format_has_changed_is_not_well(rest_server: RestServ
 
 @pytest.mark.parametrize("answer", [Answer(418, b"", (("Retry-After", "900"),)), Answer(200, b"[]")])
 async def test_without_instruments_nothing_is_dialled(rest_server: RestServer, answer: Answer) -> None:
-    """An API that does not answer, or lists nothing, is said first; there is nothing to subscribe."""
+    """An API that does not answer or lists nothing is reported alone, because there is nothing to subscribe."""
     rest_server.answers = [answer]
     found = await tried(rest_server, by_symbol)
     assert [one.ok for one in found] == [False]

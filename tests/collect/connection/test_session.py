@@ -220,7 +220,7 @@ async def test_exchange_ping_is_answered() -> None:
 
 
 async def test_unanswered_keepalive_is_death() -> None:
-    """Silence after the exchange's own ping costs the socket, though no dense channel would tell."""
+    """Silence after the exchange's own ping ends the socket, although no dense channel could show it."""
 
     async def script(peer: Peer) -> None:
         await peer.acknowledge()
@@ -255,7 +255,7 @@ async def test_protocol_pings_keep_a_quiet_socket(monkeypatch: pytest.MonkeyPatc
 
 
 async def test_half_open_socket_is_noticed_by_protocol_pings(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A peer that neither reads nor writes any more is left, though TCP says nothing."""
+    """A peer that neither reads nor writes any more is left, although TCP reports no error."""
     monkeypatch.setattr("monitor.collect.connection.socket.PROTOCOL_PING", Keepalive("", 0.03, 0.05))
 
     async def script(peer: Peer) -> None:
@@ -389,7 +389,7 @@ async def test_malformed_frames_are_counted_all_and_published_within_the_rate() 
 
 
 async def test_maintenance_notice_moves_to_a_fresh_socket_without_a_gap() -> None:
-    """A notice that asks for a reconnect is obeyed with an overlap; one that does not is only logged."""
+    """A notice of a disconnect leads to a reconnect with an overlap; any other notice is only logged."""
 
     async def script(peer: Peer) -> None:
         await peer.acknowledge()
@@ -422,7 +422,7 @@ async def test_notice_on_every_socket_is_no_hot_loop() -> None:
 
 
 async def test_slow_subscribing_is_not_silence() -> None:
-    """While requests still go out, a dense channel that is asked for last has time to speak."""
+    """While requests are still sent, a dense channel that is requested last has time to deliver."""
 
     async def script(peer: Peer) -> None:
         await peer.acknowledge(6)
@@ -435,7 +435,7 @@ async def test_slow_subscribing_is_not_silence() -> None:
 
 
 async def test_requests_to_a_socket_that_is_closing_change_nothing() -> None:
-    """Sending to a socket that the exchange just closed is no error of its own: the close is what is told."""
+    """Sending to a socket that the exchange just closed is no error of its own: the close is reported."""
 
     async def script(peer: Peer) -> None:
         if peer.number == 0:
@@ -482,7 +482,7 @@ class Tape:
 
 @pytest.mark.parametrize("trades", ["each", "bars"])
 async def test_rotation_overlaps_and_loses_nothing(trades: str) -> None:
-    """Sockets that reach their age are replaced while they still deliver: every trade arrives, and no gap is told.
+    """Sockets that reach their age are replaced while they still deliver: every trade arrives, and no gap is published.
 
     ::
 
@@ -688,7 +688,7 @@ async def test_every_frame_is_shown_to_the_tap() -> None:
 
 
 async def test_failure_inside_the_session_surfaces_and_a_second_run_goes_on() -> None:
-    """A fault of the program is raised, not swallowed; run again, the session tells the gap."""
+    """A fault of the program is raised, not swallowed; run again, the session publishes the gap."""
 
     async def script(peer: Peer) -> None:
         await peer.acknowledge()
@@ -713,7 +713,7 @@ async def test_failure_inside_the_session_surfaces_and_a_second_run_goes_on() ->
 
 
 async def test_cancelled_in_the_middle_of_a_gap_tells_it() -> None:
-    """A session that is stopped while it is cut off says until when it did not see."""
+    """A session that is stopped while disconnected publishes the gap until then."""
 
     async def script(peer: Peer) -> None:
         if peer.number == 0:

@@ -34,7 +34,7 @@ def test_stream_that_never_speaks_is_dead() -> None:
 
 
 def test_without_dense_channels_nothing_is_stale() -> None:
-    """A socket of sparse channels may be quiet for ever; pings watch over it."""
+    """A socket of sparse channels may be silent without limit; pings detect its failure."""
     liveness = Liveness(frozenset(), 10.0, 0)
     assert liveness.dense_received
     assert liveness.silent_since(10**15) is None

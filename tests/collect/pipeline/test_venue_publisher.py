@@ -74,7 +74,7 @@ async def test_bars_are_published_by_event_time_timer_and_flush() -> None:
 
 
 async def test_gaps_and_heartbeats_are_shown_to_the_recorder() -> None:
-    """What the collector itself says is published and shown, in order; market events are not shown."""
+    """The collector's own records are published and passed to ``on_event`` in order; market events are not passed."""
     bus, seen = MemoryBus(), list[AnyEvent]()
     venue_publisher = VenuePublisher(
         bus.publisher(), OverloadSwitch("each", 1.0, VENUE), RejectGate(1.0, 1), Clock(), seen.append

@@ -52,7 +52,7 @@ def test_frames_are_not_looked_at_where_no_keys_are_listed() -> None:
 
 
 def test_what_cannot_be_read_is_drift(caplog: pytest.LogCaptureFixture) -> None:
-    """A reject of format is told once, with a sample of the frame."""
+    """A reject that shows a format change is logged once, with a sample of the frame."""
     intake, feed_health, liveness = watched(frozenset())
     for _ in range(3):
         intake.take(b"{garbage", 1, liveness)
@@ -64,7 +64,7 @@ def test_what_cannot_be_read_is_drift(caplog: pytest.LogCaptureFixture) -> None:
 def test_a_suspect_side_is_told_when_it_begins_and_when_it_ends(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The log says in words what the test of the sides has found, once each."""
+    """Each change of the side test's result is logged once."""
     caplog.set_level("INFO")
     feed_health = FeedHealth(VENUE, frozenset())
     verdicts = iter([False, True, True, False, False])
@@ -160,7 +160,7 @@ def test_liquidations_that_stop_while_all_else_goes_on_are_told(caplog: pytest.L
 
 
 def test_a_venue_that_is_down_is_not_quiet_as_well() -> None:
-    """Its liquidations are missing for a reason that is told already."""
+    """A venue that is down is not reported as quiet too."""
     feed_health = FeedHealth(VENUE, frozenset())
     for second in (0, 1):
         at = second * MICROS

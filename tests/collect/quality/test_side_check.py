@@ -183,7 +183,7 @@ def test_a_block_is_one_vote_however_many_die_in_it() -> None:
 
 
 def test_without_a_move_or_a_price_there_is_no_vote() -> None:
-    """A price that stands still, one that was not seen before, and another symbol's say nothing."""
+    """A price that stands still, one that was not seen before, and another symbol's give no vote."""
     flat = [mark(second, 100.0) for second in range(40)]
     check = fed([*flat, death(20, "long"), death(20, "long", "B"), *[mark(second, 100.0) for second in range(40, 80)]])
     fed([death(1000, "long"), mark(1001, 50.0), mark(1010, 40.0), mark(1040, 40.0)], check)

@@ -65,7 +65,7 @@ async def test_markets_of_one_pool_share_the_smaller_budget(rest_server: RestSer
 
 
 async def test_a_throttled_answer_stops_all_who_share_the_pool(rest_server: RestServer) -> None:
-    """After 429 with Retry-After nobody asks before the time is over, and then both get their answer."""
+    """After 429 with Retry-After no request is sent before the time is over, and then both get their answer."""
     rest_server.answers = [Answer(429, b"", (("Retry-After", "20"),)), Answer(200, b"fine")]
     pauses = Pauses()
     rest = Rest(pauses, pauses.now_s)
@@ -85,7 +85,7 @@ async def test_a_throttle_that_names_no_time_still_pauses(rest_server: RestServe
 
 @pytest.mark.parametrize(("status", "times"), [(404, 1), (403, 1), (451, 1), (500, 4), (503, 4)])
 async def test_what_would_only_fail_again_is_asked_once(rest_server: RestServer, status: int, times: int) -> None:
-    """An unknown path or a closed region is an answer; a server in trouble is asked again."""
+    """An unknown path or a closed region is an answer; a server error is retried."""
     rest_server.answers = [Answer(status, b"")]
     pauses = Pauses()
     with pytest.raises(RestError, match=f"HTTP {status}"):
@@ -94,7 +94,7 @@ async def test_what_would_only_fail_again_is_asked_once(rest_server: RestServer,
 
 
 async def test_within_a_ban_nobody_asks(rest_server: RestServer) -> None:
-    """An exchange that asks for an hour is not asked again by any market of the pool; the error says how long."""
+    """A Retry-After of an hour stops all markets of the pool; the error gives the time."""
     rest_server.answers = [Answer(418, b"", (("Retry-After", "3600"),))]
     rest = Rest()
     with pytest.raises(RestError, match="HTTP 418"):

@@ -64,7 +64,7 @@ async def test_a_table_is_fetched_and_kept(rest_server: RestServer, tmp_path: Pa
 
 
 async def test_pages_are_followed_by_their_cursor(rest_server: RestServer, tmp_path: Path) -> None:
-    """Each cursor asks for the next page; the pages make one table."""
+    """Each cursor requests the next page; the pages make one table."""
     rest_server.answers = [
         Answer(200, bybit("BTCUSDT", "next page")),
         Answer(200, bybit("ETHUSDT", "")),
@@ -87,7 +87,7 @@ async def test_a_cursor_without_end_is_an_error(rest_server: RestServer, tmp_pat
 
 @pytest.mark.parametrize("status", [429, 418])
 async def test_a_throttle_is_obeyed(rest_server: RestServer, tmp_path: Path, status: int) -> None:
-    """The next attempt waits at least as long as the exchange asks."""
+    """The next attempt waits at least for the exchange's Retry-After."""
     rest_server.answers = [Answer(status, b"", (("Retry-After", "7"),)), GOOD]
     pauses = Pauses()
     assert await store(tmp_path, pauses).load(BinanceUsdm, rest_server.url) == BTC
@@ -95,7 +95,7 @@ async def test_a_throttle_is_obeyed(rest_server: RestServer, tmp_path: Path, sta
 
 
 async def test_a_ban_is_not_sat_out(rest_server: RestServer, tmp_path: Path) -> None:
-    """An exchange that asks for hours is left alone at once."""
+    """A Retry-After of hours ends the request at once."""
     rest_server.answers = [Answer(418, b"", (("Retry-After", "7200"),))]
     pauses = Pauses()
     with pytest.raises(InstrumentsUnavailable, match="HTTP 418"):
@@ -130,7 +130,7 @@ async def test_an_empty_table_is_no_table(rest_server: RestServer, tmp_path: Pat
 
 
 async def test_the_cache_stands_in_for_an_exchange_out_of_reach(rest_server: RestServer, tmp_path: Path) -> None:
-    """The last table is used, says that it comes from the cache, and shows its age."""
+    """The last table is used, is marked as from the cache, and shows its age."""
     rest_server.answers = [GOOD]
     await store(tmp_path, Pauses()).load(BinanceUsdm, rest_server.url)
     later = store(tmp_path, Pauses(), NOW_US + 60_000_000)
@@ -145,7 +145,7 @@ BROKEN = Answer(404, b"")
 async def test_only_the_market_that_failed_comes_from_the_cache(
     rest_server: RestServer, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """What the others listed and delisted since counts; the failure is counted and said, and the age is the oldest."""
+    """The other markets' changes apply; the failure is counted and logged, and the age is the oldest market's."""
     rest_server.answers = [
         Answer(200, bybit("OLDUSDT", "more")), Answer(200, bybit("ETHUSDT", "")), Answer(200, bybit("BTCUSD", "")),
     ]  # fmt: skip
@@ -164,7 +164,7 @@ async def test_only_the_market_that_failed_comes_from_the_cache(
 
 
 async def test_a_market_that_was_never_had_is_no_part_of_a_table(rest_server: RestServer, tmp_path: Path) -> None:
-    """A table without one of the venue's markets would quarantine it in silence: it is asked for until it is there."""
+    """A table without one of the venue's markets would quarantine it in silence: it is requested until it is loaded."""
     rest_server.answers = [Answer(200, bybit("ETHUSDT", "")), BROKEN]
     with pytest.raises(InstrumentsUnavailable, match="HTTP 404; there is no cache"):
         await store(tmp_path, Pauses()).load(Bybit, rest_server.url)
@@ -194,7 +194,7 @@ async def test_a_recording_made_from_the_cache_knows_the_contracts(rest_server: 
 
 
 async def test_without_exchange_and_cache_there_is_nothing(tmp_path: Path) -> None:
-    """The error says what failed and where the cache would be."""
+    """The error names the failure and the cache's path."""
     with pytest.raises(InstrumentsUnavailable, match=r"there is no cache at .*instruments-binance-usdm"):
         await store(tmp_path, Pauses()).load(BinanceUsdm, "http://127.0.0.1:1")
 
@@ -211,7 +211,7 @@ async def test_a_corrupt_cache_is_an_error_in_words(tmp_path: Path, content: byt
 async def test_a_cache_that_cannot_be_written_does_not_stop_collecting(
     rest_server: RestServer, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The table is used all the same, and the log says what is wrong."""
+    """The table is used all the same, and the log names the fault."""
     rest_server.answers = [GOOD]
     (tmp_path / "cache").write_text("a file where a directory should be")
     assert await store(tmp_path, Pauses()).load(BinanceUsdm, rest_server.url) == BTC

@@ -105,7 +105,7 @@ async def running(
 
 
 def gap(channel: Channel = "trades", from_us: int = 1_000_000, to_us: int = 2_000_000) -> Gap:
-    """A gap as a session tells it."""
+    """Return a gap as a session publishes it."""
     return Gap(VENUE, ALL, ALL, to_us, to_us, channel, from_us, to_us, "disconnect")
 
 
@@ -139,7 +139,7 @@ async def test_other_symbols_are_polled_after_an_update(rest_server: RestServer)
 async def test_polls_beyond_the_budget_are_slower_and_say_so(
     rest_server: RestServer, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """More weight than the budget allows stretches the intervals: a metric and a log line say by how much."""
+    """More weight than the budget allows stretches the intervals: a metric and a log line give the factor."""
     rig = Rig(rest_server.url, QUICK, Asked(), [str(number) for number in range(10)])
     assert rig.rest_jobs.stats().stretch == pytest.approx(10 * 600 / (0.8 * rig.pool.per_minute))
     assert "intervals are 1.2 times as long" in caplog.text
@@ -162,7 +162,7 @@ async def test_a_failing_api_is_told_once_and_asked_on(
 
 
 async def test_history_is_loaded_once_with_its_old_times(rest_server: RestServer) -> None:
-    """Thirty days of open interest are published as the events they were, and their number told."""
+    """Thirty days of open interest are published as events with their own times, and their number is logged."""
     rest_server.answers = [Answer(200, b"[1,2,3]")]
     adapter = Asked()
     adapter.polls = lambda symbols, channels: []  # type: ignore[method-assign]
@@ -186,7 +186,7 @@ async def test_a_gap_is_filled_page_by_page_and_told_again(rest_server: RestServ
 
 
 async def test_a_gap_is_filled_of_its_sockets_symbols_alone(rest_server: RestServer) -> None:
-    """What other sockets carried was seen, and what is not watched any more is not asked for."""
+    """Symbols of other sockets and symbols that are no longer watched are not requested."""
     rest_server.answers = [Answer(200, b"[]")]
     adapter = Asked()
     async with running(rest_server.url, adapter=adapter, symbols="AB") as rig:
@@ -198,7 +198,7 @@ async def test_a_gap_is_filled_of_its_sockets_symbols_alone(rest_server: RestSer
 async def test_a_gap_that_cannot_be_filled_stays_a_gap(
     rest_server: RestServer, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """An API that fails, a list too long, a channel without backfill and a gap told again lead to no claim."""
+    """An API that fails, a list too long, a channel without backfill and a gap backfilled before publish nothing."""
     rest_server.answers = [Answer(418, b"", (("Retry-After", "3600"),))]
     adapter = Asked()
     adapter.backfill_pages = 2  # type: ignore[misc]
@@ -226,7 +226,7 @@ async def test_of_too_many_gaps_the_oldest_are_given_up(rest_server: RestServer)
 
 
 async def test_a_fleet_fills_the_gaps_of_its_sockets(rest_server: RestServer) -> None:
-    """A socket that drops leaves a gap; the fleet asks for it and tells it again as backfilled."""
+    """A socket that drops leaves a gap; the fleet requests its events and publishes the gap again as backfilled."""
     rest_server.answers = [Answer(200, b"[]")]
     dropped: list[str] = []
 
