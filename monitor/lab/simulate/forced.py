@@ -47,7 +47,7 @@ class Execution:
 
 
 class ForcedQueue:
-    """Positions of one asset that wait for their forced order, over all venues."""
+    """Queues one asset's liquidated positions until their forced orders are executed, over all venues."""
 
     def __init__(self, asset: Asset, adv_usd: float, rng: np.random.Generator) -> None:
         self.waiting: list[WaitingPosition] = []

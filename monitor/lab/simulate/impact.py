@@ -32,7 +32,7 @@ def backstop_share(forced_of_adv_per_s: float) -> float:
 
 
 class Impact:
-    """The endogenous part of one asset's log price."""
+    """Computes the endogenous part of one asset's log price."""
 
     def __init__(self, volatility: float, log_price: float) -> None:
         self.depth = 1.0

@@ -75,7 +75,7 @@ class Asked(LoopbackAdapter):
 
 
 class Rig:
-    """An rest_jobs venue, the bus that it publishes to, and what its recorder saw."""
+    """A venue's REST jobs, the bus that they publish to, and the events that its recorder received."""
 
     def __init__(self, url: str, settings: RestJobsSettings, adapter: LoopbackAdapter, symbols: Sequence[str]) -> None:
         bus = MemoryBus()

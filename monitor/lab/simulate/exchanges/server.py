@@ -26,7 +26,7 @@ QUEUE_FRAMES: Final = 10_000
 
 @dataclass(slots=True)
 class Client:
-    """One websocket."""
+    """Holds one websocket's subscriptions and the frames that wait for it."""
 
     number: int
     path: str
