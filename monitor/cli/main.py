@@ -241,17 +241,28 @@ def evaluate(ctx: click.Context, /, config: Path | None, seeds: str | None, trai
 @click.option(
     "--instruments",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help='JSON object {"SYMBOL": {"contract_size": 0.01, "contract_value_currency": "base"}}.',
+    help='JSON object {"SYMBOL": {"contract_size": 0.01, "contract_value_currency": "base"}}; symbols that it lacks '
+    "are read by their names where these show the unit.",
 )
+@click.option(
+    "--receive-time",
+    metavar="TIME",
+    help="Time of receipt of frames outside a recording, ISO 8601 or microseconds since 1970. Without it events whose "
+    "exchange sends no time cannot be read; with it rows are judged as live ones, old ones as backlog.",
+)
+@click.option("--strict", is_flag=True, help="Also report frames that carry data and yield nothing.")
 @click.pass_context
-def decode(ctx: click.Context, venue: str, instruments: Path | None) -> None:
+def decode(ctx: click.Context, venue: str, instruments: Path | None, receive_time: str | None, strict: bool) -> None:
     """Print the events in raw frames.
 
-    Reads one frame a line from standard input; lines that cannot be read are reported on standard error.
+    Reads standard input, plain or .gz: one frame a line, or a recording, of which the lines of the exchange are read
+    with their times of receipt and the recorded contract sizes. Lines that cannot be read are reported on standard
+    error.
     """
     from monitor.cli.decode import run as decode_frames
 
-    ctx.exit(decode_frames(venue, instruments, sys.stdin.buffer, sys.stdout.buffer, sys.stderr))
+    streams = sys.stdin.buffer, sys.stdout.buffer, sys.stderr
+    ctx.exit(decode_frames(venue, instruments, *streams, receive_time=receive_time, strict=strict))
 
 
 @cli.command()

@@ -11,19 +11,15 @@ from monitor.collect.rest.instruments import instruments_in
 from monitor.exchanges.adapter import Adapter
 from monitor.exchanges.instrument import Instrument
 from monitor.exchanges.memory import Memory
-from monitor.exchanges.messages import Ack, Notice, Ping, Pong, Refusal, Skipped
 from monitor.exchanges.registry import adapter_named
 from monitor.model.errors import OperatorError
-from monitor.model.events import AnyEvent, Reject
+from monitor.model.events import AnyEvent, Event, Reject
 from monitor.model.intake import Intake
 from monitor.model.lines import RawFrame
 from monitor.model.validation import UNREADABLE
 
 EXAMPLES: Final = 5
 """Number of rejects shown after a replay, the first ones; all of them are counted."""
-
-
-_CONTROL: Final = (Ack, Refusal, Pong, Ping, Notice, Skipped)
 
 
 class Rejected(NamedTuple):
@@ -54,7 +50,7 @@ class FrameReader:
             venue = self._venues.setdefault(raw.venue, Memory())
             memory = self._sockets[raw.venue, raw.channel] = venue.for_new_socket()
         messages = adapter.parse(raw.content, raw.receive_time_us, memory)
-        return [message for message in messages if not isinstance(message, _CONTROL)]
+        return [message for message in messages if isinstance(message, Event | Reject)]
 
     def _learn(self, adapter: Adapter, raw: RawFrame) -> list[AnyEvent | Reject]:
         try:

@@ -9,7 +9,7 @@ session (:mod:`monitor.collect.connection.session`) does all I/O, following the 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import ClassVar, Final, NamedTuple, Protocol
+from typing import ClassVar, Final, NamedTuple, Protocol, Self
 
 from monitor.exchanges.instrument import Instrument
 from monitor.exchanges.memory import Memory
@@ -138,6 +138,15 @@ class Adapter(Protocol):
                 from the symbols' names, as ``cascade-monitor decode`` does without a table. Sizes in contracts then
                 have no unit, so a venue that counts contracts rejects every row.
         """
+
+    @classmethod
+    def for_decoding(cls, instruments: Mapping[str, Instrument] | None) -> Self:
+        """Return an adapter whose table only adds to what the names of symbols show.
+
+        A live adapter rejects symbols outside its table, because the table is complete; the ``--instruments`` file of
+        ``decode`` need not be.
+        """
+        return cls(instruments)
 
     def connections(
         self, symbols: Sequence[str], channels: Iterable[Channel], ws_url: str | None = None

@@ -37,6 +37,10 @@ class Notice(NamedTuple):
     reconnect: bool
 
 
+class Greeting(NamedTuple):
+    """The exchange opened the conversation or confirmed an option of it; nothing follows from it."""
+
+
 SkipReason = Literal[
     "not_executed",  # a forced order that is not filled yet; it is counted when it is filled
     "not_forced",  # an ordinary fill of an account whose fills are read to find liquidations
@@ -44,6 +48,10 @@ SkipReason = Literal[
     "other_market",  # a row of another market of the exchange, or of a kind of instrument that is not watched
     "counted_before",  # a further update of an order that was already counted in full
     "off_book",  # a block trade, an assignment or a deleveraged position; it was not executed in the order book
+    "remembered",  # values without a price or a time of their own; they are part of the symbol's next events
+    "repeated",  # a row that the exchange sends a second time by design
+    "unpriced",  # an open interest or a context from before the symbol's first price, which it needs
+    "no_value",  # a row without any value that is read, such as a change of the best bid
 ]
 
 
@@ -54,7 +62,7 @@ class Skipped(NamedTuple):
     rows: int
 
 
-Control = Ack | Refusal | Pong | Ping | Notice | Skipped
+Control = Ack | Refusal | Pong | Ping | Notice | Greeting | Skipped
 
 
 Message = AnyEvent | Reject | Control

@@ -12,7 +12,7 @@ from monitor.exchanges.bingx.adapter import INTEREST, PREMIUM, Bingx
 from monitor.exchanges.instrument import Instrument
 from monitor.exchanges.kucoin.adapter import Kucoin
 from monitor.exchanges.memory import Memory
-from monitor.exchanges.messages import Ack
+from monitor.exchanges.messages import Ack, Skipped
 from monitor.exchanges.mexc.adapter import Mexc
 from monitor.exchanges.phemex.adapter import Phemex
 from monitor.model.events import Channel, MarkPrice, OpenInterest, Reject, Trade
@@ -179,7 +179,7 @@ def test_bingx_s_open_interest_waits_for_a_price() -> None:
     )  # fmt: skip
     said = {"code": 0, "data": {"symbol": "BTC-USDT", "openInterest": "190000000", "time": 1764000000000}}
     body = json.dumps(said).encode()
-    assert adapter.parse_rest(interest.request, body, NOW_US, memory).messages == []
+    assert adapter.parse_rest(interest.request, body, NOW_US, memory).messages == [Skipped("unpriced", 1)]
     row = {"symbol": "BTC-USDT", "markPrice": "95000", "indexPrice": "95010", "lastFundingRate": "0.0001",
            "nextFundingTime": 1764028800000}  # fmt: skip
     (mark,) = adapter.parse_rest(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from hypothesis import given
@@ -13,14 +14,14 @@ from hypothesis import strategies as st
 from monitor.cli.generate.exchanges_page import DOCUMENT, document, main
 from monitor.exchanges.bybit.adapter import Bybit
 from monitor.exchanges.facts import facts_of
-from monitor.exchanges.messages import Ack, Notice, Ping, Pong, Refusal, Skipped
+from monitor.exchanges.messages import Control
 from monitor.exchanges.registry import ADAPTERS, adapter_named
 from monitor.model.events import Event, Reject
 from tests.budget import examples
 from tests.exchanges.cases import ALL_CASES, cases_of, compact
 from tests.exchanges.dialects import PENDING, dialect_of
 
-KINDS = (Event, Reject, Ack, Refusal, Pong, Ping, Notice, Skipped)
+KINDS = (Event, Reject, *get_args(Control))
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=6), inner, max_size=3),

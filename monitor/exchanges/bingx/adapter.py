@@ -254,7 +254,7 @@ class Bingx(RowAdapter):
         """Read dollars, and divide them by the last mark price for coins; none before the first one."""
         listing, price = self._listings[row.symbol], self._records.latest(row.symbol, receipt).price
         if listing is not None and price is UNSET:
-            return []
+            return [Skipped("unpriced", 1)]
         coins = 0.0 if listing is None or price is UNSET else row.openInterest / price * listing[1]
         return [self._records.open_interest_from_amounts(row.symbol, coins, row.openInterest, row.time * 1000, receipt)]
 

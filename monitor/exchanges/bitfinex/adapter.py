@@ -41,7 +41,7 @@ from msgspec import UNSET
 
 from monitor.exchanges.adapter import Connection, CoverageEra, Keepalive
 from monitor.exchanges.instrument import Instrument
-from monitor.exchanges.messages import Ack, Message, Notice, Pong, Refusal, Skipped
+from monitor.exchanges.messages import Ack, Greeting, Message, Notice, Pong, Refusal, Skipped
 from monitor.exchanges.rest_requests import InstrumentPage, RestRequest
 from monitor.exchanges.toolkit.decoding import keys, optional_time_us, plausible_us, raw_array, raw_rows
 from monitor.exchanges.toolkit.listings import Listing, ListingReader, listing_by_name
@@ -204,7 +204,7 @@ class Bitfinex(RowAdapter):
             return self._one(parts[2], _TRADE, lambda row, at: [self._trade(name, row, at)], receipt)
         if head.startswith(b"["):
             return [Skipped("backlog", len(raw_rows(parts[1])))]
-        return []  # a repetition
+        return [Skipped("repeated", 1)]
 
     def _one(self, raw: msgspec.Raw, shape: RowDecoder[Any], read: Any, receipt: Receipt) -> list[Message]:
         """Read one row that is an array itself."""
@@ -261,10 +261,12 @@ class Bitfinex(RowAdapter):
         if envelope.event == "pong":
             return [Pong()]
         if envelope.event == "conf":
-            return []  # flags of the connection were set
+            return [Greeting()]
         if envelope.event == "info":
             return (
-                [Notice(f"{envelope.code}: {envelope.msg}", envelope.code in RECONNECT_CODES)] if envelope.code else []
+                [Notice(f"{envelope.code}: {envelope.msg}", envelope.code in RECONNECT_CODES)]
+                if envelope.code
+                else [Greeting()]
             )
         return [self._records.malformed(receipt)]
 

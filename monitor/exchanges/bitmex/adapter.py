@@ -31,7 +31,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from monitor.exchanges.adapter import Connection, CoverageEra
-from monitor.exchanges.messages import Ack, Message, Pong, Refusal, Skipped
+from monitor.exchanges.messages import Ack, Greeting, Message, Pong, Refusal, Skipped
 from monitor.exchanges.rest_requests import InstrumentPage, RestRequest
 from monitor.exchanges.toolkit.decoding import keys, raw_rows
 from monitor.exchanges.toolkit.listings import Listing, ListingReader
@@ -134,7 +134,7 @@ class Bitmex(RowAdapter):
             return [Refusal(envelope.subscribe, envelope.error)]
         if envelope.subscribe and envelope.success:
             return [Ack(envelope.subscribe)]
-        return [] if envelope.info else [self._records.malformed(receipt)]
+        return [Greeting()] if envelope.info else [self._records.malformed(receipt)]
 
     def _table(self, envelope: Envelope, receipt: Receipt) -> list[Message]:
         """Read the rows of a table."""
@@ -178,6 +178,7 @@ class Bitmex(RowAdapter):
         index = row.indicativeSettlePrice
         if isinstance(index, float) and not number_fault("index_price", index, PRICE):
             latest.index_price = index
+            messages.append(Skipped("remembered", 1))
         if isinstance(row.markPrice, float):
             update = MarkUpdate(row.symbol, row.markPrice, time_us, latest.index_price, latest.rate)
             mark = self._records.mark(update, receipt)
@@ -186,7 +187,9 @@ class Bitmex(RowAdapter):
             messages.append(mark)
         if isinstance(row.openInterest, float) and latest.price is not UNSET:
             messages.append(self._records.open_interest(row.symbol, row.openInterest, latest.price, time_us, receipt))
-        return messages
+        elif isinstance(row.openInterest, float):
+            messages.append(Skipped("unpriced", 1))
+        return messages or [Skipped("no_value", 1)]
 
 
 def listing_of_name(venue: str, symbol: str) -> Listing | None:

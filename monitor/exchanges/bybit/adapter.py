@@ -265,7 +265,7 @@ class Bybit(RowAdapter):
             return [self._records.unknown_symbol(symbol, receipt)]
         priced, interested = row.priced, row.interested
         if not (priced or interested):
-            return []
+            return [Skipped("no_value", 1)]
         kept = receipt.kept.latest
         last = kept.get(symbol, NOTHING)
         now = completed(row, last if push.type == "delta" else NOTHING, time_us)
@@ -284,7 +284,7 @@ class Bybit(RowAdapter):
                 return messages
         if messages and time_us >= last.time_us:
             kept[symbol] = now
-        return messages
+        return messages or [Skipped("no_value", 1)]
 
     def _reply(self, envelope: Envelope, receipt: Receipt) -> Message:
         """Read the answer to a request or a ping, or a topic that was not subscribed."""

@@ -34,7 +34,7 @@ from msgspec import UNSET, UnsetType
 from monitor.exchanges.adapter import Connection, CoverageEra, Request
 from monitor.exchanges.instrument import Instrument
 from monitor.exchanges.memory import Memory
-from monitor.exchanges.messages import Ack, Message, Pong, Refusal, Skipped
+from monitor.exchanges.messages import Ack, Greeting, Message, Pong, Refusal, Skipped
 from monitor.exchanges.rest_requests import InstrumentPage, RestPage, RestRequest
 from monitor.exchanges.toolkit.decoding import keys, optional_float, raw_rows, unknown_value
 from monitor.exchanges.toolkit.records import (
@@ -199,7 +199,7 @@ class Dydx(RowAdapter):
         if envelope.type == "subscribed":
             return self._subscribed(envelope, receipt)
         if envelope.type == "connected":
-            return []
+            return [Greeting()]
         if envelope.type == "pong":
             return [Pong()]
         if envelope.type == "error":
@@ -267,9 +267,12 @@ class Dydx(RowAdapter):
             messages.append(self._price(symbol, price, time_us, False, receipt))
         elif price is not UNSET and not number_fault("price", price, PRICE):
             latest.update_mark_price(price)
+            messages.append(Skipped("remembered", 1))
         if row.openInterest is not UNSET and latest.price is not UNSET and time_us:
             messages.append(self._records.open_interest(symbol, row.openInterest, latest.price, time_us, receipt))
-        return messages
+        elif row.openInterest is not UNSET:
+            messages.append(Skipped("unpriced", 1))
+        return messages or [Skipped("no_value", 1)]
 
     def _price(self, symbol: str, price: float, time_us: int, dated: bool, receipt: Receipt) -> Message:
         """Make a mark price with the last funding, and remember it; one that is not ``dated`` holds no other back."""

@@ -227,7 +227,7 @@ class Htx(RowAdapter):
     def _fund(self, row: FundingRow, time_us: int, receipt: Receipt) -> list[Message]:
         """Remember a funding rate for the next mark price; null means that none is known yet."""
         if row.funding_rate is None:
-            return []
+            return [Skipped("no_value", 1)]
         next_us = optional_time_us(row.settlement_time)
         return self._records.remember_funding(row.contract_code, row.funding_rate, next_us, time_us, receipt)
 

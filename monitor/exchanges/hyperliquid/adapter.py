@@ -255,7 +255,7 @@ class Hyperliquid(RowAdapter):
         """Build the mark price and the open interest of a context, with the time of receipt."""
         time_us = receipt.received_us
         if context.markPx is None:
-            return []  # a newly listed coin without a price
+            return [Skipped("unpriced", 1)]  # a newly listed coin without a price
         next_us = (time_us // HOUR_US + 1) * HOUR_US
         mark = MarkUpdate(
             coin, context.markPx, time_us, context.oraclePx or msgspec.UNSET, unset_if_null(context.funding), next_us

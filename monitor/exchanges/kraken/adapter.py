@@ -21,7 +21,8 @@ Kraken ends this interface on 2027-03-01. It is not known whether the trades of 
 
 Ids:
     liquidation ``kraken:<product_id>:<uid>``.
-    trade ``<uid>``. ``seq`` counts up by one per feed and product.
+    trade ``<uid>``, or ``<seq>`` in recordings of before 2019-06, which have no ``uid``. ``seq`` counts up by one per
+    feed and product.
 
 Sources: docs.kraken.com/api/docs/futures-api (websocket: trade, ticker; trading: instruments; history: market
 executions).
@@ -49,7 +50,7 @@ from monitor.exchanges.kraken.frames import (
     ListedInstrument,
 )
 from monitor.exchanges.memory import Memory
-from monitor.exchanges.messages import Ack, Message, Pong, Refusal, Skipped
+from monitor.exchanges.messages import Ack, Greeting, Message, Pong, Refusal, Skipped
 from monitor.exchanges.rest_requests import InstrumentPage, RestPage, RestRequest
 from monitor.exchanges.toolkit.decoding import optional_time_us, unknown_value
 from monitor.exchanges.toolkit.listings import TRADFI, Listing, ListingReader
@@ -124,7 +125,7 @@ class Kraken(RowAdapter):
             return self._reply(envelope, receipt)
         if envelope.feed == "trade":
             row = TRADE.decode(receipt.frame)
-            fill = Fill(row.product_id, row.side, row.price, row.qty, row.time * 1000, row.uid)
+            fill = Fill(row.product_id, row.side, row.price, row.qty, row.time * 1000, row.uid or str(row.seq or ""))
             return self._fill(fill, row.type, receipt)
         if envelope.feed == "ticker":
             return self._ticker(receipt)
@@ -158,10 +159,10 @@ class Kraken(RowAdapter):
         """Read a message about the connection or the answer to a request."""
         if envelope.event == "subscribed":
             return [Ack(f"{envelope.feed}:{symbol}") for symbol in envelope.product_ids]
-        if envelope.event in ("error", "alert"):
+        if envelope.event in ("error", "alert", "subscribed_failed"):
             return [Refusal("", f"{envelope.event}: {envelope.message}")]
         if envelope.event == "info":
-            return []  # the first message of a connection
+            return [Greeting()]
         return [self._records.malformed(receipt)]
 
     def parse_instruments(self, body: bytes, request: RestRequest) -> InstrumentPage:

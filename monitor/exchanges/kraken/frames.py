@@ -15,12 +15,13 @@ class TradeFrame(msgspec.Struct, gc=False):
     """A frame of the feed ``trade``, which holds one fill."""
 
     product_id: str
-    uid: str
     side: str
     type: str
     time: int
     qty: float
     price: float
+    uid: str = ""
+    seq: int = 0
 
 
 class TickerFrame(msgspec.Struct, gc=False):

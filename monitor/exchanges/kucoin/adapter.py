@@ -5,8 +5,9 @@ Without the instrument table sizes have no unit, so every row is rejected.
 
 Trades (``/contractMarket/execution``): ``side`` is the taker side, ``ts`` is in nanoseconds. The channel
 ``/contract/instrument`` sends mark and index prices, and funding rates in messages without a price. The latest funding
-rate of each symbol is therefore stored and added to the symbol's next mark price. Open interest is polled by REST for
-all contracts at once; the answer also has the time of the next funding payment.
+rate of each symbol is therefore stored and added to the symbol's next mark price. A rate of ``granularity`` 60,000 is
+the prediction of the next one and is not read; the current rate has its interval there. Open interest is polled by REST
+for all contracts at once; the answer also has the current funding rate and the time of the next payment.
 
 Each connection needs a new token, which is requested by REST. The exchange expects a ping about every 18 s. The exact
 interval comes with the token; 15 s is below all intervals that were seen.
@@ -31,7 +32,7 @@ from msgspec import UNSET, UnsetType
 from monitor.exchanges.adapter import Connection, CoverageEra, Keepalive
 from monitor.exchanges.instrument import Instrument
 from monitor.exchanges.memory import Memory
-from monitor.exchanges.messages import Ack, Message, Pong, Refusal, Skipped
+from monitor.exchanges.messages import Ack, Greeting, Message, Pong, Refusal, Skipped
 from monitor.exchanges.rest_requests import InstrumentPage, Poll, RestPage, RestRequest
 from monitor.exchanges.toolkit.decoding import keys, onboard_us, optional_time_us
 from monitor.exchanges.toolkit.records import Fill, MarkUpdate, Receipt, RowAdapter, RowDecoder
@@ -53,6 +54,8 @@ TOPICS: Final[dict[Channel, str]] = {
     "trades": "/contractMarket/execution:", "mark_price": "/contract/instrument:",
 }  # fmt: skip
 SUCCESS: Final = "200000"
+PREDICTED_MS: Final = 60_000
+"""``granularity`` of a predicted funding rate, which changes every minute; that of the current one is its interval."""
 
 
 class TradeRow(msgspec.Struct, gc=False):
@@ -70,6 +73,7 @@ class InstrumentRow(msgspec.Struct, gc=False):
     """The data of ``/contract/instrument``: the prices or the funding rate, depending on the frame's ``subject``."""
 
     timestamp: int = 0
+    granularity: int = 0
     markPrice: float | UnsetType = UNSET
     indexPrice: float | UnsetType = UNSET
     fundingRate: float | UnsetType = UNSET
@@ -100,6 +104,7 @@ class Contract(msgspec.Struct):
     openInterest: float = 0.0
     markPrice: float | None = None
     nextFundingRateDateTime: int | None = None
+    fundingFeeRate: float | None = None
 
 
 class Server(msgspec.Struct):
@@ -199,7 +204,9 @@ class Kucoin(RowAdapter):
         """Build a mark price, or store a funding rate for the next one."""
         latest = self._records.latest(symbol, receipt)
         messages: list[Message] = []
-        if row.fundingRate is not UNSET:
+        if row.fundingRate is not UNSET and row.granularity == PREDICTED_MS:
+            messages.append(Skipped("no_value", 1))
+        elif row.fundingRate is not UNSET:
             time_us = self._records.plausible_time_us(row.timestamp, receipt)
             messages += self._records.remember_funding(symbol, row.fundingRate, latest.next_us, time_us, receipt)
         if row.markPrice is UNSET:
@@ -214,7 +221,7 @@ class Kucoin(RowAdapter):
         if envelope.type == "pong":
             return [Pong()]
         if envelope.type == "welcome":
-            return []
+            return [Greeting()]
         if envelope.type == "error":
             return [Refusal(envelope.id, f"{envelope.code}: {bytes(envelope.data).decode(errors='replace')}")]
         return [self._records.malformed(receipt)]
@@ -263,8 +270,10 @@ class Kucoin(RowAdapter):
         next_us = optional_time_us(row.nextFundingRateDateTime or 0)
         if next_us is not UNSET:
             self._records.latest(row.symbol, receipt).next_us = next_us
+        if row.fundingFeeRate is not None:
+            self._records.remember_funding(row.symbol, row.fundingFeeRate, next_us, 0, receipt)
         if row.markPrice is None:
-            return []
+            return [Skipped("unpriced", 1)]
         price, at = row.markPrice, receipt.received_us
         return [self._records.open_interest(row.symbol, row.openInterest, price, at, receipt)]
 

@@ -30,7 +30,7 @@ from msgspec import UNSET, UnsetType
 
 from monitor.exchanges.adapter import Connection, CoverageEra, Keepalive, Request
 from monitor.exchanges.instrument import Instrument
-from monitor.exchanges.messages import Ack, Message, Ping, Pong, Refusal, Skipped
+from monitor.exchanges.messages import Ack, Greeting, Message, Ping, Pong, Refusal, Skipped
 from monitor.exchanges.rest_requests import InstrumentPage, RestRequest
 from monitor.exchanges.toolkit.decoding import keys, optional_float, optional_time_us, raw_rows, unknown_value
 from monitor.exchanges.toolkit.records import Fill, MarkUpdate, Receipt, RowAdapter, RowDecoder
@@ -210,7 +210,7 @@ class Lighter(RowAdapter):
             return [Ping('{"type":"pong"}')]
         if kind == "pong":
             return [Pong()]
-        return [] if kind == "connected" else [self._records.malformed(receipt)]
+        return [Greeting()] if kind == "connected" else [self._records.malformed(receipt)]
 
     def _trades(self, envelope: Envelope, receipt: Receipt) -> list[Message]:
         """Liquidations first, so that the same trade among the others is known."""
@@ -228,7 +228,7 @@ class Lighter(RowAdapter):
     def _trade(self, symbol: str, row: TradeRow, seen: set[int], receipt: Receipt) -> list[Message]:
         """The trade of a row, and the liquidation if it is one."""
         if row.trade_id in seen:
-            return []
+            return [Skipped("repeated", 1)]
         seen.add(row.trade_id)
         if row.type in OFF_BOOK:
             return [Skipped("off_book", 1)]

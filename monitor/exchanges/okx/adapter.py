@@ -279,7 +279,7 @@ class Okx(RowAdapter):
         if self._listings[row.instId] is None:
             return [self._records.unknown_symbol(row.instId, receipt)]
         if row.fundingRate is UNSET:
-            return []
+            return [Skipped("no_value", 1)]
         next_us, time_us = optional_time_us(row.fundingTime), self._records.plausible_time_us(row.ts, receipt)
         return self._records.remember_funding(row.instId, row.fundingRate, next_us, time_us, receipt)
 
@@ -294,7 +294,7 @@ class Okx(RowAdapter):
         if usd is UNSET and listing is not None:
             price = self._records.latest(row.instId, receipt).price
             if price is UNSET:
-                return []
+                return [Skipped("unpriced", 1)]
             usd = row.oiCcy * price
         coins, usd = row.oiCcy * units, 0.0 if usd is UNSET else usd
         return [self._records.open_interest_from_amounts(row.instId, coins, usd, row.ts * 1000, receipt)]

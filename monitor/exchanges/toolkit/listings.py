@@ -88,6 +88,10 @@ class Listings(dict[str, Listing | None]):
         if split_symbol(symbol).dated:
             self.dated.add(symbol)
 
+    def derive_unlisted(self) -> None:
+        """From now on derive listings of symbols that the instrument table lacks from their names as well."""
+        self._by_name = True
+
     def __missing__(self, symbol: str) -> Listing | None:
         listing = self._listing_reader(self._venue, symbol) if self._by_name else None
         if listing is not None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, ClassVar, Final, Generic, NamedTuple, TypeVar
+from typing import Annotated, ClassVar, Final, Generic, NamedTuple, Self, TypeVar
 
 import msgspec
 from msgspec import UNSET, UnsetType
@@ -70,6 +70,10 @@ OPPOSITE: Final[dict[str, str]] = {"buy": "sell", "sell": "buy"}
 
 SHORT_ID: Final = LONGEST_ID - LONGEST_SYMBOL - 24
 """Longest id, in characters, that stays within :data:`LONGEST_ID` with any venue and symbol in front of it."""
+
+
+REMEDY: Final = ": sizes are contracts, so give the contract sizes with --instruments"
+"""Ending of the reject of a symbol without a contract size."""
 
 
 class Receipt(NamedTuple):
@@ -282,7 +286,7 @@ class RecordBuilder:
     def remember_funding(
         self, symbol: str, rate: float | str | UnsetType, next_us: int | UnsetType, time_us: int, receipt: Receipt
     ) -> list[Message]:
-        """Store a funding rate for the symbol's next mark price; return the reject of an implausible one.
+        """Store a funding rate for the symbol's next mark price and count it; return the reject of an implausible one.
 
         A stored implausible rate would cause the reject of every mark price until the next rate.
         """
@@ -290,7 +294,7 @@ class RecordBuilder:
         if value is not UNSET and (fault := number_fault("funding_rate", value, FUNDING)):
             return [self.refuse(fault, receipt)]
         self.latest(symbol, receipt).update_funding(value, next_us, time_us)
-        return []
+        return [Skipped("remembered", 1)]
 
     def plausible_time_us(self, time_ms: int | str, receipt: Receipt) -> int:
         """Convert the time of a value to store from milliseconds to microseconds; 0 if it is implausible.
@@ -381,10 +385,19 @@ class RowAdapter(Adapter):
     """True if asset and unit can be derived from a symbol's name, without the instrument table."""
 
     def __init__(self, instruments: Mapping[str, Instrument] | None = None) -> None:
-        blind = instruments is None and self.counts_contracts
-        remedy = ": sizes are contracts, so give the contract sizes with --instruments" if blind else ""
+        remedy = REMEDY if instruments is None and self.counts_contracts else ""
         self._listings = Listings(self.venue, instruments, by_name=self.by_name, listing_reader=self.listing_reader())
         self._records = RecordBuilder(self.venue, self._listings, self.eras, remedy)
+
+    @classmethod
+    def for_decoding(cls, instruments: Mapping[str, Instrument] | None) -> Self:
+        """Return an adapter whose table only adds to what the names of symbols show."""
+        adapter = cls(instruments)
+        if cls.by_name:
+            adapter._listings.derive_unlisted()
+        if cls.counts_contracts:
+            adapter._records = RecordBuilder(cls.venue, adapter._listings, cls.eras, REMEDY)
+        return adapter
 
     def listing_reader(self) -> ListingReader:
         """Return the function that derives a listing from a symbol's name."""

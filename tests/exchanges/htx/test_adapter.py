@@ -9,7 +9,7 @@ import json
 
 import pytest
 
-from monitor.cli.decode import decode
+from monitor.cli.decode import FrameSource, decode
 from monitor.exchanges.htx.adapter import SYMBOLS_PER_CONNECTION, Htx, day_us
 from monitor.exchanges.instrument import Instrument
 from monitor.exchanges.messages import Skipped
@@ -43,7 +43,7 @@ def test_decode_reads_text_and_base64() -> None:
     """A line is a frame as text, or the base64 of a compressed one; base64 that is none is a fault of its line."""
     lines = [FRAME, base64.b64encode(gzip.compress(FRAME)), b"H4sI!", b""]
     out, err = io.BytesIO(), io.BytesIO()
-    assert decode(lines, Htx(TABLE), out.write, err.write) == 1
+    assert decode(lines, FrameSource(Htx, TABLE), out.write, err.write) == 1
     first, second = out.getvalue().splitlines()
     assert first == second
     assert json.loads(err.getvalue())["line"] == 3
