@@ -63,8 +63,8 @@ class Memory:
         latest: latest values by symbol. All sockets of a venue share it, so it survives reconnects and rotation. Only
             symbols known to the adapter are stored, which limits its size.
         channels: subscription by channel id of this socket (Bitfinex).
-        subscribed_us: receipt time of each confirmation of this socket, microseconds, by subscription; what happened
-            before is backlog (Bitfinex).
+        subscribed_us: receipt time of the last confirmation of this socket, microseconds, by channel; old rows that
+            come within seconds of it are backlog (Bitfinex, Hyperliquid, OKX).
         columns: column names of this socket's rows, from its snapshot (Phemex).
         confirmed: number of subscriptions that this socket confirmed, by channel (MEXC).
     """

@@ -14,8 +14,9 @@ Coverage is therefore ``partial``, and the covered share is unknown. If a vault 
 position was transferred to profitable accounts by auto-deleveraging. The original owners were liquidated before, so
 such a fill is skipped. A fill between two accounts whose fills are read arrives twice, with the same ``tid``.
 
-The first frame of an account's fills is a snapshot and is skipped. ``trades`` begins with past rows: those more than
-60 s older than their receipt are skipped, later ones are deduplicated by their id.
+The first frame of an account's fills is a snapshot and is skipped. ``trades`` begins with past rows: in the
+first seconds after a subscription those more than 60 s older than their receipt are skipped, and later ones are
+deduplicated by their id.
 
 Contexts (``activeAssetCtx``) have the mark price, the oracle price (used as the index price), the funding rate of one
 hour (paid on the hour) and the open interest, which counts one side of each contract. They have no time, so the time of
@@ -76,7 +77,7 @@ from monitor.exchanges.toolkit.records import OPPOSITE, Fill, MarkUpdate, Receip
 from monitor.exchanges.toolkit.subscriptions import carried_channels, chunked, request
 from monitor.model.events import Channel
 from monitor.model.symbols import split_base
-from monitor.model.validation import EARLIEST_US, UNREADABLE
+from monitor.model.validation import UNREADABLE
 
 OFFERED: Final[tuple[Channel, ...]] = ("liquidations", "mark_price", "open_interest", "trades")
 
@@ -101,7 +102,6 @@ REQUEST_INTERVAL_S: Final = 0.05
 KEEPALIVE: Final = Keepalive('{"method":"ping"}', interval_s=20.0, timeout_s=10.0)
 """The exchange closes a socket on which it has sent nothing for 60 s."""
 STALE_AFTER_S: Final = 30.0
-BACKLOG_US: Final = 60_000_000
 HOUR_US: Final = 3_600_000_000
 
 SIDES: Final = {"A": "sell", "B": "buy"}
@@ -210,7 +210,7 @@ class Hyperliquid(RowAdapter):
     def _trade(self, row: TradeRow, receipt: Receipt) -> list[Message]:
         """Build the trade of a row, or skip it if it is from before the subscription."""
         time_us = row.time * 1000
-        if EARLIEST_US <= time_us < receipt.received_us - BACKLOG_US:
+        if receipt.is_backlog(time_us, "trades"):
             return [Skipped("backlog", 1)]
         fill = Fill(row.coin, SIDES.get(row.side, row.side), row.px, row.sz, time_us, str(row.tid))
         return [self._records.trade(fill, receipt)]
@@ -267,7 +267,10 @@ class Hyperliquid(RowAdapter):
         if channel == "pong":
             return Pong()
         if channel == "subscriptionResponse":
-            return Ack(key_of(RESPONSE.decode(data).subscription))
+            subscription = RESPONSE.decode(data).subscription
+            if subscription.type == "trades":
+                receipt.kept.subscribed_us["trades"] = receipt.received_us
+            return Ack(key_of(subscription))
         if channel == "error":
             detail = TEXT.decode(data)
             return Refusal(key_in(detail), detail)

@@ -12,7 +12,8 @@ the type ``FUTURES`` and have a day of expiry, in 2031, but a funding rate as we
 Liquidations (``liquidation-orders``, all swaps in one subscription): a sample, not the total. Each ``data`` item holds
 several ``details``, in no order of time. ``side`` is the closing order's: sell closes a long, also if ``posSide`` is
 ``net``. ``bkPx`` is the price at which the position is handed over, a bankruptcy price. After subscribing the exchange
-repeats old orders: rows of more than 60 s before the receipt are backlog and make no event.
+repeats old orders: rows of more than 60 s before the receipt are backlog in the first seconds, and make no event. Such
+a row later on is a late report, and counts: in congestion rows came up to eight minutes late (a recorder's notes).
 
 Funding comes on a channel of its own, without a price, and the record of a mark price is what carries funding: the last
 funding of each symbol is remembered and goes out with its next mark price. An open interest without ``oiUsd`` is valued
@@ -74,20 +75,18 @@ from monitor.exchanges.toolkit.records import CLOSED_BY, TAKER_SIDES, Fill, Mark
 from monitor.exchanges.toolkit.subscriptions import carried_channels, chunked, request, shard
 from monitor.model.events import Channel, MarkPrice, Trade
 from monitor.model.symbols import split_symbol
-from monitor.model.validation import EARLIEST_US, LEAST_COINS, LEAST_USD, MOST_COINS, MOST_USD, UNREADABLE
+from monitor.model.validation import LEAST_COINS, LEAST_USD, MOST_COINS, MOST_USD, UNREADABLE
 
 VENUE: Final = "okx"
 
+LIQUIDATIONS_CHANNEL: Final = "liquidation-orders"
 CHANNELS: Final[dict[Channel, tuple[str, ...]]] = {
-    "liquidations": ("liquidation-orders",),
+    "liquidations": (LIQUIDATIONS_CHANNEL,),
     "mark_price": ("mark-price", "funding-rate"),
     "open_interest": ("open-interest",),
     "trades": ("trades",),
 }
 """The exchange's channels behind each of ours, in the order of subscribing."""
-
-BACKLOG_US: Final = 60_000_000
-"""Older liquidations than this at receipt are the exchange's repetition after a subscription."""
 
 BYTES_PER_CONNECTION: Final = 60_000
 """The exchange refuses a channel list above 64 kB; the rest is for the frames' own keys."""
@@ -230,7 +229,7 @@ class Okx(RowAdapter):
             return each(data, FUNDINGS, self._fund, receipt)
         if channel == "open-interest":
             return each(data, INTERESTS, self._interest, receipt)
-        if channel == "liquidation-orders":
+        if channel == LIQUIDATIONS_CHANNEL:
             seen: dict[str, int] = {}
             return each(data, LIQUIDATIONS, lambda row, at: self._liquidations(row, seen, at), receipt)
         if channel == "trades":
@@ -256,7 +255,7 @@ class Okx(RowAdapter):
 
     def _liquidation(self, symbol: str, row: Detail, seen: dict[str, int], receipt: Receipt) -> Message:
         time_us = row.ts * 1000
-        if self._listings[symbol] is not None and EARLIEST_US <= time_us < receipt.received_us - BACKLOG_US:
+        if self._listings[symbol] is not None and receipt.is_backlog(time_us, LIQUIDATIONS_CHANNEL):
             return Skipped("backlog", 1)
         if row.side not in CLOSED_BY:
             return self._records.refuse(unknown_value("order side", row.side), receipt)
@@ -302,7 +301,8 @@ class Okx(RowAdapter):
     def _reply(self, envelope: Envelope, receipt: Receipt) -> Message:
         """Read an answer to a request, or a notice about the connection."""
         key = "" if envelope.arg is UNSET else envelope.arg.key
-        if envelope.event == "subscribe" and key:
+        if envelope.event == "subscribe" and envelope.arg is not UNSET:
+            receipt.kept.subscribed_us[envelope.arg.channel] = receipt.received_us
             return Ack(key)
         if envelope.event == "error":
             return Refusal(key, f"{envelope.code}: {envelope.msg}")

@@ -45,6 +45,7 @@ from monitor.model.events import (
     Trade,
 )
 from monitor.model.validation import (
+    EARLIEST_US,
     FUNDING,
     LONGEST_ID,
     LONGEST_SYMBOL,
@@ -74,6 +75,10 @@ SHORT_ID: Final = LONGEST_ID - LONGEST_SYMBOL - 24
 
 REMEDY: Final = ": sizes are contracts, so give the contract sizes with --instruments"
 """Ending of the reject of a symbol without a contract size."""
+BACKLOG_AGE_US: Final = 60_000_000
+"""Minimum age of a row at receipt, microseconds, to be taken for backlog; younger repetitions have ids seen before."""
+BACKLOG_LASTS_US: Final = 10_000_000
+"""Longest time after the confirmation of a subscription, microseconds, in which old rows are backlog."""
 
 
 class Receipt(NamedTuple):
@@ -93,6 +98,21 @@ class Receipt(NamedTuple):
     def kept(self) -> Memory:
         """The memory, or a temporary empty one if the frame is read alone."""
         return Memory() if self.memory is None else self.memory
+
+    def is_backlog(self, time_us: int, channel: str) -> bool:
+        """Return whether a row is an old one that the exchange repeats because ``channel`` was just subscribed.
+
+        Only the first seconds after the confirmation have such rows. An old row that comes later is a late report of
+        something that nobody saw before: OKX was measured eight minutes late in congestion.
+
+        Args:
+            time_us: event time of the row, microseconds.
+            channel: key in :attr:`monitor.exchanges.memory.Memory.subscribed_us`.
+        """
+        if not EARLIEST_US <= time_us < self.received_us - BACKLOG_AGE_US:
+            return False
+        confirmed_us = self.kept.subscribed_us.get(channel)
+        return confirmed_us is None or self.received_us < confirmed_us + BACKLOG_LASTS_US
 
 
 class Fill(NamedTuple):

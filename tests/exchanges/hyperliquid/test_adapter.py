@@ -9,9 +9,10 @@ import pytest
 from monitor.detect.settings import MarketSettings
 from monitor.exchanges.hyperliquid.adapter import INDEXES, LIQUIDATORS, OWN_CONTEXTS, PAGE_ROWS, Hyperliquid
 from monitor.exchanges.instrument import Instrument
-from monitor.exchanges.messages import Skipped
+from monitor.exchanges.memory import Memory
+from monitor.exchanges.messages import Ack, Skipped
 from monitor.exchanges.rest_requests import RestRequest
-from monitor.model.events import Liquidation, MarkPrice, OpenInterest, Reject
+from monitor.model.events import Liquidation, MarkPrice, OpenInterest, Reject, Trade
 
 NOW_US = 1_764_000_000_000_000
 ACCOUNT = "0xAbCd000000000000000000000000000000000000"
@@ -143,3 +144,17 @@ def test_a_body_without_fills_is_an_error(body: bytes) -> None:
     """An answer in another format raises ValueError."""
     with pytest.raises(ValueError, match=r"."):
         Hyperliquid().parse_rest(RestRequest("/info", body={}), body, NOW_US)
+
+
+def test_a_trade_that_comes_minutes_late_counts() -> None:
+    """The same old trade is backlog after the subscription, and a late event on the socket's later life."""
+    subscription = {"type": "trades", "coin": "BTC"}
+    response = {"channel": "subscriptionResponse", "data": {"method": "subscribe", "subscription": subscription}}
+    old = {"coin": "BTC", "side": "B", "px": "80000", "sz": "0.5", "time": NOW_US // 1000 - 300_000, "tid": 7}
+    frame = json.dumps({"channel": "trades", "data": [old]}).encode()
+    adapter, memory = Hyperliquid({"BTC": Instrument("BTC", "BTC", 1, 1.0, "base", key=":0")}), Memory()
+    assert adapter.parse(json.dumps(response).encode(), NOW_US - 20_000_000, memory) == [Ack("trades:BTC")]
+    assert adapter.parse(frame, NOW_US - 15_000_000, memory) == [Skipped("backlog", 1)]
+    (late,) = adapter.parse(frame, NOW_US, memory)
+    assert isinstance(late, Trade)
+    assert late.event_time_us == NOW_US - 300_000_000

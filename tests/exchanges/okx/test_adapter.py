@@ -10,8 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from monitor.exchanges.instrument import Instrument
+from monitor.exchanges.memory import Memory
+from monitor.exchanges.messages import Ack, Skipped
 from monitor.exchanges.okx.adapter import BYTES_PER_CONNECTION, Okx
-from monitor.model.events import Reject
+from monitor.model.events import Liquidation, Reject
 from tests.exchanges.reference import (
     NOW_MS,
     NOW_US,
@@ -166,3 +168,21 @@ def test_a_perpetual_of_the_type_futures_has_all_channels() -> None:
         symbol: (False, 0.0001),
         "BTC-USDT-261225": (True, 0.01),
     }
+
+
+def test_a_liquidation_that_comes_eight_minutes_late_counts() -> None:
+    """The same old row is backlog after the subscription, and a late event on the socket's later life."""
+    arg = {"channel": "liquidation-orders", "instType": "SWAP"}
+    details = [{"side": "sell", "posSide": "net", "bkPx": "80000", "sz": "5", "ts": str(NOW_MS - 480_000)}]
+    row = json.dumps({"arg": arg, "data": [{"instId": "BTC-USDT-SWAP", "details": details}]}).encode()
+    confirmation = json.dumps({"event": "subscribe", "arg": arg, "connId": "a4d3ae55"}).encode()
+    adapter, memory = Okx(TABLE), Memory()
+    assert adapter.parse(confirmation, NOW_US - 20_000_000, memory) == [Ack("liquidation-orders:SWAP")]
+    assert adapter.parse(row, NOW_US - 15_000_000, memory) == [Skipped("backlog", 1)]
+    (late,) = adapter.parse(row, NOW_US, memory)
+    assert isinstance(late, Liquidation)
+    assert (late.event_time_us, late.receive_time_us, late.side) == (
+        NOW_US // 1000 * 1000 - 480_000_000,
+        NOW_US,
+        "long",
+    )

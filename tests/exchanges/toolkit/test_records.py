@@ -8,6 +8,7 @@ import pytest
 from msgspec import UNSET, UnsetType
 
 from monitor.exchanges.adapter import CoverageEra
+from monitor.exchanges.memory import Memory
 from monitor.exchanges.messages import Message, Skipped
 from monitor.exchanges.toolkit.listings import Listings
 from monitor.exchanges.toolkit.records import Fill, MarkUpdate, Receipt, RecordBuilder
@@ -64,3 +65,41 @@ def test_a_trade_stands_for_at_least_one_fill(trades: int) -> None:
     assert isinstance(whole, Trade)
     assert whole.trades == 3
     assert kinds([RECORDS.trade(fill._replace(trades=trades), RECEIPT)]) == [Reject]
+
+
+SECOND_US = 1_000_000
+
+
+@pytest.mark.parametrize(
+    ("age_s", "confirmed_s_ago", "is_backlog"),
+    [
+        (480, None, True),  # the confirmation itself is still on its way
+        (480, 0, True),
+        (480, 9, True),
+        (480, 11, False),  # a late report
+        (480, 3_600, False),
+        (60, 0, False),  # young: told from a repetition by its id
+        (61, 0, True),
+    ],
+)
+def test_old_rows_are_backlog_only_in_the_first_seconds_after_a_subscription(
+    age_s: int, confirmed_s_ago: int | None, is_backlog: bool
+) -> None:
+    """A row older than a minute is repeated within ten seconds of the confirmation, and reported late after them."""
+    memory = Memory()
+    if confirmed_s_ago is not None:
+        memory.subscribed_us["trades"] = NOW_US - confirmed_s_ago * SECOND_US
+    memory.subscribed_us["others"] = NOW_US
+    receipt = Receipt(NOW_US, b"", memory)
+    assert receipt.is_backlog(NOW_US - age_s * SECOND_US, "trades") == is_backlog
+
+
+@pytest.mark.parametrize("time_us", [0, -1, -(2**62)])
+def test_a_row_without_a_possible_time_is_no_backlog(time_us: int) -> None:
+    """It is left to the check of times, which refuses it and counts it."""
+    assert not Receipt(NOW_US, b"").is_backlog(time_us, "trades")
+
+
+def test_nothing_is_backlog_where_the_time_of_receipt_is_not_known() -> None:
+    """A frame that is read alone, without its time of receipt, has no age."""
+    assert not Receipt(0, b"").is_backlog(NOW_US, "trades")
