@@ -21,6 +21,8 @@ from tests.kafka.broker import Kafka, Security, User
 from tests.kafka.certificates import make_certificates
 from tests.kafka.fetch_kafka import UnavailableError, kafka_jars, require_java
 
+BROKERS: Final = ("secured_kafka", "kafka_cluster", "kafka_bootstrap")
+"""The fixtures that start brokers; a test that uses none of them itself shares the last."""
 PARTITIONS: Final = 3
 """Enough to tell them apart, few enough that eight topics a test cost nothing."""
 ADMIN: Final = User("admin", "correct-horse-1")
@@ -51,10 +53,11 @@ class SecuredKafka(NamedTuple):
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep the tests that share a broker on one worker (``pytest -n 2 --dist loadgroup``)."""
+    """Keep the tests that share a broker on one worker (``pytest --dist loadgroup``)."""
     for item in items:
-        if item.get_closest_marker("kafka"):
-            item.add_marker(pytest.mark.xdist_group("kafka"))
+        broker = next((name for name in BROKERS if name in getattr(item, "fixturenames", ())), None)
+        if broker is not None or item.get_closest_marker("kafka"):
+            item.add_marker(pytest.mark.xdist_group(broker or BROKERS[-1]))
 
 
 def require_kafka() -> None:

@@ -143,6 +143,7 @@ async def until_counted(url: str, held: dict[str, int], members: Members) -> Non
     assert have == held, members.log
 
 
+@pytest.mark.deep("brokers away for 12 s or CASCADE_TEST_AWAY_S; test_failover.py has a second of it every day")
 async def test_brokers_that_are_away_cost_a_gap_with_exact_bounds(
     kafka_cluster: Kafka, connection: KafkaConnection, tmp_path: Path
 ) -> None:
@@ -243,6 +244,7 @@ async def test_a_collector_that_was_killed_states_what_nobody_saw(
         assert started_us < gap.to_us
 
 
+@pytest.mark.deep("a pair for half a minute; tests/collect/test_restart.py holds every day what is stated")
 @pytest.mark.timeout(240)
 async def test_half_of_a_pair_states_nothing_that_the_other_half_saw(
     kafka_cluster: Kafka, connection: KafkaConnection, tmp_path: Path

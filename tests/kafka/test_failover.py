@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 from collections import defaultdict
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -17,6 +18,7 @@ from monitor.bus.kafka.publisher import KafkaPublisher
 from monitor.bus.kafka.subscriber import KafkaSubscriber
 from monitor.bus.topics import LIQUIDATIONS, SIGNALS
 from monitor.model.events import Liquidation
+from tests.budget import few
 from tests.bus import records as make
 from tests.bus.harness import read, records_of
 from tests.kafka.broker import Kafka
@@ -34,6 +36,8 @@ async def connection(kafka_cluster: Kafka, topic_prefix: str) -> AsyncIterator[K
     await until_complete(connection)
     await topics_admin.create(connection, 3, [LIQUIDATIONS, SIGNALS])
     yield connection
+    for node in kafka_cluster.nodes.values():
+        node.send(signal.SIGCONT)
     kafka_cluster.revive()
 
 
@@ -91,13 +95,20 @@ async def test_the_leaders_death_loses_and_doubles_nothing(kafka_cluster: Kafka,
     assert publisher.stats()[:2] == (count, 0)
 
 
-async def test_records_wait_while_all_brokers_are_away(kafka_cluster: Kafka, connection: KafkaConnection) -> None:
+@pytest.mark.sampled
+@pytest.mark.parametrize("away", few(["silent", "killed"]))
+async def test_records_wait_while_all_brokers_are_away(
+    away: str, kafka_cluster: Kafka, connection: KafkaConnection
+) -> None:
     """Writers are held back at the mark, memory stays bounded, and everything goes out when brokers are back."""
     publisher = await KafkaPublisher(connection, [LIQUIDATIONS], high_water=2_000).start()
     publisher.write([make.liquidation(number, ASSETS[number % 7]) for number in range(100)])
     await publisher.flush()
     for node in kafka_cluster.nodes.values():
-        node.kill()
+        if away == "killed":
+            node.kill()
+        else:
+            node.send(signal.SIGSTOP)
     count = 100
     while not publisher.full:
         publisher.write([make.liquidation(number, ASSETS[number % 7]) for number in range(count, count + 100)])
@@ -107,6 +118,8 @@ async def test_records_wait_while_all_brokers_are_away(kafka_cluster: Kafka, con
     held = asyncio.create_task(publisher.drain())
     await asyncio.sleep(1)
     assert not held.done()
+    for node in kafka_cluster.nodes.values():
+        node.send(signal.SIGCONT)
     kafka_cluster.revive()
     await asyncio.wait_for(held, patient(60))
     await asyncio.wait_for(publisher.close(), patient(30))
@@ -115,6 +128,7 @@ async def test_records_wait_while_all_brokers_are_away(kafka_cluster: Kafka, con
     }
 
 
+@pytest.mark.deep("waits for a node to count as gone, then three times the client's patience, then for it to start")
 async def test_a_partition_without_a_leader_keeps_its_records(
     kafka_cluster: Kafka, connection: KafkaConnection, monkeypatch: pytest.MonkeyPatch
 ) -> None:

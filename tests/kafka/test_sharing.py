@@ -12,19 +12,23 @@ import pytest
 
 from monitor.bus.kafka import topics_admin
 from monitor.bus.kafka.connection import KafkaConnection
+from tests.budget import DEEP, examples, few
 from tests.kafka.members import SESSION_S, Desk, Members, pause
 from tests.kafka.story import expected, publish, story
 from tests.logs import faults
+from tests.waiting import patient
 
 pytestmark = pytest.mark.kafka
-KILLS: Final = 20
-PACE_S: Final = 0.12
+KILLS: Final = examples(3, 20)
+"""How often a detector is killed."""
+PACE_S: Final = 0.12 if DEEP else 0.06
 """For a second of the story: quick, and slow enough that every death falls into it."""
-WARM_S: Final = 10.0
+WARM_S: Final = patient(10.0)
 """From taking up a share to its first transaction, at the most."""
 
 
-@pytest.mark.parametrize("count", [1, 3])
+@pytest.mark.sampled
+@pytest.mark.parametrize("count", few([3, 1]))
 async def test_detectors_say_what_a_replay_says(count: int, kafka_connection: KafkaConnection, tmp_path: Path) -> None:
     """One detector and three give the same signals per asset as a replay of the same events, each once."""
     await topics_admin.create(kafka_connection, 1)
@@ -37,8 +41,9 @@ async def test_detectors_say_what_a_replay_says(count: int, kafka_connection: Ka
         assert [faults(process.log) for process in members.processes] == [[]] * count
 
 
+@pytest.mark.sampled
 async def test_killed_detectors_lose_and_double_nothing(kafka_connection: KafkaConnection, tmp_path: Path) -> None:
-    """Twenty times one of three is killed at a random moment of a cascade: each signal once, as if nothing happened."""
+    """Again and again one of three is killed at a random moment of a cascade: each signal once, as if none had been."""
     rng = random.Random(7)
     await topics_admin.create(kafka_connection, 1)
     with Members(kafka_connection, tmp_path, 3) as members:
@@ -66,7 +71,7 @@ async def test_a_paused_detector_comes_back_and_writes_nothing(
     with Members(kafka_connection, tmp_path, 2) as members:
         zombie = members.processes[0]
         async with Desk(kafka_connection) as desk, asyncio.TaskGroup() as group:
-            group.create_task(publish(kafka_connection, story(), PACE_S / 2))
+            group.create_task(publish(kafka_connection, story(), 0.06))
             assert await desk.read_until(lambda: zombie.warm_times() != [], 30), members.log
             await desk.read_until(lambda: len(desk.signals) > 20, 40)
             zombie.send(signal.SIGSTOP)

@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from monitor.collect.rest.client import MAX_PAGES, Rest
+from monitor.collect.rest.client import Rest
 from monitor.collect.rest.instruments import (
     InstrumentStore,
     InstrumentsUnavailable,
@@ -77,12 +77,15 @@ async def test_pages_are_followed_by_their_cursor(rest_server: RestServer, tmp_p
     ]
 
 
-async def test_a_cursor_without_end_is_an_error(rest_server: RestServer, tmp_path: Path) -> None:
+async def test_a_cursor_without_end_is_an_error(
+    rest_server: RestServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """An exchange that never stops paging does not hold the start for ever."""
+    monkeypatch.setattr("monitor.collect.rest.client.MAX_PAGES", 4)
     rest_server.answers = [Answer(200, bybit("BTCUSDT", "again"))]
     with pytest.raises(InstrumentsUnavailable, match="more than"):
         await store(tmp_path, Pauses()).load(Bybit, rest_server.url)
-    assert len(rest_server.asked) == 2 * MAX_PAGES  # of both markets
+    assert len(rest_server.asked) == 2 * 4  # of both markets
 
 
 @pytest.mark.parametrize("status", [429, 418])
