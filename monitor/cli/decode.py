@@ -14,7 +14,7 @@ from typing import BinaryIO, Final, TextIO
 
 import msgspec
 
-from monitor.collect.recording import FEEDS, INSTRUMENTS, BadLine, RawFrame, read
+from monitor.collect.recording import FEEDS, INSTRUMENTS, BadLine, read
 from monitor.collect.rest.instruments import instruments_in, read_instruments
 from monitor.exchanges.adapter import Adapter
 from monitor.exchanges.instrument import Instrument
@@ -25,7 +25,7 @@ from monitor.exchanges.toolkit.gzip_frames import GZIP_HEAD, inflate
 from monitor.exchanges.toolkit.records import micros
 from monitor.model.errors import OperatorError
 from monitor.model.events import Event, Reject
-from monitor.model.lines import DecodeError
+from monitor.model.lines import DecodeError, RawFrame
 from monitor.model.validation import EARLIEST_US, LATEST_US, UNREADABLE
 
 Write = Callable[[bytes], object]

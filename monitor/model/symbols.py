@@ -18,13 +18,14 @@ OTHER_QUOTES: Final = ("BTC", "ETH", "BNB", "EUR", "GBP", "TRY", "BRL")
 ALIASES: Final = {"XBT": "BTC", "WBTC": "BTC", "CBBTC": "BTC"}
 """Canonical asset by its other names: a code of bitcoin in the style of ISO 4217, and tokens backed by bitcoin."""
 
-_BUNDLES: Final = {"1000000": 1_000_000, "1M": 1_000_000, "100000": 100_000, "10000": 10_000, "1000": 1000}
-_PREFIX: Final = re.compile(r"(1000000|100000|10000|1000)(?=.*[^\d])(.+)|(1M)([A-Z]{3,})")
-_SUFFIX: Final = re.compile(r"(.*[^\d])(1000000|10000|1000)")
+_PREFIX: Final = re.compile(r"(10{3,10})((?!0).*\D.*)|(1M)([A-Z]{3,})")
+_SUFFIX: Final = re.compile(r"(.*[^\d])(10{3,10})|([A-Z]{3,})(1M)")
+_LETTERED: Final = re.compile(r"[a-z](10{3,10}[A-Z].*)")
+"""A small letter before the multiple (``u1000PEPE`` of Phemex, which is settled in USDT) is no part of the name."""
 _MONTH_CODE: Final = re.compile(r"(.+USD)[FGHJKMNQUVXZ]\d{2}")
-_KRAKEN: Final = re.compile(r"(?:PI|PF|FI|FF)_([A-Z0-9]+USD)(?:_(\d{6}))?")
-_BITFINEX: Final = re.compile(r"T([A-Z0-9]+)F0:([A-Z0-9]+)F0")
-_KUCOIN: Final = re.compile(r"([A-Z0-9]+?)(USDT|USDC|USD)M")
+_KRAKEN: Final = re.compile(r"(?:PI|PF|FI|FF)_([^\W_]+USD)(?:_(\d{6}))?")
+_BITFINEX: Final = re.compile(r"T([^\W_]+)F0:([A-Z0-9]+)F0")
+_KUCOIN: Final = re.compile(r"([^\W_]+?)(USDT|USDC|USD)M")
 _HTX_DATED: Final = re.compile(r"([A-Z]+)\d{6}")
 _HIP3: Final = re.compile(r"[a-z][a-z0-9]*:(k?[A-Z0-9]+)")
 _KILO: Final = re.compile(r"k([A-Z][A-Z0-9]+)")
@@ -52,6 +53,12 @@ class SymbolName(NamedTuple):
         return self.quote in USD_QUOTES
 
 
+def without_letter(name: str) -> str:
+    """Return a name without the small letter that stands before its multiple."""
+    lettered = _LETTERED.fullmatch(name)
+    return lettered[1] if lettered else name
+
+
 def split_base(base: str) -> tuple[str, int]:
     """Return the canonical asset of a base currency, and the number of its coins in one unit.
 
@@ -59,14 +66,14 @@ def split_base(base: str) -> tuple[str, int]:
     """
     if kilo := _KILO.fullmatch(base):
         return ALIASES.get(kilo[1], kilo[1]), 1000
-    base = base.upper()
+    base = without_letter(base).upper()
     if found := _PREFIX.fullmatch(base):
         bundle, name = found[1] or found[3], found[2] or found[4]
     elif found := _SUFFIX.fullmatch(base):
-        bundle, name = found[2], found[1]
+        name, bundle = found[1] or found[3], found[2] or found[4]
     else:
         return ALIASES.get(base, base), 1
-    return ALIASES.get(name, name), _BUNDLES[bundle]
+    return ALIASES.get(name, name), 1_000_000 if bundle == "1M" else int(bundle)
 
 
 def _by_pattern(symbol: str) -> SymbolName | None:
@@ -98,7 +105,7 @@ def split_symbol(symbol: str) -> SymbolName:
     """
     if (name := _by_pattern(symbol)) is not None:
         return name
-    first, *rest = symbol.upper().split("-")
+    first, *rest = without_letter(symbol).upper().split("-")
     head, _, tail = first.partition("_")
     dated = any(_EXPIRY.fullmatch(part) for part in (tail, *rest)) and not any("XPERP" in part for part in rest)
     if rest == ["PERPETUAL"]:
