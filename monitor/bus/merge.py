@@ -78,7 +78,9 @@ class Lane:
         return self.watermark.reached_us
 
     def put(self, batch: Batch) -> None:
-        """Append records that were read; those that were read before are skipped."""
+        """Append records that were read; those that were read before are skipped, unless the offsets start anew."""
+        if batch.anew:
+            self.fetched = batch.first_offset
         skip = max(0, self.fetched - batch.first_offset)
         watermark = self.watermark
         chunk = self._chunks[-1] if self._chunks else None
@@ -91,7 +93,7 @@ class Lane:
                 self.waiting += 1
                 continue
             if chunk is not None:
-                chunk.position = Position(offset, watermark.state())
+                chunk.position = Position(max(0, offset), watermark.state())  # a gap may stand before the first
             chunk = self._append(watermark.take(record), offset + 1, chunk)  # type: ignore[arg-type]
         self.fetched = max(self.fetched, batch.next_offset)
         if chunk is not None:

@@ -16,11 +16,15 @@ class Partition(NamedTuple):
 
 
 class Batch(NamedTuple):
-    """Consecutive records of one partition, and the offset of the first."""
+    """Consecutive records of one partition, and the offset of the first.
+
+    With ``anew`` the partition's offsets started again: those before belong to records that are gone.
+    """
 
     partition: Partition
     first_offset: int
     records: Sequence[Record]
+    anew: bool = False
 
     @property
     def next_offset(self) -> int:

@@ -218,6 +218,10 @@ class AssetShard:
             COMMON: msgspec.msgpack.encode(Kept(positions, self.closed, detector.common_state(), list(detector.assets)))
         }
 
+    def mark_unsaved(self) -> None:
+        """Have the next snapshot hold every asset."""
+        self.detector.roster.changed |= dict.fromkeys(self.detector.assets)
+
     def watermarks(self) -> Sequence[Watermark]:
         """Return the watermarks of its topics."""
         return self._merge.watermarks()

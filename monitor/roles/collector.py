@@ -14,6 +14,7 @@ import uvloop
 from monitor.bus.kafka.connection import KafkaConnection
 from monitor.bus.kafka.heartbeats import LastHeartbeats
 from monitor.bus.kafka.publisher import KafkaPublisher
+from monitor.bus.kafka.topic_watch import TopicWatch
 from monitor.bus.ports import Partition, Publisher
 from monitor.bus.topics import MARKET_TOPICS, REJECTS
 from monitor.collect.collector import Collector, CollectorSettings, WatchedVenue
@@ -31,6 +32,7 @@ from monitor.deliver.metrics.monitor import Snapshot
 from monitor.exchanges.registry import adapter_named
 from monitor.roles.clock import SteadyClock
 from monitor.roles.serving import serving
+from monitor.roles.topics_check import topics_check
 from monitor.settings import Settings
 from monitor.storage.side_output import OutputStats, SideOutput
 
@@ -133,14 +135,15 @@ async def _collect(settings: Settings, clock: Callable[[], int]) -> None:
     connection = KafkaConnection.from_settings(kafka)
     publisher = KafkaPublisher(connection, (*MARKET_TOPICS, REJECTS), clock=clock, high_water=kafka.high_water)
     await publisher.start()
+    watch = TopicWatch(connection, (*MARKET_TOPICS, REJECTS))
     try:
         last = LastHeartbeats(connection, settings.enabled_venues)
         with collecting(settings, publisher, clock, Predecessors(last.of, alone=False)) as at_work:
             async with serving(
                 delivery,
-                snapshot=lambda: _snapshot(at_work, publisher, clock),
-                checks=lambda: [at_work.feeds(), bus_check(*publisher.oldest())],
-                work=[at_work.collector.run, publisher.watch],
+                snapshot=lambda: _snapshot(at_work, publisher, clock)._replace(topics_missing=len(watch.missing)),
+                checks=lambda: [at_work.feeds(), bus_check(*publisher.oldest()), topics_check(watch.trouble())],
+                work=[at_work.collector.run, publisher.watch, watch.run],
                 venues=settings.enabled_venues,
             ) as url:
                 log.info("collecting %s; metrics at %s/metrics", ", ".join(settings.enabled_venues), url)

@@ -16,6 +16,7 @@ from monitor.roles.clock import SteadyClock
 from monitor.roles.group_member import Member
 from monitor.roles.serving import serving
 from monitor.roles.time_check import time_check
+from monitor.roles.topics_check import topics_check
 from monitor.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -46,7 +47,11 @@ async def detecting(settings: Settings, clock: Callable[[], int] | None = None) 
 
     def checks() -> list[Check]:
         tolerance_s = settings.detector.arrival.tolerance_seconds
-        return [member.ready(), time_check(member.second(), member.ahead(), now_us(), tolerance_s)]
+        return [
+            member.ready(),
+            topics_check(member.watch.trouble()),
+            time_check(member.second(), member.ahead(), now_us(), tolerance_s),
+        ]
 
     async with serving(
         settings.delivery,
@@ -68,8 +73,9 @@ def _snapshot(member: Member) -> Snapshot:
         state_saved_us=member.kept_us(),
         summaries_passed_over=member.passed_over(),
         records_unreadable=member.unreadable.count,
-        records_lost=untouched | subscriber.lost,
-        offset_resets=untouched | subscriber.resets,
+        records_lost=untouched | subscriber.continuity.lost,
+        offset_resets=untouched | subscriber.continuity.resets,
+        topics_missing=len(member.watch.missing),
         state_lost=member.losses.view(),
         commits=member.counters.commits,
         shards_lost=member.counters.lost,

@@ -14,6 +14,7 @@ from typing import Final, TypeVar
 from monitor.bus.kafka.connection import KafkaConnection, verify
 from monitor.bus.kafka.partitioner import Partitioner
 from monitor.bus.kafka.subscriber import KafkaSubscriber
+from monitor.bus.kafka.topic_watch import TopicWatch
 from monitor.bus.ports import Partition
 from monitor.bus.topics import CASCADE_STATE, LIQUIDATIONS, MARKET_TOPICS, REJECTS, SIGNALS, SNAPSHOTS, SUMMARIES
 from monitor.deliver.http import Check
@@ -31,6 +32,8 @@ log = logging.getLogger(__name__)
 
 Key = TypeVar("Key")
 
+WRITTEN: Final = (SIGNALS, CASCADE_STATE, SNAPSHOTS, SUMMARIES, REJECTS)
+"""Topics that a detector writes."""
 POLL_S: Final = 0.25
 """Longest wait for records before the reader checks its shards, seconds; records wake it at once."""
 STOP_S: Final = 15.0
@@ -51,6 +54,7 @@ class Member:
         self._group: asyncio.TaskGroup | None = None
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._by_input: dict[Partition, ShardOwner] = {}
+        self.watch = TopicWatch(self._connection, (*MARKET_TOPICS, *WRITTEN))
         self.subscriber = KafkaSubscriber(
             self._connection,
             (*MARKET_TOPICS, SUMMARIES),
@@ -59,6 +63,7 @@ class Member:
             session_timeout_ms=round(kafka.session_timeout_s * 1000),
             on_assigned=self._assigned,
             on_reject=self.unreadable,
+            watch=self.watch,
         )
         self._place = Place(
             connection=self._connection,
@@ -68,6 +73,7 @@ class Member:
             snapshot_s=kafka.snapshot_s,
             reclaim_s=RECLAIM_BEATS * kafka.session_timeout_s / 4,
             losses=self.losses,
+            watch=self.watch,
         )
 
     async def run(self) -> None:
@@ -77,15 +83,17 @@ class Member:
             OperatorError: Kafka cannot be used, or a shard cannot be restored.
         """
         try:
-            await verify(self._connection, (SIGNALS, CASCADE_STATE, SNAPSHOTS, SUMMARIES, REJECTS), "Write")
+            await verify(self._connection, WRITTEN, "Write")
             async with asyncio.TaskGroup() as group:
                 self._group = group
+                watching = group.create_task(self.watch.run(), name="topics")
                 try:
                     await self.subscriber.start()
                     await self._read()
                 finally:
                     self._group = None
                     await self._give_back()
+                    watching.cancel()
         finally:
             await self.subscriber.close()
 
@@ -229,9 +237,12 @@ class Member:
         return sum(shard.passed_over for shard in shards if isinstance(shard, MarketShard))
 
     def ready(self) -> Check:
-        """Check that every shard is restored."""
-        restored = sum(owner.shard is not None for owner in self.owners.values())
-        return Check("shards", restored == len(self.owners), f"{restored} of {len(self.owners)} shards restored")
+        """Check that every shard is restored, and that its last transaction was committed."""
+        owners = self.owners.values()
+        restored = sum(owner.shard is not None for owner in owners)
+        trouble = [owner.trouble for owner in owners if owner.trouble]
+        words = f"{restored} of {len(owners)} shards restored"
+        return Check("shards", restored == len(owners) and not trouble, "; ".join([words, *trouble[:1]]))
 
 
 def _added(counts: Iterable[Mapping[Key, int]]) -> dict[Key, int]:

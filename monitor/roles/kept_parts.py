@@ -4,9 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Final
+from uuid import UUID
+
+import msgspec
 
 from monitor.storage.checksum import DamagedError, seal, unseal
 from monitor.storage.state_losses import Part
+
+TOPIC_IDS: Final = "*topics"
+"""Name of the part that holds the ids of the topics which the positions of the state belong to."""
 
 Note = Callable[[Part, str], None]
 """``note(part, what)``: called for what is begun anew; ``what`` names it and the reason. May refuse by raising."""
@@ -23,6 +30,14 @@ class Parts:
 
     whole: dict[str, bytes] = field(default_factory=dict)
     damaged: dict[str, str] = field(default_factory=dict)
+
+    def take_topic_ids(self) -> dict[str, UUID]:
+        """Return the ids of the topics that the state was made of, and remove their part; empty if unreadable."""
+        self.damaged.pop(TOPIC_IDS, None)
+        try:
+            return msgspec.json.decode(self.whole.pop(TOPIC_IDS, b"{}"), type=dict[str, UUID])
+        except msgspec.MsgspecError:
+            return {}
 
 
 def sealed(parts: Mapping[str, bytes], prefix: bytes) -> Iterator[tuple[bytes, bytes]]:

@@ -122,6 +122,8 @@ class MarketShard:
 
     def put(self, batch: Batch) -> None:
         """Read the partitions' summaries; skip and count those of another version."""
+        if batch.anew:
+            self._offset = batch.first_offset
         for record in batch.records[max(0, self._offset - batch.first_offset) :]:
             if not isinstance(record, Closed):
                 continue
@@ -218,6 +220,9 @@ class MarketShard:
             gaps=self._gaps,
         )
         return {COMMON: msgspec.msgpack.encode(kept)}
+
+    def mark_unsaved(self) -> None:
+        """Change nothing, because every snapshot is whole."""
 
     def views(self) -> Sequence[AssetView]:
         """Return the view of the market."""

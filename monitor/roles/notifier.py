@@ -11,6 +11,8 @@ from functools import partial
 
 import uvloop
 
+from monitor.bus.kafka.connection import KafkaConnection
+from monitor.bus.kafka.topic_watch import TopicWatch
 from monitor.bus.memory import MemoryBus
 from monitor.bus.ports import Partition
 from monitor.bus.topics import SIGNALS
@@ -25,6 +27,7 @@ from monitor.model.errors import OperatorError
 from monitor.roles.clock import wall_clock_us
 from monitor.roles.notifier_progress import FileProgress, GroupNotifier
 from monitor.roles.serving import serving
+from monitor.roles.topics_check import topics_check
 from monitor.settings import Settings
 from monitor.settings.notifier import NotifierSettings
 from monitor.storage.side_output import SideOutput
@@ -140,12 +143,13 @@ async def notifying(settings: Settings, clock: Callable[[], int] = wall_clock_us
             "role notifier has no channel: set notifier.pagerduty.routing_key_file, notifier.webhook.url_file or "
             "notifier.slack.url_file"
         )
-    members = [GroupNotifier(channel, settings, clock) for channel in configured]
+    watch = TopicWatch(KafkaConnection.from_settings(settings.bus.kafka), [SIGNALS])
+    members = [GroupNotifier(channel, settings, clock, watch) for channel in configured]
     async with serving(
         settings.delivery,
-        snapshot=lambda: _snapshot(members),
-        checks=lambda: checks(members),
-        work=[partial(_page, members)],
+        snapshot=lambda: _snapshot(members)._replace(topics_missing=len(watch.missing)),
+        checks=lambda: [*checks(members), topics_check(watch.trouble())],
+        work=[partial(_page, members), watch.run],
     ) as url:
         yield url
 

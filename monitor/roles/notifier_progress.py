@@ -15,6 +15,7 @@ import msgspec
 from monitor.bus.kafka.connection import KafkaConnection
 from monitor.bus.kafka.errors import BusError
 from monitor.bus.kafka.subscriber import KafkaSubscriber
+from monitor.bus.kafka.topic_watch import TopicWatch
 from monitor.bus.kafka.transactions import committed
 from monitor.bus.ports import Batch, Partition
 from monitor.bus.topics import SIGNALS
@@ -104,12 +105,13 @@ class GroupNotifier:
         OperatorError: Kafka cannot be used; the text names the remedy.
     """
 
-    def __init__(self, channel: Channel, settings: Settings, clock: Callable[[], int]) -> None:
+    def __init__(self, channel: Channel, settings: Settings, clock: Callable[[], int], watch: TopicWatch) -> None:
         self._connection = KafkaConnection.from_settings(settings.bus.kafka)
         self._group = f"{settings.notifier.group}-{channel.name}"
         self.unreadable = Unreadable(clock)
         self.lost: dict[Partition, int] = {}
         self.resets: dict[Partition, int] = {}
+        self._watch = watch
         self._subscriber = self._outside()
         self._joined = False
         assets = None if settings.notifier.assets == "all" else settings.notifier.assets
@@ -125,8 +127,10 @@ class GroupNotifier:
             on_assigned=self._assigned,
             on_revoked=self._revoked,
             on_reject=self.unreadable,
+            watch=self._watch,
         )
-        subscriber.lost, subscriber.resets = self.lost, self.resets  # the next member continues the counts
+        # The next member continues the counts.
+        subscriber.continuity.lost, subscriber.continuity.resets = self.lost, self.resets
         return subscriber
 
     async def run(self, rng: random.Random) -> None:

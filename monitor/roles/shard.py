@@ -59,6 +59,9 @@ class Shard(Protocol):
     def snapshot(self) -> Mapping[str, bytes]:
         """Return by name the parts of the state that changed since the last call, always with :data:`COMMON`."""
 
+    def mark_unsaved(self) -> None:
+        """Have the next snapshot hold every part, because the saved ones are gone."""
+
     def views(self) -> Sequence[AssetView]:
         """Return the views for metrics and the dashboard."""
 

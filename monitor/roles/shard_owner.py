@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, TypeVar
+from uuid import UUID
+
+import msgspec
 
 from monitor.bus import codec
 from monitor.bus.kafka.connection import KafkaConnection
 from monitor.bus.kafka.subscriber import KafkaSubscriber
+from monitor.bus.kafka.topic_watch import TopicWatch
 from monitor.bus.kafka.transactions import OwnershipLostError, TransactionalWriter, committed, read_snapshots
 from monitor.bus.ports import Batch, Outgoing, Partition
 from monitor.bus.topics import REJECTS, SNAPSHOTS
@@ -20,7 +24,7 @@ from monitor.model.events import MICROS, Reject
 from monitor.model.histogram import BucketCounter, Histogram
 from monitor.model.signals import Signal
 from monitor.roles.decider import BOUNDS_S
-from monitor.roles.kept_parts import Note, Parts, opening, sealed
+from monitor.roles.kept_parts import TOPIC_IDS, Note, Parts, opening, sealed
 from monitor.roles.shard import COMMON, Shard, Step
 from monitor.storage.checksum import NewerEnvelopeError
 from monitor.storage.state_losses import Part, StateLosses
@@ -90,6 +94,7 @@ class Place:
         snapshot_s: interval between two snapshots, seconds.
         reclaim_s: wait after a shard was lost, seconds.
         losses: counts state that cannot be used, or refuses it.
+        watch: knows the topics' ids.
     """
 
     connection: KafkaConnection
@@ -99,6 +104,7 @@ class Place:
     snapshot_s: float
     reclaim_s: float
     losses: StateLosses
+    watch: TopicWatch
 
 
 class ShardOwner:
@@ -114,6 +120,7 @@ class ShardOwner:
 
     Attributes:
         shard: the shard while it is owned and restored, else None.
+        trouble: why the shard was lost last; empty once a transaction succeeded since.
         kept_us: time of the last save or of the restore; 0 before.
     """
 
@@ -140,11 +147,16 @@ class ShardOwner:
         self._taken_up_us = 0
         self.kept_us = 0
         self._prefix = f"{place.group}/{name}/".encode()
+        self.trouble = ""
+        self._ids: dict[str, UUID] = {}  # of the input topics that the shard's positions belong to
+        self._saved_in: UUID | None = None  # id of the snapshots' topic
         self._fresh = False  # whether state was missing, so that it is saved soon
 
     def put(self, batch: Batch) -> None:
         """Pass a batch to the shard; while it is not restored the batch is skipped, and read again later."""
         if self.shard is not None:
+            if batch.anew:
+                self._ids |= self._present_ids([batch.partition.topic])
             self.shard.put(batch)
             self._arrived.set()
             self._hold_back(self.shard)
@@ -192,6 +204,7 @@ class ShardOwner:
                 await self._work(writer, self.shard)
             except OwnershipLostError as error:
                 self._counters.lost += 1
+                self.trouble = str(error)
                 log.warning(
                     "%s; its state is dropped, and restored if the shard is still assigned to this member", error
                 )
@@ -222,6 +235,7 @@ class ShardOwner:
 
         try:
             parts = await sliced(opening(records, self._prefix))
+            kept_ids = parts.take_topic_ids()
             shard = await sliced(self._restore(parts, emitted, note))
             self._fresh = COMMON not in parts.whole or bool(losses)
         except (OtherFormatError, NewerEnvelopeError) as error:
@@ -232,7 +246,24 @@ class ShardOwner:
             ) from error
         if losses:
             await self._report(writer, losses)
+        await self._compare_topics(kept_ids if not self._fresh else {})
         return shard
+
+    def _present_ids(self, topics: Iterable[str]) -> dict[str, UUID]:
+        found = self._place.watch.ids
+        return {topic: found[topic] for topic in topics if topic in found}
+
+    async def _compare_topics(self, kept: Mapping[str, UUID]) -> None:
+        """Read topics from their beginning that were created again since the state was saved."""
+        watch = self._place.watch
+        if not watch.ids and watch.supported:
+            await watch.look()
+        present = self._present_ids(each.topic for each in self.inputs)
+        for partition in self.inputs:
+            topic = partition.topic
+            if topic in kept and topic in present and kept[topic] != present[topic]:
+                await self._place.subscriber.start_anew(partition)
+        self._ids = present | dict(kept)  # until records of the new topic come, positions belong to the one before
 
     async def _report(self, writer: TransactionalWriter, losses: Sequence[str]) -> None:
         """Write to the rejects' topic what was lost, so that it is on record beyond this process's log."""
@@ -278,9 +309,15 @@ class ShardOwner:
         offsets = {each: shard.positions()[each.topic].offset for each in self.inputs}
         await writer.commit(step.records, offsets, str(step.closed))
         self._counters.committed(step, self._place.clock())
+        self.trouble = ""
 
     async def _keep(self, writer: TransactionalWriter, shard: Shard, closed: int) -> None:
-        records = [Outgoing(SNAPSHOTS, self._home, key, value) for key, value in sealed(shard.snapshot(), self._prefix)]
+        present = self._place.watch.ids.get(SNAPSHOTS.name)
+        if self._saved_in is not None and present != self._saved_in:
+            shard.mark_unsaved()
+        self._saved_in = present
+        parts = {**shard.snapshot(), TOPIC_IDS: msgspec.json.encode(self._ids)}
+        records = [Outgoing(SNAPSHOTS, self._home, key, value) for key, value in sealed(parts, self._prefix)]
         await self._commit(writer, shard, Step([], records, closed))
         self.kept_us = self._place.clock()
 

@@ -53,6 +53,7 @@ QUICK: Final = DETECTOR.model_copy(
 BACKUP: Final = "CascadeNotPaged"
 EMPTY: Final = {
     "cascade_asset_quarantined": "only while an asset is quarantined, and none is",
+    "cascade_bus_oldest_unconfirmed_seconds": "only of collectors that write to Kafka",
     "cascade_bus_records_unreadable_total": "only of roles that read Kafka",
     "cascade_feed_down_since_timestamp_seconds": "only while a connection is down, and none is",
     "cascade_fragility_ratio": "needs a week",
@@ -65,6 +66,7 @@ EMPTY: Final = {
     "cascade_shards_lost_total": "only of detectors that share the work on Kafka",
     "cascade_taker_variance_ratio": "needs days of trades",
     "cascade_tradfi_stress_decades": "no simulated exchange has index perpetuals",
+    "cascade_topics_missing": "only of roles on Kafka",
     "cascade_transactions_committed_total": "only of detectors that share the work on Kafka",
     "cascade_volatility_index_ratio": "no simulated exchange has an index of volatility",
 }

@@ -5,20 +5,24 @@ from __future__ import annotations
 # aiokafka is not annotated.
 # mypy: disable-error-code="no-untyped-call"
 import asyncio
+import re
+from collections.abc import Sequence
 from functools import partial
+from http import HTTPStatus
 
 import msgspec
 import pytest
 from aiokafka import AIOKafkaProducer
 
 from monitor.bus.kafka import topics_admin
-from monitor.bus.kafka.connection import KafkaConnection
+from monitor.bus.kafka.aiokafka_internals import topic_ids
+from monitor.bus.kafka.connection import KafkaConnection, administrator
 from monitor.bus.kafka.errors import BusError
 from monitor.bus.kafka.partitioner import Partitioner
 from monitor.bus.kafka.subscriber import KafkaSubscriber
 from monitor.bus.kafka.transactions import OwnershipLostError, TransactionalWriter, committed, read_snapshots
 from monitor.bus.ports import Outgoing, Partition
-from monitor.bus.topics import LIQUIDATIONS, MARKET_TOPICS, REJECTS, SIGNALS, SNAPSHOTS
+from monitor.bus.topics import LIQUIDATIONS, MARKET_TOPICS, REJECTS, SIGNALS, SNAPSHOTS, Topic
 from monitor.detect import detector as detector_module
 from monitor.detect.detector import Detector
 from monitor.detect.detector_state import FORMAT
@@ -194,6 +198,71 @@ async def test_a_damaged_part_of_the_state_costs_its_asset_and_no_process(
     await reader.close()
     assert isinstance(reject, Reject)
     assert reject.detail.startswith(f"assets-{home}: BTC: the checksum does not fit")
+
+
+async def create_again(connection: KafkaConnection, topics: Sequence[Topic]) -> None:
+    """Delete topics with all their records, and create them empty under the same names."""
+    names = [connection.name(topic) for topic in topics]
+    async with administrator(connection) as client:
+        await client.delete_topics(names)
+
+        async def gone() -> bool:
+            return not any((await topic_ids(client, names)).values())
+
+        await until(gone, 20)
+    await topics_admin.create(connection, 1, topics)
+
+
+@pytest.mark.timeout(240)
+async def test_topics_that_are_created_again_are_followed(
+    kafka_connection: KafkaConnection, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A running detector goes on with the first records of the new topics, and so does one that was stopped."""
+    await topics_admin.create(kafka_connection, 1)
+    settings = detector_settings(kafka_connection)
+    events = story()
+    third = len(events) // 3
+    async with Desk(kafka_connection) as desk:
+        async with detecting(settings) as url:
+            await publish(kafka_connection, events[:third])
+            assert await desk.read_until(lambda: judged(desk, events[third]), patient(20))
+            await create_again(kafka_connection, MARKET_TOPICS)
+            await publish(kafka_connection, events[third : 2 * third])
+            assert await desk.read_until(lambda: judged(desk, events[2 * third]), patient(40)), caplog.text
+            metrics = (await get(f"{url}/metrics")).text
+        await create_again(kafka_connection, MARKET_TOPICS)
+        async with detecting(settings) as url:
+            await publish(kafka_connection, events[2 * third :])
+            assert await desk.read_until(lambda: judged(desk, events[-1]), patient(40)), caplog.text
+            again = (await get(f"{url}/metrics")).text
+    name = re.escape(LIQUIDATIONS.name)
+    for text in (metrics, again):
+        assert re.search(rf'cascade_offsets_reset_total{{partition="\d",topic="{name}"}} 1.0', text), text
+
+
+@pytest.mark.timeout(240)
+async def test_a_detector_without_a_topic_for_its_signals_is_not_ready(kafka_connection: KafkaConnection) -> None:
+    """While the signals' topic is deleted, readyz names it with the remedy; created again, everything goes on."""
+    await topics_admin.create(kafka_connection, 1)
+    events = story()
+    half = len(events) // 2
+    async with detecting(detector_settings(kafka_connection)) as url:
+        await publish(kafka_connection, events[:half])
+        await until(lambda: is_ready(url))
+        async with administrator(kafka_connection) as client:
+            await client.delete_topics([kafka_connection.name(SIGNALS)])
+        missing = f"{kafka_connection.name(SIGNALS)} does not exist; create it"
+
+        async def names_the_topic() -> bool:
+            answer = await get(f"{url}/readyz")
+            return answer.status_code == HTTPStatus.SERVICE_UNAVAILABLE and missing in answer.text
+
+        await until(names_the_topic, 20)
+        await topics_admin.create(kafka_connection, 1, [SIGNALS])
+        await publish(kafka_connection, events[half:])
+        async with Desk(kafka_connection) as desk:
+            assert await desk.read_until(lambda: judged(desk, events[-1]), patient(60))
+        await until(lambda: is_ready(url))
 
 
 async def test_nobody_writes_after_the_next_owner_began(kafka_connection: KafkaConnection) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Mapping
 from functools import cache
+from uuid import UUID
 
 import msgspec
 import pytest
@@ -16,7 +17,7 @@ from monitor.detect.detector_state import FORMAT, OtherFormatError
 from monitor.lab.demo.story import DETECTOR
 from monitor.model.steps import finished
 from monitor.roles.asset_shard import AssetShard
-from monitor.roles.kept_parts import Parts, opening, sealed
+from monitor.roles.kept_parts import TOPIC_IDS, Parts, opening, sealed
 from monitor.roles.market_shard import MarketShard
 from monitor.roles.shard import COMMON, Shard
 from monitor.storage import checksum
@@ -127,6 +128,16 @@ def test_what_is_no_state_though_its_checksum_fits_begins_anew(content: bytes) -
         shard, losses = restored({PREFIX + b"*": common})
         assert [part for part, _ in losses] == ["shard"]
         assert shard.fetched() == {topic.name: 0 for topic in MARKET_TOPICS}
+
+
+def test_the_ids_of_the_topics_are_no_part_of_the_state() -> None:
+    """They are taken out before the state is restored; unreadable ones are as good as none."""
+    ids = {"market.trades.v1": UUID(int=7)}
+    for content, want in ((msgspec.json.encode(ids), ids), (b"{", {})):
+        parts = finished(opening(dict(sealed({TOPIC_IDS: content}, PREFIX)), PREFIX))
+        assert parts.take_topic_ids() == want
+        assert (parts.whole, parts.damaged) == ({}, {})
+    assert Parts({}, {TOPIC_IDS: "cut"}).take_topic_ids() == {}
 
 
 def market(parts: Parts, emitted: int = 0) -> tuple[Shard, Losses]:

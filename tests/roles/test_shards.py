@@ -339,3 +339,65 @@ def test_a_gap_of_removed_records_begins_where_reading_had_come_to() -> None:
     again = asset_shard(0, share.snapshot())
     assert again.detector.feeds.holes.state() == share.detector.feeds.holes.state()
     assert again.fetched() == {name: at.offset for name, at in share.positions().items()}
+
+
+def test_a_topic_that_was_created_again_is_read_from_its_beginning() -> None:
+    """Records below the old offsets are taken at once, the time between is a gap, and positions are the new topic's."""
+    share, market = asset_shard(0, {}), MarketShard(DETECTOR, 1, 0)
+    start = 1_790_000_000
+    names = [topic.name for topic in MARKET_TOPICS]
+    for name in names:
+        share.put(Batch(Partition(name, 0), 500, list(beat_records(0, [start, start + 1])[Partition(name, 0)])))
+    share.step(1)
+    at_us = (start + 9) * MICROS
+    gap = Gap(ALL, ALL, ALL, at_us, at_us, "liquidations", 0, at_us, "offsets_lost")
+    for name in names:
+        where = Partition(name, 0)
+        beats = list(beat_records(0, range(start + 9, start + 12))[where])
+        if name == LIQUIDATIONS.name:
+            share.put(Batch(where, -1, [gap], anew=True))
+            share.put(Batch(where, 0, beats))
+        else:
+            share.put(Batch(where, 0, beats, anew=True))
+    step = share.step(1)
+    assert step is not None
+    assert step.closed == start + 10
+    assert share.fetched() == dict.fromkeys(names, 3)
+    assert share.detector.feeds.holes.state() == {"okx": [((start + 1) * MICROS, at_us)]}
+    assert {at.offset for at in share.positions().values()} <= {2, 3}
+    again = asset_shard(0, share.snapshot())
+    assert again.positions().keys() == set(names)
+    where = Partition(SUMMARIES.name, 0)
+    market.put(Batch(where, 700, [Closed(0, 7, {}, msgspec.Raw(b"[]"), FORMAT)]))
+    market.put(Batch(where, 0, [Closed(0, 8, {}, msgspec.Raw(b"[]"), FORMAT)], anew=True))
+    assert market.step(1) == Step([], [], 8)
+    assert market.fetched() == {SUMMARIES.name: 1}
+
+
+def test_positions_are_never_negative() -> None:
+    """A gap before the first record of a new topic is no offset that a group could commit."""
+    share = asset_shard(0, {})
+    start = 1_790_000_000
+    for name in (topic.name for topic in MARKET_TOPICS):
+        share.put(Batch(Partition(name, 0), 500, list(beat_records(0, [start, start + 1])[Partition(name, 0)])))
+    share.step(1)
+    at_us = (start + 9) * MICROS
+    for name in (topic.name for topic in MARKET_TOPICS):
+        gap = Gap(ALL, ALL, ALL, at_us, at_us, "liquidations", 0, at_us, "offsets_lost")
+        share.put(Batch(Partition(name, 0), -1, [gap], anew=True))
+        share.step(1)
+        assert min(at.offset for at in share.positions().values()) >= 0
+
+
+def test_everything_is_saved_again_when_the_saved_state_is_gone() -> None:
+    """After the snapshots' topic was created again the next snapshot holds assets that did not change, too."""
+    share = asset_shard(0, {})
+    share.detector.apply([event for event in story()[:3_000] if not isinstance(event, Heartbeat)])
+    first = share.snapshot()
+    assert len(first) > 1
+    assert set(share.snapshot()) == {COMMON}
+    share.mark_unsaved()
+    assert share.snapshot().keys() == first.keys()
+    market = MarketShard(DETECTOR, 1, 0)
+    market.mark_unsaved()
+    assert set(market.snapshot()) == {COMMON}

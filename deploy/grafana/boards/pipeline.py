@@ -162,6 +162,12 @@ def _records() -> list[Builder]:
             colours={},
             steps=[(20, VERMILION)],
         ),
+        lines(
+            About("Missing topics", "Kafka topics that a process uses and that do not exist.", PLAIN, "topic-missing"),
+            Query("max by (job, instance) (cascade_topics_missing)", "{{job}} {{instance}}"),
+            colours={},
+            steps=[(1, VERMILION)],
+        ),
         _of_processes(
             About("Waits for room", "Waits of a writer because the bus was full, a second.", RATE, "consumer-lag-high"),
             "bus_drains_blocked",

@@ -15,15 +15,29 @@ import math
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
+from io import BytesIO
 from pathlib import Path
 from typing import Any, Final, Literal
+from uuid import UUID
 
 import aiokafka
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.codec import zstd_encode
 from aiokafka.conn import collect_hosts, create_conn
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaError, NoError, UnknownTopicOrPartitionError, for_code
 from aiokafka.producer.message_accumulator import BatchBuilder
+from aiokafka.protocol.abstract import AbstractType
+from aiokafka.protocol.api import Request, RequestStruct, Response
+from aiokafka.protocol.types import (
+    Boolean,
+    CompactArray,
+    CompactString,
+    Int16,
+    Int32,
+    Schema,
+    TaggedFields,
+)
 from aiokafka.record.default_records import DefaultRecordBatch, DefaultRecordBatchBuilder
 from aiokafka.structs import ConsumerRecord, TopicPartition
 
@@ -169,3 +183,120 @@ async def dial_each(
 def _hosts(bootstrap_servers: str) -> Iterable[tuple[str, int, Any]]:
     found: Iterable[tuple[str, int, Any]] = collect_hosts(bootstrap_servers, randomize=False)
     return found
+
+
+class _Uuid(AbstractType[UUID]):
+    """The 16 bytes of a UUID, a type that ``protocol/types.py`` does not have."""
+
+    @classmethod
+    def encode(cls, value: UUID) -> bytes:
+        return value.bytes
+
+    @classmethod
+    def decode(cls, data: BytesIO) -> UUID:
+        return UUID(bytes=data.read(16))
+
+
+class _MetadataResponse(Response):
+    """Version 10 of the metadata, the first with topic ids (KIP-516, Kafka 2.8); aiokafka ends with version 5."""
+
+    API_KEY = 3
+    API_VERSION = 10
+    SCHEMA = Schema(
+        ("throttle_time_ms", Int32),
+        (
+            "brokers",
+            CompactArray(
+                ("node_id", Int32),
+                ("host", CompactString("utf-8")),
+                ("port", Int32),
+                ("rack", CompactString("utf-8")),
+                ("tags", TaggedFields),
+            ),
+        ),
+        ("cluster_id", CompactString("utf-8")),
+        ("controller_id", Int32),
+        (
+            "topics",
+            CompactArray(
+                ("error_code", Int16),
+                ("name", CompactString("utf-8")),
+                ("topic_id", _Uuid),
+                ("is_internal", Boolean),
+                (
+                    "partitions",
+                    CompactArray(
+                        ("error_code", Int16),
+                        ("partition_index", Int32),
+                        ("leader_id", Int32),
+                        ("leader_epoch", Int32),
+                        ("replica_nodes", CompactArray(Int32)),
+                        ("isr_nodes", CompactArray(Int32)),
+                        ("offline_replicas", CompactArray(Int32)),
+                        ("tags", TaggedFields),
+                    ),
+                ),
+                ("authorized_operations", Int32),
+                ("tags", TaggedFields),
+            ),
+        ),
+        ("authorized_operations", Int32),
+        ("tags", TaggedFields),
+    )
+
+
+class _MetadataRequestV10(RequestStruct):
+    """The request for topics by name, which creates none."""
+
+    FLEXIBLE_VERSION = True
+    API_KEY = 3
+    API_VERSION = 10
+    RESPONSE_TYPE = _MetadataResponse
+    SCHEMA = Schema(
+        ("topics", CompactArray(("topic_id", _Uuid), ("name", CompactString("utf-8")), ("tags", TaggedFields))),
+        ("allow_auto_topic_creation", Boolean),
+        ("include_cluster_authorized_operations", Boolean),
+        ("include_topic_authorized_operations", Boolean),
+        ("tags", TaggedFields),
+    )
+
+
+class _MetadataRequest(Request[_MetadataRequestV10]):
+    """Builds the request for the broker's version."""
+
+    API_KEY = 3
+
+    def __init__(self, names: Sequence[str]) -> None:
+        self._names = names
+
+    def build(self, request_struct_class: type[_MetadataRequestV10]) -> _MetadataRequestV10:
+        """Return the request."""
+        return request_struct_class([(UUID(int=0), name, {}) for name in self._names], False, False, False, {})
+
+
+async def topic_ids(client: AIOKafkaAdminClient, names: Sequence[str]) -> dict[str, UUID | None]:
+    """Return the id of each topic, which changes when it is deleted and created again; None if it is missing.
+
+    Topics that this user may not see are left out.
+
+    Raises:
+        KafkaError: no broker answered.
+        NotImplementedError: the brokers are older than Kafka 2.8.
+    """
+    response: Any = await client._send_request(_MetadataRequest(names))
+    found: dict[str, UUID | None] = {}
+    for code, name, topic_id, *_ in response.topics:
+        error = for_code(code)
+        if error is NoError:
+            found[name] = topic_id
+        elif error is UnknownTopicOrPartitionError:
+            found[name] = None
+    return found
+
+
+async def refresh_metadata(consumer: AIOKafkaConsumer) -> None:
+    """Have a consumer describe its topics now: by itself it does so every five minutes (``metadata_max_age_ms``).
+
+    Until then a group whose topic was deleted has no partition of the one that was created again.
+    """
+    await consumer._client.force_metadata_update()

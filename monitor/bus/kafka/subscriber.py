@@ -21,10 +21,12 @@ from aiokafka.structs import ConsumerRecord, OffsetAndMetadata, TopicPartition
 from monitor.bus import codec
 from monitor.bus.kafka.aiokafka_internals import Fetched, rewind
 from monitor.bus.kafka.connection import KafkaConnection, explain_start, verify
+from monitor.bus.kafka.continuity import Continuity
 from monitor.bus.kafka.errors import BusError, explain
+from monitor.bus.kafka.topic_watch import TopicWatch
 from monitor.bus.ports import Batch, BusStats, Partition
-from monitor.bus.topics import LIQUIDATIONS, STATE, TRADES, Record, Topic
-from monitor.model.events import ALL, Channel, Gap, Reject
+from monitor.bus.topics import Record, Topic
+from monitor.model.events import Reject
 
 log = logging.getLogger(__name__)
 
@@ -33,13 +35,6 @@ POLL_RECORDS: Final = 2_000
 SESSION_TIMEOUT_MS: Final = 10_000
 """Silence after which a member loses its partitions, ms. It was Kafka's default for a decade; a shorter one is unsafe,
 because heartbeats share the event loop with the computation."""
-
-CHANNELS: Final[Mapping[str, Channel]] = {
-    LIQUIDATIONS.name: "liquidations",
-    TRADES.name: "trades",
-    STATE.name: "mark_price",
-}
-"""Channel of the gap that replaces a topic's records which were removed before they were read."""
 
 Change = Callable[[frozenset[Partition]], Awaitable[None]]
 """Called with the partitions that were assigned or are about to be revoked; reading waits for it."""
@@ -68,12 +63,13 @@ class KafkaSubscriber(ConsumerRebalanceListener):
         on_assigned: awaited with the new partitions before anything of them is read; may :meth:`seek`.
         on_revoked: awaited with the partitions before another member reads them.
         on_reject: called with every record that could not be decoded.
+        watch: knows the topics' ids, so that a topic that is deleted and created is read from its beginning; run by the
+            caller. None leaves only offsets to go by.
 
     Attributes:
         received: records handed out.
         rejected: records that could not be decoded.
-        lost: by partition, records that were removed before they were read.
-        resets: by partition, how often its offsets started again, as after a topic is deleted and created.
+        continuity: positions, and what was lost between two records.
     """
 
     def __init__(
@@ -88,19 +84,16 @@ class KafkaSubscriber(ConsumerRebalanceListener):
         on_assigned: Change = _nothing,
         on_revoked: Change = _nothing,
         on_reject: Callable[[Reject], None] | None = None,
+        watch: TopicWatch | None = None,
     ) -> None:
         self.received = 0
         self.rejected = 0
-        self.lost: dict[Partition, int] = {}
-        self.resets: dict[Partition, int] = {}
-        self._unplaced: set[TopicPartition] = set()  # without a committed offset
         self._connection = connection
         self._topics = tuple(topics)
         self._names = {connection.name(topic): topic.name for topic in self._topics}
         self._on_assigned = on_assigned
         self._on_revoked = on_revoked
         self._on_reject = on_reject
-        self._positions: dict[TopicPartition, int] = {}
         self._failure: Exception | None = None
         self._settled = asyncio.Event()
         self._consumer = AIOKafkaConsumer(
@@ -115,6 +108,7 @@ class KafkaSubscriber(ConsumerRebalanceListener):
             # By ranges, partition N of every topic goes to the same member.
             partition_assignment_strategy=(RangePartitionAssignor,),
         )
+        self.continuity = Continuity(self._consumer, self._names, start_at, watch)
 
     async def start(self) -> Self:
         """Check the topics, join the group, and wait for an assignment.
@@ -141,6 +135,7 @@ class KafkaSubscriber(ConsumerRebalanceListener):
             BusError: Kafka refuses, or a hook failed.
         """
         try:
+            await self.continuity.follow()
             fetched = await self._consumer.getmany(timeout_ms=round(timeout_s * 1000), max_records=POLL_RECORDS)
         except KafkaError as error:
             raise self._explain(error) from error
@@ -151,12 +146,21 @@ class KafkaSubscriber(ConsumerRebalanceListener):
             return []
         batches: list[Batch] = []
         for partition, messages in fetched.items():
-            batches += await self._lost_before(partition, messages[0])
-            self._decode(partition, messages, batches)
-            self._positions[partition] = messages[-1].offset + 1
-        if len(self._positions) < len(self._consumer.assignment()):
-            await self._note_positions()
+            batches += await self._next(partition, messages)
+        await self.continuity.note_positions(self._consumer.assignment())
         return batches
+
+    async def _next(self, where: TopicPartition, messages: Sequence[ConsumerRecord[bytes, bytes]]) -> list[Batch]:
+        """Return a partition's batches, with the gap before them; none if the partition is read from elsewhere."""
+        try:
+            batches = await self.continuity.before(where, messages[0])
+        except KafkaError as error:
+            raise self._explain(error) from error
+        if batches is None:
+            return []
+        self._decode(where, messages, batches)
+        self.continuity.positions[where] = messages[-1].offset + 1
+        return self.continuity.hand_out(where, batches)
 
     async def _give_back(self, fetched: Fetched, timeout_s: float) -> None:
         """Wait for the hooks, which may seek, and fetch again the records that were fetched meanwhile."""
@@ -164,54 +168,6 @@ class KafkaSubscriber(ConsumerRebalanceListener):
         with suppress(TimeoutError):
             async with asyncio.timeout(timeout_s):
                 await self._settled.wait()
-
-    async def _lost_before(self, where: TopicPartition, first: ConsumerRecord[bytes, bytes]) -> list[Batch]:
-        """Check if records between the last position and the first message read were removed unread.
-
-        If so, return a gap of every venue at the offset before that message; the reader knows the gap's start.
-        """
-        expected = self._positions.get(where)
-        try:
-            if expected is None and where not in self._unplaced:
-                expected = await self._consumer.committed(where)
-                if expected is None:
-                    self._unplaced.add(where)
-            if not expected or first.offset == expected:  # a reader that starts with the topic has lost nothing
-                return []
-            begin = (await self._consumer.beginning_offsets([where]))[where]
-        except KafkaError as error:
-            raise self._explain(error) from error
-        partition = Partition(self._names[where.topic], where.partition)
-        if first.offset < expected:
-            self.resets[partition] = self.resets.get(partition, 0) + 1
-            log.error(
-                "%s/%d: reading continues at offset %d instead of %d: the topic was truncated or created again",
-                where.topic,
-                where.partition,
-                first.offset,
-                expected,
-            )
-        elif begin > expected:
-            count = first.offset - expected  # with start_at "latest", more may be skipped than was removed
-            self.lost[partition] = self.lost.get(partition, 0) + count
-            log.error(
-                "%s/%d: %d records from offset %d on were removed or skipped before they were read; keep them longer "
-                "(retention.ms), or add detectors so that they are read sooner",
-                where.topic,
-                where.partition,
-                count,
-                expected,
-            )
-            if partition.topic in CHANNELS:
-                return [Batch(partition, first.offset - 1, [self._gap(partition.topic, first)])]
-        return []
-
-    def _gap(self, topic: str, first: ConsumerRecord[bytes, bytes]) -> Gap:
-        at_us = first.timestamp * 1000
-        if first.value is not None:
-            with suppress(msgspec.DecodeError):  # it is rejected when it is decoded
-                at_us = getattr(codec.decode(topic, first.value, first.headers), "receive_time_us", 0) or at_us
-        return Gap(ALL, ALL, ALL, at_us, at_us, CHANNELS[topic], 0, at_us, "offsets_lost")
 
     def _decode(
         self, where: TopicPartition, messages: Sequence[ConsumerRecord[bytes, bytes]], batches: list[Batch]
@@ -246,12 +202,6 @@ class KafkaSubscriber(ConsumerRebalanceListener):
             where = f"{message.topic}/{message.partition}@{message.offset}"
             self._on_reject(codec.unreadable(where, value, error, message.timestamp * 1000))
 
-    async def _note_positions(self) -> None:
-        """Record the position of partitions without records so far, which is known after the first fetch."""
-        for partition in self._consumer.assignment():
-            if partition not in self._positions and self._consumer.highwater(partition) is not None:
-                self._positions[partition] = await self._consumer.position(partition)
-
     def lags(self) -> dict[Partition, int]:
         """Return, by assigned partition, the number of records that are written and not yet handed out."""
         return {
@@ -260,7 +210,7 @@ class KafkaSubscriber(ConsumerRebalanceListener):
                 0,
                 (self._consumer.highwater(partition) or position) - position,
             )
-            for partition, position in self._positions.items()
+            for partition, position in self.continuity.positions.items()
             if partition in self._consumer.assignment()
         }
 
@@ -270,9 +220,18 @@ class KafkaSubscriber(ConsumerRebalanceListener):
 
     def seek(self, partition: Partition, offset: int) -> None:
         """Continue reading at ``offset``, whatever the group committed."""
-        where = self._topic_partition(partition)
-        self._consumer.seek(where, offset)
-        self._positions[where] = offset
+        self.continuity.seek(self._topic_partition(partition), offset)
+
+    async def start_anew(self, partition: Partition) -> None:
+        """Read a partition from its beginning, because its topic is not the one that the caller read before.
+
+        Raises:
+            BusError: the brokers refuse.
+        """
+        try:
+            await self.continuity.start_anew(self._topic_partition(partition))
+        except KafkaError as error:
+            raise self._explain(error) from error
 
     async def ends(self, partitions: Iterable[Partition]) -> dict[Partition, int]:
         """Return the offset after the last record of each partition.
@@ -326,13 +285,14 @@ class KafkaSubscriber(ConsumerRebalanceListener):
 
         See ``aiokafka/consumer/group_coordinator.py``, ``GroupCoordinator._on_join_complete``.
         """
+        self.continuity.keep(assigned)
         await self._run_hook(self._on_assigned, assigned)
         self._settled.set()
 
     async def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:
         """Run the hook; aiokafka calls this before it joins the group and at every rebalance."""
         self._settled.clear()
-        self._positions.clear()
+        self.continuity.positions.clear()
         await self._run_hook(self._on_revoked, revoked)
 
     async def _run_hook(self, hook: Change, partitions: Iterable[TopicPartition]) -> None:

@@ -29,7 +29,7 @@ from monitor.deliver.metrics.exposition import Family, Rows, Text, counter, gaug
 from monitor.deliver.metrics.feeds import outlet_metrics, rest_metrics, traffic_metrics, watch_metrics
 from monitor.deliver.metrics.outputs import output_metrics, state_metrics
 from monitor.deliver.metrics.paging import page_metrics
-from monitor.deliver.metrics.transport import bus_metrics, channel_lag_metrics, shard_metrics
+from monitor.deliver.metrics.transport import bus_metrics, channel_lag_metrics, shard_metrics, topic_metrics
 from monitor.deliver.paging.notifier import NotifierStats
 from monitor.detect.ingest.plausibility import Excess
 from monitor.detect.view import AssetView, DetectorView
@@ -69,6 +69,7 @@ class Snapshot(NamedTuple):
         records_lost: records of Kafka that were removed before they were read, by partition.
         offset_resets: how often a partition's offsets began anew.
         bus: what the process publishes; None in a role that publishes no market events.
+        topics_missing: number of Kafka topics of this process that do not exist; None without Kafka.
         bus_oldest_s: how long the oldest published batch waits for its confirmation, seconds; None without Kafka.
         commits: transactions of the detector on Kafka; None in a role without shards.
         shards_lost: shards whose state was discarded because another process owns them; None as for ``commits``.
@@ -92,6 +93,7 @@ class Snapshot(NamedTuple):
     offset_resets: Mapping[Partition, int] = {}
     bus: BusStats | None = None
     bus_oldest_s: float | None = None
+    topics_missing: int | None = None
     commits: int | None = None
     shards_lost: int | None = None
     channel_lags: Mapping[str, Mapping[Partition, int]] = {}
@@ -173,6 +175,7 @@ class MonitorMetrics:
         yield from state_metrics(snapshot.state_lost)
         yield from page_metrics(snapshot.notifiers)
         yield from bus_metrics(snapshot.bus, snapshot.bus_oldest_s)
+        yield from topic_metrics(snapshot.topics_missing)
         yield from shard_metrics(snapshot.commits, snapshot.shards_lost)
         yield from channel_lag_metrics(snapshot.channel_lags)
         if snapshot.state_saved_us:

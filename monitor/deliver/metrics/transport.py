@@ -35,6 +35,12 @@ def bus_metrics(bus: BusStats | None, oldest_s: float | None = None) -> Iterator
         )
 
 
+def topic_metrics(missing: int | None) -> Iterator[Family]:
+    """Yield how many topics do not exist; nothing in a role without Kafka."""
+    if missing is not None:
+        yield gauge("topics_missing", "Kafka topics that this process uses and that do not exist.", (), [((), missing)])
+
+
 def shard_metrics(commits: int | None, lost: int | None) -> Iterator[Family]:
     """Yield the detector's transactions on Kafka and its lost shards; nothing in a role without shards."""
     if commits is not None:

@@ -268,6 +268,7 @@ FULL = Snapshot(
     records_unreadable=7,
     state_lost=Lost({"asset": 2, "market": 0}, 6_000_000),
     bus_oldest_s=30.0,
+    topics_missing=2,
 )
 
 
@@ -292,6 +293,7 @@ def test_pages_and_kept_state_are_shown() -> None:
     assert value(samples, "state_parts_lost_total", part="market") == 0
     assert value(samples, "state_lost_timestamp_seconds") == 6
     assert value(samples, "bus_oldest_unconfirmed_seconds") == 30
+    assert value(samples, "topics_missing") == 2
     assert value(scrape(Snapshot()), "state_saved_timestamp_seconds") is None
 
 
