@@ -38,9 +38,9 @@ Message = ConsumerRecord[bytes, bytes]
 class Continuity:
     """The positions of a consumer's partitions, and what was lost between two of its records.
 
-    A topic that was created again is read from its beginning (by a reader that starts at the latest record, from its
-    end), one that lost its end with a broker from its present end: what was written since cannot be distinguished from what was
-    read. Either is noted in the log, in :attr:`resets`, and by a batch that starts anew.
+    A topic that was created again is read from its beginning; a reader that starts at the latest record reads it from
+    its end. A topic that lost its end with a broker is read from its present end, because what was written since cannot
+    be distinguished from what was read. Both are in the log, in :attr:`resets`, and marked in the next batch.
 
     Args:
         consumer: the consumer.
