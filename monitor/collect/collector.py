@@ -201,10 +201,19 @@ class Collector:
         collected.symbols = resolve_symbols(venue, collected.instruments)
         rest = self._rest.client(venue.adapter, venue.rest_url) if self._rest is not None else None
         fleet = Fleet(
-            venue.adapter_with(collected.instruments), collected.symbols, venue.channels, self._publisher,
-            self._settings.fleet, clock=self._clock, rng=self._rng, ws_url=venue.ws_url, on_frame=self._on_frame,
-            on_event=self._on_event, rest=rest, predecessors=self._predecessors,
-        )  # fmt: skip
+            venue.adapter_with(collected.instruments),
+            collected.symbols,
+            venue.channels,
+            self._publisher,
+            self._settings.fleet,
+            clock=self._clock,
+            rng=self._rng,
+            ws_url=venue.ws_url,
+            on_frame=self._on_frame,
+            on_event=self._on_event,
+            rest=rest,
+            predecessors=self._predecessors,
+        )
         collected.fleet = fleet
         async with asyncio.TaskGroup() as group:
             group.create_task(fleet.run())

@@ -46,10 +46,14 @@ def episode_table(episodes: Sequence[EpisodeSummary], title: str = "Episodes (UT
         table.add_column(name, justify="right", no_wrap=True)
     for episode in episodes:
         table.add_row(
-            episode.asset, episode.direction, moment(episode.started_us),
+            episode.asset,
+            episode.direction,
+            moment(episode.started_us),
             *(moment(us, with_day=False) for us in (episode.cascade_us, episode.peak_us, episode.relief_us)),
-            moment(episode.ended_us, with_day=False), f"{episode.peak_score:.0f}",
-            usd(episode.liquidated_usd.long), usd(episode.liquidated_usd.short),
+            moment(episode.ended_us, with_day=False),
+            f"{episode.peak_score:.0f}",
+            usd(episode.liquidated_usd.long),
+            usd(episode.liquidated_usd.short),
             style="bold" if episode.cascade_us is not None else None,
-        )  # fmt: skip
+        )
     return table

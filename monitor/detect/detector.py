@@ -75,8 +75,10 @@ class Detector:
         self.market = Market(self.settings) if with_market else None
         self.signals_by_phase: dict[str, int] = {"calm": 0, "building": 0, "cascade": 0, "relief": 0}
         self._handlers: dict[type, Handler] = {
-            **self.applier.handlers, Gap: self.feeds.gap, Heartbeat: self._heartbeat,
-        }  # fmt: skip
+            **self.applier.handlers,
+            Gap: self.feeds.gap,
+            Heartbeat: self._heartbeat,
+        }
 
     # Events
 

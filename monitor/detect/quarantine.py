@@ -173,15 +173,28 @@ def ended(scope: Scope, second: int, note: str = NOTE) -> list[Signal]:
     """Return the signals that end the running episodes of a scope, made of its phases alone: the rest may be broken."""
     return [
         Signal(
-            episode_id=episode_id(scope.name, side, state.episode.started), revision=state.episode.revision + 1,
-            asset=scope.name, phase="calm", previous_phase=state.phase, direction=side, risk_score=0.0,
-            event_time_us=(second + 1) * MICROS, emitted_time_us=0, started_us=(state.episode.started + 1) * MICROS,
-            price=None, drawdown_pct=0.0, liquidated_usd=SideTotals(0.0, 0.0), windows={}, evidence=[],
-            coverage=SignalCoverage([], [], 0.0), notes=[note], wave=state.episode.waves,
+            episode_id=episode_id(scope.name, side, state.episode.started),
+            revision=state.episode.revision + 1,
+            asset=scope.name,
+            phase="calm",
+            previous_phase=state.phase,
+            direction=side,
+            risk_score=0.0,
+            event_time_us=(second + 1) * MICROS,
+            emitted_time_us=0,
+            started_us=(state.episode.started + 1) * MICROS,
+            price=None,
+            drawdown_pct=0.0,
+            liquidated_usd=SideTotals(0.0, 0.0),
+            windows={},
+            evidence=[],
+            coverage=SignalCoverage([], [], 0.0),
+            notes=[note],
+            wave=state.episode.waves,
         )
         for side, state in ((side, phases.state) for side, phases in zip(SIDES, scope.phases, strict=True))
         if state.episode is not None and state.phase != "calm"
-    ]  # fmt: skip
+    ]
 
 
 def _sample(event: Event | None) -> bytes:

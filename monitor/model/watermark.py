@@ -111,9 +111,23 @@ class Watermark:
     """
 
     __slots__ = (
-        "_claims", "_confirm_us", "_held", "_held_own", "_scanned_s", "_tolerance_us", "active", "ahead", "behind",
-        "distances", "low_us", "placed_ahead", "reached_us", "refused", "since_us", "steps_back",
-    )  # fmt: skip
+        "_claims",
+        "_confirm_us",
+        "_held",
+        "_held_own",
+        "_scanned_s",
+        "_tolerance_us",
+        "active",
+        "ahead",
+        "behind",
+        "distances",
+        "low_us",
+        "placed_ahead",
+        "reached_us",
+        "refused",
+        "since_us",
+        "steps_back",
+    )
 
     def __init__(self, tolerance_us: int, confirm_us: int, state: WatermarkState | None = None) -> None:
         state = state or WatermarkState()
@@ -134,9 +148,15 @@ class Watermark:
     def state(self) -> WatermarkState:
         """Return a copy of the state, from which a restart continues."""
         return WatermarkState(
-            self.reached_us, self.since_us, self.active, self._claims, self.ahead, self.behind, self._held,
-            self._scanned_s,
-        )  # fmt: skip
+            reached_us=self.reached_us,
+            since_us=self.since_us,
+            active=self.active,
+            claims=self._claims,
+            ahead=self.ahead,
+            behind=self.behind,
+            held=self._held,
+            scanned_s=self._scanned_s,
+        )
 
     def advance_to(self, at_us: int) -> None:
         """Move the watermark to a time that the caller knows to have been reached, microseconds."""

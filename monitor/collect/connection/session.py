@@ -32,8 +32,10 @@ from monitor.model.events import ALL, MICROS, Channel, Gap, GapReason, Reject
 log = logging.getLogger(__name__)
 
 GAP_REASON: Final[dict[EndReason, GapReason]] = {
-    "stale": "stale", "unanswered": "stale", "overflow": "queue_overflow",
-}  # fmt: skip
+    "stale": "stale",
+    "unanswered": "stale",
+    "overflow": "queue_overflow",
+}
 """Gap reason by end reason: silence is ``stale``, a full bus ``queue_overflow``, everything else ``disconnect``."""
 
 
@@ -281,8 +283,12 @@ class Session:
         delay_s = self._backoff.next_delay_s(ending.lived_s, running.socket.last_message_us > 0)
         log.warning(
             "%s %s: %s (%s); dialling again in %.1f s",
-            self.stats.venue, self.plan.name, ending.reason, ending.detail, delay_s,
-        )  # fmt: skip
+            self.stats.venue,
+            self.plan.name,
+            ending.reason,
+            ending.detail,
+            delay_s,
+        )
         return delay_s
 
     # Calls from a socket (see SocketOwner).
@@ -307,8 +313,10 @@ class Session:
         if since:
             log.warning(
                 "%s %s: no collector ran for %.1f s; a gap of that length is published",
-                self.stats.venue, self.plan.name, (until_us - min(since.values())) / MICROS,
-            )  # fmt: skip
+                self.stats.venue,
+                self.plan.name,
+                (until_us - min(since.values())) / MICROS,
+            )
             self._state_gap(since, until_us, "restart", self.plan.symbols)
 
     def _end_gap(self, to_us: int) -> None:

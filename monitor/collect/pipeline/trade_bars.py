@@ -72,9 +72,22 @@ class TradeFolder:
 
 def _first(trade: Trade, end_us: int, interval_us: int) -> TradeBar:
     bar = TradeBar(
-        trade.venue, trade.symbol, trade.asset, end_us, trade.receive_time_us, interval_us,
-        trade.price, trade.price, trade.price, trade.price, 0.0, 0.0, 0.0, 0.0, 0,
-    )  # fmt: skip
+        venue=trade.venue,
+        symbol=trade.symbol,
+        asset=trade.asset,
+        event_time_us=end_us,
+        receive_time_us=trade.receive_time_us,
+        interval_us=interval_us,
+        open=trade.price,
+        high=trade.price,
+        low=trade.price,
+        close=trade.price,
+        buy_quantity=0.0,
+        sell_quantity=0.0,
+        buy_usd=0.0,
+        sell_usd=0.0,
+        trades=0,
+    )
     _add(bar, trade)
     return bar
 

@@ -145,8 +145,10 @@ class FeedHealth:
                 log.error(
                     "%s: long liquidations come while its mark price rises, shorts while it falls (%d of %d votes): "
                     "its side is parsed the wrong way round, or has changed its meaning",
-                    self.venue, side.disagreed, side.agreed + side.disagreed,
-                )  # fmt: skip
+                    self.venue,
+                    side.disagreed,
+                    side.agreed + side.disagreed,
+                )
             else:
                 log.info("%s: the side of its liquidations agrees with its mark price again", self.venue)
 
@@ -169,8 +171,10 @@ class FeedHealth:
             log.error(
                 "%s: no liquidation for %.0f s (average interval %.1f s) although the venue is up: the market may be "
                 "calm; if other venues show liquidations, these have moved to another path or topic",
-                self.venue, pause_us / MICROS, self._usual_us / MICROS,
-            )  # fmt: skip
+                self.venue,
+                pause_us / MICROS,
+                self._usual_us / MICROS,
+            )
 
     def connection(self, name: str, alive: bool, reason: EndReason | None, now_us: int) -> None:
         """Record the state of a connection, about once a second.
@@ -188,9 +192,13 @@ class FeedHealth:
             self._down[name] = DownConnection(name, reason or "dialling", since_us)
             remedy = REMEDY.get(reason, "") if reason else "it was never connected"
             log.error(
-                "%s %s: down for %.0f s (%s): %s", self.venue, name, (now_us - since_us) / MICROS, reason or "dialling",
+                "%s %s: down for %.0f s (%s): %s",
+                self.venue,
+                name,
+                (now_us - since_us) / MICROS,
+                reason or "dialling",
                 remedy.format(venue=self.venue),
-            )  # fmt: skip
+            )
 
     def forget(self, names: set[str]) -> None:
         """Keep only these connections; those that are no longer planned are dropped."""
@@ -201,6 +209,11 @@ class FeedHealth:
     def stats(self) -> FeedHealthStats:
         """Return the results."""
         return FeedHealthStats(
-            self._known and not self._failing_us, tuple(self._down.values()), dict(self._drift.counts),
-            tuple(self._drift.findings.values()), self._side.stats(), self._last_us, self._quiet,
-        )  # fmt: skip
+            up=self._known and not self._failing_us,
+            down=tuple(self._down.values()),
+            drift=dict(self._drift.counts),
+            findings=tuple(self._drift.findings.values()),
+            side=self._side.stats(),
+            last_liquidation_us=self._last_us,
+            quiet=self._quiet,
+        )

@@ -17,8 +17,10 @@ from monitor.model.validation import UNREADABLE
 DriftKind = Literal["unknown_key", "unknown_value", "unknown_channel", "malformed"]
 
 DRIFT_REASONS: Final[dict[RejectReason, DriftKind]] = {
-    "unknown_value": "unknown_value", "unknown_channel": "unknown_channel", "malformed": "malformed",
-}  # fmt: skip
+    "unknown_value": "unknown_value",
+    "unknown_channel": "unknown_channel",
+    "malformed": "malformed",
+}
 """Reject reasons that show a format change, with the kind of the change."""
 
 EVERY_US: Final = 15 * MICROS

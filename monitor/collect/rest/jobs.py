@@ -144,8 +144,11 @@ class RestJobs:
         if stretch > 1.0:
             log.warning(
                 "%s: %d polls exceed the REST rate limit of %d weight a minute: their intervals are %.1f times as long",
-                self._stats.venue, len(polls), self._client.pool.per_minute, stretch,
-            )  # fmt: skip
+                self._stats.venue,
+                len(polls),
+                self._client.pool.per_minute,
+                stretch,
+            )
 
     async def run(self) -> None:
         """Poll, load history and backfill until cancelled."""
@@ -244,8 +247,11 @@ class RestJobs:
         if requests:
             log.info(
                 "%s: %d values of past open interest from %d requests, %d of them failed",
-                self._stats.venue, self._history, len(requests), failed,
-            )  # fmt: skip
+                self._stats.venue,
+                self._history,
+                len(requests),
+                failed,
+            )
 
     def gap_published(self, gap: Gap, symbols: Sequence[str]) -> None:
         """Queue a published gap of a socket with these symbols for backfilling."""
@@ -310,6 +316,14 @@ class RestJobs:
         """Return the counts so far."""
         pool = self._client.pool
         return RestJobsStats(
-            self._stats, pool.stretch, len(self._polls), self._failures, pool.spent, pool.throttled, pool.paused_s,
-            self._history, self._filled, self._unfilled,
-        )  # fmt: skip
+            events=self._stats,
+            stretch=pool.stretch,
+            polls=len(self._polls),
+            failures=self._failures,
+            weight=pool.spent,
+            throttled=pool.throttled,
+            paused_s=pool.paused_s,
+            history=self._history,
+            filled=self._filled,
+            unfilled=self._unfilled,
+        )

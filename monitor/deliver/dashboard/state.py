@@ -132,10 +132,17 @@ def asset_state(monitored: Monitored, points: Sequence[Point]) -> AssetState:
     columns = [list(column) for column in zip(*points, strict=True)] or [[], [], [], [], []]
     second, risk, price, long, short = columns
     return AssetState(
-        view.asset, view.phase, view.direction, round(view.risk_score, 1), view.price, dict(view.windows),
-        view.coverage_ratio, view.episode_id, view.evidence,
-        Series(second, [round(value, 1) for value in risk], price, long, short),
-    )  # fmt: skip
+        asset=view.asset,
+        phase=view.phase,
+        direction=view.direction,
+        risk=round(view.risk_score, 1),
+        price=view.price,
+        windows=dict(view.windows),
+        coverage=view.coverage_ratio,
+        episode_id=view.episode_id,
+        evidence=view.evidence,
+        series=Series(second, [round(value, 1) for value in risk], price, long, short),
+    )
 
 
 def gap_states(ratios: Mapping[tuple[str, str], float]) -> list[GapState]:
@@ -151,6 +158,12 @@ def feed_state(fleet: FleetStats) -> FeedState:
     """Return one exchange's feed."""
     total = fleet.total
     return FeedState(
-        fleet.venue, sum(each.connected for each in fleet.connections), len(fleet.connections), total.last_message_us,
-        sum(total.events.values()), total.events["liquidation"], sum(total.rejects.values()), total.gap_us / MICROS,
-    )  # fmt: skip
+        venue=fleet.venue,
+        connected=sum(each.connected for each in fleet.connections),
+        connections=len(fleet.connections),
+        last_message_us=total.last_message_us,
+        events=sum(total.events.values()),
+        liquidations=total.events["liquidation"],
+        rejects=sum(total.rejects.values()),
+        gap_s=total.gap_us / MICROS,
+    )

@@ -97,8 +97,11 @@ class Channel:
         self.failures["refused"] += 1
         log.error(
             "%s refuses a page (%s) for good: HTTP %d, %s; check its key and address",
-            self.name, action, answer.status_code, self._reason(answer),
-        )  # fmt: skip
+            self.name,
+            action,
+            answer.status_code,
+            self._reason(answer),
+        )
         return False
 
     def _pause(self, state: RetryCallState) -> float:

@@ -287,7 +287,16 @@ class Notifier:
             page.scope for pages in self._pages.values() for page in pages.open if page.episode_id in self._accepted
         }
         return NotifierStats(
-            self.channel.name, dict(self.channel.accepted), dict(self.channel.failures), len(self._pending), shown,
-            self._read_us, self._latency_s.histogram(), self._save_failures,
-            self._crashes, bool(self._failing), dict(self._given_up), self._forgot_us,
-        )  # fmt: skip
+            channel=self.channel.name,
+            accepted=dict(self.channel.accepted),
+            failures=dict(self.channel.failures),
+            pending=len(self._pending),
+            open=shown,
+            read_us=self._read_us,
+            latency=self._latency_s.histogram(),
+            save_failures=self._save_failures,
+            crashes=self._crashes,
+            failing=bool(self._failing),
+            given_up=dict(self._given_up),
+            forgot_us=self._forgot_us,
+        )

@@ -93,8 +93,12 @@ class Applier:
         if (event.venue, excess) not in self.excluded.counts:
             log.warning(
                 "%s: a liquidation of %s of %.0f USD at %s is impossible by the %s: left out, further ones are counted",
-                event.venue, event.symbol, event.notional_usd, event.price, excess,
-            )  # fmt: skip
+                event.venue,
+                event.symbol,
+                event.notional_usd,
+                event.price,
+                excess,
+            )
         self.excluded.add(event.venue, excess)
 
     def _trade(self, event: Trade, second: int) -> None:

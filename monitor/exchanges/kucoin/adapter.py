@@ -51,8 +51,9 @@ KEEPALIVE: Final = Keepalive('{"id":"ping","type":"ping"}', interval_s=15.0, tim
 STALE_AFTER_S: Final = 20.0
 INTEREST_S: Final = 60.0
 TOPICS: Final[dict[Channel, str]] = {
-    "trades": "/contractMarket/execution:", "mark_price": "/contract/instrument:",
-}  # fmt: skip
+    "trades": "/contractMarket/execution:",
+    "mark_price": "/contract/instrument:",
+}
 SUCCESS: Final = "200000"
 PREDICTED_MS: Final = 60_000
 """``granularity`` of a predicted funding rate, which changes every minute; that of the current one is its interval."""

@@ -222,7 +222,7 @@ class Lighter(RowAdapter):
             if raw != NONE:
                 messages += self._records.read_rows(
                     raw, TRADES, lambda row, at: self._trade(symbol, row, seen, at), receipt
-                )  # fmt: skip
+                )
         return messages
 
     def _trade(self, symbol: str, row: TradeRow, seen: set[int], receipt: Receipt) -> list[Message]:
@@ -254,7 +254,7 @@ class Lighter(RowAdapter):
             for message in self._records.read_rows(
                 raw, STATS_ROWS, lambda row, at: self._stat(row, time_us, at), receipt
             )
-        ]  # fmt: skip
+        ]
 
     def _stat(self, row: Stat, time_us: int, receipt: Receipt) -> list[Message]:
         """The mark price and the open interest of a market."""
