@@ -21,7 +21,7 @@ from monitor.exchanges.registry import ADAPTERS
 from monitor.exchanges.toolkit.listings import Listings
 from monitor.exchanges.toolkit.records import RowAdapter
 from monitor.model.events import MarkPrice, OpenInterest
-from tests.exchanges.cases import ALL_CASES, FOLDER, Case, cases_of, compact
+from tests.exchanges.cases import ALL_CASES, FOLDER, Case, cases_of, compact, plain
 
 NOW_US = 1_764_000_000_000_000
 
@@ -213,3 +213,24 @@ def test_deltas_add_up_to_the_whole_ticker(frames: list[bytes]) -> None:
                 assert message.index_price == float(whole["indexPrice"])
                 assert message.funding_rate == float(whole["fundingRate"])
                 assert message.next_funding_time_us == int(whole["nextFundingTime"]) * 1000
+
+
+REMEMBERING = [case for case in ALL_CASES if {"control": "Skipped", "fields": ["remembered", 1]} in case.expect]
+
+
+@pytest.mark.parametrize("case", REMEMBERING, ids=lambda case: f"{case.venue}-{case.file}-{case.about}")
+def test_funding_and_prices_survive_reconnects_and_fresh_instrument_tables(case: Case) -> None:
+    """Each frame read on a socket of its own, by an adapter of its own, gives what one socket and one adapter give."""
+    assert case.venue not in {"bitfinex", "phemex"}  # which number channels and name columns anew on each socket
+    venue = Memory()
+    messages = [
+        plain(message)
+        for content in case.frames
+        for message in case.adapter().parse(compact(content), case.received_us, venue.for_new_socket())
+    ]
+    assert messages == case.expect
+
+
+def test_several_exchanges_remember() -> None:
+    """The test above has exchanges to hold for: those whose fundings or oracle prices come by themselves."""
+    assert {case.venue for case in REMEMBERING} >= {"okx", "htx", "kucoin", "mexc", "dydx", "bitmex"}

@@ -48,6 +48,7 @@ SEVERAL: Final = frozenset({
     "tests/roles/test_shards.py",
     "tests/exchanges/test_context_venues.py",
     "tests/exchanges/test_frames.py",
+    "tests/exchanges/test_shapes.py",
     "tests/exchanges/test_usual_trades.py",
     "tests/lab/simulate/test_dialects_against_adapters.py",
 })  # fmt: skip
