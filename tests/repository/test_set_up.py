@@ -34,7 +34,9 @@ def test_the_demo_installs_no_tools_of_developers(target: str) -> None:
     assert set(re.findall(r"requirements/(\w+)\.lock", " ".join(installs))) == {"runtime", "build"}
 
 
-@pytest.mark.parametrize("target", ["setup", "test", "check", "format", "generate", "pictures"])
+@pytest.mark.parametrize(
+    "target", ["setup", "test", "test-deep", "coverage", "check", "format", "generate", "pictures"]
+)
 def test_the_developers_targets_add_their_tools(target: str) -> None:
     """A developer's target installs the developers' lock on top of the runtime's."""
     text = commands(target)
