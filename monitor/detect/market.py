@@ -32,7 +32,7 @@ from monitor.model.signals import CorrectedTotals, Phase, Signal
 STRESS_S: Final = 60
 """An asset counts as stressed for this long after it was, seconds: contagion takes seconds, not minutes."""
 STEADINESS: Final = 1.4
-"""How much steeper the tail of the market's sum is taken to be than one asset's, until it is learned."""
+"""Factor by which the tail of the market's sum is steeper than that of one asset, until it is learned."""
 ACTIVE_S: Final = 3_600
 """An asset counts towards the breadth for this long after a liquidation or a price, seconds."""
 TOP: Final = 20

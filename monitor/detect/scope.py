@@ -30,7 +30,7 @@ from monitor.model.signals import Phase, Signal
 from monitor.model.summary import EpisodeSummary
 
 PROGRESS: Final[Mapping[Phase, int]] = {"calm": 0, "relief": 1, "building": 2, "cascade": 3}
-"""How far along a phase is, for views that have room for one side."""
+"""Order of the phases, for views that show one side only."""
 
 
 class Leading(NamedTuple):

@@ -1,18 +1,17 @@
-"""The risk score: points of families that explain themselves.
+"""Computes the risk score: points of families of evidence, which add up to the score and so explain it.
 
 Every item is a ramp from 0 points to full points in a scale-free unit, so a large and a small asset share thresholds.
-Points add up to the score, so they are its explanation.
 
-Two families carry the score, forced **flow** and the **price**, 40 to 25. They must agree: forced flow without a move
-of the price is a wick or a data error, a move without forced flow is no liquidation cascade.
+Two families carry the score, forced **flow** and the **price**, with weights 40 and 25. They must agree: forced flow
+without a move of the price is a wick or a data error, and a move without forced flow is no liquidation cascade.
 
-**Leverage**, **basis**, **contagion** and **context** confirm: what they claim they add, up to 12, 4, 15 and 8, and
-what they do not claim is left to the two that carry. So a recording without open interest reaches the same thresholds,
-and a first poll of it changes nothing until it says something. Their silence is no evidence: in falls of 2026 the open
-interest in coins often rose, and one asset's cascade need not be the market's.
+**Leverage**, **basis**, **contagion** and **context** confirm: they add the points that their evidence gives, up to 12,
+4, 15 and 8, and leave the rest to the two families that carry. So a recording without open interest reaches the same
+thresholds, and the first poll of it changes nothing by itself. Missing confirmation is no evidence against a cascade:
+in falls of 2026 the open interest in coins often rose, and one asset's cascade need not be the market's.
 
 Within flow and price, an item that cannot be observed (no trades are collected, one venue only) leaves its weight to
-the other items of its family. Where feeds are down, flow counts for the share of it that can be seen.
+the other items of its family. Where feeds are down, flow has only the weight of the share that can be seen.
 """
 
 from __future__ import annotations
@@ -23,32 +22,34 @@ from typing import Final, NamedTuple
 from monitor.model.signals import Evidence
 
 FLOW_WEIGHT: Final = 40.0
+"""Weight of forced flow in the points that the confirming families leave."""
 PRICE_WEIGHT: Final = 25.0
-"""Points of the two families that carry the score; the 35 that the others do not claim are theirs as 40 to 25."""
+"""Weight of the price in those points."""
 FLOW_GATE: Final = 0.3
+"""Minimum share of its points that the flow must give (12 of 40); with less the score is capped."""
 PRICE_GATE: Final = 0.45
-"""Share of its own points that each must give (12 of 40, 11 of 25), or the score is capped ..."""
+"""Minimum share of its points that the price must give (11 of 25); with less the score is capped."""
 DEGRADED_GATE: Final = 0.6
-"""... the price's more (15 of 25) where less than half of the flow can be seen ..."""
+"""Minimum share of its points that the price must give (15 of 25) where less than half of the flow can be seen."""
 GATED_SCORE: Final = 49.0
-"""... here, below every threshold that calls a cascade."""
+"""Score at which it is capped while the families do not agree: below every threshold that calls a cascade."""
 DEGRADED: Final = 0.5
-"""Share of the flow that must be observable for it to have its full weight ..."""
+"""Minimum share (0 to 1) of the flow that must be visible for the flow to have its full weight."""
 BLIND: Final = 0.1
-"""... and below which it has none: the price decides alone, and the signal says so."""
+"""Share (0 to 1) of visible flow below which the flow has no weight: the price decides alone, as the signal shows."""
 
 
 class Item(NamedTuple):
-    """One thing that was measured.
+    """One item of evidence.
 
     Attributes:
-        feature: its name, as desks see it.
-        value: what was measured, in the feature's unit.
-        baseline: what is normal for it, in the same unit.
-        strength: how far from normal it is, in the scale-free unit of the ramp.
-        zero: strength up to which it gives nothing.
-        full: strength from which on it gives all its weight.
-        weight: of flow and price relative to the other items of the family, of the others in points.
+        feature: name of the measure, as signals show it.
+        value: measured value, in the feature's unit.
+        baseline: normal value, in the same unit.
+        strength: distance from normal, in the scale-free unit of the ramp.
+        zero: strength up to which it gives no points.
+        full: strength from which it gives all its points.
+        weight: for flow and price relative to the other items of the family, for the others in points.
     """
 
     feature: str
@@ -61,16 +62,20 @@ class Item(NamedTuple):
 
     @property
     def share(self) -> float:
-        """0 to 1: how far up the ramp it is."""
+        """Return its position on the ramp, 0 to 1."""
         up = (self.strength - self.zero) / (self.full - self.zero)
         return up if 0.0 < up < 1.0 else float(up >= 1.0)
 
 
 class Score(NamedTuple):
-    """A score and what it is made of; the contributions add up to it exactly as printed (two decimals).
+    """A score and its evidence, whose contributions add up to it exactly as printed (two decimals).
 
-    ``flow`` and ``price`` say how much of its own points each family gave, 0 to 1. ``gated`` says that they did not
-    agree.
+    Attributes:
+        points: the score, 0 to 100.
+        evidence: largest contribution first.
+        gated: whether the score is capped because flow and price do not agree.
+        flow: share (0 to 1) of its points that the flow gave.
+        price: share (0 to 1) of its points that the price gave.
     """
 
     points: float
@@ -86,13 +91,13 @@ NOTHING: Final = Score(0.0, [], False, 0.0, 0.0)
 def score(
     flow: Sequence[Item], price: Sequence[Item], confirming: Sequence[Item] = (), *, coverage: float = 1.0
 ) -> Score:
-    """The score of one side.
+    """Return the score of one side.
 
     Args:
-        flow: items of the liquidations; none give nothing.
+        flow: items of the liquidations; without any, the flow gives no points.
         price: items of the price.
-        confirming: items of leverage, contagion and context, their weights being points.
-        coverage: share of the flow that can be seen, 0 to 1.
+        confirming: items of leverage, contagion and context, whose weights are points.
+        coverage: share (0 to 1) of the flow that can be seen.
     """
     evidence: list[Evidence] = []
     claimed = _add(confirming, 1.0, evidence)
@@ -108,7 +113,7 @@ def score(
         evidence.append(Evidence("two_family_gate", round(points, 2), GATED_SCORE, round(GATED_SCORE - points, 2)))
         points = GATED_SCORE
     excess = round(points - 100.0, 2)
-    if excess > 0:  # each item is rounded by itself: together they may be a hundredth too many
+    if excess > 0:  # each item is rounded by itself, so their sum may exceed 100 by a few hundredths
         largest = max(evidence, key=lambda item: item.contribution)
         largest.contribution = round(largest.contribution - excess, 2)
         points = 100.0

@@ -1,4 +1,4 @@
-"""What a metrics endpoint or a screen may read of the detector: small copies, safe to keep."""
+"""Views of the detector for metrics, terminal and dashboard: small copies that are safe to keep."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from monitor.model.signals import (
 
 
 class ContextView(NamedTuple):
-    """What surrounds an asset's liquidations; None or empty where unknown. Fields are those of a signal."""
+    """Context of an asset's liquidations, in the fields of a signal; None or empty where unknown."""
 
     open_interest: SignalInterest | None = None
     levels: Sequence[SignalLevel] = ()
@@ -55,8 +55,8 @@ class AssetView(NamedTuple):
     ``phase``, ``direction``, ``risk_score``, ``evidence`` and ``episode_id`` are of the side that is further along; the
     running episodes of both sides are in ``episodes``.
 
-    ``corrected_1m`` and ``saturation`` (by venue) are of feeds that send one report a second, None and empty where none
-    of them showed anything within the minute. The market has no ``corrected_1m``: it hears of whole minutes.
+    ``corrected_1m`` and ``saturation`` (by venue) are of feeds that send one report a second; they are None and empty
+    where no such feed had a report within the minute. The market has no ``corrected_1m``: it receives whole minutes.
     """
 
     asset: str
@@ -79,14 +79,14 @@ class AssetView(NamedTuple):
 
 
 class MarketView(NamedTuple):
-    """How far the market moves as one.
+    """Breadth of the market's moves, and the asset that leads them.
 
     Attributes:
         stressed_ratio: share of the top assets that are stressed, of the side that has more of them.
         effective_assets: see :meth:`monitor.detect.market.Market.effective_assets`; of longs and of shorts.
-        leader: whose price the market has, empty where none has one.
-        lead_s: by how many seconds it moves before the others, negative where it follows.
-        lead_correlation: of its returns with the others' at that lag, -1 to 1.
+        leader: the asset whose price is the market's; empty where no leader has a price.
+        lead_s: seconds by which it moves before the others; negative where it follows.
+        lead_correlation: correlation of its returns with the others' at that lag, -1 to 1.
     """
 
     stressed_ratio: float
@@ -97,13 +97,13 @@ class MarketView(NamedTuple):
 
 
 class AheadView(NamedTuple):
-    """Arrival times that were not believed, by venue, and how often time stepped back.
+    """Arrival times that were not believed, by venue, and the number of steps back in time.
 
     Attributes:
-        seconds: how far ahead the last such record was stamped, if within the last minute of market time, else 0.
+        seconds: how far ahead the last such record was stamped within the last minute of market time; 0 if none was.
         placed: records that were placed at the watermark instead.
         refused: records that were refused.
-        steps_back: how often the current second stepped back.
+        steps_back: number of times that the current second stepped back.
     """
 
     seconds: Mapping[str, float] = {}
@@ -113,11 +113,11 @@ class AheadView(NamedTuple):
 
 
 class DetectorView(NamedTuple):
-    """The detector as a whole; ``market`` is None where that is judged elsewhere.
+    """The detector as a whole; ``market`` is None where the market is judged elsewhere.
 
-    ``quarantined`` are the assets in quarantine, ``faults`` how often a record could not be applied or a second not be
-    closed, and ``passed_over`` the records that were dropped because their asset was in quarantine. ``gap_ratios`` is
-    the share of each window without liquidations of a venue because of a gap, by venue and window.
+    ``quarantined`` are the assets in quarantine, ``faults`` the number of records that could not be applied and of
+    seconds that could not be closed, and ``passed_over`` the number of records that were dropped because their asset
+    was in quarantine. ``gap_ratios`` is the share of each window that lies in a venue's gaps, by venue and window.
     ``excluded`` counts impossible liquidations by venue and reason (:mod:`monitor.detect.ingest.plausibility`).
     ``outdated`` counts liquidations that arrived too late for every window, and ``outdated_usd`` is their sum.
     """

@@ -54,7 +54,7 @@ def dislocation(context: Context, side: Side, second: int) -> list[Item]:
 
 
 def closed(context: Context, second: int) -> list[Item]:
-    """Return what was closed by the open interest: coins that are gone, at the price they had, whoever closed them.
+    """Return what was closed by the open interest: coins that are gone, at the price they had, forced or not.
 
     It comes minutes late and is of no side; the price shows which. It stands in for liquidations that cannot be seen.
     """

@@ -47,7 +47,7 @@ class Observation(NamedTuple):
         quiet_ratio: its quiet window over the normal one.
         allowed: whether a cascade may be called at all (the market needs breadth or a leader).
         moved: whether the price shows anything of it (or is not known): liquidations alone come every day.
-        saturated: whether a feed is at its limit, so that nobody knows whether the pace has slowed.
+        saturated: whether a feed is at its limit, so that it is unknown whether the pace has slowed.
         watch_since: when a level broke or implied volatility jumped while the side is fragile, for an hour; else 0.
         price_only: whether no liquidations can be seen: then a new extreme must be further off, and is enough.
         rushes: whether the price moves as fast as only a crash does: then one second of a lower score is enough.

@@ -20,7 +20,7 @@ MOVE_FULL: Final = 1.75
 severe one by the labels' rule."""
 LEAST_SIGMAS: Final = 1.5
 """Least move of a cascade, usual daily standard deviations, where no other record stands in for the flow: half as much
-again as the labels' rule asks for."""
+again as the labels' rule requires."""
 AGREED_SIGMAS: Final = 1.0
 """Least move of a cascade, usual daily standard deviations, where a record that stands in for the flow agrees."""
 LEAST_MOVE: Final = 0.02

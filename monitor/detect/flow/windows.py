@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 Integers = NDArray[np.int64]
 Key = int | str | tuple[str, str]
-"""What names a lane."""
+"""Type of the names of lanes."""
 BySide = dict[str, tuple[tuple[int, int], tuple[int, int]]]
 """Amounts and counts of both sides, by window name."""
 
