@@ -102,9 +102,8 @@ class Shape:
         """Return what a snapshot stores."""
         return ShapeState(counts=self._counts, means=self._means, hour=self._hour, factors=self._factors)
 
-    def load(self, state: object) -> None:
+    def load(self, kept: ShapeState) -> None:
         """Restore a decoded :class:`ShapeState`."""
-        kept = msgspec.convert(state, ShapeState)
         self._counts, self._means, self._hour, self._factors = kept.counts, kept.means, kept.hour, kept.factors
 
 

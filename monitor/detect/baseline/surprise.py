@@ -118,9 +118,8 @@ class Surprise:
         bins = np.flatnonzero(self._counts)
         return SurpriseState(bins=bins.tolist(), counts=self._counts[bins].tolist(), total=self._total, unit=self._unit)
 
-    def load(self, state: object) -> None:
+    def load(self, kept: SurpriseState) -> None:
         """Restore a decoded :class:`SurpriseState`."""
-        kept = msgspec.convert(state, SurpriseState)
         self._counts[:] = 0.0
         self._counts[kept.bins] = kept.counts
         self._total, self._unit = kept.total, kept.unit

@@ -160,9 +160,8 @@ class Corrected:
             totals_before=self._totals_before,
         )
 
-    def load(self, state: object) -> None:
+    def load(self, kept: CorrectedState) -> None:
         """Restore a decoded :class:`CorrectedState`."""
-        kept = msgspec.convert(state, CorrectedState)
         self.windows, self.minute, self.saturation = kept.windows, kept.minute, kept.saturation
         self.by_venue, self._totals, self._totals_before = kept.by_venue, kept.totals, kept.totals_before
         self._sums = Windows.restore(kept.sums, LONG)

@@ -439,9 +439,8 @@ class Flow:
             surprise=[{name: kept.state() for name, kept in side.items()} for side in self._surprise],
         )
 
-    def load(self, state: object) -> None:
+    def load(self, kept: FlowState) -> None:
         """Restore a decoded :class:`FlowState`; windows that were not judged then start without observations."""
-        kept = msgspec.convert(state, FlowState)
         self.windows = Windows.restore(kept.windows, WINDOWS)
         self.fine, self.aggregated, self.rates = kept.fine, kept.aggregated, kept.rates
         self._minutes, self._minute, self._sources = kept.minutes, kept.minute, kept.sources

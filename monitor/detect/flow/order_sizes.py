@@ -101,9 +101,8 @@ class Marks:
         return MarksState(count=self._count, mean=self._mean, variance=self._variance)
 
     @classmethod
-    def restore(cls, state: object) -> Marks:
+    def restore(cls, kept: MarksState) -> Marks:
         """Return the distribution of a decoded :class:`MarksState`."""
-        kept = msgspec.convert(state, MarksState)
         self = cls()
         self._count, self._mean, self._variance = kept.count, kept.mean, kept.variance
         return self

@@ -431,9 +431,8 @@ class Windows:
         )
 
     @classmethod
-    def restore(cls, state: object, windows: Mapping[str, int] = WINDOWS) -> Windows:
+    def restore(cls, kept: WindowsState, windows: Mapping[str, int] = WINDOWS) -> Windows:
         """Return the windows of a decoded :class:`WindowsState`."""
-        kept = msgspec.convert(state, WindowsState)
         self = cls(windows)
         for key in kept.keys:
             self.lane(key)

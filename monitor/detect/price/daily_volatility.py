@@ -111,8 +111,7 @@ class UsualVolatility:
             count=self._count,
         )
 
-    def load(self, state: object) -> None:
+    def load(self, kept: UsualVolatilityState) -> None:
         """Restore a decoded :class:`UsualVolatilityState`."""
-        kept = msgspec.convert(state, UsualVolatilityState)
         self.value, self._anchor, self._days = kept.value, kept.anchor, deque(kept.days)
         self._day, self._sum, self._count = kept.day, kept.squares, kept.count

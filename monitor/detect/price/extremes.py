@@ -69,7 +69,6 @@ class Extremes:
         """Return what a snapshot stores."""
         return ExtremesState(highs=list(self._highs), lows=list(self._lows))
 
-    def load(self, state: object) -> None:
+    def load(self, kept: ExtremesState) -> None:
         """Restore a decoded :class:`ExtremesState`."""
-        kept = msgspec.convert(state, ExtremesState)
         self._highs, self._lows = deque(kept.highs), deque(kept.lows)

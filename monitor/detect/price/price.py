@@ -363,9 +363,8 @@ class Price:
             usual=self.usual.state(),
         )
 
-    def load(self, state: object) -> None:
+    def load(self, kept: PriceState) -> None:
         """Restore a decoded :class:`PriceState`; windows that were not judged then start from here."""
-        kept = msgspec.convert(state, PriceState)
         self.last, self.second = kept.last, kept.second
         self.variance, self.sigma = kept.variance, kept.sigma
         self.judged = kept.judged

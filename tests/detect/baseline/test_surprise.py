@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 
-import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from monitor.detect.baseline.surprise import HALF_LIFE, LOWEST, PRIOR_WEIGHT, Surprise
+from tests.detect.stored import stored
 
 values = st.floats(0.0, 1e9)
 observed = st.lists(st.tuples(values, st.integers(1, 5_000)), max_size=20)
@@ -31,7 +31,7 @@ def test_a_restored_one_is_as_surprised(learned: list[tuple[float, int]], value:
     surprise, other = Surprise(1.5, 2.2), Surprise(1.5, 2.2)
     for seen, times in learned:
         surprise.observe(seen, times)
-    other.load(msgspec.msgpack.decode(msgspec.msgpack.encode(surprise.state())))
+    other.load(stored(surprise.state()))
     assert other.of(value) == surprise.of(value)
     surprise.observe(value)
     other.observe(value)

@@ -12,6 +12,7 @@ from monitor.detect.flow.corrected_totals import Corrected
 from monitor.model.events import MICROS, Coverage, Liquidation
 from monitor.model.signals import SideTotals
 from tests.detect.scenarios import BRISK, START, crash, in_order, play, turns
+from tests.detect.stored import stored
 
 MINUTE = START + 59
 
@@ -63,7 +64,7 @@ def test_it_goes_on_after_a_restart() -> None:
     """State through MessagePack makes no difference."""
     corrected, other = Corrected(), Corrected()
     corrected.measure(MINUTE, {("okx", "BTC-USDT-SWAP"): feed(45)})
-    other.load(msgspec.msgpack.decode(msgspec.msgpack.encode(corrected.state())))
+    other.load(stored(corrected.state()))
     for each in (corrected, other):
         each.measure(MINUTE + 1, {("okx", "BTC-USDT-SWAP"): feed(50)})
     assert other.windows == corrected.windows != {}

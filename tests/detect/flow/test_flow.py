@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 
-import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import settings as hypothesis_settings
@@ -16,6 +15,7 @@ from monitor.detect.settings import BaselineSettings, DetectorSettings, JudgedSe
 from monitor.model.events import MICROS, SIDES, Side
 from tests.budget import examples
 from tests.detect.scenarios import START
+from tests.detect.stored import stored
 
 FLOOR = 50_000.0
 
@@ -189,7 +189,7 @@ def test_a_restored_flow_under_other_windows_goes_on() -> None:
     minutes(made, 0, [60_000.0] * 50)
     settings = DetectorSettings(judged=JudgedSettings(flow_windows=("1m", "15m")))
     other = Flow(settings)
-    other.load(msgspec.msgpack.decode(msgspec.msgpack.encode(made.state())))
+    other.load(stored(made.state()))
     assert other.surprise("1m", "long") == made.surprise("1m", "long")
     assert other.state().surprise[0]["15m"] == Surprise(1.5, 2.2).state()
     assert other.table == made.table

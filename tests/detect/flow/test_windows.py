@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from monitor.detect.flow.windows import MOST, WINDOWS, Windows
 from tests.budget import examples
+from tests.detect.stored import stored
 
 SPANS = {name: 1 if length <= 900 else 60 if length <= 86_400 else 3_600 for name, length in WINDOWS.items()}
 
@@ -88,7 +88,7 @@ def test_restored_windows_go_on_as_if_nothing_had_happened(plan: list[tuple[int,
         for target in {id(windows): windows, id(other): other}.values():
             for lane, ago, amount, count, span in events:
                 target.add(target.lane(lane), now - ago, amount, count, span)
-        other = Windows.restore(msgspec.msgpack.decode(msgspec.msgpack.encode(other.state())))
+        other = Windows.restore(stored(other.state()))
         now += ticks * scale
         windows.advance(now)
         other.advance(now)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from monitor.detect.price.extremes import Extremes
+from tests.detect.stored import stored
 
 pushes = st.lists(st.tuples(st.integers(0, 40), st.sampled_from([1.0, 2.0, 2.5, 3.0, 3.0, 7.0, 9.5])), min_size=1)
 
@@ -40,7 +40,7 @@ def test_restored_extremes_go_on_as_before(first: list[tuple[int, float]], then:
         now += ticks
         extremes.push(now, value)
     other = Extremes(30)
-    other.load(msgspec.msgpack.decode(msgspec.msgpack.encode(extremes.state())))
+    other.load(stored(extremes.state()))
     for ticks, value in then:
         now += ticks
         extremes.push(now, value)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 
-import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,6 +12,7 @@ from monitor.detect.flow.windows import WINDOWS
 from monitor.detect.price.daily_volatility import LOWEST_VOLATILITY
 from monitor.detect.price.price import FRESH_S, PRIOR_RETURNS, Price
 from tests.detect.scenarios import START
+from tests.detect.stored import stored
 
 WINDOW_NAMES = ("5m", "1h", "24h")
 
@@ -181,7 +181,7 @@ def test_a_restored_price_goes_on(names: tuple[str, ...]) -> None:
     """A snapshot through MessagePack goes on the same; a window that was not judged starts at the last price."""
     shown, other = price(), Price(0.03, names, "5m")
     follow(shown, {0: 100.0, 10: 99.0, 25: 98.0}, 33)
-    other.load(msgspec.msgpack.decode(msgspec.msgpack.encode(shown.state())))
+    other.load(stored(shown.state()))
     for one in (shown, other):
         one.mark("bybit", START + 40, 97.0)
         one.close(START + 40, learn=True)
@@ -196,6 +196,6 @@ def test_a_restored_price_goes_on(names: tuple[str, ...]) -> None:
 def test_an_empty_price_restores_under_other_windows() -> None:
     """Without any mark there is nothing to start a new window from."""
     other = Price(0.03, ("4h",), "4h")
-    other.load(msgspec.msgpack.decode(msgspec.msgpack.encode(price().state())))
+    other.load(stored(price().state()))
     assert other.last is None
     assert set(other.windows) <= WINDOWS.keys()
