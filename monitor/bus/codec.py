@@ -13,7 +13,7 @@ from monitor import __version__
 from monitor.bus.topics import MARKET_TOPICS, REJECTS, ROUTES, SIGNALS, SUMMARIES, WATERMARKED, Record, Topic
 from monitor.model.events import SAMPLE_BYTES, Heartbeat, Reject
 from monitor.model.signals import Closed
-from monitor.model.validation import Fault, event_fault
+from monitor.model.validation import UNREADABLE, Fault, event_fault
 
 Headers = Sequence[tuple[str, bytes]]
 
@@ -69,8 +69,11 @@ def decode(topic: str, value: bytes, record_headers: Headers) -> Record:
     if decoder is not None:
         try:
             record = decoder.decode(value)
-        except RecursionError as error:
-            raise msgspec.DecodeError("JSON is nested too deeply") from error
+        except msgspec.DecodeError:
+            raise
+        except UNREADABLE as error:  # nested too deep, or a name that is no UTF-8
+            words = "JSON is nested too deeply" if isinstance(error, RecursionError) else str(error)
+            raise msgspec.DecodeError(words) from error
         if topic in _EVENT_TOPICS and (fault := event_fault(record)):  # type: ignore[arg-type]  # events alone
             raise Implausible(fault)
         return record

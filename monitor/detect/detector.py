@@ -40,6 +40,7 @@ from monitor.model.events import (
 from monitor.model.signals import Signal
 from monitor.model.steps import finished
 from monitor.model.summary import EpisodeSummary
+from monitor.model.validation import UNREADABLE
 from monitor.model.watermark import Watermark, WatermarkState
 
 _ENCODER: Final = msgspec.msgpack.Encoder()
@@ -254,7 +255,7 @@ class Detector:
         """
         try:
             common, assets = msgspec.msgpack.decode(snapshot, type=tuple[bytes, dict[str, bytes]])
-        except msgspec.MsgspecError as error:
+        except UNREADABLE as error:
             raise ValueError("not a snapshot of the detector") from error
         return cls.assemble(common, assets, settings, with_market=with_market)
 
@@ -312,9 +313,10 @@ class Detector:
             ValueError: as :meth:`restore` does.
         """
         try:
-            check_format(msgspec.msgpack.decode(common, type=Version).format)
-        except msgspec.MsgspecError as error:
+            version = msgspec.msgpack.decode(common, type=Version).format
+        except UNREADABLE as error:
             raise ValueError("not a snapshot of the detector") from error
+        check_format(version)
         self = cls(settings, with_market=with_market)
         try:
             state = msgspec.msgpack.decode(common, type=CommonSnapshot)

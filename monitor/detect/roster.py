@@ -17,8 +17,16 @@ from monitor.detect.settings import DetectorSettings
 from monitor.model.events import Event
 from monitor.model.signals import Signal
 
-DAMAGE: Final = (msgspec.MsgspecError, KeyError, TypeError, ValueError, IndexError)
-"""Errors that decoding a damaged snapshot may raise."""
+DAMAGE: Final = (
+    msgspec.MsgspecError,
+    ArithmeticError,
+    AttributeError,
+    LookupError,
+    RecursionError,
+    TypeError,
+    ValueError,
+)
+"""Errors that decoding and restoring a damaged snapshot may raise."""
 
 OnDamaged = Callable[[str, Exception], None]
 """``on_damaged(name, error)`` is called with an asset whose part of a snapshot cannot be read."""

@@ -14,6 +14,7 @@ from monitor.bus.topics import MARKET_TOPICS, SIGNALS, SUMMARIES
 from monitor.detect.detector import Detector, new_watermark
 from monitor.detect.detector_state import FORMAT, OtherFormatError
 from monitor.detect.overview import asset_view
+from monitor.detect.roster import DAMAGE
 from monitor.detect.settings import DetectorSettings
 from monitor.detect.view import AssetView
 from monitor.model.events import (
@@ -131,7 +132,7 @@ class AssetShard:
             return None
         try:
             return msgspec.msgpack.decode(parts.whole[COMMON], type=Kept)
-        except msgspec.MsgspecError as error:
+        except DAMAGE as error:
             note("shard", f"the common part of its state: {error}")
             return None
 

@@ -2,7 +2,8 @@
 
 The journal is a chain of segments beside the state file, JSON lines of the bus's records. Each snapshot starts a
 segment; the segments before it are deleted once the snapshot is on disk. A segment's first line names the snapshot from
-which it continues, so that a crash between the two files never applies a record twice.
+which it continues, so that a crash between the two files never applies a record twice. Lines that are appended at once
+are followed by their checksum.
 
 Records are queued for the journal before they are decided, and a mark after their signals were published. Records after
 the last mark may therefore have led to signals that were not published; signals of records before it are not repeated.
@@ -15,6 +16,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
+import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO, Final
@@ -34,6 +36,7 @@ from monitor.model.events import (
     VolatilityIndex,
 )
 from monitor.model.signals import Signal
+from monitor.model.validation import UNREADABLE
 
 log = logging.getLogger(__name__)
 
@@ -50,10 +53,12 @@ class Segment(msgspec.Struct, tag_field="type", tag="segment"):
     Attributes:
         after: digest of the snapshot from which it continues; empty if it continues the segment before.
         follows: false if records before it are missing, so that it is useless without that snapshot.
+        sums: true if its lines are followed by checksums; older versions wrote none.
     """
 
     after: str
     follows: bool = True
+    sums: bool = False
 
 
 class Mark(msgspec.Struct, tag_field="type", tag="mark"):
@@ -62,7 +67,25 @@ class Mark(msgspec.Struct, tag_field="type", tag="mark"):
     second: int
 
 
-Line = Liquidation | Trade | TradeBar | MarkPrice | OpenInterest | VolatilityIndex | Gap | Heartbeat | Segment | Mark
+class Checksum(msgspec.Struct, tag_field="type", tag="checksum"):
+    """The CRC-32 of the lines since the one before: what was appended at once is applied as a whole or not at all."""
+
+    crc: int
+
+
+Line = (
+    Liquidation
+    | Trade
+    | TradeBar
+    | MarkPrice
+    | OpenInterest
+    | VolatilityIndex
+    | Gap
+    | Heartbeat
+    | Segment
+    | Mark
+    | Checksum
+)
 
 _ENCODER: Final = msgspec.json.Encoder()
 _DECODER: Final[msgspec.json.Decoder[Line]] = msgspec.json.Decoder(Line)
@@ -81,6 +104,11 @@ def lines_of(records: Sequence[Record]) -> bytes:
 def mark_of(second: int) -> bytes:
     """Return the line of a :class:`Mark`."""
     return _ENCODER.encode(Mark(second)) + b"\n"
+
+
+def checked(lines: bytes) -> bytes:
+    """Return lines with the line of their :class:`Checksum`."""
+    return lines + _ENCODER.encode(Checksum(zlib.crc32(lines))) + b"\n"
 
 
 class Journal:
@@ -135,7 +163,7 @@ class Journal:
             log.info("%d lines of the journal applied, up to the second %d", applied, detector.second)
         self.whole = True
         try:
-            self._begin(Segment("" if chain else digest(snapshot)))
+            self._begin(Segment("" if chain else digest(snapshot), sums=True))
         except OSError as error:
             log.error("%s: the journal cannot be started: %s", self._path, error)  # noqa: TRY400  # complete without a traceback
             self.whole = False
@@ -162,7 +190,7 @@ class Journal:
         if sequence != self._sequence + 1 or self._unsaved > MAX_BYTES:
             self._give_up()
         if self.whole:
-            self._write(lines)
+            self._write(checked(lines))
         self._sequence = sequence
 
     def sync(self) -> None:
@@ -175,7 +203,7 @@ class Journal:
         if sequence != self._sequence + 1:
             self._give_up()
         name = digest(snapshot)
-        self._begin(Segment(name, self.whole))
+        self._begin(Segment(name, self.whole, sums=True))
         self._begun[name] = self._number
         self._sequence, self.whole = sequence, True
 
@@ -199,7 +227,7 @@ class Journal:
         path.parent.mkdir(parents=True, exist_ok=True)
         self.close()
         self._file, self._bytes = path.open("wb", buffering=0), 0
-        self._write(_ENCODER.encode(head) + b"\n")
+        self._write(checked(_ENCODER.encode(head) + b"\n"))
         self._number += 1
 
     def _write(self, lines: bytes) -> None:
@@ -246,43 +274,59 @@ def delete(segment: Path) -> None:
 
 
 def header(segment: Path) -> Segment | None:
-    """Return a segment's first line, None where the process ended before it was written."""
+    """Return a segment's first line, None where the process ended before it was written or where it is damaged."""
     with segment.open("rb") as file:
-        try:
-            head = _DECODER.decode(file.readline())
-        except msgspec.DecodeError:
-            return None
-    return head if isinstance(head, Segment) else None
+        line = file.readline()
+        head, following = _decoded(line), _decoded(file.readline())
+    if not isinstance(head, Segment) or head.sums != isinstance(following, Checksum):
+        return None
+    return head if not isinstance(following, Checksum) or following.crc == zlib.crc32(line) else None
 
 
 def _decoded(line: bytes) -> Line | None:
     """Return a line's record, None if the line is incomplete or damaged."""
     try:
         return _DECODER.decode(line) if line.endswith(b"\n") else None
-    except msgspec.DecodeError:
+    except UNREADABLE:
         return None
 
 
 def runs(segment: Path) -> Iterator[list[Line]]:
     """Yield the lines after the first, in runs that end with a mark or at :data:`RUN` records.
 
-    At the first unreadable line the file is cut off; after a power failure the last line may be incomplete.
+    At the first damage the file is cut off; after a power failure the last lines may be incomplete.
     """
     run: list[Line] = []
-    good = 0
-    with segment.open("rb") as file:
-        for line in file:
-            record = _decoded(line)
-            if record is None:
-                log.warning("%s: cut off after %d bytes, because the next line is incomplete or damaged", segment, good)
-                os.truncate(segment, good)
-                break
-            good += len(line)
-            if isinstance(record, Segment):
-                continue
+    for chunk in _chunks(segment):
+        for record in chunk:
             run.append(record)
             if isinstance(record, Mark) or len(run) >= RUN:
                 yield run
                 run = []
     if run:
         yield run
+
+
+def _chunks(segment: Path) -> Iterator[list[Line]]:
+    """Yield what was appended at once; in segments without checksums, each line."""
+    head = header(segment)
+    sums = head is not None and head.sums
+    chunk: list[Line] = []
+    with segment.open("rb") as file:
+        first = file.readline()
+        good, crc = (0, zlib.crc32(first)) if sums else (len(first), 0)
+        position = len(first)
+        for line in file:
+            position += len(line)
+            record = _decoded(line)
+            if record is None or (isinstance(record, Checksum) and (not sums or record.crc != crc)):
+                break
+            if isinstance(record, Checksum) or not sums:
+                yield chunk if sums else [record]
+                good, crc, chunk = position, 0, []
+            else:
+                chunk.append(record)
+                crc = zlib.crc32(line, crc)
+    if good != segment.stat().st_size:
+        log.warning("%s: cut off after %d bytes, because what follows is incomplete or damaged", segment, good)
+        os.truncate(segment, good)

@@ -9,6 +9,7 @@ from uuid import UUID
 
 import msgspec
 
+from monitor.model.validation import UNREADABLE
 from monitor.storage.checksum import DamagedError, seal, unseal
 from monitor.storage.state_losses import Part
 
@@ -36,7 +37,7 @@ class Parts:
         self.damaged.pop(TOPIC_IDS, None)
         try:
             return msgspec.json.decode(self.whole.pop(TOPIC_IDS, b"{}"), type=dict[str, UUID])
-        except msgspec.MsgspecError:
+        except UNREADABLE:
             return {}
 
 

@@ -22,6 +22,7 @@ from monitor.detect.roster import DAMAGE
 from monitor.detect.settings import DetectorSettings
 from monitor.detect.view import AssetView
 from monitor.model.signals import Closed, Signal
+from monitor.model.validation import UNREADABLE
 from monitor.roles.kept_parts import Note, Parts
 from monitor.roles.shard import COMMON, Step, after, outgoing, rejected
 
@@ -137,7 +138,7 @@ class MarketShard:
     def _take(self, closed: Closed) -> None:
         try:
             summaries = _SUMMARIES.decode(closed.summaries)
-        except msgspec.DecodeError as error:  # the seconds count as closed, so the market does not wait
+        except UNREADABLE as error:  # the seconds count as closed, so the market does not wait
             self.passed_over += 1
             log.error(  # noqa: TRY400  # the cause is the input
                 "partition %d: summaries up to second %d cannot be read: %s", closed.partition, closed.second, error

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 from typing import Any, get_args
 
 import msgspec
@@ -156,6 +157,25 @@ def test_an_unreadable_record_becomes_a_reject() -> None:
     value = b"x" * (SAMPLE_BYTES + 1)
     reject = codec.unreadable("market.trades.v1/3@17", value, msgspec.DecodeError("no JSON"), 5)
     assert reject == Reject("bus", "malformed", "market.trades.v1/3@17: no JSON", 5, value[:SAMPLE_BYTES])
+
+
+@given(data=st.data())
+def test_a_changed_record_is_read_or_refused_as_undecodable(data: st.DataObject) -> None:
+    """Whatever byte of a record is changed, a name that is no UTF-8 among them: no other error reaches a reader."""
+    topic, record = data.draw(
+        st.sampled_from([(LIQUIDATIONS, make.liquidation(1)), (TRADES, make.trade(1)), (SIGNALS, make.signal(1))])
+    )
+    value = bytearray(codec.encode(record))
+    value[data.draw(st.integers(0, len(value) - 1))] = data.draw(st.integers(0, 255))
+    with contextlib.suppress(msgspec.DecodeError):
+        codec.decode(topic.name, bytes(value), ())
+
+
+@pytest.mark.parametrize("value", [b'{"type":"\x80"}', b'{"\xff":1,"type":"liquidation"}'])
+def test_a_name_that_is_no_utf8_is_a_decode_error(value: bytes) -> None:
+    """Msgspec raises an error of its own kind for it, which ended every detector that read such a record."""
+    with pytest.raises(msgspec.DecodeError):
+        codec.decode(LIQUIDATIONS.name, value, ())
 
 
 def test_a_record_nested_too_deep_is_a_decode_error() -> None:

@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import BinaryIO
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from monitor.detect.detector import Detector
 from monitor.lab.demo.story import DETECTOR
@@ -157,6 +159,43 @@ def test_a_damaged_line_ends_the_chain(path: Path) -> None:
     content[damage : damage + 5] = b"\0" * 5
     segments(path)[0].write_bytes(content)
     assert same(Keeper(path).detector, expected)
+    assert same(Keeper(path).detector, expected)
+
+
+@settings(max_examples=150, deadline=None)
+@given(data=st.data())
+def test_damage_leaves_what_was_before_it(data: st.DataObject, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """With any byte changed or cut, the restart is where the process was at some time, and never anywhere else."""
+    path = tmp_path_factory.mktemp("journal") / "detector.state"
+    keeper = Keeper(path)
+    known = {keeper.detector.snapshot()}
+    for at in range(0, 60, 20):
+        keeper.take(EVENTS[at : at + 20])
+        known.add(keeper.detector.snapshot())
+    keeper.journal.close()
+    (segment,) = segments(path)
+    content = bytearray(segment.read_bytes())
+    at = data.draw(st.integers(0, len(content) - 1))
+    if data.draw(st.booleans()):
+        content[at] ^= data.draw(st.integers(1, 255))
+    else:
+        del content[at:]
+    segment.write_bytes(content)
+    again = Keeper(path)
+    assert again.detector.snapshot() in known
+    again.journal.close()
+    assert same(Keeper(path).detector, again.detector)
+
+
+def test_a_journal_from_before_checksums_is_read(path: Path) -> None:
+    """Its lines are applied one by one, up to the first that is damaged."""
+    expected = Detector(DETECTOR)
+    expected.apply(EVENTS[:30])
+    keeper = Keeper(path)
+    keeper.take(EVENTS[:30])
+    (segment,) = segments(path)
+    lines = [line for line in segment.read_bytes().splitlines(keepends=True) if b'"checksum"' not in line]
+    segment.write_bytes(b"".join(lines).replace(b',"sums":true', b"") + b'{"type":"liqui')
     assert same(Keeper(path).detector, expected)
 
 

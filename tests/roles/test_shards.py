@@ -194,11 +194,12 @@ def shared(log: dict[Partition, list[Record]], seed: int) -> tuple[list[Signal],
     return signals, rejects, beats
 
 
-def test_summaries_that_cannot_be_read_close_their_seconds() -> None:
+@pytest.mark.parametrize("raw", [b'[["BTC",7,"nonsense"]]', b'[["\xff",7]]', b"[" * 100_000])
+def test_summaries_that_cannot_be_read_close_their_seconds(raw: bytes) -> None:
     """They are counted and passed over, and the market waits for nothing."""
     share = MarketShard(DETECTOR, 1, 0)
     where = Partition(SUMMARIES.name, 0)
-    share.put(Batch(where, 0, [Closed(0, 7, {}, msgspec.Raw(b'[["BTC",7,"nonsense"]]'), FORMAT)]))
+    share.put(Batch(where, 0, [Closed(0, 7, {}, msgspec.Raw(raw), FORMAT)]))
     assert share.step(1) == Step([], [], 7)
     assert share.passed_over == 1
 
