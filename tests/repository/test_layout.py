@@ -38,7 +38,6 @@ SEVERAL: Final = frozenset({
     "tests/bus/test_contract.py",  # one suite over every bus
     "tests/collect/test_conformance.py",  # one conversation with every exchange
     "tests/deliver/dashboard/test_browser.py",
-    "tests/detect/test_context_features.py",
     "tests/deliver/metrics/test_everything_counted.py",  # one snapshot of every part
     "tests/deliver/paging/test_restarts.py",
     "tests/detect/test_doctests.py",
