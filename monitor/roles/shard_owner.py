@@ -150,7 +150,7 @@ class ShardOwner:
         self.trouble = ""
         self._ids: dict[str, UUID] = {}  # of the input topics that the shard's positions belong to
         self._saved_in: UUID | None = None  # id of the snapshots' topic
-        self._fresh = False  # whether state was missing, so that it is saved soon
+        self._fresh = False  # whether state was missing, so that it is saved with the first commit
 
     def put(self, batch: Batch) -> None:
         """Pass a batch to the shard; while it is not restored the batch is skipped, and read again later."""
@@ -276,7 +276,7 @@ class ShardOwner:
 
     async def _work(self, writer: TransactionalWriter, shard: Shard) -> None:
         loop = asyncio.get_running_loop()
-        kept, closed, warm = -1 if self._fresh else self._period(loop.time()), 0, False
+        kept, closed, warm = self._period(loop.time()), 0, False
         while not self._stopping:
             self._arrived.clear()
             step = shard.step(self._place.clock())
@@ -288,6 +288,9 @@ class ShardOwner:
                 await asyncio.sleep(0)
                 continue
             began = loop.time()
+            if self._fresh:  # with the first offsets: the next owner must never find those without a state
+                step = step._replace(records=[*step.records, *self._state(shard)])
+                self._fresh = False
             await self._commit(writer, shard, step)
             if not warm:
                 warm = True
@@ -312,14 +315,17 @@ class ShardOwner:
         self.trouble = ""
 
     async def _keep(self, writer: TransactionalWriter, shard: Shard, closed: int) -> None:
+        await self._commit(writer, shard, Step([], self._state(shard), closed))
+        self.kept_us = self._place.clock()
+
+    def _state(self, shard: Shard) -> list[Outgoing]:
+        """Return the records that save what has changed of the shard's state."""
         present = self._place.watch.ids.get(SNAPSHOTS.name)
         if self._saved_in is not None and present != self._saved_in:
             shard.mark_unsaved()
         self._saved_in = present
         parts = {**shard.snapshot(), TOPIC_IDS: msgspec.json.encode(self._ids)}
-        records = [Outgoing(SNAPSHOTS, self._home, key, value) for key, value in sealed(parts, self._prefix)]
-        await self._commit(writer, shard, Step([], records, closed))
-        self.kept_us = self._place.clock()
+        return [Outgoing(SNAPSHOTS, self._home, key, value) for key, value in sealed(parts, self._prefix)]
 
 
 async def sliced(steps: Generator[object, None, Result]) -> Result:

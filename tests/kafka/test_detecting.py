@@ -181,8 +181,14 @@ async def test_a_damaged_part_of_the_state_costs_its_asset_and_no_process(
             await publish(kafka_connection, events[: len(events) // 2])
             assert await desk.read_until(lambda: judged(desk, events[len(events) // 2]), 20)
         home = Partitioner(PARTITIONS).partition("BTC")
-        states = await read_snapshots(kafka_connection, home)
-        garbled, *_ = [key for key in states if key.endswith(b"/BTC")]
+        states: dict[bytes, bytes] = {}
+
+        async def saved() -> bool:
+            states.update(await read_snapshots(kafka_connection, home))
+            return any(key.endswith(b"/BTC") for key in states)
+
+        await until(saved)  # the last transaction is readable a moment after its owner has ended
+        garbled = next(key for key in states if key.endswith(b"/BTC"))
         writer = await TransactionalWriter(kafka_connection, "somebody", group).start()
         await writer.commit([Outgoing(SNAPSHOTS, home, garbled, states[garbled][:-1])], {}, "")
         await writer.close()
