@@ -364,12 +364,13 @@ def schema(name: str | None, asyncapi: bool) -> None:
 @cli.command()
 @click.option("--url", default=DEFAULT_HEALTH_URL, show_default=True, help="Health endpoint to request.")
 @click.option("--timeout", default=5.0, show_default=True, type=click.FloatRange(min=0.1), help="Seconds to wait.")
+@click.option("--ca", type=click.Path(path_type=Path), help="Certificates (PEM) that sign an HTTPS endpoint's.")
 @click.pass_context
-def health(ctx: click.Context, url: str, timeout: float) -> None:
+def health(ctx: click.Context, url: str, timeout: float, ca: Path | None) -> None:
     """Check whether a running monitor is healthy."""
     from monitor.deliver.http import health as request_health
 
-    answer = request_health(url, timeout)
+    answer = request_health(url, timeout, ca)
     click.echo(answer.detail, err=not answer.ok)
     ctx.exit(0 if answer.ok else 1)
 

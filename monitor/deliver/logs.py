@@ -23,6 +23,15 @@ def wants_colour(stream: TextIO, environment: Mapping[str, str] = os.environ) ->
     return stream.isatty() and not environment.get("NO_COLOR")
 
 
+_DIRECTIONS: Final = (*range(0x2028, 0x202F), *range(0x2066, 0x206A))
+_CONTROLS: Final = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160)) if chr(code) not in "\n\t"} | {
+    code: f"\\u{code:04x}" for code in _DIRECTIONS
+}
+"""How characters that move the cursor, colour the terminal or turn the direction of writing are shown, by code.
+
+Texts of exchanges and of peers come into log lines and tracebacks; a terminal must not obey them."""
+
+
 class ConsoleFormatter(logging.Formatter):
     """Formats a record as ``12:00:01.250 warning collect.connection.session: text``, time in UTC."""
 
@@ -34,10 +43,11 @@ class ConsoleFormatter(logging.Formatter):
         """Return one line, followed by the traceback if there is one."""
         at = datetime.fromtimestamp(record.created, UTC)
         name = record.name.removeprefix("monitor.")
-        text = f"{at:%H:%M:%S}.{int(record.msecs):03d} {record.levelname.lower()} {name}: {record.getMessage()}"
+        message = record.getMessage().translate(_CONTROLS).replace("\n", "\\n")
+        text = f"{at:%H:%M:%S}.{int(record.msecs):03d} {record.levelname.lower()} {name}: {message}"
         if self._colour and (code := _COLOURS.get(record.levelname)):
             text = f"\x1b[{code}m{text}\x1b[0m"
-        return f"{text}\n{self.formatException(record.exc_info)}" if record.exc_info else text
+        return f"{text}\n{self.formatException(record.exc_info).translate(_CONTROLS)}" if record.exc_info else text
 
 
 class JsonFormatter(logging.Formatter):

@@ -9,7 +9,9 @@ from typing import Any
 
 from monitor.deliver.dashboard.site import dashboard_routes, sample
 from monitor.deliver.dashboard.state import Source
-from monitor.deliver.http import Check, HttpServer, Route, routes
+from monitor.deliver.http import Check, Route, routes
+from monitor.deliver.http_access import Access, server_tls
+from monitor.deliver.http_server import HttpServer
 from monitor.deliver.loop_health import Pulse
 from monitor.deliver.metrics.monitor import MonitorMetrics, Snapshot
 from monitor.roles.clock import monotonic_us
@@ -58,9 +60,15 @@ async def serving(
     if shown is not None:
         table |= _dashboard(shown, pulse)
         tasks.append(lambda: sample(shown))
-    with HttpServer(delivery.host, delivery.port, table) as server:
+    with HttpServer(delivery.host, delivery.port, table, _access(delivery)) as server:
         async with _running(tasks):
             yield server.url
+
+
+def _access(delivery: DeliverySettings) -> Access:
+    certificate = delivery.tls_certfile
+    tls = server_tls(certificate, delivery.tls_keyfile, delivery.tls_client_ca) if certificate is not None else None
+    return Access(None if delivery.token is None else delivery.token.get_secret_value(), tls)
 
 
 def _dashboard(shown: Source, pulse: Pulse) -> dict[str, Route]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Final, Literal, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
 from monitor.bus.kafka.settings import KafkaSettings
@@ -154,6 +154,21 @@ class DeliverySettings(Section):
         "because they are not authenticated; use 0.0.0.0 inside a container.",
     )
     port: int = Field(9108, ge=0, le=65_535, description="TCP port of that address; 0 takes a free port and logs it.")
+    token: SecretStr | None = Field(
+        None,
+        min_length=16,
+        description="Token that readers of that address send as `Authorization: Bearer TOKEN`, or in a browser as the "
+        "password with any name. /livez and /readyz need none. Without it, everybody who reaches the address may read.",
+    )
+    tls_certfile: Path | None = Field(
+        None, description="File of the certificate chain (PEM) with which that address is served over HTTPS."
+    )
+    tls_keyfile: Path | None = Field(
+        None, description="File of the certificate's key (PEM). Empty takes the key from `tls_certfile`."
+    )
+    tls_client_ca: Path | None = Field(
+        None, description="File of the authorities (PEM) whose client certificates are required. Empty requires none."
+    )
     page: bool = Field(
         True,
         description="Serve the dashboard, a web page, at `/` of that address: risk, phases, charts, "
@@ -196,6 +211,12 @@ class DeliverySettings(Section):
     )
 
     split = field_validator("assets", mode="before")(split_commas)
+
+    @model_validator(mode="after")
+    def _keys_have_certificates(self) -> Self:
+        if self.tls_certfile is None and (self.tls_keyfile or self.tls_client_ca):
+            raise ValueError("tls_keyfile and tls_client_ca serve with a certificate: set tls_certfile")
+        return self
 
 
 class LogSettings(Section):

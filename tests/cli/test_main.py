@@ -17,7 +17,8 @@ from click.testing import CliRunner, Result
 from monitor import __version__
 from monitor.bus.asyncapi import document
 from monitor.cli.main import cli
-from monitor.deliver.http import HttpServer, Response
+from monitor.deliver.http import Response
+from monitor.deliver.http_server import HttpServer
 from monitor.model.errors import OperatorError
 from monitor.model.events import Liquidation
 from monitor.model.lines import DecodeError

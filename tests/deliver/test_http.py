@@ -1,6 +1,3 @@
-import logging
-import socket
-import struct
 import urllib.request
 from collections.abc import Iterator
 from http import HTTPStatus
@@ -8,8 +5,9 @@ from http import HTTPStatus
 import httpx
 import pytest
 
-from monitor.deliver.http import Check, HttpServer, feeds_check, health, routes
-from tests.waiting import patient, wait_until
+from monitor.deliver.http import Check, feeds_check, health, routes
+from monitor.deliver.http_server import HttpServer
+from tests.waiting import patient
 from tests.web import CONTEXT
 
 
@@ -41,14 +39,6 @@ def server(state: State) -> Iterator[HttpServer]:
 
 def get(server: HttpServer, path: str, method: str = "GET") -> httpx.Response:
     return httpx.request(method, server.url + path, trust_env=False, verify=CONTEXT, timeout=patient(5))
-
-
-def test_port_zero_takes_a_free_one_and_reports_it(server: HttpServer) -> None:
-    """The address that is reported is the one that answers."""
-    host, port = server.address
-    assert host == "127.0.0.1"
-    assert port > 0
-    assert get(server, "/livez").status_code == HTTPStatus.OK
 
 
 def test_metrics_are_served_as_classic_text(server: HttpServer) -> None:
@@ -89,85 +79,6 @@ def test_readyz_says_what_is_missing(server: HttpServer, state: State) -> None:
 def test_one_feed_is_enough(connected: dict[str, bool], expected: Check) -> None:
     """One venue makes the feeds ready; the missing ones are named all the same."""
     assert feeds_check(connected) == expected
-
-
-def test_head_has_no_body(server: HttpServer) -> None:
-    """A HEAD request gets the headers alone."""
-    answer = get(server, "/livez", "HEAD")
-    assert answer.status_code == HTTPStatus.OK
-    assert answer.content == b""
-    assert int(answer.headers["content-length"]) > 0
-
-
-def test_unknown_path_lists_the_known(server: HttpServer) -> None:
-    """A wrong path says which there are."""
-    answer = get(server, "/nope")
-    assert answer.status_code == HTTPStatus.NOT_FOUND
-    assert answer.text == "there are /metrics, /livez, /readyz\n"
-
-
-def test_loop_that_does_not_answer_is_unavailable(server: HttpServer, state: State) -> None:
-    """A scrape that times out on the loop is a 503 with the reason."""
-    state.failure = TimeoutError("the event loop did not answer within 5 s")
-    answer = get(server, "/metrics")
-    assert answer.status_code == HTTPStatus.SERVICE_UNAVAILABLE
-    assert answer.text == "the event loop did not answer within 5 s\n"
-
-
-def test_route_that_fails_is_logged_and_tells_no_details(
-    server: HttpServer, state: State, caplog: pytest.LogCaptureFixture
-) -> None:
-    """A fault of the program is a 500 whose traceback stays in the log."""
-    state.failure = ZeroDivisionError("inner detail")
-    answer = get(server, "/metrics")
-    assert answer.status_code == HTTPStatus.INTERNAL_SERVER_ERROR
-    assert "inner detail" not in answer.text
-    assert "/metrics failed" in caplog.text
-    assert get(server, "/livez").status_code == HTTPStatus.OK
-
-
-def test_slow_peer_does_not_hold_others(server: HttpServer) -> None:
-    """A peer that connects and says nothing blocks nobody."""
-    with socket.create_connection(server.address):
-        assert get(server, "/livez").status_code == HTTPStatus.OK
-
-
-def test_peer_that_leaves_early_is_no_noise(
-    server: HttpServer, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
-) -> None:
-    """A peer that resets the connection amid its request costs a debug line and no traceback."""
-    caplog.set_level(logging.DEBUG)
-    with socket.create_connection(server.address) as peer:
-        peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        peer.send(b"GET / HTTP/1.0\r\n")
-    wait_until(lambda: "disconnected" in caplog.text)
-    assert "Traceback" not in capfd.readouterr().err
-
-
-def test_taken_port_is_said_in_words(server: HttpServer) -> None:
-    """A port that another program has is refused with the remedy."""
-    host, port = server.address
-    with (
-        pytest.raises(OSError, match=rf"cannot listen on {host}:{port}: .*; set delivery.port"),
-        HttpServer(host, port, {}),
-    ):
-        pass
-
-
-def test_address_is_known_while_entered_only() -> None:
-    """Before and after there is no address."""
-    server = HttpServer("127.0.0.1", 0, {})
-    with pytest.raises(RuntimeError, match="not running"):
-        _ = server.address
-    server.__exit__(None, None, None)
-
-
-def test_closed_server_answers_no_more() -> None:
-    """Leaving closes the port."""
-    with HttpServer("127.0.0.1", 0, {}) as server:
-        address = server.address
-    with pytest.raises(ConnectionRefusedError):
-        socket.create_connection(address, timeout=patient(1))
 
 
 def test_health_of_a_running_monitor(server: HttpServer, state: State) -> None:

@@ -99,3 +99,17 @@ def test_libraries_are_quiet_below_warning() -> None:
     logging.getLogger("httpx").warning("not shown")
     assert "chatter" not in stream.getvalue()
     assert stream.getvalue().count("\n") == 1
+
+
+def test_texts_of_peers_cannot_move_the_terminal() -> None:
+    """Escape sequences, bells, line breaks and turned writing of a peer stay visible text on the line."""
+    stream = io.StringIO()
+    logs.configure("info", "console", stream)
+    logging.getLogger("monitor.collect").warning("refused: %s", "\x1b[2Jfake\r\n12:00:00 info\x07\x9b\u202e")
+    line = stream.getvalue()
+    assert line.endswith("refused: \\x1b[2Jfake\\x0d\\n12:00:00 info\\x07\\x9b\\u202e\n")
+    try:
+        int("\x1b[31mred\x07")
+    except ValueError:
+        logging.getLogger("monitor.collect").exception("failed")
+    assert "\x1b" not in stream.getvalue()

@@ -14,7 +14,8 @@ from monitor import __version__
 from monitor.bus.ports import BusStats, Partition
 from monitor.collect.fleet_stats import FleetStats
 from monitor.collect.stats import AGE_BOUNDS_US, SessionStats, total
-from monitor.deliver.http import HttpServer, routes
+from monitor.deliver.http import routes
+from monitor.deliver.http_server import HttpServer
 from monitor.deliver.loop_health import Pulse
 from monitor.deliver.metrics.monitor import MonitorMetrics, Snapshot
 from monitor.deliver.paging.notifier import NotifierStats
