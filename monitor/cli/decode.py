@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
-import gzip
 import io
-import zlib
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,12 +19,13 @@ from monitor.exchanges.instrument import Instrument
 from monitor.exchanges.memory import Memory
 from monitor.exchanges.messages import Message
 from monitor.exchanges.registry import adapter_named
-from monitor.exchanges.toolkit.gzip_frames import GZIP_HEAD, inflate
+from monitor.exchanges.toolkit.gzip_frames import inflate
 from monitor.exchanges.toolkit.records import micros
 from monitor.model.errors import OperatorError
 from monitor.model.events import Event, Reject
 from monitor.model.lines import DecodeError, RawFrame
 from monitor.model.validation import EARLIEST_US, LATEST_US, UNREADABLE
+from monitor.storage.line_file import Cut, read_lines
 
 Write = Callable[[bytes], object]
 
@@ -88,10 +87,10 @@ def parse_time_us(text: str) -> int:
     return time_us
 
 
-def plain_lines(stream: BinaryIO) -> Iterable[bytes]:
+def plain_lines(stream: BinaryIO) -> Iterable[bytes | Cut]:
     """Return the lines of a stream that is plain or gzip, as its first bytes show."""
-    buffered = stream if isinstance(stream, io.BufferedReader) else io.BufferedReader(stream)  # type: ignore[type-var]
-    return gzip.GzipFile(fileobj=buffered) if buffered.peek(2)[:2] == GZIP_HEAD else buffered
+    is_buffered = isinstance(stream, io.BufferedIOBase)
+    return read_lines(stream if is_buffered else io.BufferedReader(stream))  # type: ignore[arg-type,type-var]
 
 
 class FrameSource:
@@ -144,7 +143,7 @@ class FrameSource:
         return []
 
 
-def decode(lines: Iterable[bytes], source: FrameSource, out: Write, err: Write, *, strict: bool = False) -> int:
+def decode(lines: Iterable[bytes | Cut], source: FrameSource, out: Write, err: Write, *, strict: bool = False) -> int:
     """Turn raw frames, one per line, into event records, one JSON object per line.
 
     Args:
@@ -163,10 +162,12 @@ def decode(lines: Iterable[bytes], source: FrameSource, out: Write, err: Write, 
     number = status = 0
     try:
         for number, line in enumerate(lines, 1):
-            content = line.strip()
+            content = (line.tail if isinstance(line, Cut) else line).strip()
             frame, messages = source.read(content) if content else (b"", [])
             errors = [f"{one.reason}: {one.detail}" for one in messages if isinstance(one, Reject)]
-            if strict and frame and not messages and carries_data(frame):
+            if isinstance(line, Cut):
+                errors = [f"malformed: {line.explanation(lost=bool(errors))}"]
+            elif strict and frame and not messages and carries_data(frame):
                 errors.append("unused: the frame carries data and yields nothing")
             for message in messages:
                 if isinstance(message, Event):
@@ -174,9 +175,9 @@ def decode(lines: Iterable[bytes], source: FrameSource, out: Write, err: Write, 
             for error in errors:
                 status = 1
                 err(encode(DecodeError(number, error)) + b"\n")
-    except (EOFError, OSError, zlib.error) as damage:
+    except OSError as error:
         status = 1
-        end = DecodeError(number + 1, f"malformed: the input is damaged or cut off here: {damage}")
+        end = DecodeError(number + 1, f"malformed: the input cannot be read on from here: {error}")
         err(encode(end) + b"\n")
     return status
 

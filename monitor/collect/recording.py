@@ -167,12 +167,10 @@ def read(lines: Iterable[bytes | Cut]) -> Iterator[Item]:
 def _read_cut(number: int, cut: Cut) -> Iterator[Item]:
     """Read the last line before a cut if it is whole, and yield a bad line for the cut."""
     (item, *_) = read([cut.tail]) if cut.tail.strip() else (None,)
-    where = "between two records"
-    if isinstance(item, BadLine):
-        where = f"in mid-record ({len(cut.tail)} bytes are lost)"
-    elif item is not None:
+    lost = isinstance(item, BadLine)
+    if item is not None and not lost:
         yield item
-    yield BadLine(number, "malformed", f"the recording is cut off here, {where}: {cut.reason}")
+    yield BadLine(number, "malformed", cut.explanation(lost=lost))
 
 
 def _read_odd(number: int, line: bytes, error: Exception) -> Item:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import zlib
 from collections.abc import Iterator
 from contextlib import suppress
-from io import BytesIO
-from typing import BinaryIO, Final, NamedTuple
+from io import BufferedIOBase, BytesIO
+from typing import Final, NamedTuple
 
 MAGIC: Final = b"\x1f\x8b\x08"
 """First bytes of a gzip member that is deflated, as all are (RFC 1952, section 2.3.1)."""
@@ -26,8 +26,13 @@ class Cut(NamedTuple):
     tail: bytes
     reason: str
 
+    def explanation(self, *, lost: bool) -> str:
+        """Return what happened in words; ``lost`` is true if the last line is not whole."""
+        where = f"in mid-record ({len(self.tail)} bytes are lost)" if lost else "between two records"
+        return f"the recording is cut off here, {where}: {self.reason}"
 
-def read_lines(file: BinaryIO) -> Iterator[bytes | Cut]:
+
+def read_lines(file: BufferedIOBase) -> Iterator[bytes | Cut]:
     """Yield lines with their newline, which the last one may lack, and a :class:`Cut` for each damage.
 
     A file is compressed if it begins with the first byte of a gzip member; no text does. Behind damage, reading
@@ -35,11 +40,14 @@ def read_lines(file: BinaryIO) -> Iterator[bytes | Cut]:
     another.
 
     Args:
-        file: open for reading, at its beginning.
+        file: open for reading, at its beginning; also a pipe, whose lines are yielded as they come.
     """
-    start = file.read(PIECE_BYTES)
+    start = file.read1(PIECE_BYTES)
     if not start.startswith(MAGIC[:1]):
-        file.seek(0)
+        *lines, last = start.split(b"\n")
+        yield from (line + b"\n" for line in lines)
+        if last := last + file.readline():
+            yield last
         yield from file
         return
     tail = b""
@@ -55,7 +63,7 @@ def read_lines(file: BinaryIO) -> Iterator[bytes | Cut]:
         yield tail
 
 
-def _inflated(data: bytes, file: BinaryIO) -> Iterator[bytes | Cut]:
+def _inflated(data: bytes, file: BufferedIOBase) -> Iterator[bytes | Cut]:
     """Yield the content of all members; ``data`` is what was read of the file so far."""
     while data:
         member = zlib.decompressobj(_GZIP)
@@ -75,14 +83,14 @@ def _inflated(data: bytes, file: BinaryIO) -> Iterator[bytes | Cut]:
                 break
             yield content
             earlier, previous, content = now, data, found
-            data = member.unused_data if member.eof else file.read(PIECE_BYTES)
+            data = member.unused_data if member.eof else file.read1(PIECE_BYTES)
             if not data and not member.eof:
                 yield content
                 yield Cut(b"", "the file ends within compressed data")
                 return
         else:
             yield content
-            data = data.lstrip(b"\0") or file.read(PIECE_BYTES).lstrip(b"\0")  # padding is allowed between members
+            data = data.lstrip(b"\0") or file.read1(PIECE_BYTES).lstrip(b"\0")  # padding is allowed between members
 
 
 def _until_damage(member: zlib._Decompress, data: bytes) -> bytes:
@@ -94,9 +102,9 @@ def _until_damage(member: zlib._Decompress, data: bytes) -> bytes:
     return bytes(found)
 
 
-def _from_next_member(data: bytes, file: BinaryIO) -> bytes:
+def _from_next_member(data: bytes, file: BufferedIOBase) -> bytes:
     """Return the data from the next member's beginning on, empty if none follows in the file behind ``data``."""
-    while more := file.read(PIECE_BYTES):
+    while more := file.read1(PIECE_BYTES):
         data = data[1 - len(MAGIC) :] + more
         place = _next_member(data, 0)
         if place < len(data):

@@ -6,6 +6,7 @@ import base64
 import gzip
 import io
 import json
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -192,6 +193,17 @@ def test_a_recording_that_is_cut_off_gives_what_it_holds() -> None:
     status, events, errors = decoded_stream("bybit", packed)
     assert (status, len(events)) == (1, 2)
     assert "cut off" in errors[-1]["error"]
+
+
+def test_a_recording_is_decoded_behind_the_place_where_its_writer_was_killed() -> None:
+    """The cut is one error with the bytes that are lost, and the next writer's frames are decoded."""
+    killed = zlib.compressobj(wbits=31)
+    part = killed.compress(GOOD + b"\n" + GOOD[:40]) + killed.flush(zlib.Z_SYNC_FLUSH)
+    status, events, errors = decoded_stream("bybit", part + gzip.compress(GOOD + b"\n", mtime=0))
+    assert (status, len(events)) == (1, 4)
+    (error,) = (each for each in errors if "cut off here" in each["error"])
+    assert error["line"] == 2
+    assert "in mid-record (40 bytes are lost)" in error["error"]
 
 
 EMPTY = {("htx", "no rows")}

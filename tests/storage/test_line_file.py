@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import os
 import random
 import zlib
 from functools import cache
@@ -96,3 +97,17 @@ def test_the_line_that_a_cut_breaks_is_named() -> None:
     stream = zlib.compressobj(3, wbits=31)
     flushed = stream.compress(b"whole\nha") + stream.flush(zlib.Z_SYNC_FLUSH)
     assert list(read_lines(BytesIO(flushed))) == [b"whole\n", Cut(b"ha", "the file ends within compressed data")]
+
+
+@pytest.mark.parametrize("packed", [False, True], ids=["plain", "gzip"])
+def test_lines_of_a_pipe_are_yielded_as_they_come(packed: bool) -> None:
+    """A line is there before the writer has closed the pipe, also where the first read ends within a line."""
+    reader, writer = os.pipe()
+    one, two = (member(b"one\n"), member(b"two\n")) if packed else (b"one\nt", b"wo\n")
+    with os.fdopen(reader, "rb") as file, os.fdopen(writer, "wb", buffering=0) as output:
+        output.write(one)
+        lines = read_lines(file)
+        assert next(lines) == b"one\n"
+        output.write(two)
+        output.close()
+        assert list(lines) == [b"two\n"]
