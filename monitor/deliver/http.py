@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
 from http import HTTPStatus
 from pathlib import Path
 from typing import Final, NamedTuple
 
 import httpx
 from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4
+
+from monitor.model.events import MICROS
+from monitor.model.visibility import MonitorVisibility
 
 TEXT: Final = "text/plain; charset=utf-8"
 """Content type of answers for people and scripts."""
@@ -69,6 +73,15 @@ def feeds_check(connected: Mapping[str, bool]) -> Check:
     missing = [venue for venue, up in connected.items() if not up]
     words = f"{len(connected) - len(missing)} of {len(connected)} venues connected"
     return Check("feeds", len(missing) < len(connected), words + (f"; not {', '.join(missing)}" if missing else ""))
+
+
+def visibility_check(seen: MonitorVisibility) -> Check:
+    """Check that any exchange can be seen; the detail has the state, how many are connected and since when."""
+    words = f"{seen.state}: {seen.connected} of {seen.expected} exchanges connected"
+    since = (
+        f" since {datetime.fromtimestamp(seen.since_us / MICROS, UTC):%Y-%m-%d %H:%M:%S} UTC" if seen.since_us else ""
+    )
+    return Check("visibility", not seen.is_blind, words + since)
 
 
 def health(url: str, timeout_s: float = 5.0, authority: Path | None = None) -> Check:

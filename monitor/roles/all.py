@@ -17,7 +17,7 @@ from monitor.bus.ports import Partition
 from monitor.bus.topics import MARKET_TOPICS, SIGNALS
 from monitor.collect.restart import Predecessors
 from monitor.deliver.dashboard.state import Source
-from monitor.deliver.http import Check
+from monitor.deliver.http import Check, visibility_check
 from monitor.deliver.metrics.monitor import Snapshot
 from monitor.deliver.paging.notifier import Notifier
 from monitor.deliver.signal_lines import SignalLines
@@ -25,6 +25,7 @@ from monitor.detect.detector import Detector
 from monitor.detect.overview import ahead_view
 from monitor.model.errors import OperatorError
 from monitor.model.signals import Signal
+from monitor.model.visibility import MonitorVisibility, visibility
 from monitor.roles import state_file
 from monitor.roles.clock import SteadyClock
 from monitor.roles.collector import Collecting, collecting
@@ -118,7 +119,7 @@ async def monitoring(
             *([lines.output] if lines else []),
             *([paged] if notifiers else []),
         ]
-        parts = _Parts(bus, decider, at_work, notifiers, clock, outputs, losses)
+        parts = _Parts(bus, decider, at_work, notifiers, clock, outputs, losses, clock())
         url = await stack.enter_async_context(
             serving(
                 settings.delivery,
@@ -131,7 +132,7 @@ async def monitoring(
                     *(partial(run_local, notifier, random.Random()) for notifier in notifiers),  # noqa: S311  # jitter
                 ],
                 venues=settings.enabled_venues,
-                dashboard=_dashboard(detector, at_work, clock),
+                dashboard=_dashboard(detector, at_work, clock, parts.visibility),
             )
         )
         yield Monitor(bus, detector, decider, at_work, url)
@@ -157,6 +158,11 @@ class _Parts(NamedTuple):
     clock: Callable[[], int]
     outputs: Sequence[SideOutput]
     losses: StateLosses
+    started_us: int
+
+    def visibility(self) -> MonitorVisibility:
+        """Return how much of the configured venues can be seen."""
+        return visibility(self.at_work.contacts(), self.clock(), self.started_us)
 
     def snapshot(self) -> Snapshot:
         """Return the state that a scrape shows."""
@@ -172,11 +178,13 @@ class _Parts(NamedTuple):
             instruments_failures=self.at_work.store.failures,
             outputs=[*self.at_work.outputs(), *(output.stats() for output in self.outputs)],
             state_lost=self.losses.view(),
+            visibility=self.visibility(),
         )
 
     def checks(self) -> list[Check]:
-        """Check the state file, the feeds, the decided time and, where there are any, the notifiers."""
-        checks = [_state_check(self.decider), self.at_work.feeds(), self._time()]
+        """Check the state file, the feeds, visibility, the decided time and, where there are any, the notifiers."""
+        seen = visibility_check(self.visibility())
+        checks = [_state_check(self.decider), self.at_work.feeds(), seen, self._time()]
         if self.notifiers:
             checks.append(faults([notifier.stats() for notifier in self.notifiers]))
         return checks
@@ -187,13 +195,16 @@ class _Parts(NamedTuple):
         return time_check(detector.second, ahead, self.clock(), detector.settings.arrival.tolerance_seconds)
 
 
-def _dashboard(detector: Detector, at_work: Collecting, clock: Callable[[], int]) -> Source:
+def _dashboard(
+    detector: Detector, at_work: Collecting, clock: Callable[[], int], seen: Callable[[], MonitorVisibility]
+) -> Source:
     return Source(
         detector.monitored,
         lambda: detector.second,
         at_work.fleets,
         clock,
-        lambda: detector.feeds.holes.ratios(detector.second),
+        gap_ratios=lambda: detector.feeds.holes.ratios(detector.second),
+        visibility=seen,
     )
 
 

@@ -227,6 +227,10 @@ class AssetShard:
         """Return the watermarks of its topics."""
         return self._merge.watermarks()
 
+    def heartbeats(self) -> Mapping[str, int]:
+        """Return by venue the second of its last heartbeat."""
+        return self.detector.feeds.heartbeats
+
     def views(self) -> Sequence[AssetView]:
         """Return the views of its assets."""
         return [asset_view(asset) for asset in self.detector.assets.values()]

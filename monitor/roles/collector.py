@@ -30,6 +30,7 @@ from monitor.collect.restart import Predecessors
 from monitor.deliver.http import Check, feeds_check
 from monitor.deliver.metrics.monitor import Snapshot
 from monitor.exchanges.registry import adapter_named
+from monitor.model.visibility import Contact
 from monitor.roles.clock import SteadyClock
 from monitor.roles.serving import serving
 from monitor.roles.topics_check import topics_check
@@ -61,6 +62,16 @@ class Collecting(NamedTuple):
     def instruments_age_s(self, now_us: int) -> dict[str, float]:
         """Return the age of the instrument table by venue, seconds."""
         return {venue: table.age_s(now_us) for venue, table in self.store.tables.items()}
+
+    def contacts(self) -> list[Contact]:
+        """Return the contact with each configured venue."""
+        fleets = {venue.venue: venue.fleet for venue in self.collector.stats()}
+        return [
+            Contact(venue, False, 0)
+            if fleet is None
+            else Contact(venue, bool(fleet.total.connected), fleet.total.last_message_us)
+            for venue, fleet in fleets.items()
+        ]
 
     def feeds(self) -> Check:
         """Check that at least one venue is connected, and name those that are not."""

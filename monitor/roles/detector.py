@@ -10,8 +10,9 @@ from contextlib import asynccontextmanager
 import uvloop
 
 from monitor.deliver.dashboard.state import Source
-from monitor.deliver.http import Check
+from monitor.deliver.http import Check, visibility_check
 from monitor.deliver.metrics.monitor import Snapshot
+from monitor.model.visibility import MonitorVisibility, contacts_of, visibility
 from monitor.roles.clock import SteadyClock
 from monitor.roles.group_member import Member
 from monitor.roles.serving import serving
@@ -45,20 +46,28 @@ async def detecting(settings: Settings, clock: Callable[[], int] | None = None) 
     now_us = clock or SteadyClock()
     member = Member(settings, now_us)
 
+    started_us = now_us()
+
+    def seen() -> MonitorVisibility | None:
+        heartbeats = member.heartbeats()
+        return None if heartbeats is None else visibility(contacts_of(heartbeats, now_us()), now_us(), started_us)
+
     def checks() -> list[Check]:
         tolerance_s = settings.detector.arrival.tolerance_seconds
+        found = seen()
         return [
             member.ready(),
+            *([] if found is None else [visibility_check(found)]),
             topics_check(member.watch.trouble()),
             time_check(member.second(), member.ahead(), now_us(), tolerance_s),
         ]
 
     async with serving(
         settings.delivery,
-        snapshot=lambda: _snapshot(member),
+        snapshot=lambda: _snapshot(member)._replace(visibility=seen()),
         checks=checks,
         work=[member.run],
-        dashboard=Source(member.monitored, member.second, list, now_us, member.gap_ratios),
+        dashboard=Source(member.monitored, member.second, list, now_us, gap_ratios=member.gap_ratios, visibility=seen),
     ) as url:
         yield url
 

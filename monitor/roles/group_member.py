@@ -227,6 +227,15 @@ class Member:
                     found[key] = max(ratio, found.get(key, 0.0))
         return found
 
+    def heartbeats(self) -> dict[str, int] | None:
+        """Return by venue the second of its last heartbeat in any shard; None without shards."""
+        shards = [owner.shard for owner in self.owners.values() if owner.shard is not None]
+        found: dict[str, int] = {}
+        for shard in shards:
+            for venue, second in shard.heartbeats().items():
+                found[venue] = max(second, found.get(venue, 0))
+        return found if shards else None
+
     def kept_us(self) -> int:
         """Return the oldest of the shards' save times, microseconds; 0 without shards."""
         return min((owner.kept_us for owner in self.owners.values() if owner.shard is not None), default=0)

@@ -225,6 +225,14 @@ class MarketShard:
     def mark_unsaved(self) -> None:
         """Change nothing, because every snapshot is whole."""
 
+    def heartbeats(self) -> Mapping[str, int]:
+        """Return by venue the second of its last heartbeat, as the partitions reported it last."""
+        found: dict[str, int] = {}
+        for beats in self._beats.values():
+            for venue, second in beats.items():
+                found[venue] = max(second, found.get(venue, 0))
+        return found
+
     def views(self) -> Sequence[AssetView]:
         """Return the view of the market."""
         return [asset_view(self.market)]

@@ -62,6 +62,9 @@ class Shard(Protocol):
     def mark_unsaved(self) -> None:
         """Have the next snapshot hold every part, because the saved ones are gone."""
 
+    def heartbeats(self) -> Mapping[str, int]:
+        """Return by venue the second of its last heartbeat."""
+
     def views(self) -> Sequence[AssetView]:
         """Return the views for metrics and the dashboard."""
 

@@ -20,7 +20,8 @@ from monitor.lab.demo.story import DETECTOR, demo_settings
 from monitor.lab.simulate.arena import Arena
 from monitor.lab.simulate.scenario import Phase, Scenario
 from monitor.model.errors import OperatorError
-from monitor.model.events import Heartbeat
+from monitor.model.events import MICROS, Heartbeat
+from monitor.model.visibility import STARTING_US
 from monitor.roles import all as role
 from monitor.roles import state_file
 from monitor.roles.all import monitoring
@@ -89,6 +90,28 @@ async def test_all_parts_work_while_the_context_lasts(tmp_path: Path) -> None:
 async def _play(arena: Arena) -> None:
     await asyncio.wait_for(arena.watched(), patient(10))
     await arena.play()
+
+
+async def test_a_start_without_network_shows_that_nothing_is_seen(tmp_path: Path) -> None:
+    """No exchange can be reached from the start: metrics, readiness and the dashboard's state have no calm in them."""
+    async with Arena(MOMENT) as arena:
+        settings = changed(demo_settings(arena, tmp_path, None), page=True)
+    now_us = 1_764_000_000 * MICROS
+    async with monitoring(settings, Detector(DETECTOR), lambda: now_us) as monitor:
+        starting = (await get(f"{monitor.url}/readyz")).text
+        metrics = (await get(f"{monitor.url}/metrics")).text
+        now_us += STARTING_US
+        blind = await get(f"{monitor.url}/readyz")
+        state = json.loads((await get(f"{monitor.url}/state.json")).text)
+    assert "NOT READY visibility: starting: 0 of 3 exchanges connected since 2025-11-24 16:00:00 UTC" in starting
+    connected = dict(
+        re.findall(r'^cascade_feed_connected{connection="none",venue="([\w-]+)"} (.+)$', metrics, re.MULTILINE)
+    )
+    assert connected == dict.fromkeys(settings.enabled_venues, "0.0")
+    assert 'cascade_visibility_state{state="starting"} 1.0' in metrics
+    assert blind.status_code == HTTPStatus.SERVICE_UNAVAILABLE
+    assert "NOT READY visibility: blind: 0 of 3 exchanges connected since 2025-11-24 16:00:00 UTC" in blind.text
+    assert state["visibility"] == {"state": "blind", "connected": 0, "expected": 3, "since_us": now_us - STARTING_US}
 
 
 async def test_given_detector_is_used(tmp_path: Path) -> None:

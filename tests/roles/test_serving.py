@@ -26,7 +26,7 @@ def delivery(**more: Any) -> DeliverySettings:
 
 def empty_dashboard() -> Source:
     """A dashboard that knows no asset."""
-    return Source(list, lambda: 0, list, lambda: 0, dict)
+    return Source(list, lambda: 0, list, lambda: 0)
 
 
 async def get(url: str) -> httpx.Response:

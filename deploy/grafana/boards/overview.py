@@ -21,6 +21,7 @@ from deploy.grafana.boards.parts import (
     TO_ONE,
     USD,
     VERMILION,
+    VISIBILITY,
     About,
     Axis,
     Builder,
@@ -204,6 +205,10 @@ def _liquidated() -> list[Builder]:
 
 
 def _hidden() -> list[Builder]:
+    visibility = " + ".join(
+        f'{weight} * max by (job, instance) (cascade_visibility_state{{state="{name}"}})'
+        for weight, name in ((1, "starting"), (2, "degraded"), (3, "seeing"))
+    )
     return [
         lines(
             About(
@@ -256,5 +261,37 @@ def _hidden() -> list[Builder]:
             Query("avg(max by (venue) (cascade_feed_up))", "up"),
             axis=TO_ONE,
             width=12,
+        ),
+        states(
+            About(
+                "Visibility",
+                "Whether enough exchanges are connected: blind means that nothing can be detected and phases are old.",
+                PLAIN,
+                "all-feeds-down",
+            ),
+            Query(visibility, "{{job}} {{instance}}"),
+            names=VISIBILITY,
+        ),
+        lines(
+            About(
+                "Time without enough exchanges",
+                "Time for which a process has been starting, degraded or blind.",
+                SECONDS,
+                "all-feeds-down",
+            ),
+            Query(
+                "time() - (max by (job, instance) (cascade_visibility_since_timestamp_seconds) > 0)",
+                "{{job}} {{instance}}",
+            ),
+        ),
+        lines(
+            About(
+                "Exchanges connected",
+                "Exchanges that are connected, and exchanges that are expected to be.",
+                PLAIN,
+                "all-feeds-down",
+            ),
+            Query("max by (kind) (cascade_visibility_venues)", "{{kind}}"),
+            colours={"connected": SKY, "expected": PURPLE},
         ),
     ]

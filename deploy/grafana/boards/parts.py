@@ -59,6 +59,12 @@ VENUES: Final = (
 State = tuple[float, str, str]
 """A value with its name and colour."""
 STATES: Final[tuple[State, ...]] = ((0, "down", VERMILION), (1, "up", SKY))
+VISIBILITY: Final[tuple[State, ...]] = (
+    (0, "blind", GREY),
+    (1, "starting", SKY),
+    (2, "degraded", YELLOW),
+    (3, "seeing", GREEN),
+)
 YES_NO: Final[tuple[State, ...]] = ((0, "no", SKY), (1, "yes", VERMILION))
 PHASES: Final[tuple[State, ...]] = (
     (0, "calm", GREEN),

@@ -38,8 +38,11 @@ class History:
         self._points: dict[str, deque[Point]] = {}
         self._totals: dict[str, Totals] = {}
 
-    def sample(self, second: int, monitored: Iterable[Monitored]) -> None:
-        """Add a point of each charted asset at ``second``; call it once a second."""
+    def sample(self, second: int, monitored: Iterable[Monitored], *, is_blind: bool = False) -> None:
+        """Add a point of each charted asset at ``second``; call it once a second.
+
+        While the monitor is blind the price is unknown: the line has a gap instead of a flat stretch.
+        """
         chosen = self.chosen(monitored)
         for name in self._points.keys() - {each.name for each in chosen}:
             del self._points[name], self._totals[name]
@@ -48,7 +51,7 @@ class History:
             usd = totals.since(self._totals.get(each.name, totals)).usd()
             self._totals[each.name] = totals
             points = self._points.setdefault(each.name, deque(maxlen=self._seconds))
-            risk, price = each.leading().score.points, each.scope.price.last
+            risk, price = each.leading().score.points, None if is_blind else each.scope.price.last
             points.append(Point(second=second, risk=risk, price=price, long=usd.long, short=usd.short))
 
     def chosen(self, monitored: Iterable[Monitored]) -> list[Monitored]:

@@ -14,6 +14,7 @@ from monitor.detect.overview import Monitored, asset_view
 from monitor.model.events import MICROS
 from monitor.model.signals import Evidence, WindowTotals
 from monitor.model.summary import EpisodeSummary
+from monitor.model.visibility import MonitorVisibility, VisibilityState
 
 EPISODES: Final = 20
 """Number of episodes listed, newest first."""
@@ -64,6 +65,15 @@ class GapState(msgspec.Struct):
     windows: dict[str, float]
 
 
+class VisibilityView(msgspec.Struct):
+    """Holds how much of the exchanges can be seen; ``since_us`` is 0 while enough can be."""
+
+    state: VisibilityState
+    connected: int
+    expected: int
+    since_us: int
+
+
 class DashboardState(msgspec.Struct):
     """Holds everything that the dashboard shows."""
 
@@ -74,6 +84,7 @@ class DashboardState(msgspec.Struct):
     episodes: list[EpisodeSummary]
     feeds: list[FeedState]
     gaps: list[GapState]
+    visibility: VisibilityView | None
 
 
 class Source:
@@ -85,6 +96,7 @@ class Source:
         fleets: returns the counts of the exchanges that this process reads.
         clock: the machine's time in microseconds.
         gap_ratios: returns, by venue and window, the share that is missing because of gaps.
+        visibility: returns how much of the exchanges can be seen; None if this process does not know.
     """
 
     def __init__(
@@ -93,18 +105,23 @@ class Source:
         second: Callable[[], int],
         fleets: Callable[[], Sequence[FleetStats]],
         clock: Callable[[], int],
+        *,
         gap_ratios: Callable[[], Mapping[tuple[str, str], float]] = dict,
+        visibility: Callable[[], MonitorVisibility | None] = lambda: None,
     ) -> None:
         self._monitored = monitored
         self._second = second
         self._fleets = fleets
         self._clock = clock
         self._gap_ratios = gap_ratios
+        self._visibility = visibility
         self._history = History()
 
     def sample(self) -> None:
         """Add the charts' next point; called once a second on the event loop."""
-        self._history.sample(self._clock() // MICROS, self._monitored())
+        seen = self._visibility()
+        is_blind = seen is not None and seen.is_blind
+        self._history.sample(self._clock() // MICROS, self._monitored(), is_blind=is_blind)
 
     def state(self) -> bytes:
         """Return the dashboard's state as JSON; called on the event loop."""
@@ -122,6 +139,7 @@ class Source:
             episodes[:EPISODES],
             [feed_state(fleet) for fleet in self._fleets()],
             gap_states(self._gap_ratios()),
+            visibility_view(self._visibility()),
         )
         return msgspec.json.encode(state)
 
@@ -152,6 +170,11 @@ def gap_states(ratios: Mapping[tuple[str, str], float]) -> list[GapState]:
         if share:
             found.setdefault(venue, {})[window] = share
     return [GapState(venue, windows) for venue, windows in found.items()]
+
+
+def visibility_view(seen: MonitorVisibility | None) -> VisibilityView | None:
+    """Return how much can be seen, as JSON has it."""
+    return None if seen is None else VisibilityView(seen.state, seen.connected, seen.expected, seen.since_us)
 
 
 def feed_state(fleet: FleetStats) -> FeedState:

@@ -30,12 +30,14 @@ from monitor.deliver.metrics.feeds import outlet_metrics, rest_metrics, traffic_
 from monitor.deliver.metrics.outputs import output_metrics, state_metrics
 from monitor.deliver.metrics.paging import page_metrics
 from monitor.deliver.metrics.transport import bus_metrics, channel_lag_metrics, shard_metrics, topic_metrics
+from monitor.deliver.metrics.visibility import visibility_metrics
 from monitor.deliver.paging.notifier import NotifierStats
 from monitor.detect.ingest.plausibility import Excess
 from monitor.detect.view import AssetView, DetectorView
 from monitor.model.events import MARKET, MICROS, SIDES
 from monitor.model.histogram import Histogram
 from monitor.model.signals import Phase
+from monitor.model.visibility import MonitorVisibility
 from monitor.storage.side_output import OutputStats
 from monitor.storage.state_losses import Lost
 
@@ -44,6 +46,9 @@ REASONS: Final = get_args(Excess)
 
 OTHER: Final = "other"
 """Label of everything beyond the assets that have series of their own."""
+
+NO_CONNECTION: Final = "none"
+"""Label ``connection`` of a configured venue that has no connection, because its contract data are not loaded yet."""
 
 PHASES: Final[tuple[Phase, ...]] = ("calm", "relief", "building", "cascade")
 """From the mildest to the worst: what is folded shows its worst."""
@@ -74,6 +79,7 @@ class Snapshot(NamedTuple):
         commits: transactions of the detector on Kafka; None in a role without shards.
         shards_lost: shards whose state was discarded because another process owns them; None as for ``commits``.
         channel_lags: signals still to be read by each notifier channel, by partition.
+        visibility: how much of the exchanges can be seen; None in a role that decides nothing.
     """
 
     detector: DetectorView | None = None
@@ -97,6 +103,7 @@ class Snapshot(NamedTuple):
     commits: int | None = None
     shards_lost: int | None = None
     channel_lags: Mapping[str, Mapping[Partition, int]] = {}
+    visibility: MonitorVisibility | None = None
 
 
 class MonitorMetrics:
@@ -164,7 +171,8 @@ class MonitorMetrics:
             ("topic", "partition"),
             [((key.topic, str(key.partition)), lag) for key, lag in snapshot.lag.items()],
         )
-        yield from _connections([stats for fleet in snapshot.fleets for stats in fleet.connections])
+        yield from _connections([stats for fleet in snapshot.fleets for stats in fleet.connections], self._venues)
+        yield from visibility_metrics(snapshot.visibility)
         venues = self._by_venue(snapshot.fleets)
         yield from _venues(venues)
         yield from traffic_metrics(venues)
@@ -294,13 +302,16 @@ def split_assets(
     return ranked[:most], ranked[most:]
 
 
-def _connections(sessions: Sequence[SessionStats]) -> Iterator[Family]:
+def _connections(sessions: Sequence[SessionStats], venues: Iterable[str]) -> Iterator[Family]:
+    """Yield the state of every connection; a configured venue without one has the connection `none`, which is down."""
     labels = ("venue", "connection")
+    planned = {stats.venue for stats in sessions}
+    absent = [((venue, NO_CONNECTION), 0.0) for venue in venues if venue not in planned]
     yield gauge(
         "feed_connected",
-        "1 while the connection is open and subscribed.",
+        "1 while the connection is open and subscribed; a venue whose connections are not planned yet has `none`.",
         labels,
-        [((stats.venue, stats.connection), stats.connected) for stats in sessions],
+        [*(((stats.venue, stats.connection), float(stats.connected)) for stats in sessions), *absent],
     )
     yield gauge(
         "feed_last_message_timestamp_seconds",

@@ -16,6 +16,7 @@ from monitor.detect.asset import Asset
 from monitor.detect.decide.signal import Totals
 from monitor.detect.settings import DetectorSettings
 from monitor.model.events import MICROS
+from monitor.model.visibility import MonitorVisibility, VisibilityState
 from tests.deliver.metrics.test_monitor import fleet
 from tests.waiting import until
 
@@ -23,9 +24,9 @@ T0 = 1_764_000_000 * MICROS
 ROUTES = site.dashboard_routes(lambda: b"{}")
 
 
-def source(*assets: Asset, fleets: list[FleetStats] | None = None) -> Source:
+def source(*assets: Asset, fleets: list[FleetStats] | None = None, seen: MonitorVisibility | None = None) -> Source:
     """A source of these."""
-    return Source(lambda: assets, lambda: 1_763_999_999, lambda: fleets or [], lambda: T0)
+    return Source(lambda: assets, lambda: 1_763_999_999, lambda: fleets or [], lambda: T0, visibility=lambda: seen)
 
 
 @pytest.mark.parametrize("path", site.FILES)
@@ -61,6 +62,19 @@ def test_the_state_is_json_of_assets_episodes_and_feeds() -> None:
     assert (feed["venue"], feed["connected"], feed["connections"], feed["gap_s"]) == ("bybit", 1, 2, 1.5)
 
 
+def test_a_blind_monitor_has_its_state_and_no_price() -> None:
+    """The state has how many are connected and since when, and the chart has a gap where the price is unknown."""
+    asset = Asset("BTC", DetectorSettings())
+    second = T0 // MICROS
+    asset.scope.price.mark("bybit", second, 100.0)
+    asset.scope.price.close(second, learn=False)
+    shown = source(asset, seen=MonitorVisibility(VisibilityState.BLIND, 0, 3, T0 - MICROS))
+    shown.sample()
+    state = json.loads(shown.state())
+    assert state["visibility"] == {"state": "blind", "connected": 0, "expected": 3, "since_us": T0 - MICROS}
+    assert state["assets"][0]["series"]["price"] == [None]
+
+
 def test_charts_are_columns() -> None:
     """Two samples make two rows of five columns."""
     asset = Asset("BTC", DetectorSettings())
@@ -92,5 +106,5 @@ async def test_points_are_taken_as_time_goes_by(monkeypatch: pytest.MonkeyPatch)
 def test_gaps_are_listed_by_exchange() -> None:
     """An exchange with a gap shows the share that each window misses; what misses nothing is left out."""
     ratios = {("bybit", "5m"): 0.0, ("bybit", "1h"): 0.25, ("okx", "5m"): 0.0}
-    shown = Source(list, lambda: 0, list, lambda: T0, lambda: ratios)
+    shown = Source(list, lambda: 0, list, lambda: T0, gap_ratios=lambda: ratios)
     assert json.loads(shown.state())["gaps"] == [{"venue": "bybit", "windows": {"1h": 0.25}}]

@@ -22,6 +22,7 @@ from monitor.deliver.paging.notifier import NotifierStats
 from monitor.detect.view import AheadView, AssetView, DetectorView, EpisodeView, MarketView
 from monitor.model.histogram import Histogram
 from monitor.model.signals import WindowTotals
+from monitor.model.visibility import MonitorVisibility, VisibilityState
 from monitor.storage.side_output import OutputStats
 from monitor.storage.state_losses import Lost
 from tests.waiting import patient
@@ -133,6 +134,26 @@ def test_feed_counters_are_shown_by_venue_and_connection() -> None:
     assert value(samples, "liquidated_usd_total", venue="bybit", side="long") == 12.345678
     assert value(samples, "liquidated_usd_total", venue="bybit", side="short") == 0.000001
     assert value(samples, "trade_bars_active", venue="bybit") == 1
+
+
+def test_a_configured_venue_without_a_connection_is_down_from_the_start() -> None:
+    """A start without network exports a 0 for each configured venue, which the connections' own series replace."""
+    cold = scrape(Snapshot(), venues=["bybit", "okx"])
+    assert value(cold, "feed_connected", venue="bybit", connection="none") == 0
+    later = scrape(Snapshot(fleets=[fleet()]), venues=["bybit", "okx"])
+    assert value(later, "feed_connected", venue="bybit", connection="none") is None
+    assert value(later, "feed_connected", venue="okx", connection="none") == 0
+
+
+def test_visibility_has_one_state_and_its_beginning() -> None:
+    """The current state alone is 1; a role that decides nothing has none of the metrics."""
+    samples = scrape(FULL)
+    states = {state: value(samples, "visibility_state", state=state) for state in VisibilityState}
+    assert states == {"starting": 0, "seeing": 0, "degraded": 0, "blind": 1}
+    assert value(samples, "visibility_since_timestamp_seconds") == 6
+    assert value(samples, "visibility_venues", kind="connected") == 1
+    assert value(samples, "visibility_venues", kind="expected") == 3
+    assert not any(name.startswith("cascade_visibility") for name, _ in scrape(Snapshot()))
 
 
 def test_age_histogram_is_cumulative_in_seconds() -> None:
@@ -264,6 +285,7 @@ FULL = Snapshot(
         )
     ],
     state_saved_us=5_000_000,
+    visibility=MonitorVisibility(VisibilityState.BLIND, 1, 3, 6_000_000),
     summaries_passed_over=6,
     outputs=[OutputStats("recording", failing=True, dropped=7)],
     records_unreadable=7,

@@ -100,13 +100,25 @@ function row(cells) {
   return line;
 }
 
+function degraded(seen) {
+  return seen?.state === "degraded" ? ` Only ${seen.connected} of ${seen.expected} exchanges are connected since ${day(seen.since_us)} UTC.` : "";
+}
+
+function blindness(seen) { // null while anything can be seen
+  if (!seen || (seen.state !== "blind" && seen.state !== "starting")) return null;
+  return `No data: ${seen.connected} of ${seen.expected} exchanges connected since ${day(seen.since_us)} UTC. ` +
+    (seen.state === "starting" ? "The monitor is starting." : "What is below is old, and nothing can be detected.");
+}
+
 function update(state) {
   by("clock").textContent = `decided up to ${clock(state.second * 1e6)} UTC, this machine's clock says ${clock(state.now_us)}`;
   by("version").textContent = `version ${state.version}`;
   const market = state.assets.find((asset) => asset.asset === "MARKET");
   const busy = state.assets.filter((asset) => asset.asset !== "MARKET" && asset.phase !== "calm");
-  const text = market ? `The market is ${market.phase === "calm" ? "calm" : `in ${words(market)}`}` +
-    (busy.length ? `; ${busy.map((asset) => `${asset.asset}: ${words(asset)}`).join(", ")}.` : ".") : "The market is judged elsewhere.";
+  const blind = blindness(state.visibility);
+  document.body.classList.toggle("blind", blind !== null);
+  const text = blind ?? (market ? `The market is ${market.phase === "calm" ? "calm" : `in ${words(market)}`}` +
+    (busy.length ? `; ${busy.map((asset) => `${asset.asset}: ${words(asset)}`).join(", ")}.` : ".") : "The market is judged elsewhere.") + degraded(state.visibility);
   if (text !== said) by("headline").textContent = said = text; // said aloud only when it changes
   by("gaps").textContent = state.gaps.map((gap) => `${gap.venue}: liquidations are missing from ${Object.entries(gap.windows)
     .map(([window, share]) => `${(100 * share).toFixed(share < 0.01 ? 2 : 0)} % of ${window}`).join(", ")}`).join("; ");
