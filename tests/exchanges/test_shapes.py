@@ -188,6 +188,8 @@ SHAPES: Final[Mapping[str, Mapping[str, tuple[str, ...]]]] = {
         "state at the subscription": ('"type":"subscribed/market_stats"',),
         "funding": ('"current_funding_rate":', '"funding_timestamp":'),
         "subscription ended": ('"type":"unsubscribed"',),
+        "error of a channel": ('"type":"error"', '"channel":'),
+        "error alone": ('"error":{"code":',),
         "ping": ('"type":"ping"',),
         "greeting": ('"type":"connected"',),
     },

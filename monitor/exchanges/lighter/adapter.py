@@ -99,6 +99,8 @@ class Envelope(msgspec.Struct, gc=False):
     market_stats: msgspec.Raw = msgspec.Raw(b"{}")
     timestamp: int = 0
     error: Error | None = None
+    code: int = 0
+    message: str = ""
 
 
 class ListedInstrument(msgspec.Struct):
@@ -146,8 +148,8 @@ class Lighter(RowAdapter):
         "taker_initial_margin_fraction_before taker_position_sign_changed maker_position_size_before",
         "maker_entry_quote_before maker_initial_margin_fraction_before maker_position_sign_changed transaction_time",
         "symbol index_price mark_price open_interest open_interest_limit last_trade_price current_funding_rate",
-        "funding_rate funding_timestamp funding_clamp_small funding_clamp_big daily_base_token_volume",
-        "mid_price daily_quote_token_volume daily_price_low daily_price_high daily_price_change",
+        "base_interest_rate funding_rate funding_timestamp funding_clamp_small funding_clamp_big mid_price",
+        "daily_base_token_volume daily_quote_token_volume daily_price_low daily_price_high daily_price_change",
     )
 
     def __init__(self, instruments: Mapping[str, Instrument] | None = None) -> None:
@@ -193,6 +195,8 @@ class Lighter(RowAdapter):
         kind, _, topic = envelope.type.partition("/")
         if envelope.error is not None:
             return [Refusal("", f"{envelope.error.code}: {envelope.error.message}")]
+        if kind == "error":
+            return [Refusal(envelope.channel, f"{envelope.code}: {envelope.message}")]
         if kind == "subscribed":
             if topic == "market_stats":
                 return [Ack(envelope.channel), *self._stats(envelope, receipt)]
