@@ -11,8 +11,8 @@ EXACT := monitor/exchanges/binance/adapter.py,monitor/exchanges/binance/usdm.py,
   monitor/exchanges/bybit/adapter.py,monitor/exchanges/okx/adapter.py,monitor/exchanges/toolkit/records.py,$\
   monitor/exchanges/toolkit/decoding.py,monitor/detect/flow/windows.py,monitor/detect/decide/phases.py
 
-# Four workers keep two cores busy: half of a test's time is waiting for sockets, brokers and other processes.
-PYTEST := $(BIN)/pytest -n 4 --dist loadgroup $(if $(COVERAGE),--cov --cov-append --cov-report=)
+# Four workers keep two cores busy, for a test mostly waits; the programs that it starts read compiled modules.
+PYTEST := PYTHONDONTWRITEBYTECODE= $(BIN)/pytest -n 4 --dist loadgroup $(if $(COVERAGE),--cov --cov-append --cov-report=)
 
 .DEFAULT_GOAL := help
 .PHONY: help runtime setup demo test test-deep coverage check format generate pictures bench lock clean
