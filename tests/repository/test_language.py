@@ -27,8 +27,6 @@ PERSONIFIED: Final = re.compile(
 """Verbs of people that the texts had for programs, feeds and prices; the plain verb is at hand (report, request)."""
 RIDDLE: Final = re.compile(r"(What|Whether|How|Where|Which|Why|Who)\b|\.\.\.|…|[a-z]")
 """Beginnings of a docstring's first line that continue the name instead of making a sentence."""
-NOT_YET: Final = ROOT / "tests" / "repository" / "language_not_yet.txt"
-"""Modules whose docstrings are still to be mended, one a line. The list may only shrink."""
 
 
 def modules() -> dict[str, Path]:
@@ -57,19 +55,9 @@ def faults(source: str) -> list[str]:
 
 
 def test_docstrings_are_plain_sentences() -> None:
-    """Outside the list, no docstring begins as a riddle or gives a thing a person's verb."""
-    allowed = NOT_YET.read_text().split()
-    wrong = {name: faults(path.read_text()) for name, path in modules().items() if name not in allowed}
+    """No docstring begins as a riddle or gives a thing a person's verb."""
+    wrong = {name: faults(path.read_text()) for name, path in modules().items()}
     assert {name: found for name, found in wrong.items() if found} == {}
-
-
-def test_the_list_of_modules_to_mend_only_shrinks() -> None:
-    """A listed module that is gone or has become clean must leave the list."""
-    known = modules()
-    listed = NOT_YET.read_text().split()
-    assert listed == sorted(set(listed))
-    done = [name for name in listed if name not in known or not faults(known[name].read_text())]
-    assert done == [], f"remove these lines from {NOT_YET.relative_to(ROOT)}"
 
 
 @pytest.mark.parametrize(
