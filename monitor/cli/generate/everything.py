@@ -9,11 +9,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from monitor.cli.generate import configuration_page, exchanges_page, topics_document
+from monitor.cli.generate import configuration_page, exchanges_page, live_configuration, topics_document
 
 GENERATORS: Final[tuple[Callable[[Path], None], ...]] = (
     configuration_page.main,
     exchanges_page.main,
+    live_configuration.main,
     topics_document.main,
 )
 

@@ -5,13 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from monitor.cli.generate import configuration_page, everything, exchanges_page, topics_document
+from monitor.cli.generate import configuration_page, everything, exchanges_page, live_configuration, topics_document
 from tests.paths import ROOT
 
 WRITTEN = (
     configuration_page.EXAMPLE,
     configuration_page.REFERENCE,
     exchanges_page.DOCUMENT,
+    live_configuration.LIVE,
     topics_document.DOCUMENT,
 )
 
