@@ -32,8 +32,8 @@ collector:
   trades: bars
 
 detector:
-  # Large holders, so that signals and metrics show when the price nears a holder's average cost. Price levels are set so:
-  # levels: {BTC: [75000, 70000]}
+  # Large holders, so that signals and metrics show when the price nears a holder's average cost. Price levels are set
+  # so: levels: {BTC: [75000, 70000]}
   holders_file: holders.yaml
 """
 
