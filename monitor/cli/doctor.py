@@ -17,7 +17,10 @@ from rich.console import Console
 from monitor.bus.kafka import topics_admin
 from monitor.bus.kafka.connection import KafkaConnection
 from monitor.bus.kafka.errors import BusError
+from monitor.collect.connection.session import SessionSettings
+from monitor.collect.connection.socket import SocketSettings
 from monitor.collect.probe import check_feed
+from monitor.collect.rest.client import new_http_client
 from monitor.deliver.paging.channel import Channel
 from monitor.deliver.paging.incidents import Page
 from monitor.deliver.paging.text import TEST
@@ -81,9 +84,10 @@ async def _examine(settings: Settings, source: str, *, page: bool, show: Callabl
 
     note(_settings(settings, source))
     if settings.role in ("all", "collector"):
-        async with httpx.AsyncClient(timeout=TIMEOUT_S) as client:
+        proxy = settings.network.proxy_url
+        async with new_http_client(TIMEOUT_S, proxy) as client:
             venues = settings.enabled_venues.items()
-            await asyncio.gather(*(add(feed(client, adapter_named(name), venue)) for name, venue in venues))
+            await asyncio.gather(*(add(feed(client, adapter_named(name), venue, proxy)) for name, venue in venues))
     if settings.bus.kind == "kafka":
         await add(kafka(settings))
     await add(pagers(settings, page=page))
@@ -111,11 +115,20 @@ def writable(key: str, folder: Path) -> Finding:
     return Finding(key, False, f"{folder} cannot be written to by user {os.getuid()}", f"make it writable or set {key}")
 
 
-async def feed(client: httpx.AsyncClient, kind: type[Adapter], venue: VenueSettings) -> list[Finding]:
+async def feed(
+    client: httpx.AsyncClient, kind: type[Adapter], venue: VenueSettings, proxy: str | None = None
+) -> list[Finding]:
     """Check an exchange's REST API and, if that works, each kind of its sockets."""
     found = await exchange(client, kind, venue)
     if found[0].ok:
-        tried = await check_feed(kind, venue.channels, wall_clock_us, ws_url=venue.ws_url, rest_url=venue.rest_url)
+        tried = await check_feed(
+            kind,
+            venue.channels,
+            wall_clock_us,
+            ws_url=venue.ws_url,
+            rest_url=venue.rest_url,
+            settings=SessionSettings(socket=SocketSettings(proxy=proxy)),
+        )
         found += [Finding(*one) for one in tried[1:]]
     return found
 
@@ -186,7 +199,7 @@ async def kafka(settings: Settings) -> list[Finding]:
 
 async def pagers(settings: Settings, *, page: bool) -> list[Finding]:
     """Check that a channel is configured; with ``page`` also that each accepts a test page."""
-    configured = channels(settings.notifier)
+    configured = channels(settings.notifier, settings.network.proxy_url)
     found = []
     key = settings.notifier.pagerduty.routing_key
     if key is not None and not ROUTING_KEY.fullmatch(key.get_secret_value().strip()):

@@ -69,7 +69,7 @@ async def check_feed(
     Ready means that every subscription is confirmed and a dense channel, if there is one, has delivered. Nothing is
     published.
     """
-    async with Rest() as rest:
+    async with Rest(proxy=settings.socket.proxy if settings else None) as rest:
         client = rest.client(kind, rest_url)
         instruments: dict[str, Instrument] = {}
         blind = kind()

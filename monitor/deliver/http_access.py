@@ -5,13 +5,13 @@ from __future__ import annotations
 import base64
 import binascii
 import hmac
-import ipaddress
 import ssl
 from http import HTTPStatus
 from pathlib import Path
 from typing import Final, NamedTuple
 
 from monitor.deliver.http import TEXT, Response
+from monitor.model.hosts import is_loopback
 
 HEALTH: Final = frozenset({"/livez", "/readyz"})
 """Paths that need no token: an orchestrator's health checks have none, and they show no market data."""
@@ -91,18 +91,3 @@ def host_name(header: str) -> str:
     if header.startswith("["):
         return header[1:].partition("]")[0]
     return header.rpartition(":")[0] if header.count(":") == 1 else header
-
-
-def is_loopback(host: str) -> bool:
-    """Return whether a host name or address is this machine's own loopback."""
-    if host.lower().rstrip(".") == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
-def bracketed(host: str) -> str:
-    """Return a host as it stands in a URL: IPv6 addresses in brackets."""
-    return f"[{host}]" if ":" in host else host

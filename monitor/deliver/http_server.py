@@ -19,7 +19,8 @@ from types import TracebackType
 from typing import Any, Final, Self
 
 from monitor.deliver.http import TEXT, Response, Route
-from monitor.deliver.http_access import OPEN, Access, bracketed, is_loopback, refuse_foreign_host
+from monitor.deliver.http_access import OPEN, Access, refuse_foreign_host
+from monitor.model.hosts import bracketed, is_loopback
 
 log = logging.getLogger(__name__)
 

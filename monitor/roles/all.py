@@ -112,7 +112,9 @@ async def monitoring(
             lines = SignalLines(bus.subscriber([SIGNALS]), settings.delivery.signals_output)
         paged = SideOutput("notifier_state")
         stack.callback(paged.close)
-        notifiers = local_notifiers(settings.notifier, bus, detector, clock, paged, losses=losses)
+        notifiers = local_notifiers(
+            settings.notifier, bus, detector, clock, paged, losses=losses, proxy=settings.network.proxy_url
+        )
         outputs = [
             decider.output,
             *([decider.journal_output] if journal else []),

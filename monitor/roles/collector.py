@@ -109,10 +109,12 @@ def collecting(
     recorder = Recorder(path, recording) if path else None
     store = None
     try:
-        rest = Rest()
+        proxy = settings.network.proxy_url
+        rest = Rest(proxy=proxy)
         tap = recorder.instruments if recorder else None
         store = InstrumentStore(settings.collector.instruments_cache, clock, tap, rest)
-        socket = SocketSettings(max_frame_bytes=settings.collector.max_frame_bytes, hold_s=settings.collector.hold_s)
+        limits = settings.collector
+        socket = SocketSettings(max_frame_bytes=limits.max_frame_bytes, hold_s=limits.hold_s, proxy=proxy)
         session = SessionSettings(socket=socket)
         rest_jobs = RestJobsSettings(history=settings.collector.history, backfill=settings.collector.backfill)
         fleet = FleetSettings(session=session, trades=settings.collector.trades, rest_jobs=rest_jobs)

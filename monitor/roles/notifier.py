@@ -36,17 +36,17 @@ from monitor.storage.state_losses import StateLosses
 log = logging.getLogger(__name__)
 
 
-def channels(settings: NotifierSettings) -> list[Channel]:
-    """Return the channels that are configured."""
+def channels(settings: NotifierSettings, proxy: str | None) -> list[Channel]:
+    """Return the channels that are configured, reached through ``proxy`` unless it is None."""
     links = Links(settings.dashboard_url, settings.runbook_url, settings.replay_command)
     found = []
     if settings.pagerduty.routing_key is not None:
         key = settings.pagerduty.routing_key.get_secret_value().strip()
-        found.append(pagerduty.channel(settings.pagerduty.url, key, links))
+        found.append(pagerduty.channel(settings.pagerduty.url, key, links, proxy))
     if settings.webhook.url is not None:
-        found.append(webhook.channel(settings.webhook.url.get_secret_value().strip(), links))
+        found.append(webhook.channel(settings.webhook.url.get_secret_value().strip(), links, proxy))
     if settings.slack.url is not None:
-        found.append(slack.channel(settings.slack.url.get_secret_value().strip(), links))
+        found.append(slack.channel(settings.slack.url.get_secret_value().strip(), links, proxy))
     return found
 
 
@@ -58,6 +58,7 @@ def local_notifiers(
     output: SideOutput,
     *,
     losses: StateLosses,
+    proxy: str | None = None,
 ) -> list[Notifier]:
     """Return the notifiers of role ``all``; incidents whose episode ended while it was stopped are resolved at once.
 
@@ -68,6 +69,7 @@ def local_notifiers(
         clock: returns the machine's time in microseconds.
         output: writes the open incidents.
         losses: counts a damaged file of incidents, or refuses it.
+        proxy: proxy for all hosts but this machine; None connects directly.
 
     Raises:
         OperatorError: the saved incidents cannot be read, or are damaged and refused.
@@ -75,7 +77,7 @@ def local_notifiers(
     assets = None if settings.assets == "all" else settings.assets
     running = {episode.episode_id for view in detector.view().assets for episode in view.episodes}
     notifiers = []
-    for channel in channels(settings):
+    for channel in channels(settings, proxy):
         path = settings.state_file
         progress = FileProgress(path and path.with_name(f"{path.name}.{channel.name}"), output, losses)
         notifier = Notifier(channel, bus.subscriber([SIGNALS]), progress, clock, assets)
@@ -107,7 +109,8 @@ def run(settings: Settings) -> int:
 
 async def _watch(settings: Settings) -> None:
     async with notifying(settings) as url:
-        log.info("paging by %s; metrics at %s/metrics", ", ".join(c.name for c in channels(settings.notifier)), url)
+        names = ", ".join(channel.name for channel in channels(settings.notifier, None))
+        log.info("paging by %s; metrics at %s/metrics", names, url)
         await asyncio.Event().wait()
 
 
@@ -137,7 +140,7 @@ async def notifying(settings: Settings, clock: Callable[[], int] = wall_clock_us
         OperatorError: no channel is configured, or Kafka cannot be used.
         OSError: the metrics port is in use.
     """
-    configured = channels(settings.notifier)
+    configured = channels(settings.notifier, settings.network.proxy_url)
     if not configured:
         raise OperatorError(
             "role notifier has no channel: set notifier.pagerduty.routing_key_file, notifier.webhook.url_file or "

@@ -14,6 +14,7 @@ from monitor.collect.connection.socket import SocketSettings
 from monitor.detect.settings import DetectorSettings
 from monitor.exchanges.registry import ADAPTERS, adapter_named
 from monitor.model.events import Channel
+from monitor.model.hosts import check_proxy
 from monitor.model.section import Section, split_commas
 from monitor.settings.notifier import NotifierSettings
 
@@ -231,6 +232,27 @@ class LogSettings(Section):
     )
 
 
+class NetworkSettings(Section):
+    """Holds the settings of the way to other hosts."""
+
+    proxy: SecretStr | None = Field(
+        None,
+        description="Proxy for exchanges and pagers, `http://HOST:PORT` with `USER:PASSWORD@` where needed, for REST "
+        "and websockets alike. This machine's own addresses are always reached directly. Empty connects directly: "
+        "the environment's proxy variables are ignored.",
+    )
+
+    @field_validator("proxy")
+    @classmethod
+    def _is_an_address(cls, proxy: SecretStr | None) -> SecretStr | None:
+        return None if proxy is None else SecretStr(check_proxy(proxy.get_secret_value()))
+
+    @property
+    def proxy_url(self) -> str | None:
+        """The proxy's address with its password; None without one."""
+        return None if self.proxy is None else self.proxy.get_secret_value()
+
+
 def _every_venue() -> dict[str, VenueSettings]:
     return {venue: VenueSettings() for venue, adapter in ADAPTERS.items() if not adapter.closed}
 
@@ -259,6 +281,7 @@ class Settings(BaseSettings):
         DeliverySettings(), description="Settings of what is served and written: metrics, dashboard, signals and state."
     )
     notifier: NotifierSettings = Field(NotifierSettings(), description="Settings of who is paged, and about what.")
+    network: NetworkSettings = Field(NetworkSettings(), description="Settings of the way to other hosts.")
     log: LogSettings = Field(LogSettings(), description="Settings of the log on standard error.")
 
     @classmethod

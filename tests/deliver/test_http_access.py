@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.deliver.http_access import OPEN, Access, bracketed, host_name, is_loopback, refuse_foreign_host, server_tls
+from monitor.deliver.http_access import OPEN, Access, host_name, refuse_foreign_host, server_tls
 
 
 @pytest.mark.parametrize(
@@ -27,32 +27,6 @@ from monitor.deliver.http_access import OPEN, Access, bracketed, host_name, is_l
 def test_the_name_in_a_host_header_has_neither_port_nor_brackets(header: str, name: str) -> None:
     """IPv6 addresses stand in brackets where a port follows."""
     assert host_name(header) == name
-
-
-@pytest.mark.parametrize(
-    ("host", "loopback"),
-    [
-        ("localhost", True),
-        ("Localhost.", True),
-        ("127.0.0.1", True),
-        ("127.255.0.3", True),
-        ("::1", True),
-        ("0.0.0.0", False),  # noqa: S104
-        ("::", False),
-        ("192.168.0.2", False),
-        ("localhost.example", False),
-        ("127.0.0.1.example", False),
-        ("", False),
-    ],
-)
-def test_loopback_names_are_told_from_others(host: str, loopback: bool) -> None:
-    """Only what never leaves the machine is loopback."""
-    assert is_loopback(host) == loopback
-
-
-def test_ipv6_addresses_get_brackets_in_urls() -> None:
-    """Other hosts stay as they are."""
-    assert (bracketed("::1"), bracketed("localhost")) == ("[::1]", "localhost")
 
 
 @given(st.text(), st.text())

@@ -53,9 +53,9 @@ def settings(api: EventsApi, folder: Path, **more: Any) -> NotifierSettings:
 async def test_every_channel_that_is_configured_is_there(api: EventsApi) -> None:
     """PagerDuty, webhook and chat; none of them without its key or address."""
     every = {"pagerduty": {"routing_key": "K"}, "webhook": {"url": api.url}, "slack": {"url": "https://chat.example/x"}}
-    found = channels(NotifierSettings.model_validate(every))
+    found = channels(NotifierSettings.model_validate(every), None)
     assert [channel.name for channel in found] == ["pagerduty", "webhook", "slack"]
-    assert channels(NotifierSettings()) == []
+    assert channels(NotifierSettings(), None) == []
     for channel in found:
         await channel.close()
 

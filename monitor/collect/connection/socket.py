@@ -19,6 +19,7 @@ from monitor.collect.stats import EndReason
 from monitor.exchanges.adapter import SEND_TIME, Connection, Keepalive
 from monitor.exchanges.messages import Ack, Control, Notice, Ping, Refusal
 from monitor.model.events import MICROS
+from monitor.model.hosts import proxy_for
 
 log = logging.getLogger(__name__)
 
@@ -44,6 +45,7 @@ class SocketSettings:
         tick_s: interval at which the deadlines are checked, seconds.
         hold_s: a socket that is not read for this long, because the bus is full, is closed, seconds. An exchange
             buffers little for a slow reader, and does not report what it drops.
+        proxy: proxy for all hosts but this machine; None connects directly.
     """
 
     open_timeout_s: float = 10.0
@@ -53,6 +55,7 @@ class SocketSettings:
     max_queue: int = 1024
     tick_s: float = 0.25
     hold_s: float = 10.0
+    proxy: str | None = None
 
 
 class SocketEnd(NamedTuple):
@@ -179,15 +182,16 @@ class FeedSocket:
 
     async def _dial(self) -> ClientConnection:
         settings = self._settings
+        url = await self._locate(self.plan.url)
         return await connect(
-            await self._locate(self.plan.url),
+            url,
             compression=None,  # inflating costs as much CPU as parsing; without the offer, frames come plain
             max_size=settings.max_frame_bytes,
             max_queue=settings.max_queue,
             open_timeout=settings.open_timeout_s,
             close_timeout=settings.close_timeout_s,
             ping_interval=None,
-            proxy=None,  # since websockets 15 the default is the proxy of the environment
+            proxy=proxy_for(url, settings.proxy),  # the default of the library is the proxy of the environment
         )
 
     async def _live(self, socket: ClientConnection) -> SocketEnd:

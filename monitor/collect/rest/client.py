@@ -22,6 +22,7 @@ from monitor.collect.rest.rate_limit import DEFAULT_PAUSE_S, LONGEST_WAIT_S, Poo
 from monitor.exchanges.adapter import Adapter
 from monitor.exchanges.rest_requests import RestRequest
 from monitor.model.backoff import Waits
+from monitor.model.hosts import DIRECT
 from monitor.model.validation import UNREADABLE
 
 TIMEOUT_S: Final = 10.0
@@ -119,6 +120,13 @@ class RestClient:
             raise RestError(f"{url}: {error}") from error
 
 
+def new_http_client(timeout_s: float, proxy: str | None) -> httpx.AsyncClient:
+    """Return an HTTP client that reaches all hosts but this machine through ``proxy``; None connects directly."""
+    direct = dict.fromkeys(DIRECT)
+    mounts = direct | {"all://": httpx.AsyncHTTPTransport(proxy=proxy)} if proxy is not None else {}
+    return httpx.AsyncClient(timeout=timeout_s, trust_env=False, mounts=mounts)
+
+
 def locator(adapter: Adapter, client: RestClient | None) -> Callable[[str], Awaitable[str]]:
     """Return the function that gives the address to dial instead of a plan's.
 
@@ -140,10 +148,14 @@ class Rest:
 
     Args:
         sleep, now_s: the function that waits, and the clock that measures waits, seconds.
+        proxy: proxy for all hosts but this machine; None connects directly, whatever the environment names.
     """
 
-    def __init__(self, sleep: Sleep = asyncio.sleep, now_s: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, sleep: Sleep = asyncio.sleep, now_s: Callable[[], float] = time.monotonic, proxy: str | None = None
+    ) -> None:
         self.sleep = sleep
+        self._proxy = proxy
         self._now_s = now_s
         self._pools: dict[str, Pool] = {}
         self._http: httpx.AsyncClient | None = None
@@ -163,11 +175,14 @@ class Rest:
         if self._http is not None:
             yield self._http
             return
-        async with httpx.AsyncClient(timeout=TIMEOUT_S) as http:
+        async with self._new_http() as http:
             yield http
 
+    def _new_http(self) -> httpx.AsyncClient:
+        return new_http_client(TIMEOUT_S, self._proxy)
+
     async def __aenter__(self) -> Self:
-        self._http = httpx.AsyncClient(timeout=TIMEOUT_S)
+        self._http = self._new_http()
         return self
 
     async def __aexit__(

@@ -16,6 +16,7 @@ from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type
 from monitor.deliver.paging.incidents import Action, Page
 from monitor.deliver.paging.text import Render
 from monitor.model.backoff import Waits
+from monitor.model.hosts import proxy_for
 
 log = logging.getLogger(__name__)
 
@@ -50,6 +51,7 @@ class Channel:
         render: makes the body of a page.
         secret: text removed from every message, even if the service repeats it.
         sleep: waits between attempts.
+        proxy: proxy for all hosts but this machine; None connects directly.
 
     Attributes:
         accepted: pages accepted, by action.
@@ -63,6 +65,8 @@ class Channel:
         render: Render,
         secret: str = "",
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        *,
+        proxy: str | None = None,
     ) -> None:
         self.name = name
         self.accepted: dict[str, int] = dict.fromkeys(get_args(Action), 0)
@@ -71,7 +75,12 @@ class Channel:
         self._render = render
         self._secrets = [text for text in (secret, url) if text]
         self._sleep = sleep
-        self._client = httpx.AsyncClient(timeout=TIMEOUT_S, verify=ssl.create_default_context())
+        self._client = httpx.AsyncClient(
+            timeout=TIMEOUT_S,
+            verify=ssl.create_default_context(),
+            trust_env=False,
+            proxy=proxy_for(url, proxy),
+        )
 
     async def deliver(self, page: Page) -> bool:
         """Send until accepted (True) or refused for good (False), however long it takes; pages keep their order."""

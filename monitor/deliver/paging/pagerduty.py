@@ -14,9 +14,9 @@ from monitor.model.events import MARKET, MICROS
 SOURCE: Final = "cascade-monitor"
 
 
-def channel(url: str, routing_key: str, links: Links) -> Channel:
+def channel(url: str, routing_key: str, links: Links, proxy: str | None = None) -> Channel:
     """Return the channel that posts to the Events API with the integration key of a service."""
-    return Channel("pagerduty", url, renderer(routing_key, links), routing_key)
+    return Channel("pagerduty", url, renderer(routing_key, links), routing_key, proxy=proxy)
 
 
 def renderer(routing_key: str, links: Links) -> Render:

@@ -12,9 +12,9 @@ EMOJI: Final = {"critical": ":red_circle:", "error": ":large_orange_circle:", "w
 """Emoji at the beginning of a message, by severity."""
 
 
-def channel(url: str, links: Links) -> Channel:
+def channel(url: str, links: Links, proxy: str | None = None) -> Channel:
     """Return the channel that posts to a chat; its address is a secret."""
-    return Channel("slack", url, renderer(links))
+    return Channel("slack", url, renderer(links), proxy=proxy)
 
 
 def renderer(links: Links) -> Render:

@@ -9,9 +9,9 @@ from monitor.deliver.paging.incidents import Page
 from monitor.deliver.paging.text import Body, Links, Render, summary
 
 
-def channel(url: str, links: Links) -> Channel:
+def channel(url: str, links: Links, proxy: str | None = None) -> Channel:
     """Return the channel that posts to a webhook; its address is a secret."""
-    return Channel("webhook", url, renderer(links))
+    return Channel("webhook", url, renderer(links), proxy=proxy)
 
 
 def renderer(links: Links) -> Render:
