@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import random
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass, field
-from typing import Literal, NamedTuple
+from typing import Final, Literal, NamedTuple
 
 from monitor.bus.ports import Publisher
 from monitor.collect.fleet import Fleet, FleetSettings
@@ -24,6 +25,9 @@ from monitor.model.errors import OperatorError
 from monitor.model.events import Channel
 
 log = logging.getLogger(__name__)
+
+LOG_INTERVAL_S: Final = 60.0
+"""Shortest interval between two log lines on the same venue's instruments, seconds."""
 
 
 Instruments = Mapping[str, Instrument]
@@ -223,14 +227,16 @@ class Collector:
         """Load the venue's instruments, with retries until it succeeds."""
         settings, venue = self._settings, collected.venue
         backoff = Backoff(self._rng, settings.retry_base_s, settings.retry_cap_s, 0.0)
+        name, waited_s = venue.adapter.venue, math.inf
         while True:
             try:
                 return await self._load(venue.adapter, venue.rest_url)
             except OSError as error:
                 delay_s = backoff.next_delay_s(0.0, delivered=False)
-                log.error(  # noqa: TRY400  # the error's text is complete without a traceback
-                    "%s: instruments cannot be loaded (%s); trying again in %.0f s", venue.adapter.venue, error, delay_s
-                )
+                # An outage of an hour is one line a minute and venue, also where attempts follow faster.
+                level = logging.ERROR if waited_s >= LOG_INTERVAL_S else logging.DEBUG
+                log.log(level, "%s: instruments cannot be loaded (%s); next attempt in %.0f s", name, error, delay_s)
+                waited_s = delay_s if level == logging.ERROR else waited_s + delay_s
                 await asyncio.sleep(delay_s)
 
     async def _keep_fresh(self, collected: _Collected, fleet: Fleet) -> None:

@@ -33,7 +33,7 @@ Texts of exchanges and of peers come into log lines and tracebacks; a terminal m
 
 
 class ConsoleFormatter(logging.Formatter):
-    """Formats a record as ``12:00:01.250 warning collect.connection.session: text``, time in UTC."""
+    """Formats a record as ``2026-03-01 12:00:01.250Z warning collect.connection.session: text``, time in UTC."""
 
     def __init__(self, *, colour: bool) -> None:
         super().__init__()
@@ -44,7 +44,7 @@ class ConsoleFormatter(logging.Formatter):
         at = datetime.fromtimestamp(record.created, UTC)
         name = record.name.removeprefix("monitor.")
         message = record.getMessage().translate(_CONTROLS).replace("\n", "\\n")
-        text = f"{at:%H:%M:%S}.{int(record.msecs):03d} {record.levelname.lower()} {name}: {message}"
+        text = f"{at:%Y-%m-%d %H:%M:%S}.{int(record.msecs):03d}Z {record.levelname.lower()} {name}: {message}"
         if self._colour and (code := _COLOURS.get(record.levelname)):
             text = f"\x1b[{code}m{text}\x1b[0m"
         return f"{text}\n{self.formatException(record.exc_info).translate(_CONTROLS)}" if record.exc_info else text

@@ -1,6 +1,7 @@
 import io
 import json
 import logging
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -40,7 +41,7 @@ def test_console_line_has_time_level_short_name_and_text() -> None:
     logging.getLogger("monitor.deliver.http").warning("port %d", 1)
     logging.getLogger("monitor").debug("not shown")
     line = stream.getvalue()
-    assert line.endswith(" warning deliver.http: port 1\n")
+    assert re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3}Z warning deliver\.http: port 1\n", line)
     assert line.count("\n") == 1
     assert "\x1b" not in line
 

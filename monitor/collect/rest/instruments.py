@@ -103,12 +103,13 @@ class InstrumentStore:
             InstrumentsUnavailable: neither has the instruments of one of its markets.
         """
         table, failed = await self._fetch(adapter(), rest_url)
-        for market, why in failed.items():
+        for _ in failed:
             self.failures[adapter.venue] += 1
-            log.warning("%s: instruments cannot be fetched (%s): %s", adapter.venue, market, why)
         if failed:
             cached = await asyncio.to_thread(self._cached, adapter.venue, next(iter(failed.values())))
             table = with_cached(table, cached, failed.keys())
+            for market, why in failed.items():
+                log.warning("%s: instruments are taken from the cache (%s): %s", adapter.venue, market, why)
         if table.markets.keys() - failed.keys():
             self.output.put(partial(self._keep, table), key=adapter.venue)
             await asyncio.to_thread(self.output.settled, CACHE_S)

@@ -159,7 +159,9 @@ async def test_only_the_market_that_failed_comes_from_the_cache(
     table = later.tables["bybit"]
     assert (table.from_cache, table.age_s(NOW_US + 60_000_000)) == (True, 60.0)
     assert later.failures == {"bybit": 1}
-    assert "instruments cannot be fetched (/v5/market/instruments-info?category=inverse&limit=1000)" in caplog.text
+    assert (
+        "instruments are taken from the cache (/v5/market/instruments-info?category=inverse&limit=1000)" in caplog.text
+    )
     rest_server.answers = [BROKEN, Answer(200, bybit("BTCUSD", ""))]
     last = store(tmp_path, Pauses(), NOW_US + 120_000_000)
     assert set(await last.load(Bybit, rest_server.url)) == {"ETHUSDT", "NEWUSDT", "BTCUSD"}
