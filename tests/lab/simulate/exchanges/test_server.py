@@ -158,8 +158,8 @@ async def test_streams_named_in_the_address() -> None:
         connect(f"{server.ws_url}?streams=btcusdt@forceOrder/btcusdt@markPrice@1s") as client,
     ):
         await server.watched()
-        server.dialect.frames_for(step(100, [order("binance-usdm", 50)]))
-        server.publish(server.dialect.frames_for(step(1_100)))
+        for step_ms, forced in ((100, [order("binance-usdm", 50)]), (1_100, []), (2_000, [])):
+            server.publish(server.dialect.frames_for(step(step_ms, forced)))
         frames = [json.loads(await client.recv()) for _ in range(2)]
         assert server.waiting == 0
     assert [frame["stream"] for frame in frames] == ["btcusdt@forceOrder", "btcusdt@markPrice@1s"]
