@@ -17,6 +17,7 @@ from monitor.exchanges.bybit.adapter import Bybit
 from monitor.exchanges.deribit.adapter import Deribit
 from monitor.exchanges.deribit.coinbase_intl import CoinbaseIntl
 from monitor.exchanges.dydx.adapter import Dydx
+from monitor.exchanges.extended.adapter import Extended
 from monitor.exchanges.gate.adapter import Gate
 from monitor.exchanges.htx.adapter import Htx
 from monitor.exchanges.hyperliquid.adapter import Hyperliquid
@@ -39,6 +40,7 @@ ADAPTERS: Final[dict[str, type[Adapter]]] = {
     CoinbaseIntl.venue: CoinbaseIntl,
     Deribit.venue: Deribit,
     Dydx.venue: Dydx,
+    Extended.venue: Extended,
     Gate.venue: Gate,
     Htx.venue: Htx,
     Hyperliquid.venue: Hyperliquid,

@@ -163,6 +163,16 @@ SHAPES: Final[Mapping[str, Mapping[str, tuple[str, ...]]]] = {
         "greeting": ('"type":"connected"',),
         "error": ('"type":"error"',),
     },
+    "extended": {
+        "trade": ('"type":"TRADES"', '"tT":"TRADE"'),
+        "liquidation": ('"type":"TRADES"', '"tT":"LIQUIDATION"'),
+        "deleveraging": ('"tT":"DELEVERAGE"',),
+        "mark price": ('"type":"PRICES.MP"', '"ts":0'),
+        "index price": ('"type":"PRICES.IP"',),
+        "funding": ('"type":"FUNDING_RATES"', '"f":'),
+        "subscription confirmed": ('"result":{"method":"subscribe"', '"subscription":'),
+        "error": ('"error":{"code":',),
+    },
     "bitfinex": {
         "execution": (",null,1,1,null,80000]]",),
         "trigger without a price": (",null,0,1,null,null]]",),
