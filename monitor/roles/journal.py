@@ -37,6 +37,7 @@ from monitor.model.events import (
 )
 from monitor.model.signals import Signal
 from monitor.model.validation import UNREADABLE
+from monitor.storage.atomic_file import sync_folder
 
 log = logging.getLogger(__name__)
 
@@ -228,6 +229,7 @@ class Journal:
         self.close()
         self._file, self._bytes = path.open("wb", buffering=0), 0
         self._write(checked(_ENCODER.encode(head) + b"\n"))
+        sync_folder(path.parent)  # else a power failure may lose the segment's name, whatever was synced of it
         self._number += 1
 
     def _write(self, lines: bytes) -> None:

@@ -35,11 +35,11 @@ def replace_file(path: Path, content: bytes, *, several_writers: bool = False) -
     except OSError:
         unfinished.unlink(missing_ok=True)
         raise
-    _sync_folder(path.parent)
+    sync_folder(path.parent)
 
 
-def _sync_folder(folder: Path) -> None:
-    """Flush the renaming to the disk; without it a power failure may restore the old file."""
+def sync_folder(folder: Path) -> None:
+    """Flush a folder's entries to the disk; without it a power failure may undo a renaming or lose a new file."""
     fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(fd)

@@ -199,6 +199,16 @@ def test_a_journal_from_before_checksums_is_read(path: Path) -> None:
     assert same(Keeper(path).detector, expected)
 
 
+def test_a_new_segments_name_survives_a_power_failure(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The folder is written to the disk with each segment, because syncing a file does not keep its name."""
+    synced: list[tuple[Path, int]] = []
+    monkeypatch.setattr(module, "sync_folder", lambda folder: synced.append((folder, len(segments(path)))))
+    keeper = Keeper(path)
+    keeper.take(EVENTS[:10])
+    keeper.save(crash_before="save")
+    assert synced == [(path.parent, 1), (path.parent, 2)]
+
+
 def test_segments_of_another_state_are_deleted(path: Path) -> None:
     """A state file that was moved away or replaced is not continued with what belongs to the one before."""
     keeper = Keeper(path)
