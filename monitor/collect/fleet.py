@@ -270,4 +270,13 @@ class Fleet:
             rest_jobs=rest_jobs,
             feed_health=self._feed_health.stats(),
             symbols=len(self._symbols),
+            topics_missing=self._topics_missing(),
         )
+
+    def _topics_missing(self) -> dict[str, int]:
+        """Return the number of refused topics by channel; channels without any count zero."""
+        counts = dict.fromkeys(self._channels, 0) | {"": 0}
+        for session in self._sessions.values():
+            for topic in session.missing:
+                counts[topic.channel] = counts.get(topic.channel, 0) + 1
+        return counts

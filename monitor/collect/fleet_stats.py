@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import NamedTuple
 
 from monitor.collect.quality.feed_health import FeedHealthStats
@@ -22,6 +24,7 @@ class FleetStats(NamedTuple):
         rest_jobs: counts of the REST requests, None without REST.
         feed_health: results of the feed's quality checks.
         symbols: number of symbols to subscribe.
+        topics_missing: number of topics that the exchange refused, by channel; "" for those whose channel is not known.
     """
 
     venue: str
@@ -34,3 +37,4 @@ class FleetStats(NamedTuple):
     rest_jobs: RestJobsStats | None = None
     feed_health: FeedHealthStats | None = None
     symbols: int = 0
+    topics_missing: Mapping[str, int] = MappingProxyType({})

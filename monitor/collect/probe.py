@@ -133,6 +133,10 @@ async def _try(
         detail = f"{plan.url}: {reason or 'no event arrived'}"
         remedy = REMEDY.get(reason or "stale", "try again").format(venue=venue)
         return FeedFinding(what, False, detail, remedy)
+    if session.missing:
+        names = ", ".join(sorted(topic.name for topic in session.missing))
+        detail = f"{plan.url}: delivers, but refuses these topics: {names}"
+        return FeedFinding(what, False, detail, f"check the symbols and channels in venues.{venue}")
     drift = feed_health.stats().findings
     if drift:
         names = ", ".join(f"{finding.kind} {finding.detail}" for finding in drift[:3])

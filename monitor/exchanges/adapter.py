@@ -9,7 +9,7 @@ session (:mod:`monitor.collect.connection.session`) does all I/O, following the 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import ClassVar, Final, NamedTuple, Protocol, Self
+from typing import ClassVar, Final, Literal, NamedTuple, Protocol, Self
 
 from monitor.exchanges.instrument import Instrument
 from monitor.exchanges.memory import Memory
@@ -38,16 +38,37 @@ SEND_TIME: Final = "@now_s@"
 """Placeholder for the time of sending. This JSON string is replaced by the number of seconds since the Unix epoch."""
 
 
+class Topic(NamedTuple):
+    """One stream of one symbol, as a request names it.
+
+    Attributes:
+        name: its name in the request's frame.
+        channel: channel that it carries, the main one of several; empty if it is not known.
+    """
+
+    name: str
+    channel: Channel | Literal[""]
+
+
 class Request(NamedTuple):
     """A frame to send after connecting.
 
     Attributes:
         frame: text of the frame; a :data:`SEND_TIME` in it is replaced when it is sent.
         acks: keys of the acknowledgements that the exchange must send in answer, each once.
+        topics: topics that the frame lists one after the other, if the exchange refuses all of them because of one.
     """
 
     frame: str
     acks: tuple[str, ...]
+    topics: tuple[Topic, ...] = ()
+
+    def narrowed(self, topics: Sequence[Topic]) -> Request:
+        """Return the request for some of its topics."""
+        whole, part = ([topic.name for topic in some] for some in (self.topics, topics))
+        separator = next(mark for mark in ('","', ",") if mark.join(whole) in self.frame)
+        frame = self.frame.replace(separator.join(whole), separator.join(part), 1)
+        return Request(frame, self.acks, tuple(topics))
 
 
 class Keepalive(NamedTuple):

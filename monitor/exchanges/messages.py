@@ -8,16 +8,29 @@ from monitor.model.events import AnyEvent, Reject
 
 
 class Ack(NamedTuple):
-    """The exchange confirmed a subscription; ``key`` is one of the ``acks`` of a ``Request``."""
+    """The exchange confirmed a subscription.
+
+    Attributes:
+        key: one of the ``acks`` of a ``Request``.
+        accepted: names of the topics that it accepted; None if it does not list them.
+    """
 
     key: str
+    accepted: tuple[str, ...] | None = None
 
 
 class Refusal(NamedTuple):
-    """The exchange refused a request or reported an error; ``key`` is empty if it did not name the request."""
+    """The exchange refused a request or reported an error.
+
+    Attributes:
+        key: one of the ``acks`` of a ``Request``; empty if the exchange did not name the request.
+        detail: its explanation, which may name topics.
+        repeated: true if the named topics were refused because they are subscribed already.
+    """
 
     key: str
     detail: str
+    repeated: bool = False
 
 
 class Pong(NamedTuple):

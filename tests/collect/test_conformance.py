@@ -16,6 +16,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, Final
 
+import msgspec
 import pytest
 
 from monitor.bus.memory import MemoryBus
@@ -229,12 +230,14 @@ async def acks_refused(stage: Stage) -> None:
         if talk.peer.number:
             await talk.subscribed()
             await talk.chatter(0)
-        for request in await talk.asked():
-            refusals = talk.dialect.refusals(request)
-            answers.extend(refusals)
-            await talk.send(*refusals)
-        talk.listen()
-        await talk.peer.socket.wait_closed()
+        requests = await talk.asked()
+        while True:  # parts of refused requests follow, until every topic was refused by itself
+            for request in requests:
+                pong = talk.dialect.pong(request)
+                refusals = talk.dialect.refusals(request) if pong is None else [pong]
+                answers.extend(refusals)
+                await talk.send(*refusals)
+            requests = [str(await talk.peer.socket.recv())]
 
     async with running(stage, script) as (rig, _):
         await rig.until(lambda: rig.session.alive and bool(rig.reader.of(Gap)))
@@ -516,6 +519,52 @@ async def test_an_adapter_conforms(venue: str) -> None:
         for stage in played_stages:
             for scenario in SCENARIOS:
                 group.create_task(played(scenario, stage, turn))
+
+
+LISTED: Final = 300
+
+
+def crowded(venue: str) -> Stage:
+    """Return the first socket of a venue that lists 300 symbols; it has as many of them as the adapter plans."""
+    dialect = dialect_of(venue)
+    like = dialect.instruments[dialect.symbols[-1] if venue in ("deribit", "coinbase-intl") else dialect.symbols[0]]
+    symbols = [like.symbol.replace("BTC", f"C{number:03}").replace("XBT", f"C{number:03}") for number in range(LISTED)]
+    adapter = ADAPTERS[venue]({symbol: msgspec.structs.replace(like, symbol=symbol) for symbol in symbols})
+    plans = adapter.connections(symbols, ("trades", "mark_price"))
+    assert sum(len(plan.symbols) for plan in plans) == LISTED
+    stage = Stage(adapter, dialect, plans[0])
+    assert any(request.topics for request in stage.plan.requests)
+    return stage
+
+
+@pytest.mark.parametrize("venue", ["bybit", "gate", "kucoin", "deribit", "coinbase-intl"])
+async def test_one_delisted_symbol_costs_no_other(venue: str) -> None:
+    """Of 300 symbols of which the exchange refuses one, all others are subscribed, and its topics are missing."""
+    stage = crowded(venue)
+    delisted = stage.plan.symbols[37]
+    accepted: list[str] = []
+    sent: list[str] = []
+
+    async def script(talk: Talk) -> None:
+        talk.dialect.symbol = stage.plan.symbols[0]
+        lists_accepted = stage.dialect.answers is not Dialect.answers
+        await talk.send(*talk.dialect.greeting())
+        async for request in talk.peer.socket:
+            sent.append(str(request))
+            await talk.send(*talk.dialect.answers(str(request), delisted))
+            if lists_accepted or delisted not in str(request):
+                accepted.append(str(request))
+            await talk.say(len(sent))
+
+    async with running(stage, script) as (rig, _):
+        await rig.until(lambda: rig.session.alive)
+    names = [topic.name for request in stage.plan.requests for topic in request.topics]
+    missing = {topic.name for topic in rig.session.missing}
+    assert missing == {name for name in names if delisted in name}
+    whole = " ".join(accepted)
+    assert all(whole.count(name) for name in set(names) - missing)
+    assert len(sent) <= len(stage.plan.requests) + 2 * 2 * 9
+    assert rig.stats.dials == 1
 
 
 def test_the_dialects_cover_every_channel_of_an_adapter() -> None:

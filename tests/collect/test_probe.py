@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable, Sequence
 
 import pytest
 
 from monitor.collect.probe import FeedFinding, check_feed, probes
 from monitor.collect.quality.feed_health import REMEDY
+from monitor.exchanges.adapter import Connection
 from monitor.exchanges.instrument import Instrument
 from monitor.exchanges.rest_requests import InstrumentPage, RestRequest
 from monitor.model.events import Channel
-from tests.collect.exchange import FAST, VENUE, Exchange, LoopbackAdapter, Peer, Script, by_symbol, now_us
+from tests.collect.exchange import FAST, VENUE, Exchange, LoopbackAdapter, Peer, Script, by_symbol, now_us, plan
 from tests.collect.rest_server import Answer, RestServer, rest_server
 
 __all__ = ["rest_server"]
@@ -52,6 +54,31 @@ async def test_a_feed_that_confirms_and_speaks_is_well(rest_server: RestServer) 
     found = await tried(rest_server, by_symbol)
     assert [(one.what, one.ok) for one in found] == [(f"{VENUE} instruments", True), (f"{VENUE} market-0", True)]
     assert "2 instruments" in found[0].detail
+
+
+async def test_a_feed_that_refuses_some_topics_is_not_whole(rest_server: RestServer) -> None:
+    """Refused topics are named, although the others are delivered."""
+    rest_server.answers = [Answer(200, b'["ETHUSDT","BTCUSDT"]')]
+
+    class Doubled(Listed):
+        """Subscribes a second key on each socket."""
+
+        def connections(
+            self, symbols: Sequence[str], channels: Iterable[Channel], ws_url: str | None = None
+        ) -> list[Connection]:
+            """One connection."""
+            return [plan(ws_url or self.ws_url, keys=("BTCUSDT", "FOOUSDT"))]
+
+    async def script(peer: Peer) -> None:
+        await peer.acknowledge()
+        await peer.asked()
+        await peer.send(refuse="FOOUSDT", why="unknown symbol")
+        await peer.chatter()
+
+    found = await tried(rest_server, script, Doubled)
+    assert [one.ok for one in found] == [True, False]
+    assert "refuses these topics: FOOUSDT" in found[1].detail
+    assert "venues.test-venue" in found[1].remedy
 
 
 async def test_a_feed_that_confirms_and_stays_silent_is_not(rest_server: RestServer) -> None:

@@ -130,6 +130,15 @@ def _connections() -> list[Builder]:
             {"feed_refusals": "refused", "feed_acks_missing": "unanswered", "feed_crashes": "crashed"},
         ),
         _value(About("Symbols", "Symbols to subscribe at an exchange.", PLAIN, "instruments-failing"), "feed_symbols"),
+        lines(
+            About(
+                "Topics refused",
+                "Topics that an exchange refuses although it accepts others, by channel.",
+                PLAIN,
+                "feed-topics-missing",
+            ),
+            Query('sum by (venue, channel) (cascade_feed_topics_missing{venue=~"$venue"})', "{{venue}} {{channel}}"),
+        ),
         _value(
             About("Subscriptions pending", "Subscriptions not acknowledged yet.", PLAIN, "feed-degraded"),
             "feed_acks_pending",

@@ -23,13 +23,16 @@ from monitor.collect.pipeline.venue_publisher import VenuePublisher
 from monitor.collect.quality.feed_health import FeedHealth
 from monitor.collect.restart import Restart
 from monitor.collect.stats import EndReason, SessionStats
-from monitor.exchanges.adapter import Adapter, Connection
+from monitor.exchanges.adapter import Adapter, Connection, Topic
 from monitor.exchanges.memory import Memory
 from monitor.exchanges.messages import Notice, Refusal
 from monitor.model.backoff import Backoff
 from monitor.model.events import ALL, MICROS, Channel, Gap, GapReason, Reject
 
 log = logging.getLogger(__name__)
+
+LISTED: Final = 20
+"""Maximum number of refused topics in one line of the log."""
 
 GAP_REASON: Final[dict[EndReason, GapReason]] = {
     "stale": "stale",
@@ -103,6 +106,7 @@ class Session:
 
     Attributes:
         last_end: reason for which the last socket ended or was replaced, None before the first.
+        missing: topics of the plan that the exchange refused to the last socket that became ready.
     """
 
     def __init__(
@@ -126,6 +130,7 @@ class Session:
         self.stats = stats or SessionStats(adapter.venue, plan.name)
         self.intake = Intake(adapter, venue_publisher, self.stats, on_frame, feed_health, memory)
         self.last_end: EndReason | None = None
+        self.missing: frozenset[Topic] = frozenset()
         self._venue_publisher = venue_publisher
         self._settings = settings
         self._clock = clock
@@ -195,7 +200,14 @@ class Session:
     def _start(self, group: asyncio.TaskGroup) -> _Running:
         self.stats.dials += 1
         socket = FeedSocket(
-            self.plan, self.intake, self, self._settings.socket, self._clock, self._dial_slot, self._locate
+            self.plan,
+            self.intake,
+            self,
+            self._settings.socket,
+            self._clock,
+            self._dial_slot,
+            self._locate,
+            self.missing,
         )
         task = group.create_task(socket.run(), name=f"{self.stats.venue} {self.plan.name}")
         task.add_done_callback(lambda _: self._wake.set())
@@ -304,7 +316,22 @@ class Session:
             self._missed_until_us = self._missed_until_us or until_us
             self._restart_task = self._group.create_task(self._state_restart_gap(self._restart, self._missed_until_us))
         self._end_gap(at_us)
+        self._note_missing(socket.subscription.missing)
         self._wake.set()
+
+    def _note_missing(self, missing: frozenset[Topic]) -> None:
+        """Keep the topics that a socket was refused, and log them when they change."""
+        if missing and missing != self.missing:
+            names = sorted(topic.name for topic in missing)
+            log.error(
+                "%s %s: the exchange refuses %d topics, the others are subscribed: %s%s",
+                self.stats.venue,
+                self.plan.name,
+                len(names),
+                ", ".join(names[:LISTED]),
+                ", …" if len(names) > LISTED else "",
+            )
+        self.missing = missing
 
     async def _state_restart_gap(self, restart: Restart, until_us: int) -> None:
         """Find and publish the gap between the previous process's last heartbeat and this process's first socket."""
@@ -337,9 +364,11 @@ class Session:
         self._venue_publisher.announce_gaps(gaps, symbols)
 
     def socket_refused(self, socket: FeedSocket, refusal: Refusal) -> None:
-        """Count and log a refused subscription; the others continue."""
+        """Count and log a refusal; the socket subscribes again without the part that was refused."""
         self.stats.refusals += 1
-        log.error("%s %s: subscription %r refused: %s", self.stats.venue, socket.plan.name, refusal.key, refusal.detail)
+        log.warning(
+            "%s %s: subscription %r refused: %s", self.stats.venue, socket.plan.name, refusal.key, refusal.detail
+        )
 
     def socket_noticed(self, socket: FeedSocket, notice: Notice) -> None:
         """Log a notice; if it announces a disconnect, replace the socket before the exchange closes it.

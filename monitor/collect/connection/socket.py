@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple, Protocol
 
@@ -16,7 +16,7 @@ from monitor.collect.connection.subscription import Subscription
 from monitor.collect.pipeline.intake import Intake
 from monitor.collect.pipeline.liveness import Liveness
 from monitor.collect.stats import EndReason
-from monitor.exchanges.adapter import SEND_TIME, Connection, Keepalive
+from monitor.exchanges.adapter import SEND_TIME, Connection, Keepalive, Topic
 from monitor.exchanges.messages import Ack, Control, Notice, Ping, Refusal
 from monitor.model.events import MICROS
 from monitor.model.hosts import proxy_for
@@ -132,6 +132,7 @@ class FeedSocket:
         clock: Callable[[], int],
         dial_slot: Callable[[], Awaitable[None]] = no_wait,
         locate: Locate = as_planned,
+        suspects: Collection[Topic] = (),
     ) -> None:
         self.plan = plan
         self._locate = locate
@@ -141,10 +142,11 @@ class FeedSocket:
         self._clock = clock
         self._dial_slot = dial_slot
         self._retiring = asyncio.Event()
+        self._unsent = asyncio.Event()
         self._pinged_us = 0
         self._refused = ""
         self.liveness = Liveness(plan.dense, plan.stale_after_s, clock())
-        self.subscription = Subscription(plan.requests)
+        self.subscription = Subscription(plan.requests, suspects)
         self.ready_us = 0
         self.draining = False
         self.ended = False
@@ -252,31 +254,39 @@ class FeedSocket:
 
     async def _obey(self, socket: ClientConnection, control: Control) -> None:
         if isinstance(control, Ack):
-            if not self.subscription.acknowledged(control.key):
+            if not self.subscription.acknowledged(control.key, control.accepted):
                 log.warning("%s: unexpected acknowledgement %r", self.plan.name, control.key)
         elif isinstance(control, Ping):
             await _send(socket, control.reply)
         elif isinstance(control, Refusal):
-            self.subscription.refused(control.key)
+            self.subscription.refused(control.key, control.detail, repeated=control.repeated)
             self._refused = control.detail
             self._owner.socket_refused(self, control)
             self._check_refused()
         elif isinstance(control, Notice):
             self._owner.socket_noticed(self, control)
+        self._notice_unsent()
 
     def _check_refused(self) -> None:
         if self.subscription.refused_entirely:
             raise SocketEnded("refused", f"every subscription was refused: {self._refused}")
 
     async def _subscribe(self, socket: ClientConnection) -> None:
+        """Send the plan's requests, and repeat in part those that are refused."""
         loop = asyncio.get_running_loop()
-        for index, request in enumerate(self.plan.requests):
-            if index:
+        while True:
+            while self.subscription.has_unsent:
+                request = self.subscription.send_next(loop.time() + self._settings.ack_timeout_s)
+                await _send(socket, stamped(request.frame, self._clock()))
+                self.liveness.since_us = self._clock()
                 await asyncio.sleep(self.plan.request_interval_s)
-            self.subscription.sending(request, loop.time() + self._settings.ack_timeout_s)
-            await _send(socket, stamped(request.frame, self._clock()))
-            self.liveness.since_us = self._clock()
-        self._check_ready(self._clock())
+            self._unsent.clear()
+            self._check_ready(self._clock())
+            await self._unsent.wait()
+
+    def _notice_unsent(self) -> None:
+        if self.subscription.has_unsent:
+            self._unsent.set()
 
     def _check_ready(self, now_us: int) -> None:
         if not self.ready_us and self.subscription.settled and self.liveness.dense_received:
@@ -317,6 +327,7 @@ class FeedSocket:
             if missing:
                 self._owner.socket_missed(self, missing)
                 raise SocketEnded("ack_timeout", f"not acknowledged: {', '.join(missing)}")
+            self._notice_unsent()
             self._check_refused()
             self._check_ready(now_us)
             last_event_us = self.liveness.silent_since(now_us)

@@ -61,6 +61,16 @@ def outlet_metrics(fleets: Sequence[FleetStats]) -> Iterator[Family]:
         [((fleet.venue,), fleet.symbols) for fleet in fleets],
     )
     yield gauge(
+        "feed_topics_missing",
+        "Topics that the venue refuses although it accepts others, by channel; other where the channel is not known.",
+        ("venue", "channel"),
+        [
+            ((fleet.venue, channel or "other"), count)
+            for fleet in fleets
+            for channel, count in fleet.topics_missing.items()
+        ],
+    )
+    yield gauge(
         "trade_bars_active",
         "1 while the venue's trades are aggregated into bars.",
         one,

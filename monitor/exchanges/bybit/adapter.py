@@ -33,7 +33,7 @@ from typing import ClassVar, Final
 
 from msgspec import UNSET
 
-from monitor.exchanges.adapter import Connection, CoverageEra, Keepalive, Request
+from monitor.exchanges.adapter import Connection, CoverageEra, Keepalive, Request, Topic
 from monitor.exchanges.bybit.frames import (
     ENVELOPE,
     KNOWN_KEYS,
@@ -81,6 +81,16 @@ TOPICS: Final[dict[Channel, str]] = {
     "trades": "publicTrade.",
 }
 """Topic prefix per channel, in the order of subscribing."""
+
+CHANNEL_OF: Final[dict[str, Channel]] = {
+    "allLiquidation": "liquidations",
+    "tickers": "mark_price",
+    "publicTrade": "trades",
+}
+"""Main channel per name of a stream."""
+
+REPEATED: Final = "already subscribed"
+"""Part of the refusal of a topic that the socket has."""
 
 ARGS_PER_CONNECTION: Final = 21_000
 """Characters that all ``args`` of a connection may have together."""
@@ -293,7 +303,8 @@ class Bybit(RowAdapter):
         if envelope.op == "pong" or envelope.ret_msg == "pong":
             return Pong()
         if not envelope.success:
-            return Refusal(envelope.req_id, f"{envelope.op}: {envelope.ret_msg}")
+            repeated = REPEATED in envelope.ret_msg.casefold()
+            return Refusal(envelope.req_id, f"{envelope.op}: {envelope.ret_msg}", repeated)
         if envelope.op == "subscribe":
             return Ack(envelope.req_id)
         return self._records.malformed(receipt)
@@ -355,6 +366,10 @@ def completed(row: Ticker, last: Latest, time_us: int) -> Latest:
 def subscriptions(topics: Sequence[str]) -> tuple[Request, ...]:
     """The requests that subscribe a socket's topics; each is acknowledged by its number."""
     return tuple(
-        request({"op": "subscribe", "req_id": str(identifier), "args": args}, [str(identifier)])
+        request(
+            {"op": "subscribe", "req_id": str(identifier), "args": args},
+            [str(identifier)],
+            [Topic(topic, CHANNEL_OF[topic.partition(".")[0]]) for topic in args],
+        )
         for identifier, args in enumerate(chunked(topics, ARGS_PER_REQUEST), 1)
     )

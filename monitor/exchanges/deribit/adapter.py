@@ -34,7 +34,7 @@ from typing import ClassVar, Final
 import msgspec
 from msgspec import UNSET
 
-from monitor.exchanges.adapter import Connection, CoverageEra, Keepalive
+from monitor.exchanges.adapter import Connection, CoverageEra, Keepalive, Request, Topic
 from monitor.exchanges.deribit.frames import (
     ANSWER,
     ENVELOPE,
@@ -60,7 +60,7 @@ from monitor.exchanges.toolkit.records import OPPOSITE, Fill, MarkUpdate, Receip
 from monitor.exchanges.toolkit.subscriptions import carried_channels, chunked, request
 from monitor.model.events import Channel, Reject, VolatilityIndex
 from monitor.model.symbols import USD_QUOTES, split_base, split_symbol
-from monitor.model.validation import asset_fault, symbol_name_fault
+from monitor.model.validation import UNREADABLE, asset_fault, symbol_name_fault
 
 OFFERED: Final[tuple[Channel, ...]] = ("liquidations", "mark_price", "open_interest", "trades", "volatility_index")
 
@@ -71,6 +71,14 @@ SYMBOLS_PER_CONNECTION: Final = 200
 """Symbols of one socket, with two channels each; the exchange recommends to stay below 500 channels."""
 
 CHANNELS_PER_REQUEST: Final = 50
+
+CHANNEL_OF: Final[dict[str, Channel]] = {
+    "trades": "trades",
+    "ticker": "mark_price",
+    "deribit_volatility_index": "volatility_index",
+}
+"""Main channel of ours per name of a stream."""
+
 REQUEST_INTERVAL_S: Final = 0.35
 """Seconds between requests; the exchange's rate limit allows about three subscriptions a second."""
 
@@ -121,16 +129,16 @@ class Deribit(RowAdapter):
                 here -= {"volatility_index"}
             elif "volatility_index" in here:
                 names += [f"deribit_volatility_index.{asset.lower()}_usd" for asset in INDEXED]
-            heartbeat = call(1, "set_heartbeat", {"interval": HEARTBEAT_S})
+            heartbeat = request(call(1, "set_heartbeat", {"interval": HEARTBEAT_S}), ["1"])
             subscriptions = [
-                call(identifier, "subscribe", {"channels": some})
+                subscription(identifier, some)
                 for identifier, some in enumerate(chunked(names, CHANNELS_PER_REQUEST), 2)
             ]
             plans.append(
                 Connection(
                     name=f"futures-{number}",
                     url=ws_url or self.ws_url,
-                    requests=tuple(request(content, [str(content["id"])]) for content in (heartbeat, *subscriptions)),
+                    requests=(heartbeat, *subscriptions),
                     channels=here,
                     symbols=tuple(group),
                     stale_after_s=15.0,
@@ -212,7 +220,7 @@ class Deribit(RowAdapter):
             return Pong()
         if envelope.result is UNSET or not key:
             return self._records.malformed(receipt)
-        return Ack(key)
+        return Ack(key, accepted_channels(envelope.result))
 
     def parse_instruments(self, body: bytes, request: RestRequest) -> InstrumentPage:
         """Read ``public/get_instruments`` and keep the perpetuals and dated futures quoted in US dollars."""
@@ -269,9 +277,23 @@ class Deribit(RowAdapter):
         return RestPage(events_of_channel(messages, request.about), further)
 
 
+def accepted_channels(result: msgspec.Raw) -> tuple[str, ...] | None:
+    """Return the names in an answer to ``public/subscribe``; None if the result is no list of names."""
+    try:
+        return msgspec.json.decode(result, type=tuple[str, ...])
+    except UNREADABLE:
+        return None
+
+
 def call(identifier: int, method: str, params: dict[str, object]) -> dict[str, object]:
     """Return the content of a JSON-RPC request."""
     return {"jsonrpc": "2.0", "id": identifier, "method": f"public/{method}", "params": params}
+
+
+def subscription(identifier: int, names: Sequence[str]) -> Request:
+    """Return the subscription of some of the exchange's channels; its answer lists those that it accepted."""
+    content = call(identifier, "subscribe", {"channels": names})
+    return request(content, [str(identifier)], [Topic(name, CHANNEL_OF[name.partition(".")[0]]) for name in names])
 
 
 def listing_of_name(venue: str, symbol: str) -> Listing | None:

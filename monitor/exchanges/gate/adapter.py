@@ -37,7 +37,7 @@ from typing import ClassVar, Final
 import msgspec
 from msgspec import UNSET
 
-from monitor.exchanges.adapter import SEND_TIME, Connection, CoverageEra, Keepalive, Request
+from monitor.exchanges.adapter import SEND_TIME, Connection, CoverageEra, Keepalive, Request, Topic
 from monitor.exchanges.gate.frames import (
     FRAME,
     KNOWN_KEYS,
@@ -70,6 +70,13 @@ SYMBOLS_PER_REQUEST: Final = 50
 """About 1 kB a frame; one unknown contract costs its whole request."""
 
 ALL: Final = ("!all",)
+
+CHANNEL_OF: Final[dict[str, Channel]] = {
+    "futures.public_liquidates": "liquidations",
+    "futures.tickers": "mark_price",
+    "futures.trades": "trades",
+}
+"""Main channel per name of a stream."""
 
 KEEPALIVE: Final = Keepalive(f'{{"time":"{SEND_TIME}","channel":"futures.ping"}}', interval_s=15.0, timeout_s=10.0)
 """The exchange recommends a ping each 10 to 20 s."""
@@ -252,4 +259,4 @@ def subscription(identifier: int, channel: str, contracts: Sequence[str]) -> Req
         "event": "subscribe",
         "payload": list(contracts),
     }
-    return request(content, [str(identifier)])
+    return request(content, [str(identifier)], [Topic(contract, CHANNEL_OF[channel]) for contract in contracts])

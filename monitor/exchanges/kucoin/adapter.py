@@ -29,7 +29,7 @@ from urllib.parse import urlencode
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from monitor.exchanges.adapter import Connection, CoverageEra, Keepalive
+from monitor.exchanges.adapter import Connection, CoverageEra, Keepalive, Request, Topic
 from monitor.exchanges.instrument import Instrument
 from monitor.exchanges.memory import Memory
 from monitor.exchanges.messages import Ack, Greeting, Message, Pong, Refusal, Skipped
@@ -156,16 +156,13 @@ class Kucoin(RowAdapter):
             return []
         plans = []
         for number, group in enumerate(chunked(symbols, SYMBOLS_PER_CONNECTION) if carried else ()):
-            topics = [
-                TOPICS[channel] + ",".join(some) for channel in carried for some in chunked(group, SYMBOLS_PER_REQUEST)
-            ]
+            asked = [(channel, some) for channel in carried for some in chunked(group, SYMBOLS_PER_REQUEST)]
             plans.append(
                 Connection(
                     name=f"futures-{number}",
                     url=ws_url or self.ws_url,
                     requests=tuple(
-                        request({"id": str(place), "type": "subscribe", "topic": topic, "response": True}, [str(place)])
-                        for place, topic in enumerate(topics)
+                        subscription(str(place), channel, some) for place, (channel, some) in enumerate(asked)
                     ),
                     channels=frozenset(carried),
                     symbols=tuple(group),
@@ -277,6 +274,12 @@ class Kucoin(RowAdapter):
             return [Skipped("unpriced", 1)]
         price, at = row.markPrice, receipt.received_us
         return [self._records.open_interest(row.symbol, row.openInterest, price, at, receipt)]
+
+
+def subscription(key: str, channel: Channel, symbols: Sequence[str]) -> Request:
+    """Return the subscription of one channel of some symbols; one unknown symbol costs all of them."""
+    content = {"id": key, "type": "subscribe", "topic": TOPICS[channel] + ",".join(symbols), "response": True}
+    return request(content, [key], [Topic(symbol, channel) for symbol in symbols])
 
 
 def exclusion_reason(row: Contract) -> str:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TypeVar
 
-from monitor.exchanges.adapter import DENSE, Request
+from monitor.exchanges.adapter import DENSE, Request, Topic
 from monitor.model.events import Channel
 
 Item = TypeVar("Item")
@@ -55,6 +55,6 @@ def market_url(url: str, market: str, markets: Iterable[str]) -> str:
     return f"{head}{slash}{market}" if last in markets else url
 
 
-def request(content: Mapping[str, object], acks: Iterable[str]) -> Request:
-    """Return a request whose frame is compact JSON of ``content``."""
-    return Request(json.dumps(content, separators=(",", ":"), ensure_ascii=False), tuple(acks))
+def request(content: Mapping[str, object], acks: Iterable[str], topics: Iterable[Topic] = ()) -> Request:
+    """Return a request whose frame is compact JSON of ``content``, which lists ``topics``."""
+    return Request(json.dumps(content, separators=(",", ":"), ensure_ascii=False), tuple(acks), tuple(topics))

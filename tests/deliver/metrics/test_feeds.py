@@ -48,3 +48,11 @@ def test_what_rest_brings_and_costs_is_shown() -> None:
     assert {name: value(samples, name, venue="bybit") for name in shown} == shown
     assert value(samples, "feed_gaps_backfilled_total", venue="bybit", result="filled") == 3
     assert value(samples, "feed_gaps_backfilled_total", venue="bybit", result="unfilled") == 1
+
+
+def test_missing_topics_are_shown_by_channel() -> None:
+    """Topics that an exchange refuses are counted by exchange and channel; a channel without any is 0."""
+    one = fleet(None, None)._replace(topics_missing={"trades": 3, "liquidations": 0, "": 1})
+    samples = scrape(Snapshot(fleets=[one]))
+    for channel, count in {"trades": 3, "liquidations": 0, "other": 1}.items():
+        assert value(samples, "feed_topics_missing", venue="bybit", channel=channel) == count

@@ -80,6 +80,13 @@ class Dialect(ABC):
     def refusals(self, sent: str) -> Sequence[Frame]:
         """Return the refusals of a request; empty if the exchange sends nothing in that case."""
 
+    def answers(self, sent: str, delisted: str) -> Sequence[Frame]:
+        """Return the answers to a request while the symbol ``delisted`` is not traded.
+
+        Most exchanges refuse the whole request because of one symbol.
+        """
+        return self.refusals(sent) if delisted in sent else self.acks(sent)
+
     def pong(self, sent: str) -> Frame | None:
         """Return the answer to a client's ping; None if ``sent`` is not a ping or is not answered."""
         return None

@@ -31,6 +31,13 @@ class Deribit(Dialect):
         """Return an error with the request's id."""
         return [self._answer(sent, error={"code": -32602, "message": "Invalid params"})]
 
+    def answers(self, sent: str, delisted: str) -> Sequence[Frame]:
+        """Return the list of the accepted channels, in which those of the symbol are left out."""
+        asked = fields(sent)["params"].get("channels")
+        if asked is None:
+            return self.acks(sent)
+        return [self._answer(sent, result=[channel for channel in asked if delisted not in channel])]
+
     def pong(self, sent: str) -> Frame | None:
         """Return the version of the service."""
         if fields(sent).get("method") != "public/test":
