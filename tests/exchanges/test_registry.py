@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from importlib import import_module
 from pathlib import Path
 from typing import get_args
 
@@ -12,6 +13,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from monitor.cli.generate.exchanges_page import DOCUMENT, document, main
+from monitor.exchanges.adapter import Adapter
 from monitor.exchanges.bybit.adapter import Bybit
 from monitor.exchanges.facts import facts_of
 from monitor.exchanges.messages import Control
@@ -20,6 +22,7 @@ from monitor.model.events import Event, Reject
 from tests.budget import examples
 from tests.exchanges.cases import ALL_CASES, cases_of, compact
 from tests.exchanges.dialects import PENDING, dialect_of
+from tests.paths import ROOT
 
 KINDS = (Event, Reject, *get_args(Control))
 json_values = st.recursive(
@@ -32,6 +35,17 @@ json_values = st.recursive(
 def test_a_venue_is_found_by_its_name() -> None:
     """Every adapter is registered under the venue that its events name."""
     assert all(adapter_named(venue) is adapter and adapter.venue == venue for venue, adapter in ADAPTERS.items())
+
+
+def test_every_adapter_that_was_written_is_registered() -> None:
+    """An adapter without its line in the registry would be watched by nobody."""
+    folder = ROOT / "monitor" / "exchanges"
+    names = [path.relative_to(ROOT).with_suffix("") for path in folder.glob("*/*.py")]
+    modules = [import_module(".".join(name.parts)) for name in names]
+    kinds = {kind for module in modules for kind in vars(module).values() if isinstance(kind, type)}
+    written = {kind for kind in kinds if Adapter in kind.__mro__ and "venue" in vars(kind)}
+    missing = sorted(kind.__qualname__ for kind in written - set(ADAPTERS.values()))
+    assert missing == [], "add a line for each to ADAPTERS in monitor/exchanges/registry.py"
 
 
 @pytest.mark.parametrize(("typed", "meant"), [("binance-usmd", "binance-usdm"), ("Bybit", "bybit"), ("okex", "okx")])
@@ -97,11 +111,13 @@ def test_monstrous_frames_are_rejected(venue: str, frame: bytes) -> None:
 @pytest.mark.parametrize("venue", ADAPTERS)
 def test_an_adapter_has_frames_and_a_dialect(venue: str) -> None:
     """Every adapter has hand-written frames and a simulated server for the conformance suite."""
-    assert cases_of(venue)
+    assert cases_of(venue), f"write frames into tests/exchanges/frames/{venue}/"
     if ADAPTERS[venue].closed:
         return  # nobody speaks there any more
     if venue in PENDING:
         pytest.skip("its dialect is still to be written")
+    module = ROOT / "tests" / "exchanges" / "dialects" / f"{venue.replace('-', '_')}.py"
+    assert module.exists(), f"write the simulated server {module.relative_to(ROOT)}"
     assert dialect_of(venue).venue == venue
     assert set(dialect_of(venue).symbols) <= set(dialect_of(venue).instruments)
 
