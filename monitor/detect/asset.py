@@ -188,6 +188,11 @@ class Asset:
         return False
 
     @property
+    def seen_at(self) -> int:
+        """Return the second of the last price or liquidation."""
+        return max(self.scope.price.second, self.scope.flow.last)
+
+    @property
     def rise(self) -> float:
         """Return the points that a score can gain at most while nothing new comes."""
         return VOLUME_RISE if self.volume else gates.RISE

@@ -12,7 +12,7 @@ from monitor.detect.market_state import MarketSnapshot
 from monitor.detect.roster import RosterState
 from monitor.model.watermark import WatermarkState
 
-FORMAT: Final = 11
+FORMAT: Final = 12
 """Version of the snapshot; another one is refused, because state that is half understood decides wrongly."""
 
 

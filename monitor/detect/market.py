@@ -147,6 +147,8 @@ class Market:
                 self.lead = LeadLag()
             state.leader, state.is_mark = asset, is_mark
         if asset == state.leader:
+            if price != self.scope.price.last:
+                state.moved_at = second
             self.scope.add_price(asset, second, price)
 
     # What a closed second means
@@ -189,6 +191,11 @@ class Market:
         """Return True while an episode of the leader lasts: its price is the market's, and no quiet time's then."""
         phases = self.state.leader_phases.get(self.state.leader)
         return phases is not None and (phases.long != "calm" or phases.short != "calm")
+
+    @property
+    def seen_at(self) -> int:
+        """Return the second of the last liquidation or change of the price, because summaries repeat a price."""
+        return max(self.state.moved_at, self.scope.flow.last)
 
     @property
     def rise(self) -> float:

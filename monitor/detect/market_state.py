@@ -20,6 +20,7 @@ class MarketState(msgspec.Struct):
     Attributes:
         leader: the asset whose price is the market's; empty before any leader has one.
         is_mark: whether that price is a mark.
+        moved_at: the second of that price's last change; 0 before any.
         leader_phases: by leader the phase of each side.
         venues: where liquidations were seen, as keys in order of first sight.
         active_at: by asset the second of its last summary.
@@ -32,6 +33,7 @@ class MarketState(msgspec.Struct):
 
     leader: str
     is_mark: bool
+    moved_at: int
     leader_phases: dict[str, BySide[Phase]]
     venues: dict[str, None]
     active_at: dict[str, int]
@@ -56,6 +58,7 @@ def new_state() -> MarketState:
     return MarketState(
         leader="",
         is_mark=False,
+        moved_at=0,
         leader_phases={},
         venues={},
         active_at={},

@@ -120,6 +120,9 @@ class Scope:
         state.second = second
         state.first_second = state.first_second or second
         flow.close(second)
+        if visibility.is_unseen(feeds, second, surroundings.seen_at):
+            return self._hold(second, feeds, surroundings)
+        state.unseen_since = 0
         self.price.close(second, self._may_learn(second, surroundings))
         judged = self._unquiet_sides(surroundings)
         signals, is_busy = [], flow.windows.waiting
@@ -135,6 +138,35 @@ class Scope:
             self._look(feeds, surroundings)  # quiet sides are not judged, and which are quiet depends on it
             is_busy = is_busy or (self.is_price_only and self._has_price_points())
         state.wake = self._next_wake(is_busy=is_busy)
+        return signals
+
+    def _hold(self, second: int, feeds: Feeds, surroundings: Surroundings) -> list[Signal]:
+        """Hold the phases in a second that nobody saw, and learn nothing from it.
+
+        Returns:
+            One signal of every running episode when this begins, and none while it lasts.
+        """
+        state = self.state
+        begins = not state.unseen_since
+        state.unseen_since = state.unseen_since or second
+        self.price.close(second, learn=False)
+        seen, facts = self._look(feeds, surroundings), self.facts()
+        signals = []
+        for side in SIDES:
+            kept = state.sides[side]
+            self.phases[side].hold()
+            if begins and kept.phases.phase != "calm":
+                liquidated = state.totals.since(kept.before)
+                signals.append(
+                    make_signal(
+                        facts, side, kept.phases, kept.score, changed=False, liquidated=liquidated, visibility=seen
+                    )
+                )
+        if second % 60 == 59:
+            self.flow.learn(second // 60, learn=False)
+            state.is_minute_open = not self.flow.empty
+        is_lasting = any(kept.phases.phase != "calm" or kept.phases.high_since for kept in state.sides)
+        state.wake = self._next_wake(is_busy=is_lasting or self.flow.windows.waiting)
         return signals
 
     def _unquiet_sides(self, surroundings: Surroundings) -> dict[Side, dict[str, float]]:
@@ -171,7 +203,8 @@ class Scope:
                 unwatched=not venues and self.price.second - state.first_second >= visibility.UNWATCHED_S,
                 dead=visibility.is_dead(flow, feeds, state.second),
             )
-        return Visibility(venues=venues, feeds=feeds, window_share=visibility.window_share(venues, feeds, interest))
+        share = visibility.window_share(venues, feeds, interest)
+        return Visibility(venues=venues, feeds=feeds, window_share=share, unseen_since=state.unseen_since)
 
     def facts(self) -> Facts:
         """Return what is known as of the last closed second."""

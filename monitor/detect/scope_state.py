@@ -59,6 +59,7 @@ class ScopeState(msgspec.Struct):
         frozen_since: the second since which nothing is learned; 0 while learning goes on.
         disturbed_at: the last second that was no quiet time.
         finished: episodes that ended.
+        unseen_since: first second of those in a row in which nothing could be seen; 0 while anything can.
     """
 
     sides: BySide[SideState]
@@ -72,6 +73,7 @@ class ScopeState(msgspec.Struct):
     frozen_since: int
     disturbed_at: int
     finished: list[EpisodeSummary]
+    unseen_since: int
 
 
 class ScopeSnapshot(msgspec.Struct):
@@ -97,6 +99,7 @@ def new_state() -> ScopeState:
         frozen_since=0,
         disturbed_at=0,
         finished=[],
+        unseen_since=0,
     )
 
 

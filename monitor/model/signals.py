@@ -63,6 +63,14 @@ class SignalCoverage(msgspec.Struct):
         dict[str, float],
         Spec("By venue of one report a second, share of the last minute's seconds that had one."),
     ] = {}
+    blind_since_us: Annotated[
+        Micros | UnsetType,
+        Spec("Market time since which neither liquidations nor prices can be seen; absent while anything can."),
+    ] = UNSET
+    unseen_s: Annotated[
+        Count | UnsetType,
+        Spec("Seconds of the episode in which nothing could be seen and its phase was held; absent means none."),
+    ] = UNSET
 
 
 class CorrectedUsd(msgspec.Struct, frozen=True):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from monitor.model.contract import Count, Micros, Score, Spec
 from monitor.model.events import Side
@@ -24,6 +25,9 @@ class EpisodeSummary(msgspec.Struct):
     ended_us: Micros | None
     peak_score: Score
     liquidated_usd: SideTotals
+    unseen_s: Annotated[Count | UnsetType, Spec("Seconds of it in which nothing could be seen; absent means none.")] = (
+        UNSET
+    )
 
 
 class Summary(msgspec.Struct, tag_field="type", tag="summary", kw_only=True):

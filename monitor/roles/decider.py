@@ -19,10 +19,7 @@ from monitor.roles.journal import Journal, lines_of, mark_of
 from monitor.storage.side_output import SideOutput
 
 POLL_S: Final = 0.25
-"""Longest wait for events before the clock is read, seconds; events wake the decider at once."""
-SILENCE_S: Final = 3
-"""Time without any event after which seconds close by the wall clock, seconds. Otherwise heartbeats close them: each
-connected venue sends one a second, after everything that was received before it."""
+"""Longest wait for events before the state may be saved, seconds; events wake the decider at once."""
 SAVE_S: Final = 30
 """Interval between two saves of the state, seconds; every phase change is saved too."""
 BOUNDS_S: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
@@ -91,23 +88,22 @@ class Decider:
             await asyncio.to_thread(self.journal_output.close)
 
     async def decide(self, batches: Sequence[Batch]) -> None:
-        """Apply batches in order and publish the signals that result."""
+        """Apply batches in order and publish the signals that result.
+
+        Only records close seconds, never the clock: each connected venue sends a heartbeat a second. While none is
+        connected nothing is decided, as on Kafka, and a replay decides the same.
+        """
         signals: list[Signal] = []
-        before = self.detector.second
         if batches:
             self._write_down([record for batch in batches for record in batch.records])
         for batch in batches:
             signals += self.detector.apply(batch.records)
-        if not batches and self.detector.second:
-            signals += self.detector.advance(self._clock() // MICROS - SILENCE_S)
         rejects = [fault.reject for fault in self.detector.quarantine.take()]
         if rejects:
             self._publisher.write(rejects)
             await self._publisher.drain()
         if signals:
             await self._send(signals)
-        elif self.detector.second != before and not batches:
-            self._mark()
         if batches:
             await self._subscriber.commit({batch.partition: batch.next_offset for batch in batches})
         changed = any(signal.phase != signal.previous_phase for signal in signals)

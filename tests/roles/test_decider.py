@@ -23,7 +23,7 @@ from monitor.model.events import (
 )
 from monitor.model.signals import Signal
 from monitor.roles import state_file
-from monitor.roles.decider import SAVE_S, SILENCE_S, Decider
+from monitor.roles.decider import SAVE_S, Decider
 from monitor.roles.journal import Journal, segments
 from monitor.storage.kept_file import read_state
 from tests.detect.poison import UNAPPLIED, poisoned
@@ -111,18 +111,15 @@ async def test_what_was_taken_is_committed() -> None:
     assert list(bench.subscriber.committed.values()) == [2]
 
 
-async def test_seconds_close_by_the_clock_only_after_silence() -> None:
-    """While nothing comes, seconds close that lie the silence behind the clock; before the first event none do."""
+async def test_no_second_closes_by_the_clock() -> None:
+    """While nothing arrives nothing is decided, however late it is: the next record closes the seconds before it."""
     bench = Bench()
-    await bench.decider.decide([])
-    assert bench.decider.detector.second == 0
     await bench.take(beat(0))
-    bench.now_us = (T0_S + SILENCE_S) * MICROS
+    bench.now_us = (T0_S + 3_600) * MICROS
     await bench.decider.decide([])
     assert bench.decider.detector.second == T0_S
-    bench.now_us += 2 * MICROS
-    await bench.decider.decide([])
-    assert bench.decider.detector.second == T0_S + 2
+    await bench.take(beat(9))
+    assert bench.decider.detector.second == T0_S + 9
 
 
 async def test_change_of_phase_saves_the_state(tmp_path: Path) -> None:

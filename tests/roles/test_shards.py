@@ -8,12 +8,14 @@ from collections.abc import Iterable, Mapping
 
 import msgspec
 import pytest
+from msgspec import UNSET
 from msgspec.structs import replace
 
 from monitor.bus import codec
 from monitor.bus.kafka.partitioner import Partitioner
 from monitor.bus.ports import Batch, Partition
 from monitor.bus.topics import LIQUIDATIONS, MARKET_TOPICS, REJECTS, ROUTES, SIGNALS, SUMMARIES, WATERMARKED, Record
+from monitor.detect.decide.visibility import UNSEEN_S
 from monitor.detect.detector import Detector
 from monitor.detect.detector_state import FORMAT
 from monitor.detect.market import Market
@@ -164,6 +166,33 @@ def test_shards_quarantine_what_one_detector_quarantines(price: float, monkeypat
     signals, rejects, _ = shared(logs(events), 3)
     assert differences(told(signals), want) == []
     assert rejects == faults
+
+
+@pytest.mark.sampled
+def test_shards_hold_what_nobody_saw_as_one_detector_does() -> None:
+    """Half a minute without a record amid a cascade has no relief and no calm, from shards as from one detector."""
+    begin = START_US // MICROS + CALM_S + 14 + 12
+    end = begin + 30
+    events = [event for event in story() if not begin <= event.receive_time_us // MICROS < end]
+    signals = Detector(DETECTOR).apply(events)
+    unseen = range((begin + UNSEEN_S + 1) * MICROS, (end + 1) * MICROS)
+    within = [signal for signal in signals if signal.event_time_us in unseen]
+    before = {signal.episode_id: signal.phase for signal in signals if signal.event_time_us < unseen.start}
+    running = {name: phase for name, phase in before.items() if phase != "calm"}
+    assert "cascade" in running.values()
+    assert {signal.episode_id: signal.phase for signal in within} == running
+    assert len(within) == len(running)
+    for signal in within:
+        assert signal.degraded
+        assert signal.coverage.blind_since_us == signal.event_time_us - MICROS
+        assert signal.notes[0].startswith("blind: nothing can be seen since 2026-09-21 ")
+    after = [signal for signal in signals if signal.event_time_us >= unseen.stop and signal.episode_id in running]
+    assert {signal.coverage.unseen_s for signal in after} == {end - begin - UNSEEN_S}
+    assert {signal.coverage.blind_since_us for signal in after} == {UNSET}
+    ended = [signal for signal in after if signal.phase == "calm"]
+    assert all("it may have ended unseen" in " ".join(signal.notes) for signal in ended)
+    shards, _, _ = shared(logs(events), 4)
+    assert differences(told(shards), told(signals)) == []
 
 
 def shared(log: dict[Partition, list[Record]], seed: int) -> tuple[list[Signal], list[Reject], int]:

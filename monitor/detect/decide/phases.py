@@ -26,6 +26,8 @@ RENEWED: Final = 0.5
 """Share of the episode's worst minute from which on forced flow in relief is a new wave without a new extreme."""
 KNOWN_S: Final = 3_600
 """Where the price decides alone, its hour may hold the last episode's move for this long after calm came, seconds."""
+HELD: Final = ("since", "second", "high_since", "low_since", "extreme_at", "relief_since")
+"""Times of the state that move along while nothing can be seen, so that no unseen second counts as a quiet one."""
 DOWNWARD: Final = frozenset({("building", "calm"), ("cascade", "relief"), ("relief", "calm")})
 """Changes of phase that wait until the phase before has lasted ``min_dwell_seconds``."""
 
@@ -72,7 +74,10 @@ class Observation(NamedTuple):
 
 
 class Episode(msgspec.Struct):
-    """One episode from its first sign to the return to calm; times in seconds, 0 where it has not come to that."""
+    """One episode from its first sign to the return to calm; times in seconds, 0 where it has not come to that.
+
+    ``unseen`` is the number of its seconds in which nothing could be seen.
+    """
 
     started: int
     cascade: int = 0
@@ -82,6 +87,7 @@ class Episode(msgspec.Struct):
     peak_score: float = 0.0
     waves: int = 0
     revision: int = 0
+    unseen: int = 0
 
 
 class PhaseState(msgspec.Struct):
@@ -153,6 +159,18 @@ class Phases:
             return False
         self._enter(after, seen)
         return True
+
+    def hold(self) -> None:
+        """Let a second pass that nobody saw: time stands still for what is running, and nothing changes."""
+        state = self.state
+        if state.phase == "calm" and not state.high_since:
+            return
+        for name in HELD:
+            at = getattr(state, name)
+            setattr(state, name, at + 1 if at else 0)
+        state.recent = [(at + 1, points) for at, points in state.recent]
+        if state.episode is not None:
+            state.episode.unseen += 1
 
     def _is_known_move(self, seen: Observation) -> bool:
         """Return True if the price decides alone and shows no more than the last episode, which was signalled."""

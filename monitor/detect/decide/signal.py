@@ -7,6 +7,7 @@ from functools import lru_cache
 from typing import Final
 
 import msgspec
+from msgspec import UNSET
 
 from monitor.detect.decide.facts import Facts
 from monitor.detect.decide.phases import Episode, PhaseState
@@ -111,8 +112,8 @@ def make_signal(
         liquidated_usd=liquidated_usd,
         windows=_shown_windows(facts.flow),
         evidence=scored.evidence,
-        coverage=_coverage(facts, visibility, liquidated),
-        notes=_notes(facts, scored, visibility.window_share),
+        coverage=_coverage(facts, visibility, liquidated, episode),
+        notes=_notes(facts, scored, visibility, episode),
         wave=episode.waves,
         degraded=min(facts.seen_share, visibility.window_share) < DEGRADED,
         reason="price_only" if facts.is_price_only and not scored.flow else "flow_and_price",
@@ -134,6 +135,7 @@ def make_summary(name: str, side: Side, state: PhaseState, liquidated: Totals) -
         ended_us=_end_us(episode.ended),
         peak_score=episode.peak_score,
         liquidated_usd=liquidated.usd(),
+        unseen_s=episode.unseen or UNSET,
     )
 
 
@@ -153,7 +155,7 @@ def _drawdown_pct(last: float | None, reference: float | None) -> float:
     return round(100.0 * (last / abs(reference) - 1.0), 4) if last is not None and reference else 0.0
 
 
-def _coverage(facts: Facts, visibility: Visibility, liquidated: Totals) -> SignalCoverage:
+def _coverage(facts: Facts, visibility: Visibility, liquidated: Totals, episode: Episode) -> SignalCoverage:
     feeds = visibility.feeds
     return SignalCoverage(
         venues_seen=sorted({*visibility.venues, *feeds.beating}),
@@ -161,6 +163,8 @@ def _coverage(facts: Facts, visibility: Visibility, liquidated: Totals) -> Signa
         complete_share=liquidated.complete_share(),
         seen_share=round(facts.seen_share, 4),
         saturation=facts.corrected.by_venue,
+        blind_since_us=visibility.unseen_since * MICROS or UNSET,
+        unseen_s=episode.unseen or UNSET,
     )
 
 
@@ -174,14 +178,20 @@ def _shown_windows(flow: Flow) -> dict[str, WindowTotals]:
     return shown
 
 
-def _notes(facts: Facts, scored: Score, window_share: float) -> list[str]:
-    flow, notes = facts.flow, []
-    if facts.is_price_only and scored.flow:
+def _notes(facts: Facts, scored: Score, visibility: Visibility, episode: Episode) -> list[str]:
+    flow, window_share, notes = facts.flow, visibility.window_share, []
+    if visibility.unseen_since:
+        since = datetime.fromtimestamp(visibility.unseen_since, UTC)
+        notes.append(f"blind: nothing can be seen since {since:%Y-%m-%d %H:%M:%S} UTC, the phase is held")
+    elif facts.is_price_only and scored.flow:
         notes.append("stand_in: no liquidations can be seen, what was closed is told afterwards by other records")
     elif facts.is_price_only:
         notes.append("price_only: no liquidations can be seen, the price decides alone")
     elif facts.seen_share < DEGRADED:
         notes.append(f"degraded: feeds with {1 - facts.seen_share:.0%} of the flow cannot be seen")
+    if episode.unseen:
+        ends = ", and it may have ended unseen" if episode.ended else ""
+        notes.append(f"unseen: {episode.unseen} s of the episode could not be seen{ends}")
     if window_share < 1.0:
         notes.append(f"gap: feeds with {1 - window_share:.0%} of the flow have a gap in the last five minutes")
     if flow.learned_minutes < 60 * facts.traits.settings.baseline.warmup_hours:

@@ -33,6 +33,10 @@ class Surroundings(Protocol):
         """Return True if nothing can be learned now, though the scope itself may be calm."""
 
     @property
+    def seen_at(self) -> int:
+        """Return the second of the last price or liquidation."""
+
+    @property
     def rise(self) -> float:
         """Return the points that a score can gain at most while nothing new comes."""
 

@@ -17,6 +17,10 @@ DEAD_ORDERS: Final = 20.0
 shown this many orders: of independent ones a chance of 2e-9, and they come in bursts."""
 
 
+UNSEEN_S: Final = 5
+"""Seconds without a price or a liquidation after which a scope without any heartbeat counts as unseen."""
+
+
 class Feeds(NamedTuple):
     """The exchanges' liquidation channels as of a second.
 
@@ -29,6 +33,11 @@ class Feeds(NamedTuple):
     beating: Collection[str]
     silent: list[str]
     missing: Sequence[str] = ()
+
+    @property
+    def are_silent(self) -> bool:
+        """Return True if the heartbeats of every venue stopped; False where none ever sent one."""
+        return bool(self.beating) and len(self.silent) == len(self.beating)
 
 
 NO_FEEDS: Final = Feeds((), [])
@@ -69,16 +78,29 @@ class Visibility(NamedTuple):
         venues: where liquidations are seen, or would be.
         feeds: the exchanges' liquidation channels.
         window_share: share (0 to 1) of the flow whose last five minutes have no gap but one that was backfilled.
+        unseen_since: first second of those in a row in which nothing could be seen; 0 while anything can.
     """
 
     venues: Collection[str]
     feeds: Feeds
     window_share: float
+    unseen_since: int = 0
 
 
 def window_share(venues: Collection[str], feeds: Feeds, interest: Mapping[str, float]) -> float:
     """Return the share (0 to 1) of the flow whose last five minutes have no gap but one that was backfilled."""
     return coverage(venues, feeds.missing, interest, unwatched=False, dead=False) if feeds.missing else 1.0
+
+
+def is_unseen(feeds: Feeds, second: int, seen_at: int) -> bool:
+    """Return True if nothing of a scope can be seen: no venue sends heartbeats, and neither prices nor orders come.
+
+    Args:
+        feeds: the exchanges' liquidation channels as of the second.
+        second: the second that closes.
+        seen_at: the second of the scope's last price or liquidation.
+    """
+    return feeds.are_silent and second - seen_at > UNSEEN_S
 
 
 def is_dead(flow: Flow, feeds: Feeds, second: int) -> bool:

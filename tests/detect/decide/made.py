@@ -22,6 +22,7 @@ class Isolated:
     """Surroundings in which nothing but the scope itself is known; each answer can be replaced."""
 
     is_disturbed: bool = False
+    seen_at: int = 0
     rise: float = 14.0
     interest: Mapping[str, float] = field(default_factory=dict)
     watched: int = 0

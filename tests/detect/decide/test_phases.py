@@ -57,6 +57,29 @@ def in_cascade(at: int = 1_000, price: float | None = -95.0, reference: float | 
     return phases
 
 
+def test_time_stands_still_while_nothing_is_seen() -> None:
+    """An hour that nobody saw changes nothing but the episode's count: relief comes as long after it as without it."""
+    apart, together = in_cascade(), in_cascade()
+    quiet = [seen(at, 30, -96.0, pace=0.0) for at in range(1_003, 3_000)]
+    (relief_at, _), *_ = run(together, quiet)
+    middle = (1_003 + relief_at) // 2
+    assert run(apart, quiet[: middle - 1_003]) == []
+    for _ in range(3_600):
+        apart.hold()
+    later = [each._replace(second=each.second + 3_600) for each in quiet[middle - 1_003 :]]
+    # A wait that grows with the age of the episode is longer, so it comes no sooner.
+    assert run(apart, later)[0][0] >= relief_at + 3_600
+    assert apart.state.episode is not None
+    assert apart.state.episode.unseen == 3_600
+
+
+def test_nothing_runs_in_calm_that_could_be_held() -> None:
+    """A calm side without any sign of an episode remembers when it came to calm."""
+    phases = Phases(SETTINGS, PhaseState(since=5))
+    phases.hold()
+    assert phases.state == PhaseState(since=5)
+
+
 @pytest.mark.parametrize("before", ["calm", "building"])
 def test_a_price_that_rushes_calls_a_cascade_within_a_second(before: Phase) -> None:
     """One second in which two families agree is enough then, where the floors are met and a cascade is allowed."""

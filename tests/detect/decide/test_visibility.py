@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from monitor.detect.decide.visibility import DEAD_ORDERS, DEAD_S, coverage
+from monitor.detect.decide.visibility import DEAD_ORDERS, DEAD_S, UNSEEN_S, Feeds, coverage, is_unseen
 from monitor.model.events import MICROS, AnyEvent, Heartbeat
 from tests.detect.scenarios import BRISK, START, burst, crash, in_order, liquidation, mark, play, ramp, turns
 
@@ -35,6 +35,34 @@ def test_a_signal_says_degraded_while_feeds_are_down() -> None:
     assert {signal.coverage.seen_share for signal in mine} == {0.3333}
     assert any(note.startswith("degraded: feeds with 67%") for note in mine[0].notes)
     assert "cascade" in [signal.phase for signal in turns(signals)]
+
+
+def test_unseen_means_no_heartbeat_and_neither_price_nor_order() -> None:
+    """One venue that beats, a price or a liquidation within five seconds is enough to see; so is a tape without any."""
+    silent, half, tape = Feeds(["okx", "gate"], ["gate", "okx"]), Feeds(["okx", "gate"], ["okx"]), Feeds([], [])
+    at = START + UNSEEN_S + 1
+    assert is_unseen(silent, at, START)
+    assert not is_unseen(silent, at - 1, START)
+    assert not is_unseen(silent, at, START + 1)
+    assert not is_unseen(half, at, 0)
+    assert not is_unseen(tape, at, 0)
+
+
+def test_an_unseen_hour_teaches_nothing_and_begins_nothing() -> None:
+    """After an hour without a record the baseline has learned no minute of it, and the market is as calm as before."""
+    calm = [
+        *ramp(START, 1_200, 100.0, 100.0),
+        *burst(START, 1_200, 1_000.0),
+        *beats("bybit", range(START, START + 1_200)),
+    ]
+    before, _ = play(in_order(calm), BRISK, START + 1_200)
+    later = START + 1_200 + 3_600
+    detector, signals = play(
+        in_order([*calm, mark(later, 90.0), *beats("bybit", range(later, later + 1))]), BRISK, later
+    )
+    flow = detector.assets["BTC"].scope.flow
+    assert flow.learned_minutes == before.assets["BTC"].scope.flow.learned_minutes
+    assert signals == []
 
 
 def test_a_tape_that_ended_is_no_calm() -> None:
