@@ -26,6 +26,7 @@ from monitor.exchanges.kucoin.adapter import Kucoin
 from monitor.exchanges.lighter.adapter import Lighter
 from monitor.exchanges.mexc.adapter import Mexc
 from monitor.exchanges.okx.adapter import Okx
+from monitor.exchanges.pacifica.adapter import Pacifica
 from monitor.exchanges.phemex.adapter import Phemex
 
 ADAPTERS: Final[dict[str, type[Adapter]]] = {
@@ -49,6 +50,7 @@ ADAPTERS: Final[dict[str, type[Adapter]]] = {
     Lighter.venue: Lighter,
     Mexc.venue: Mexc,
     Okx.venue: Okx,
+    Pacifica.venue: Pacifica,
     Phemex.venue: Phemex,
 }
 

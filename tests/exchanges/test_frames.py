@@ -55,7 +55,7 @@ def test_every_adapter_has_frames_of_every_kind(venue: str) -> None:
     cases = cases_of(venue)
     liquidates = bool(ADAPTERS[venue].eras)
     expected = {"trades", "control", "faults"} | ({"liquidations"} if liquidates else set())
-    assert expected <= {case.file for case in cases}
+    assert expected <= {case.file for case in cases}, f"write these files into tests/exchanges/frames/{venue}/"
     seen = {
         type(message)
         for case in cases
