@@ -25,10 +25,13 @@ from monitor.model.schema import CONTRACTS, texts
 
 BINDING: Final = "0.5.0"
 """Version of AsyncAPI's Kafka bindings."""
+LATEST: Final = "latest_signal"
+"""Name of the message of the latest states: a signal under a key of its own."""
 PUBLIC: Final = {
     SIGNALS: "The monitor's result: one signal per phase change, and one a second while a phase other than calm lasts. "
     "Heartbeats state up to when every asset of a partition is judged, so that no signal means calm.",
-    CASCADE_STATE: "The latest signal of each asset, for consumers that start.",
+    CASCADE_STATE: "The latest signal of each asset and side, for consumers that start. A key without `|` is of an "
+    "earlier version; it is deleted when a phase of its asset changes.",
     LIQUIDATIONS: "Forced liquidations as collectors received them; copies of an event have the same id.",
     TRADES: "Trades, single or as 100 ms bars.",
     STATE: "Mark prices with funding, open interest, volatility indexes.",
@@ -42,7 +45,7 @@ _NAMES: Final = {model.__name__: name for name, model in CONTRACTS.items()}
 
 def document() -> dict[str, Any]:
     """Return the document; the same input gives the same text."""
-    names = sorted({name for topic in PUBLIC for name in _messages(topic)} - {"reject"})
+    names = sorted({name for topic in PUBLIC for name in _messages(topic)} - {"reject", LATEST})
     _, schemas = models_json_schema(
         [(CONTRACTS[name], "validation") for name in names], ref_template="#/components/schemas/{model}"
     )
@@ -63,13 +66,15 @@ def document() -> dict[str, Any]:
             for topic in PUBLIC
         },
         "components": {
-            "messages": {name: _message(name) for name in names} | {"reject": _reject()},
+            "messages": {name: _message(name) for name in names} | {"reject": _reject(), LATEST: _latest()},
             "schemas": schemas["$defs"],
         },
     }
 
 
 def _messages(topic: Topic) -> list[str]:
+    if topic is CASCADE_STATE:
+        return [LATEST]
     kinds = {kind for kind, topics in ROUTES.items() if topic in topics}
     if topic in (*WATERMARKED, SIGNALS):
         kinds.add(Heartbeat)
@@ -104,6 +109,11 @@ def _message(name: str) -> dict[str, Any]:
         "payload": {"$ref": f"#/components/schemas/{model.__name__}"},
         "bindings": _key("The asset, `MARKET`, or `*` for records that concern all assets."),
     }
+
+
+def _latest() -> dict[str, Any]:
+    key = "The asset and the side that is liquidated, such as `BTC|long`; the partition is that of the asset."
+    return _message("signal") | {"name": LATEST, "bindings": _key(key)}
 
 
 def _reject() -> dict[str, Any]:

@@ -33,12 +33,12 @@ class Batch(NamedTuple):
 
 
 class Outgoing(NamedTuple):
-    """A record to write; without ``headers`` it gets those of its topic."""
+    """A record to write; without ``headers`` it gets those of its topic. Without a value it deletes its key."""
 
     topic: Topic
     partition: int
     key: bytes
-    value: bytes
+    value: bytes | None
     headers: Sequence[tuple[str, bytes]] = ()
 
 

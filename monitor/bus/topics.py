@@ -58,6 +58,7 @@ TOPICS: Final = (LIQUIDATIONS, TRADES, STATE, FEEDS, REJECTS, SIGNALS, CASCADE_S
 MARKET_TOPICS: Final = (LIQUIDATIONS, TRADES, STATE, FEEDS)
 """The topics that a detector reads."""
 
+
 PARTITIONS: Final = 24
 """Default number of partitions, divisible by 2, 3, 4, 6, 8 and 12; increasing it later moves keys between them."""
 
@@ -77,3 +78,11 @@ ROUTES: Final[dict[type, tuple[Topic, ...]]] = {
 WATERMARKED: Final = (LIQUIDATIONS, TRADES, STATE)
 """Topics that, between processes, also carry a venue's heartbeats, so that a reader of several topics knows up to when
 each is complete (:mod:`monitor.bus.merge`)."""
+
+
+def state_key(signal: Signal) -> bytes:
+    """Return the key of a signal in :data:`CASCADE_STATE`: asset and side, because both sides may have an episode.
+
+    Its partition is that of the asset. Earlier versions used the asset alone.
+    """
+    return f"{signal.asset}|{signal.direction}".encode()

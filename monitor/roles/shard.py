@@ -8,7 +8,7 @@ from typing import Final, NamedTuple, Protocol
 from monitor.bus import codec
 from monitor.bus.merge import Position
 from monitor.bus.ports import Batch, Outgoing
-from monitor.bus.topics import CASCADE_STATE, REJECTS, SIGNALS
+from monitor.bus.topics import CASCADE_STATE, REJECTS, SIGNALS, state_key
 from monitor.detect.quarantine import Unapplied
 from monitor.detect.view import AssetView
 from monitor.model.events import MICROS
@@ -70,12 +70,18 @@ class Shard(Protocol):
 
 
 def outgoing(signals: Iterable[Signal], partition: int, now_us: int) -> list[Outgoing]:
-    """Return the signals with time stamp, encoded for the signals' topic and for the topic of the latest states."""
+    """Return the signals with time stamp, encoded for the signals' topic and for the topic of the latest states.
+
+    A change of phase also deletes the key of earlier versions, the asset alone, which hid one side behind the other.
+    """
     records = []
     for signal in signals:
         signal.emitted_time_us = now_us
         key, value = signal.asset.encode(), codec.encode(signal)
-        records += [Outgoing(topic, partition, key, value) for topic in (SIGNALS, CASCADE_STATE)]
+        records.append(Outgoing(SIGNALS, partition, key, value))
+        records.append(Outgoing(CASCADE_STATE, partition, state_key(signal), value))
+        if signal.phase != signal.previous_phase:
+            records.append(Outgoing(CASCADE_STATE, partition, key, None))
     return records
 
 
