@@ -28,6 +28,7 @@ from monitor.exchanges.mexc.adapter import Mexc
 from monitor.exchanges.okx.adapter import Okx
 from monitor.exchanges.pacifica.adapter import Pacifica
 from monitor.exchanges.phemex.adapter import Phemex
+from monitor.exchanges.reya.adapter import Reya
 
 ADAPTERS: Final[dict[str, type[Adapter]]] = {
     Aster.venue: Aster,
@@ -52,6 +53,7 @@ ADAPTERS: Final[dict[str, type[Adapter]]] = {
     Okx.venue: Okx,
     Pacifica.venue: Pacifica,
     Phemex.venue: Phemex,
+    Reya.venue: Reya,
 }
 
 
