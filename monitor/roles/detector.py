@@ -88,4 +88,5 @@ def _snapshot(member: Member) -> Snapshot:
         state_lost=member.losses.view(),
         commits=member.counters.commits,
         shards_lost=member.counters.lost,
+        rebalances=member.counters.rebalances,
     )

@@ -116,6 +116,7 @@ class Member:
         """Stop shards that were assigned to another member, keep those that stay, and start new ones."""
         if self._group is None:
             return
+        self.counters.rebalances += 1
         wanted = self._shards(partitions)
         for name in self.owners.keys() - wanted.keys():
             del self.owners[name]

@@ -65,6 +65,7 @@ class Counters:
     )
     commits: int = 0
     lost: int = 0
+    rebalances: int = 0
 
     def committed(self, step: Step, now_us: int) -> None:
         """Count a transaction and its signals."""

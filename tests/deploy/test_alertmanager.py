@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -49,6 +50,29 @@ def test_inhibition_names_alerts_that_exist() -> None:
             if label == "alertname":
                 for name in value.strip('~"').split("|"):
                     assert any(known.startswith(name.removesuffix(".*")) for known in names), name
+
+
+def inhibited_by(source: str) -> set[str]:
+    """Return the alerts that an alert of this name inhibits, whatever its other labels."""
+    found = set()
+    for rule in content()["inhibit_rules"]:
+        sources = [
+            each.removeprefix("alertname").strip('=~"') for each in rule["source_matchers"] if "alertname" in each
+        ]
+        if any(re.fullmatch(pattern, source) for pattern in sources):
+            for target in rule["target_matchers"]:
+                pattern = target.removeprefix("alertname").strip('=~"')
+                found |= {alert["alert"] for alert in ALERTS if re.fullmatch(pattern, alert["alert"])}
+    return found
+
+
+def test_late_signals_are_one_incident() -> None:
+    """The fastest burn inhibits the slower ones, and a known cause of lateness all of them."""
+    assert inhibited_by("DecisionsSlowFast") == {"DecisionsSlow", "DecisionsSlowSteady"}
+    assert inhibited_by("DecisionsSlow") == {"DecisionsSlowSteady"}
+    everything = {"DecisionsSlowFast", "DecisionsSlow", "DecisionsSlowSteady"}
+    for cause in ("AllFeedsDown", "DetectorStalled", "ConsumerLagHigh", "BusStalled", "EventLoopLate", "TargetDown"):
+        assert inhibited_by(cause) >= everything, cause
 
 
 def test_keys_are_files() -> None:

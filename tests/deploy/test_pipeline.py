@@ -64,6 +64,7 @@ EMPTY: Final = {
     "cascade_records_lost_total": "only of roles that read Kafka",
     "cascade_rest_last_answer_timestamp_seconds": "the simulated exchanges are not polled",
     "cascade_shards_lost_total": "only of detectors that share the work on Kafka",
+    "cascade_rebalances_total": "only of detectors that share the work on Kafka",
     "cascade_taker_variance_ratio": "needs days of trades",
     "cascade_tradfi_stress_decades": "no simulated exchange has index perpetuals",
     "cascade_topics_missing": "only of roles on Kafka",

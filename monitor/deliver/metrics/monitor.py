@@ -78,6 +78,7 @@ class Snapshot(NamedTuple):
         bus_oldest_s: how long the oldest published batch waits for its confirmation, seconds; None without Kafka.
         commits: transactions of the detector on Kafka; None in a role without shards.
         shards_lost: shards whose state was discarded because another process owns them; None as for ``commits``.
+        rebalances: how often the group divided the shards anew; None as for ``commits``.
         channel_lags: signals still to be read by each notifier channel, by partition.
         visibility: how much of the exchanges can be seen; None in a role that decides nothing.
     """
@@ -102,6 +103,7 @@ class Snapshot(NamedTuple):
     topics_missing: int | None = None
     commits: int | None = None
     shards_lost: int | None = None
+    rebalances: int | None = None
     channel_lags: Mapping[str, Mapping[Partition, int]] = {}
     visibility: MonitorVisibility | None = None
 
@@ -184,7 +186,7 @@ class MonitorMetrics:
         yield from page_metrics(snapshot.notifiers)
         yield from bus_metrics(snapshot.bus, snapshot.bus_oldest_s)
         yield from topic_metrics(snapshot.topics_missing)
-        yield from shard_metrics(snapshot.commits, snapshot.shards_lost)
+        yield from shard_metrics(snapshot.commits, snapshot.shards_lost, snapshot.rebalances)
         yield from channel_lag_metrics(snapshot.channel_lags)
         if snapshot.state_saved_us:
             yield gauge(

@@ -41,8 +41,8 @@ def topic_metrics(missing: int | None) -> Iterator[Family]:
         yield gauge("topics_missing", "Kafka topics that this process uses and that do not exist.", (), [((), missing)])
 
 
-def shard_metrics(commits: int | None, lost: int | None) -> Iterator[Family]:
-    """Yield the detector's transactions on Kafka and its lost shards; nothing in a role without shards."""
+def shard_metrics(commits: int | None, lost: int | None, rebalances: int | None) -> Iterator[Family]:
+    """Yield the detector's transactions on Kafka, lost shards and rebalances; nothing in a role without shards."""
     if commits is not None:
         yield counter("transactions_committed", "Transactions committed to Kafka.", (), [((), commits)])
     if lost is not None:
@@ -51,6 +51,10 @@ def shard_metrics(commits: int | None, lost: int | None) -> Iterator[Family]:
             "Shards whose state was discarded because another process became their owner.",
             (),
             [((), lost)],
+        )
+    if rebalances is not None:
+        yield counter(
+            "rebalances", "Rebalances of the detectors' group, in which shards may move.", (), [((), rebalances)]
         )
 
 

@@ -268,6 +268,7 @@ FULL = Snapshot(
     bus=BusStats(5, 1, 100, 2),
     commits=3,
     shards_lost=1,
+    rebalances=2,
     channel_lags={"pagerduty": {Partition("signals.v1", 0): 1}},
     notifiers=[
         NotifierStats(

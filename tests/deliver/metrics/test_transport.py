@@ -14,9 +14,10 @@ def test_every_field_of_the_bus_is_a_metric() -> None:
 
 def test_transactions_and_lost_shards_are_shown() -> None:
     """The detector's commits and lost shards are counters, absent in roles without shards."""
-    samples = scrape(Snapshot(commits=5, shards_lost=2))
+    samples = scrape(Snapshot(commits=5, shards_lost=2, rebalances=3))
     assert value(samples, "transactions_committed_total") == 5
     assert value(samples, "shards_lost_total") == 2
+    assert value(samples, "rebalances_total") == 3
     assert value(scrape(Snapshot()), "shards_lost_total") is None
 
 
