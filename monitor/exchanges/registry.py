@@ -13,6 +13,7 @@ from monitor.exchanges.bingx.adapter import Bingx
 from monitor.exchanges.bitfinex.adapter import Bitfinex
 from monitor.exchanges.bitget.adapter import Bitget
 from monitor.exchanges.bitmex.adapter import Bitmex
+from monitor.exchanges.bluefin.adapter import Bluefin
 from monitor.exchanges.bybit.adapter import Bybit
 from monitor.exchanges.deribit.adapter import Deribit
 from monitor.exchanges.deribit.coinbase_intl import CoinbaseIntl
@@ -38,6 +39,7 @@ ADAPTERS: Final[dict[str, type[Adapter]]] = {
     Bitfinex.venue: Bitfinex,
     Bitget.venue: Bitget,
     Bitmex.venue: Bitmex,
+    Bluefin.venue: Bluefin,
     Bybit.venue: Bybit,
     CoinbaseIntl.venue: CoinbaseIntl,
     Deribit.venue: Deribit,
