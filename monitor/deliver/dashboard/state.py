@@ -137,7 +137,7 @@ class Source:
             self._second(),
             [asset_state(each, self._history.points(each.name)) for each in shown],
             episodes[:EPISODES],
-            [feed_state(fleet) for fleet in self._fleets()],
+            [feed_state(fleet, self._clock()) for fleet in self._fleets()],
             gap_states(self._gap_ratios()),
             visibility_view(self._visibility()),
         )
@@ -177,9 +177,11 @@ def visibility_view(seen: MonitorVisibility | None) -> VisibilityView | None:
     return None if seen is None else VisibilityView(seen.state, seen.connected, seen.expected, seen.since_us)
 
 
-def feed_state(fleet: FleetStats) -> FeedState:
-    """Return one exchange's feed."""
+def feed_state(fleet: FleetStats, now_us: int) -> FeedState:
+    """Return one exchange's feed; the gap of an exchange that is lost now counts up to ``now_us``."""
     total = fleet.total
+    is_lost = not total.connected and total.last_message_us
+    open_us = max(0, now_us - total.last_message_us) if is_lost else 0
     return FeedState(
         venue=fleet.venue,
         connected=sum(each.connected for each in fleet.connections),
@@ -188,5 +190,5 @@ def feed_state(fleet: FleetStats) -> FeedState:
         events=sum(total.events.values()),
         liquidations=total.events["liquidation"],
         rejects=sum(total.rejects.values()),
-        gap_s=total.gap_us / MICROS,
+        gap_s=(total.gap_us + open_us) / MICROS,
     )

@@ -112,6 +112,27 @@ def test_keyboard_and_reader_find_their_way(browser: Browser, watched: Watched) 
     page.close()
 
 
+def test_a_blind_monitor_is_grey_and_not_calm(browser: Browser, watched: Watched, tmp_path: Path) -> None:
+    """With no exchange connected the headline reads that there is no data, and no card has the colour of a phase."""
+    page, wrong = opened(browser, watched)
+    expect(page.locator("#assets .card").first).to_be_visible(timeout=patient(20_000))
+
+    state = page.evaluate("fetch('state.json').then((answer) => answer.json())")
+    state["visibility"] = {"state": "blind", "connected": 0, "expected": 19, "since_us": 1_764_043_920_000_000}
+    for asset in state["assets"]:
+        asset["phase"] = "calm"
+    page.route("**/state.json", lambda route: route.fulfill(json=state))
+    headline = page.locator("#headline")
+    expect(headline).to_contain_text("No data: 0 of 19 exchanges connected since 11-25 04:12:00 UTC.")
+    expect(headline).not_to_contain_text("calm")
+    expect(page.locator("#market-card .phase")).to_have_text("last known: calm")
+    colours = "getComputedStyle(document.querySelector('#market-card .card')).getPropertyValue('--edge')"
+    assert page.evaluate(colours) == page.evaluate("getComputedStyle(document.body).getPropertyValue('--quiet')")
+    page.screenshot(path=tmp_path / "blind.png", full_page=True)
+    assert wrong == []
+    page.close()
+
+
 def test_a_monitor_that_is_gone_is_said(browser: Browser, watched: Watched) -> None:
     """Old numbers must not pass for new ones."""
     page, _ = opened(browser, watched)

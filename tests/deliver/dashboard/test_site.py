@@ -75,6 +75,15 @@ def test_a_blind_monitor_has_its_state_and_no_price() -> None:
     assert state["assets"][0]["series"]["price"] == [None]
 
 
+def test_a_lost_exchange_is_unseen_up_to_now() -> None:
+    """The gap that is still open counts from the last data on; that of a connected exchange does not."""
+    (up, down) = fleet(), fleet("okx")
+    down.total.connected = 0
+    down.total.last_message_us = T0 - 20 * MICROS
+    feeds = json.loads(source(fleets=[up, down]).state())["feeds"]
+    assert [feed["gap_s"] for feed in feeds] == [1.5, 21.5]
+
+
 def test_charts_are_columns() -> None:
     """Two samples make two rows of five columns."""
     asset = Asset("BTC", DetectorSettings())

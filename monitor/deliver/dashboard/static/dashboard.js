@@ -50,7 +50,7 @@ function options(width) {
       { ...axis, scale: "price", size: 64, values: (_, ticks) => ticks.map(price) },
       { ...axis, scale: "usd", side: 1, size: 48, grid: { show: false }, values: (_, ticks) => ticks.map((tick) => usd(Math.abs(tick))) },
     ],
-    series: [{}, side("long"), side("short"), { label: "price", scale: "price", stroke: colour("price"), width: 1.5, spanGaps: true, points: { show: false } }],
+    series: [{}, side("long"), side("short"), { label: "price", scale: "price", stroke: colour("price"), width: 1.5, spanGaps: false, points: { show: false } }],
   };
 }
 
@@ -78,7 +78,7 @@ function show(asset) {
   const find = (selector) => card.node.querySelector(selector);
   card.node.dataset.phase = asset.phase;
   find("h3").textContent = `${asset.asset} ${asset.asset === "MARKET" ? "" : price(asset.price)}`;
-  find(".phase").textContent = words(asset);
+  find(".phase").textContent = document.body.classList.contains("blind") ? `last known: ${words(asset)}` : words(asset);
   find(".risk").textContent = `risk ${asset.risk.toFixed(0)} of 100`;
   find(".meter").setAttribute("aria-valuenow", asset.risk.toFixed(0));
   find(".meter").setAttribute("aria-label", `risk of ${asset.asset}`);
