@@ -27,6 +27,7 @@ from monitor.exchanges.kucoin.adapter import Kucoin
 from monitor.exchanges.lighter.adapter import Lighter
 from monitor.exchanges.mexc.adapter import Mexc
 from monitor.exchanges.okx.adapter import Okx
+from monitor.exchanges.orderly.adapter import Orderly
 from monitor.exchanges.pacifica.adapter import Pacifica
 from monitor.exchanges.phemex.adapter import Phemex
 from monitor.exchanges.reya.adapter import Reya
@@ -53,6 +54,7 @@ ADAPTERS: Final[dict[str, type[Adapter]]] = {
     Lighter.venue: Lighter,
     Mexc.venue: Mexc,
     Okx.venue: Okx,
+    Orderly.venue: Orderly,
     Pacifica.venue: Pacifica,
     Phemex.venue: Phemex,
     Reya.venue: Reya,

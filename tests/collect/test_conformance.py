@@ -330,7 +330,9 @@ async def duplicated_and_reordered(stage: Stage) -> None:
     async def script(talk: Talk) -> None:
         await talk.subscribed()
         await talk.say(2, 1, 1, 3)
-        for number in (12, 10, 10, 11) if with_deaths else ():
+        for place, number in enumerate((12, 10, 10, 11) if with_deaths else (), 13):
+            if not talk.dialect.prices_liquidations:
+                await talk.send(talk.dialect.mark(number, stage.time_ms(place)))
             await talk.send(talk.dialect.liquidation(number, stage.time_ms(number), SIDES[number % 2]))
         await talk.chatter(20)
 

@@ -64,6 +64,8 @@ class Dialect(ABC):
     """Instruments of at least ``symbols``, with contract sizes, products and keys where the venue has them."""
     channels: ClassVar[tuple[Channel, ...]] = ALL_CHANNELS
     """Channels that the suite subscribes to; an adapter ignores those that it does not support."""
+    prices_liquidations: ClassVar[bool] = True
+    """False for an exchange whose liquidations have no price; the suite then sends a mark price before each."""
 
     def __init__(self, plan: Connection) -> None:
         self.plan = plan
@@ -106,7 +108,10 @@ class Dialect(ABC):
         raise NotImplementedError
 
     def liquidation(self, number: int, time_ms: int, side: Side) -> Frame:
-        """Return the frame of one executed liquidation of a position of ``side``, at ``price_of(number)``."""
+        """Return the frame of one executed liquidation of a position of ``side``, at ``price_of(number)``.
+
+        The price is left out where :attr:`prices_liquidations` is False.
+        """
         raise NotImplementedError
 
     def backlog(self, time_ms: int) -> Frame | None:
