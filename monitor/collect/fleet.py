@@ -187,6 +187,7 @@ class Fleet:
             rng=self._rng,
             stats=stats,
             dial_slot=self._dial_slot,
+            pause_dials=self._dial_slot.pause,
             locate=locator(self._adapter, self._rest),
             on_frame=self._on_frame,
             feed_health=self._feed_health,

@@ -93,10 +93,11 @@ Script = Callable[[Peer], Awaitable[None]]
 class Exchange:
     """Runs ``script`` for every client; the socket closes when the script returns.
 
-    The first ``refused`` handshakes are answered with HTTP 429.
+    The first ``refused`` handshakes are answered with HTTP 429 and, if given, the header ``Retry-After``.
     """
 
-    def __init__(self, script: Script, refused: int = 0) -> None:
+    def __init__(self, script: Script, refused: int = 0, retry_after: str = "") -> None:
+        self.retry_after = retry_after
         self.script = script
         self.refused = refused
         self.dialled_s: list[float] = []
@@ -115,7 +116,10 @@ class Exchange:
         self.dialled_s.append(time.monotonic())
         if len(self.dialled_s) > self.refused:
             return None
-        return socket.respond(HTTPStatus.TOO_MANY_REQUESTS, "too many requests\n")
+        response = socket.respond(HTTPStatus.TOO_MANY_REQUESTS, "too many requests\n")
+        if self.retry_after:
+            response.headers["Retry-After"] = self.retry_after
+        return response
 
     async def __aexit__(
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None

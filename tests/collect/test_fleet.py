@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import dataclasses
+import itertools
 import logging
 import random
 from collections.abc import AsyncIterator, Iterable, Sequence
@@ -78,6 +79,20 @@ async def test_every_connection_is_dialled_spread_out_and_summed() -> None:
     opened = [peer.opened_s for peer in exchange.peers]
     assert opened[-1] - opened[0] > 0.05
     assert rig.fleet.stats().total.connected == 0
+
+
+async def test_a_ban_of_one_socket_delays_the_dials_of_all() -> None:
+    """A ``Retry-After`` on one upgrade holds back every socket of the venue, and they are spread again after it."""
+    settings = dataclasses.replace(QUICK, dial_interval_s=0.3)
+    async with (
+        Exchange(by_symbol, refused=1, retry_after="1") as exchange,
+        running(exchange.url, "ABC", settings) as rig,
+    ):
+        await rig.reader.until(lambda: all(rig.trades_of(symbol) for symbol in "ABC"))
+    first, *later = exchange.dialled_s
+    assert len(later) == 3
+    assert later[0] - first >= 0.95
+    assert all(after - before >= 0.2 for before, after in itertools.pairwise(later))
 
 
 async def test_heartbeats_need_every_connection_of_the_channel() -> None:

@@ -98,6 +98,7 @@ class Session:
         rng: source of all jitter.
         stats: counters to continue; None starts new ones.
         dial_slot: awaited before every dial, to stay within the venue's connection limit.
+        pause_dials: delays every dial of the venue by some seconds, as an exchange requires that throttles or bans us.
         locate: awaited before every dial; returns a fresh address for exchanges that require one.
         on_frame: receives every frame before it is parsed.
         feed_health: checks the venue's feed for schema changes, wrong sides and connections that are down.
@@ -120,6 +121,7 @@ class Session:
         rng: random.Random,
         stats: SessionStats | None = None,
         dial_slot: Callable[[], Awaitable[None]] = no_wait,
+        pause_dials: Callable[[float], None] | None = None,
         locate: Locate = as_planned,
         on_frame: OnFrame | None = None,
         feed_health: FeedHealth | None = None,
@@ -137,6 +139,7 @@ class Session:
         self._rng = rng
         self._backoff = Backoff(rng, settings.backoff_base_s, settings.backoff_cap_s, settings.healthy_s)
         self._dial_slot = dial_slot
+        self._pause_dials = pause_dials
         self._locate = locate
         self._running: list[_Running] = []
         self._wake = asyncio.Event()
@@ -292,6 +295,8 @@ class Session:
         self._running.remove(running)
         if ending.reason == "oversized":
             self.intake.reject(Reject(self.stats.venue, "oversized", ending.detail, self._clock()))
+        if ending.pause_s and self._pause_dials is not None:
+            self._pause_dials(ending.pause_s)
         delay_s = self._backoff.next_delay_s(ending.lived_s, running.socket.last_message_us > 0)
         log.warning(
             "%s %s: %s (%s); dialling again in %.1f s",
@@ -299,7 +304,7 @@ class Session:
             self.plan.name,
             ending.reason,
             ending.detail,
-            delay_s,
+            max(delay_s, ending.pause_s),
         )
         return delay_s
 

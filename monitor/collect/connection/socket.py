@@ -8,10 +8,11 @@ from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple, Protocol
 
-from websockets.asyncio.client import ClientConnection, connect
+from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed, WebSocketException
 from websockets.frames import CloseCode
 
+from monitor.collect.connection.dial import dial, required_pause_s
 from monitor.collect.connection.subscription import Subscription
 from monitor.collect.pipeline.intake import Intake
 from monitor.collect.pipeline.liveness import Liveness
@@ -19,7 +20,6 @@ from monitor.collect.stats import EndReason
 from monitor.exchanges.adapter import SEND_TIME, Connection, Keepalive, Topic
 from monitor.exchanges.messages import Ack, Control, Notice, Ping, Refusal
 from monitor.model.events import MICROS
-from monitor.model.hosts import proxy_for
 
 log = logging.getLogger(__name__)
 
@@ -66,12 +66,14 @@ class SocketEnd(NamedTuple):
         detail: explanation for the log.
         lived_s: time from the handshake to the end in seconds, 0 without a handshake.
         unseen_from_us: time of the last event on a dense channel; None unless the reason is ``stale``.
+        pause_s: pause that the exchange requires before the next dial from this address, seconds; 0 if it names none.
     """
 
     reason: EndReason
     detail: str
     lived_s: float = 0.0
     unseen_from_us: int | None = None
+    pause_s: float = 0.0
 
 
 class SocketEnded(Exception):
@@ -172,7 +174,7 @@ class FeedSocket:
         try:
             socket = await self._dial()
         except (OSError, WebSocketException) as error:  # TimeoutError is a subclass of OSError
-            return SocketEnd("dial_failed", f"{type(error).__name__}: {error}")
+            return SocketEnd("dial_failed", f"{type(error).__name__}: {error}", pause_s=required_pause_s(error))
         loop = asyncio.get_running_loop()
         opened_s = loop.time()
         try:
@@ -184,16 +186,13 @@ class FeedSocket:
 
     async def _dial(self) -> ClientConnection:
         settings = self._settings
-        url = await self._locate(self.plan.url)
-        return await connect(
-            url,
-            compression=None,  # inflating costs as much CPU as parsing; without the offer, frames come plain
-            max_size=settings.max_frame_bytes,
+        return await dial(
+            await self._locate(self.plan.url),
+            settings.proxy,
+            open_timeout_s=settings.open_timeout_s,
+            close_timeout_s=settings.close_timeout_s,
+            max_frame_bytes=settings.max_frame_bytes,
             max_queue=settings.max_queue,
-            open_timeout=settings.open_timeout_s,
-            close_timeout=settings.close_timeout_s,
-            ping_interval=None,
-            proxy=proxy_for(url, settings.proxy),  # the default of the library is the proxy of the environment
         )
 
     async def _live(self, socket: ClientConnection) -> SocketEnd:

@@ -23,10 +23,21 @@ from monitor.exchanges.adapter import Adapter
 from monitor.exchanges.rest_requests import RestRequest
 from monitor.model.backoff import Waits
 from monitor.model.hosts import DIRECT
+from monitor.model.http_limits import ACCEPTED_ENCODING, BoundedBody, UnreadableBodyError, retry_after_s
 from monitor.model.validation import UNREADABLE
 
 TIMEOUT_S: Final = 10.0
 """Timeout of one request, seconds; the largest answer is 2 MB."""
+
+DEADLINE_S: Final = 30.0
+"""Limit of one request from its first byte to the last of its answer, seconds. :data:`TIMEOUT_S` limits each wait for
+bytes, so that a server that sends one byte a second would hold a request for ever."""
+
+MAX_BODY_BYTES: Final = 32 * 1024 * 1024
+"""Largest accepted body after decompression, bytes: sixteen times the largest known answer."""
+
+LONGEST_PAUSE_S: Final = 3600.0
+"""Longest pause that a ``Retry-After`` can require, seconds; an absurd one would switch REST off until a restart."""
 
 ATTEMPTS: Final = 4
 """Attempts of one request; with the waits between them they take half a minute at most."""
@@ -104,20 +115,33 @@ class RestClient:
         url = self._url + request.path
         method = "GET" if request.body is None else "POST"
         try:
-            async with self._rest.http() as http:
-                response = await http.request(method, url, params=dict(request.query), json=request.body)
-        except httpx.HTTPError as error:
+            async with asyncio.timeout(self._rest.deadline_s), self._rest.http() as http:
+                response, body = await self._answer(http, method, url, request)
+        except (httpx.HTTPError, TimeoutError, UnreadableBodyError) as error:
             raise RestError(f"{url}: {type(error).__name__} {error}") from error
         if response.status_code in THROTTLED:
-            pause_s = retry_after_s(response.headers.get("Retry-After", "")) or DEFAULT_PAUSE_S
+            pause_s = retry_after_s(response.headers.get("Retry-After", ""), LONGEST_PAUSE_S) or DEFAULT_PAUSE_S
             self.pool.pause(pause_s)
             raise RestError(f"{url}: HTTP {response.status_code}", pause_s)
         if response.status_code != httpx.codes.OK:
             raise RestError(f"{url}: HTTP {response.status_code}", final=response.is_client_error)
         try:
-            return parse(response.content)
+            return parse(body)
         except UNREADABLE as error:
             raise RestError(f"{url}: {error}") from error
+
+    async def _answer(
+        self, http: httpx.AsyncClient, method: str, url: str, request: RestRequest
+    ) -> tuple[httpx.Response, bytes]:
+        """Return an answer and its body, which is empty unless the status is 200; redirects are not followed."""
+        query, headers = dict(request.query), {"Accept-Encoding": ACCEPTED_ENCODING}
+        async with http.stream(method, url, params=query, json=request.body, headers=headers) as response:
+            if response.status_code != httpx.codes.OK:
+                return response, b""
+            body = BoundedBody(response.headers.get("Content-Encoding", ""), MAX_BODY_BYTES)
+            async for part in response.aiter_raw():
+                body.add(part)
+            return response, body.whole()
 
 
 def new_http_client(timeout_s: float, proxy: str | None) -> httpx.AsyncClient:
@@ -149,12 +173,18 @@ class Rest:
     Args:
         sleep, now_s: the function that waits, and the clock that measures waits, seconds.
         proxy: proxy for all hosts but this machine; None connects directly, whatever the environment names.
+        deadline_s: limit of one request from its first byte to the last of its answer, seconds.
     """
 
     def __init__(
-        self, sleep: Sleep = asyncio.sleep, now_s: Callable[[], float] = time.monotonic, proxy: str | None = None
+        self,
+        sleep: Sleep = asyncio.sleep,
+        now_s: Callable[[], float] = time.monotonic,
+        proxy: str | None = None,
+        deadline_s: float = DEADLINE_S,
     ) -> None:
         self.sleep = sleep
+        self.deadline_s = deadline_s
         self._proxy = proxy
         self._now_s = now_s
         self._pools: dict[str, Pool] = {}
@@ -201,8 +231,3 @@ def pause_before_retry(state: RetryCallState) -> float:
 def worth_retrying(error: BaseException) -> bool:
     """Return false within a ban and for requests that the exchange refuses for good."""
     return isinstance(error, RestError) and error.pause_s <= LONGEST_WAIT_S and not error.final
-
-
-def retry_after_s(retry_after: str) -> float:
-    """Return the seconds of a ``Retry-After`` header; 0 without one, or for a date, which no known exchange sends."""
-    return float(retry_after) if retry_after.isdecimal() else 0.0

@@ -17,11 +17,18 @@ from monitor.deliver.paging.incidents import Action, Page
 from monitor.deliver.paging.text import Render
 from monitor.model.backoff import Waits
 from monitor.model.hosts import proxy_for
+from monitor.model.http_limits import ACCEPTED_ENCODING, BoundedBody, UnreadableBodyError, retry_after_s
 
 log = logging.getLogger(__name__)
 
 TIMEOUT_S: Final = 10.0
 """Timeout of one attempt, seconds; PagerDuty answers within one, and a hanging proxy must not delay a page longer."""
+DEADLINE_S: Final = 20.0
+"""Limit of one attempt as a whole, seconds; a service that answers byte by byte must not hold back the next page."""
+MAX_ANSWER_BYTES: Final = 256 * 1024
+"""Largest accepted answer after decompression, bytes; the known ones have less than 1 kB."""
+LONGEST_PAUSE_S: Final = 300.0
+"""Longest pause that a ``Retry-After`` can require, seconds; an absurd one would hold back pages until a restart."""
 LONGEST_WAIT_S: Final = 60.0
 """Longest pause between two attempts, seconds: the end of an outage is noticed within a minute."""
 THROTTLED_WAIT_S: Final = 30.0
@@ -92,15 +99,16 @@ class Channel:
 
     async def _post(self, action: Action, body: bytes) -> bool:
         try:
-            answer = await self._client.post(self._url, content=body, headers={"Content-Type": "application/json"})
-        except httpx.HTTPError as error:
+            async with asyncio.timeout(DEADLINE_S):
+                answer, content = await self._answer(body)
+        except (httpx.HTTPError, TimeoutError, UnreadableBodyError) as error:
             raise NotAcceptedError("network", type(error).__name__) from None  # the error's text holds the address
         if answer.is_success:
             self.accepted[action] += 1
             return True
         if answer.status_code == httpx.codes.TOO_MANY_REQUESTS:
-            pause = answer.headers.get("Retry-After", "")
-            raise NotAcceptedError("throttled", "HTTP 429", float(pause) if pause.isdecimal() else THROTTLED_WAIT_S)
+            pause_s = retry_after_s(answer.headers.get("Retry-After", ""), LONGEST_PAUSE_S)
+            raise NotAcceptedError("throttled", "HTTP 429", pause_s or THROTTLED_WAIT_S)
         if answer.is_server_error or answer.status_code == httpx.codes.REQUEST_TIMEOUT:
             raise NotAcceptedError("server", f"HTTP {answer.status_code}")
         self.failures["refused"] += 1
@@ -109,9 +117,20 @@ class Channel:
             self.name,
             action,
             answer.status_code,
-            self._reason(answer),
+            self._reason(content),
         )
         return False
+
+    async def _answer(self, body: bytes) -> tuple[httpx.Response, bytes]:
+        """Send a body; return the answer and its body, which is read only if the page is not accepted."""
+        headers = {"Content-Type": "application/json", "Accept-Encoding": ACCEPTED_ENCODING}
+        async with self._client.stream("POST", self._url, content=body, headers=headers) as answer:
+            if answer.is_success:
+                return answer, b""
+            content = BoundedBody(answer.headers.get("Content-Encoding", ""), MAX_ANSWER_BYTES)
+            async for part in answer.aiter_raw():
+                content.add(part)
+            return answer, content.whole()
 
     def _pause(self, state: RetryCallState) -> float:
         error = state.outcome.exception() if state.outcome else None
@@ -121,12 +140,12 @@ class Channel:
         log.warning("%s did not accept a page (%s); retrying in %.1f s", self.name, error, pause_s)
         return pause_s
 
-    def _reason(self, answer: httpx.Response) -> str:
+    def _reason(self, answer: bytes) -> str:
         """Return the reason in a refusal: PagerDuty's ``message`` and ``errors``, a chat's line of text."""
         try:
-            content: Any = orjson.loads(answer.content)
+            content: Any = orjson.loads(answer)
         except orjson.JSONDecodeError:
-            content = answer.text
+            content = answer.decode(errors="replace")
         parts = [content.get("message"), *(content.get("errors") or ())] if isinstance(content, dict) else [content]
         text = "; ".join(str(part) for part in parts if part)[:500] or "no reason given"
         for secret in self._secrets:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 
 from monitor.collect.connection.dial_limit import DialLimit
 
@@ -31,3 +32,29 @@ async def test_a_lone_dial_is_admitted_at_once() -> None:
         await asyncio.sleep(0)
         await limit()
     assert set(waits) == {0.0}
+
+
+async def test_a_pause_delays_every_dial() -> None:
+    """After a ban each dial waits until the pause ends, and they are spread again then."""
+    now_s = asyncio.get_running_loop().time()
+    order: list[tuple[int, float]] = []
+
+    class Clock:
+        """A loop's clock that moves with the longest sleep."""
+
+        def __init__(self) -> None:
+            self.now_s = now_s
+
+        async def sleep(self, seconds: float) -> None:
+            """Let the time pass."""
+            self.now_s += max(seconds, 0.0)
+
+    clock = Clock()
+    limit = DialLimit(10.0, clock.sleep, lambda: clock.now_s)
+    limit.pause(100.0)
+    limit.pause(50.0)
+    for number in range(3):
+        await limit()
+        order.append((number, clock.now_s - now_s))
+    assert order[0][1] >= 100.0
+    assert all(later - earlier >= 10.0 - 1e-6 for (_, earlier), (_, later) in itertools.pairwise(order))

@@ -9,12 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.collect.rest.client import Rest
+from monitor.collect.rest import client
+from monitor.collect.rest.client import LONGEST_PAUSE_S, Rest
 from monitor.collect.rest.errors import RestError
 from monitor.collect.rest.rate_limit import BURST_S, POLLS_SHARE, Pool
 from monitor.exchanges.rest_requests import RestRequest
 from tests.collect.exchange import LoopbackAdapter
 from tests.collect.rest_server import Answer, Pauses, RestServer, rest_server
+from tests.hostile_http import Script, bomb, endless, hostile, moved, trickle
 
 __all__ = ["rest_server"]
 
@@ -121,3 +123,40 @@ async def test_a_body_is_posted_and_connections_are_shared(rest_server: RestServ
             assert one is other
         assert await client.fetch(RestRequest("/info", body={"type": "meta"}), bytes) == b"{}"
     assert rest_server.asked == ["/info"]
+
+
+async def refused(script: Script, deadline_s: float = 30.0) -> str:
+    """Return the error of a request to a server that runs ``script``."""
+    async with hostile(script) as (address, _), Rest(Pauses(), deadline_s=deadline_s) as rest:
+        with pytest.raises(RestError) as error:
+            await rest.client(LoopbackAdapter, f"http://{address}").fetch(RestRequest("/x"), bytes)
+    return str(error.value)
+
+
+@pytest.mark.parametrize("script", [endless, bomb])
+async def test_a_body_without_limit_is_refused(script: Script, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An endless body and a gzip bomb are given up at the size limit."""
+    monkeypatch.setattr(client, "MAX_BODY_BYTES", 1_000_000)
+    assert "larger than 1000000 bytes" in await refused(script)
+
+
+async def test_a_body_that_comes_byte_by_byte_is_refused() -> None:
+    """A server that always sends a little is given up at the deadline of the whole request."""
+    assert "TimeoutError" in await refused(trickle, deadline_s=0.2)
+
+
+async def test_a_redirect_to_another_host_is_not_followed() -> None:
+    """The other host receives no request."""
+    async with hostile(endless) as (other, heads):
+        assert "HTTP 302" in await refused(moved(f"http://{other}/x"))
+    assert not heads
+
+
+async def test_an_absurd_pause_is_capped(rest_server: RestServer) -> None:
+    """A ``Retry-After`` of three thousand years does not switch REST off until a restart."""
+    rest_server.answers = [Answer(429, b"", (("Retry-After", "99999999999"),))]
+    async with Rest(Pauses()) as rest:
+        asked = rest.client(LoopbackAdapter, rest_server.url)
+        with pytest.raises(RestError):
+            await asked.fetch(RestRequest("/x"), bytes)
+        assert 0.0 < asked.pool.paused_s <= LONGEST_PAUSE_S

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Iterator
 from contextlib import ExitStack
 
 import pytest
 
-from monitor.deliver.paging.channel import THROTTLED_WAIT_S, Channel
+from monitor.deliver.paging.channel import LONGEST_PAUSE_S, THROTTLED_WAIT_S, Channel
 from monitor.deliver.paging.incidents import Page
 from monitor.deliver.paging.pagerduty import renderer
 from monitor.deliver.paging.text import Links
 from tests.deliver.paging.events_api import Answer, EventsApi
 from tests.deliver.paging.signals import signal
+from tests.hostile_http import head, hostile
 
 SECRET = "a1b2c3d4" * 4
 PAGE = Page("trigger", "BTC-long-20251124T160000Z", "error", signal(2, "cascade", "building"))
@@ -65,6 +67,32 @@ async def test_server_errors_and_throttling_are_tried_again(api: EventsApi) -> N
     assert naps.seconds[1] >= 7
     assert naps.seconds[2] >= THROTTLED_WAIT_S
     assert naps.seconds[0] < 7
+
+
+async def test_an_absurd_pause_is_capped(api: EventsApi) -> None:
+    """A ``Retry-After`` of three thousand years holds back the page for minutes and not for ever."""
+    api.answers = [Answer(429, headers=(("Retry-After", "99999999999"),))]
+    naps = Naps()
+    accepted, _ = await deliver(api.url, naps)
+    assert accepted
+    assert naps.seconds == [LONGEST_PAUSE_S]
+
+
+async def test_an_answer_without_end_is_given_up() -> None:
+    """A refusal whose explanation has no end is a failed attempt, and is tried again."""
+    naps = Naps()
+
+    async def script(writer: asyncio.StreamWriter) -> None:
+        status = "400 Bad Request" if not naps.seconds else "202 Accepted"
+        writer.write(head(status))
+        while not naps.seconds:
+            writer.write(b"x" * 65_536)
+            await writer.drain()
+
+    async with hostile(script) as (address, _):
+        accepted, channel = await deliver(f"http://{address}/", naps)
+    assert accepted
+    assert channel.failures["network"] == 1
 
 
 async def test_a_network_error_is_tried_again() -> None:
