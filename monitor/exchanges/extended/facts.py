@@ -9,7 +9,7 @@ from monitor.exchanges.facts import Facts, coin
 FACTS: Final = {
     "extended": Facts(
         name="Extended",
-        long_liquidated="`tT` is `LIQUIDATION` and `S` is `SELL` (the taker, who is liquidated)",
+        long_liquidated="`tT` is `LIQUIDATION` and `S` is `SELL` (the taker, who is liquidated; unverified)",
         price="fill",
         unit="coins",
         limits="one subscription shows all markets; a `User-Agent` is required; 1,000 REST requests/min",
