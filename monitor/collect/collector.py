@@ -186,11 +186,7 @@ class Collector:
         self._collected = [_Collected(venue) for venue in settings.venues]
 
     async def run(self) -> None:
-        """Collect until cancelled; a venue whose instruments cannot be loaded does not delay the others.
-
-        Raises:
-            ExceptionGroup: of ``OperatorError`` when a venue trades none of its configured symbols.
-        """
+        """Collect until cancelled; a venue that cannot be loaded or trades nothing does not delay or end the others."""
         async with self._rest or nullcontext(), asyncio.TaskGroup() as group:
             for collected in self._collected:
                 group.create_task(self._collect(collected), name=f"collect {collected.venue.adapter.venue}")
@@ -201,8 +197,7 @@ class Collector:
 
     async def _collect(self, collected: _Collected) -> None:
         venue = collected.venue
-        collected.instruments = await self._loaded(collected)
-        collected.symbols = resolve_symbols(venue, collected.instruments)
+        collected.instruments, collected.symbols = await self._tradable(collected)
         rest = self._rest.client(venue.adapter, venue.rest_url) if self._rest is not None else None
         fleet = Fleet(
             venue.adapter_with(collected.instruments),
@@ -222,6 +217,22 @@ class Collector:
         async with asyncio.TaskGroup() as group:
             group.create_task(fleet.run())
             group.create_task(self._keep_fresh(collected, fleet))
+
+    async def _tradable(self, collected: _Collected) -> tuple[Instruments, list[str]]:
+        """Return the instruments and the symbols that trade, as soon as there is one.
+
+        In maintenance an exchange lists every symbol as halted, and its delisted symbols may be listed again.
+        """
+        settings = self._settings
+        backoff = Backoff(self._rng, settings.retry_base_s, settings.retry_cap_s, 0.0)
+        while True:
+            instruments = await self._loaded(collected)
+            try:
+                return instruments, resolve_symbols(collected.venue, instruments)
+            except OperatorError as error:
+                delay_s = backoff.next_delay_s(0.0, delivered=False)
+                log.error("%s; next attempt in %.0f s", error, delay_s)  # noqa: TRY400  # complete without a traceback
+                await asyncio.sleep(delay_s)
 
     async def _loaded(self, collected: _Collected) -> Instruments:
         """Load the venue's instruments, with retries until it succeeds."""

@@ -159,14 +159,21 @@ async def test_refresh_that_leaves_nothing_is_not_followed(caplog: pytest.LogCap
         assert fleet.symbols == 1
 
 
-async def test_venue_that_trades_none_of_its_symbols_is_an_operators_error() -> None:
-    """A configuration without any symbol that trades ends the collector with the key to correct."""
-    bus = MemoryBus()
-    settings = CollectorSettings((watched("ws://127.0.0.1:1/", ("NOPE",)),), QUICK)
-    collector = Collector(settings, bus.publisher(), Listings(table("A")).load, clock=now_us, rng=random.Random(1))
-    with pytest.raises(ExceptionGroup) as failure:
-        await collector.run()
-    assert failure.group_contains(OperatorError, match=r"venues\.test-venue\.symbols")
+async def test_a_venue_in_maintenance_is_retried(caplog: pytest.LogCaptureFixture) -> None:
+    """An exchange on which nothing trades at the start is logged with the key to check, and collected later."""
+    halted = {"A": instrument("A", trading=False)}
+    async with (
+        Exchange(by_symbol) as exchange,
+        running(Listings(halted, table("B"), table("A")), watched(exchange.url, ("A",))) as (_, reader),
+    ):
+        await reader.until(lambda: traded(reader) == {"A"})
+    assert caplog.text.count("check venues.test-venue.symbols; next attempt in") == 2
+
+
+def test_symbols_of_which_none_trades_are_an_operators_error() -> None:
+    """A configuration without any symbol that trades names the key to correct."""
+    with pytest.raises(OperatorError, match=r"venues\.test-venue\.symbols"):
+        resolve_symbols(watched("", ("NOPE",)), table("A"))
 
 
 def test_named_symbols_that_do_not_trade_are_left_out_aloud(caplog: pytest.LogCaptureFixture) -> None:

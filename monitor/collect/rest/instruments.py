@@ -29,6 +29,16 @@ log = logging.getLogger(__name__)
 CACHE_S: Final = 2.0
 """Seconds for which :meth:`InstrumentStore.load` waits for the disk, so that the cache has what it returns."""
 
+LARGEST_SHRINK: Final = 0.3
+"""Largest share of a market's trading symbols that may be gone at once. Exchanges delist a few symbols a day; in
+maintenance they list all as halted, and under load a part of them with HTTP 200."""
+
+SHRINK_FROM: Final = 10
+"""Number of trading symbols from which a market is checked for shrinking; a few delistings are half of a small one."""
+
+KEPT_S: Final = 86_400.0
+"""Seconds for which a table is kept against one that has shrunk; a day later the smaller one is true."""
+
 Clock = Callable[[], int]
 OnBody = Callable[[str, int, bytes], None]
 """``on_body(venue, receive time, body)`` receives each loaded table as JSON; the recorder's hook."""
@@ -103,6 +113,7 @@ class InstrumentStore:
             InstrumentsUnavailable: neither has the instruments of one of its markets.
         """
         table, failed = await self._fetch(adapter(), rest_url)
+        failed |= shrunk_markets(table, await self._previous(adapter.venue), self._clock())
         for _ in failed:
             self.failures[adapter.venue] += 1
         if failed:
@@ -141,6 +152,15 @@ class InstrumentStore:
             empty = dict.fromkeys(table.markets, "the answer holds no instrument")
             return msgspec.structs.replace(table, left_out={}, markets={}), failed | empty
         return table, failed
+
+    async def _previous(self, venue: str) -> InstrumentTable | None:
+        """Return the venue's last table, of this process or of one before it; None if there is none."""
+        if venue in self.tables:
+            return self.tables[venue]
+        try:
+            return await asyncio.to_thread(self._cached, venue, "no table yet")
+        except InstrumentsUnavailable:
+            return None
 
     def _path(self, venue: str) -> Path:
         return self._cache / f"instruments-{venue}.json"
@@ -204,6 +224,20 @@ def with_cached(fresh: InstrumentTable, cached: InstrumentTable, failed: Set[str
         left_out |= {symbol: cached.left_out[symbol] for symbol in market.left_out}
     oldest_us = min(market.fetched_us for market in markets.values())
     return InstrumentTable(fresh.venue, instruments, left_out, oldest_us, from_cache=True, markets=markets)
+
+
+def shrunk_markets(fresh: InstrumentTable, last: InstrumentTable | None, now_us: int) -> dict[str, str]:
+    """Return the markets whose trading symbols are too few beside those of the last table, with the reason."""
+    shrunk: dict[str, str] = {}
+    for name, market in fresh.markets.items():
+        before = last.markets.get(name) if last is not None else None
+        if last is None or before is None or now_us - before.fetched_us > KEPT_S * 1e6:
+            continue
+        earlier = sum(last.instruments[symbol].trading for symbol in before.symbols)
+        now = sum(fresh.instruments[symbol].trading for symbol in market.symbols)
+        if earlier >= SHRINK_FROM and now < earlier * (1.0 - LARGEST_SHRINK):
+            shrunk[name] = f"the answer has {now} trading symbols of {earlier}"
+    return shrunk
 
 
 def instruments_in(adapter: Adapter, body: bytes) -> dict[str, Instrument]:

@@ -10,6 +10,7 @@ import pytest
 
 from monitor.collect.rest.client import Rest
 from monitor.collect.rest.instruments import (
+    KEPT_S,
     InstrumentStore,
     InstrumentsUnavailable,
     InstrumentTable,
@@ -61,6 +62,38 @@ async def test_a_table_is_fetched_and_kept(rest_server: RestServer, tmp_path: Pa
     assert [path.name for path in (tmp_path / "cache").iterdir()] == ["instruments-binance-usdm.json"]
     table = loader.tables["binance-usdm"]
     assert (table.from_cache, table.age_s(NOW_US + 1_500_000)) == (False, 1.5)
+
+
+async def test_a_table_that_shrinks_is_refused_for_a_day(rest_server: RestServer, tmp_path: Path) -> None:
+    """Half a table, and one on which all is halted, leave the last one as it was, also after a restart."""
+    symbols = [f"COIN{number}USDT" for number in range(20)]
+    whole, half = binance(*symbols), binance(*symbols[:10])
+    rest_server.answers = [Answer(200, whole), Answer(200, half), Answer(200, whole.replace(b"TRADING", b"BREAK"))]
+    loader = store(tmp_path, Pauses())
+    for _ in range(3):
+        loaded = await loader.load(BinanceUsdm, rest_server.url)
+        assert sum(one.trading for one in loaded.values()) == 20
+    assert loader.failures["binance-usdm"] == 2
+    rest_server.answers = [Answer(200, half)]
+    restarted = store(tmp_path, Pauses(), NOW_US + 1_000_000)
+    assert len(await restarted.load(BinanceUsdm, rest_server.url)) == 20
+    assert restarted.failures["binance-usdm"] == 1
+    day_later = store(tmp_path, Pauses(), NOW_US + round((KEPT_S + 1.0) * 1e6))
+    assert len(await day_later.load(BinanceUsdm, rest_server.url)) == 10
+    assert day_later.failures["binance-usdm"] == 0
+
+
+async def test_a_few_delistings_are_taken_over(rest_server: RestServer, tmp_path: Path) -> None:
+    """A table that loses less than the share, and a small one that loses all but one symbol, are the new tables."""
+    symbols = [f"COIN{number}USDT" for number in range(20)]
+    rest_server.answers = [Answer(200, binance(*symbols)), Answer(200, binance(*symbols[:15]))]
+    loader = store(tmp_path, Pauses())
+    assert len(await loader.load(BinanceUsdm, rest_server.url)) == 20
+    assert len(await loader.load(BinanceUsdm, rest_server.url)) == 15
+    rest_server.answers = [Answer(200, binance(*symbols[:9])), Answer(200, binance(symbols[0]))]
+    small = store(tmp_path / "small", Pauses())
+    assert len(await small.load(BinanceUsdm, rest_server.url)) == 9
+    assert len(await small.load(BinanceUsdm, rest_server.url)) == 1
 
 
 async def test_pages_are_followed_by_their_cursor(rest_server: RestServer, tmp_path: Path) -> None:
