@@ -12,8 +12,9 @@ JSON_LOG: Final = {"format": "json"}
 def faults(log: str) -> list[str]:
     """Return the lines that a healthy process does not write.
 
-    These are log records of level error and above, records with a traceback, and whatever is no log record at all,
-    such as what the interpreter prints when it ends with an exception.
+    These are the monitor's own log records of level error and above, records with a traceback, and whatever is no log
+    record at all, such as what the interpreter prints when it ends with an exception. An error of a library without a
+    traceback is no fault: the Kafka client logs so that a broker was slow, and tries again.
     """
     return [line for line in log.splitlines() if line and _is_fault(line)]
 
@@ -23,4 +24,5 @@ def _is_fault(line: str) -> bool:
         record = json.loads(line)
     except ValueError:
         return True
-    return "error" in record or record["level"] in ("error", "critical")
+    is_own = record["logger"].partition(".")[0] in ("monitor", "asyncio")
+    return "error" in record or (is_own and record["level"] in ("error", "critical"))
