@@ -23,6 +23,10 @@ from monitor.model.events import MICROS
 
 log = logging.getLogger(__name__)
 
+PAUSE_US: Final = MICROS // 2
+"""Delay of a check from which this process, not the exchange, was silent, microseconds: a busy loop, a suspended
+machine, or a step of the clock, which is negative if it was set back."""
+
 PROTOCOL_PING: Final = Keepalive(frame="", interval_s=20.0, timeout_s=20.0)
 """Ping for exchanges without one of their own, with the intervals of the ``websockets`` library.
 
@@ -317,8 +321,15 @@ class FeedSocket:
     async def _check_deadlines(self, socket: ClientConnection) -> None:
         loop = asyncio.get_running_loop()
         timeout_us = round((self.plan.keepalive or PROTOCOL_PING).timeout_s * MICROS)
+        ticked_us = self._clock()
         while True:
             await asyncio.sleep(self._settings.tick_s)
+            paused_us = self._clock() - ticked_us - round(self._settings.tick_s * MICROS)
+            ticked_us = self._clock()
+            if abs(paused_us) > PAUSE_US:
+                self.liveness.note_pause(paused_us)
+                self._pinged_us = 0  # the answer to a ping may be among the frames that are not read yet
+                continue
             if self.draining:
                 continue  # silence is our own doing while the bus is full
             now_us = self._clock()

@@ -35,7 +35,7 @@ class Liveness:
         since_us: start of the silence for kinds without an event yet.
     """
 
-    __slots__ = ("_dense", "_stale_us", "event_us", "frame_us", "since_us")
+    __slots__ = ("_dense", "_paused_us", "_silent_us", "_stale_us", "event_us", "frame_us", "since_us")
 
     def __init__(self, dense: frozenset[Channel], stale_after_s: float, since_us: int) -> None:
         self._dense = tuple(KIND_OF_CHANNEL[channel] for channel in dense)
@@ -43,6 +43,8 @@ class Liveness:
         self.event_us: dict[type, int] = {}
         self.frame_us = 0
         self.since_us = since_us
+        self._paused_us = 0  # length of our own pauses since the dense event at _silent_us
+        self._silent_us = 0
 
     @property
     def dense_received(self) -> bool:
@@ -53,5 +55,20 @@ class Liveness:
         """Return the time of the last event on a dense channel if the socket is stale, else None."""
         if not self._dense:
             return None
-        last_us = max(self.event_us.get(kind, self.since_us) for kind in self._dense)
-        return last_us if now_us - last_us > self._stale_us else None
+        last_us = self._last_dense_us()
+        paused_us = self._paused_us if last_us == self._silent_us else 0
+        return last_us if now_us - last_us - paused_us > self._stale_us else None
+
+    def note_pause(self, paused_us: int) -> None:
+        """Subtract a pause from the present silence.
+
+        In it this process did not read, or its clock was set: negative if it was set back. Neither is the exchange's.
+        """
+        if not self._dense:
+            return
+        last_us = self._last_dense_us()
+        self._paused_us = paused_us + (self._paused_us if last_us == self._silent_us else 0)
+        self._silent_us = last_us
+
+    def _last_dense_us(self) -> int:
+        return max(self.event_us.get(kind, self.since_us) for kind in self._dense)

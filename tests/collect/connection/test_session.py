@@ -6,6 +6,7 @@ import dataclasses
 import itertools
 import logging
 import random
+import time
 from collections.abc import AsyncIterator
 from typing import Any, get_args
 
@@ -829,3 +830,19 @@ async def test_a_socket_lost_amid_the_look_back_states_the_restart_once() -> Non
         await rig.reader.until(lambda: rig.session.alive)
         await rig.reader.read()
     assert [gap.from_us for gap in rig.reader.of(Gap) if gap.reason == "restart"] == [beat_us]
+
+
+async def test_a_starved_loop_leaves_a_healthy_socket_alone() -> None:
+    """A pause of this process that is longer than the limits of silence and of pings replaces no socket."""
+
+    async def script(peer: Peer) -> None:
+        await peer.acknowledge()
+        await peer.chatter()
+
+    async with Exchange(script) as exchange, running(plan(exchange.url, stale_after_s=1.0)) as rig:
+        await rig.reader.until(lambda: rig.session.alive)
+        time.sleep(1.5)  # noqa: ASYNC251  # the loop is to stand still
+        before = rig.stats.frames
+        await rig.reader.until(lambda: rig.stats.frames > before + 50)
+    assert rig.stats.dials == 1
+    assert not rig.reader.of(Gap)

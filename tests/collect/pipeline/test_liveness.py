@@ -38,3 +38,18 @@ def test_without_dense_channels_nothing_is_stale() -> None:
     liveness = Liveness(frozenset(), 10.0, 0)
     assert liveness.dense_received
     assert liveness.silent_since(10**15) is None
+
+
+def test_a_pause_of_ours_is_no_silence_of_the_exchange() -> None:
+    """Pauses are subtracted until the next event, also a clock that is set back; the silence begins at the event."""
+    liveness = Liveness(frozenset({"trades"}), 10.0, 0)
+    liveness.event_us[Trade] = 5 * SECOND
+    liveness.note_pause(60 * SECOND)
+    liveness.note_pause(20 * SECOND)
+    assert liveness.silent_since(95 * SECOND) is None
+    assert liveness.silent_since(96 * SECOND) == 5 * SECOND
+    liveness.event_us[Trade] = 100 * SECOND
+    assert liveness.silent_since(111 * SECOND) == 100 * SECOND
+    liveness.note_pause(-50 * SECOND)
+    assert liveness.silent_since(60 * SECOND) is None
+    assert liveness.silent_since(61 * SECOND) == 100 * SECOND
