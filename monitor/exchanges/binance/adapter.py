@@ -64,7 +64,7 @@ from monitor.exchanges.binance.rest import (
 )
 from monitor.exchanges.instrument import Instrument
 from monitor.exchanges.memory import Memory
-from monitor.exchanges.messages import Ack, Message, Refusal, Skipped
+from monitor.exchanges.messages import Ack, Message, Notice, Refusal, Skipped
 from monitor.exchanges.rest_requests import InstrumentPage, Poll, RestPage, RestRequest
 from monitor.exchanges.toolkit.decoding import decode_rows, optional_time_us, raw_array, raw_rows, unknown_value
 from monitor.exchanges.toolkit.listings import Listing, ListingReader, listing_by_name
@@ -98,6 +98,10 @@ UNEXECUTED: Final = frozenset(
 SIDES: Final = {"SELL": "sell", "BUY": "buy"}
 AVERAGE: Final[PriceKind] = "average_fill"
 LIMIT: Final[PriceKind] = "order"
+
+
+SHUTDOWN: Final = "serverShutdown"
+"""Event that announces the closure of the socket some minutes ahead."""
 
 
 class Binance(RowAdapter):
@@ -187,6 +191,8 @@ class Binance(RowAdapter):
         else:
             if envelope.data is UNSET and envelope.e is UNSET:
                 return [self._reply(receipt)]
+            if envelope.e == SHUTDOWN:
+                return [Notice(SHUTDOWN, reconnect=True)]
             rows = [msgspec.Raw(receipt.frame)] if envelope.data is UNSET else raw_rows(envelope.data)
         pushes, faults = decode_rows(rows, PUSH)
         messages = [self._message(push, receipt) for push in pushes]
