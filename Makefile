@@ -55,7 +55,7 @@ test-deep: setup
 	@$(BIN)/python -m tests.prepare
 	@CASCADE_TEST_DEEP=1 $(PYTEST) -m "deep or sampled"
 
-# Fails if the coverage of `make test test-deep COVERAGE=1` is below its floors; `.ci/run` calls it.
+# Fails if the coverage of `make test test-deep COVERAGE=1` is below its floors; `.ci/run` calls it on demand.
 coverage: setup
 	@$(BIN)/coverage report --fail-under=95 --format=total >/dev/null || { $(BIN)/coverage report; exit 1; }
 	@report=$$($(BIN)/coverage report --include=$(EXACT) --fail-under=100) || { echo "$$report"; exit 1; }
