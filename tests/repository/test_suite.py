@@ -31,7 +31,7 @@ def test_the_two_runs_leave_no_test_out() -> None:
 
 
 def test_ci_runs_both_and_holds_the_coverage_on_demand() -> None:
-    """Every change is checked and tested by both runs; on demand they record the coverage, which is held to its floors."""
+    """Every change is tested by both runs; on demand they record the coverage, which is held to its floors."""
     parts = re.findall(r"^ *part (.+)$", (ROOT / ".ci" / "run").read_text(), re.M)
     assert parts == ["check", "test COVERAGE=1", "test-deep COVERAGE=1", "coverage", "test", "test-deep"]
 
