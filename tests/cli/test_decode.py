@@ -148,8 +148,9 @@ def test_a_time_of_receipt_dates_what_an_exchange_does_not(time: str) -> None:
     assert {(event["event_time_us"], event["receive_time_us"]) for event in events} == {(1_764_000_000_120_000,) * 2}
     assert decoded("hyperliquid", [compact(context)])[0] == 1
     order = {"orderID": "a", "symbol": "XBTUSD", "side": "Buy", "price": 80_000, "leavesQty": 9_000}
-    _, (event,), _ = decoded("bitmex", [compact({"table": "liquidation", "action": "insert", "data": [order]})],
-                             receive_time=time)  # fmt: skip
+    _, (event,), _ = decoded(
+        "bitmex", [compact({"table": "liquidation", "action": "insert", "data": [order]})], receive_time=time
+    )
     assert event["event_time_us"] == 1_764_000_000_120_000
 
 
@@ -166,8 +167,15 @@ def test_a_recording_is_decoded_as_it_is_played_back(name: str, tmp_path: Path) 
     path = tmp_path / name
     now_us = 1_764_000_000_500_000
     with Recorder(path) as recorder:
-        row = {"instId": "BTC-USDT-SWAP", "ctVal": "0.01", "ctMult": "1", "ctValCcy": "BTC", "ctType": "linear",
-               "state": "live", "settleCcy": "USDT"}  # fmt: skip
+        row = {
+            "instId": "BTC-USDT-SWAP",
+            "ctVal": "0.01",
+            "ctMult": "1",
+            "ctValCcy": "BTC",
+            "ctType": "linear",
+            "state": "live",
+            "settleCcy": "USDT",
+        }
         recorder.instruments("okx", now_us, compact({"code": "0", "data": [row]}))
         for case in cases_of("okx"):
             if case.file in ("trades", "state"):

@@ -256,8 +256,11 @@ def test_frames_without_contracts_are_rejected(printed: Any, tmp_path: Path) -> 
     assert bybit is not None
     path = tmp_path / "x.jsonl"
     beat = Heartbeat("okx", "*", "*", T0, T0, "trades")
-    items = [raw("okx", "public", frame.frame, T0 + 100_000), raw("okx", INSTRUMENTS, b'{"data": 5}'),
-             raw("bybit", INSTRUMENTS, bybit)]  # fmt: skip
+    items = [
+        raw("okx", "public", frame.frame, T0 + 100_000),
+        raw("okx", INSTRUMENTS, b'{"data": 5}'),
+        raw("bybit", INSTRUMENTS, bybit),
+    ]
     path.write_bytes(b"\n".join([*map(msgspec.json.encode, items), msgspec.json.encode(beat)]))
     out, err = printed(path)
     summary = json.loads(out.splitlines()[-1])
@@ -268,8 +271,15 @@ def test_frames_without_contracts_are_rejected(printed: Any, tmp_path: Path) -> 
 
 def exchange_info(count: int) -> bytes:
     """Binance's ``exchangeInfo`` of so many symbols."""
-    row = {"contractType": "PERPETUAL", "status": "TRADING", "quoteAsset": "USDT", "marginAsset": "USDT",
-           "underlyingType": "COIN", "onboardDate": 0, "filters": []}  # fmt: skip
+    row = {
+        "contractType": "PERPETUAL",
+        "status": "TRADING",
+        "quoteAsset": "USDT",
+        "marginAsset": "USDT",
+        "underlyingType": "COIN",
+        "onboardDate": 0,
+        "filters": [],
+    }
     symbols = [row | {"symbol": f"S{n}USDT", "pair": f"S{n}USDT", "baseAsset": f"S{n}"} for n in range(count)]
     return json.dumps({"timezone": "UTC", "serverTime": 0, "symbols": symbols}).encode()
 
@@ -279,8 +289,20 @@ def test_newer_contracts_are_added_to_the_older_ones() -> None:
     reader = FrameReader()
     body = exchange_info(5)
     assert reader.events(raw("binance-usdm", INSTRUMENTS, body)) == []
-    trade = {"e": "aggTrade", "E": T0 // 1000, "s": "S4USDT", "a": 1, "p": "2", "q": "3", "nq": "3", "f": 1, "l": 1,
-             "T": T0 // 1000, "m": True, "st": 1}  # fmt: skip
+    trade = {
+        "e": "aggTrade",
+        "E": T0 // 1000,
+        "s": "S4USDT",
+        "a": 1,
+        "p": "2",
+        "q": "3",
+        "nq": "3",
+        "f": 1,
+        "l": 1,
+        "T": T0 // 1000,
+        "m": True,
+        "st": 1,
+    }
     (event,) = reader.events(raw("binance-usdm", "market", json.dumps(trade).encode()))
     assert isinstance(event, Trade)
     assert (event.asset, event.notional_usd) == ("S4", 6.0)

@@ -107,9 +107,15 @@ class Exchange:
 
     async def __aenter__(self) -> Self:
         self._server = await serve(
-            self._serve, "127.0.0.1", 0, process_request=self._admit,
-            compression=None, ping_interval=None, close_timeout=0.2, max_size=2**25,
-        )  # fmt: skip
+            self._serve,
+            "127.0.0.1",
+            0,
+            process_request=self._admit,
+            compression=None,
+            ping_interval=None,
+            close_timeout=0.2,
+            max_size=2**25,
+        )
         return self
 
     def _admit(self, socket: ServerConnection, request: HttpRequest) -> Response | None:

@@ -486,9 +486,19 @@ async def exchange_pings(stage: Stage) -> None:
 
 
 SCENARIOS: Final = (
-    acks_late, acks_refused, pings_unanswered, closed_at_once, rotation, duplicated_and_reordered, backlog,
-    maintenance, half_open, compressed, rate_limited, exchange_pings,
-)  # fmt: skip
+    acks_late,
+    acks_refused,
+    pings_unanswered,
+    closed_at_once,
+    rotation,
+    duplicated_and_reordered,
+    backlog,
+    maintenance,
+    half_open,
+    compressed,
+    rate_limited,
+    exchange_pings,
+)
 
 
 def stages(venue: str) -> list[Stage]:

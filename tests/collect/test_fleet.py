@@ -38,9 +38,16 @@ class Rig:
         self.bus = MemoryBus()
         self.reader = Reader(self.bus)
         self.fleet = Fleet(
-            adapter, symbols, BOTH, self.bus.publisher(), settings, clock=now_us, rng=random.Random(3), ws_url=url,
+            adapter,
+            symbols,
+            BOTH,
+            self.bus.publisher(),
+            settings,
+            clock=now_us,
+            rng=random.Random(3),
+            ws_url=url,
             predecessors=predecessors,
-        )  # fmt: skip
+        )
 
     def trades_of(self, symbol: str) -> list[Trade]:
         """The trades of one symbol that arrived."""

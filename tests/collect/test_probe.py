@@ -127,8 +127,11 @@ async def test_without_instruments_nothing_is_dialled(rest_server: RestServer, a
 def test_one_symbol_of_each_market_is_tried() -> None:
     """Bitcoin where it trades, else ether, else the first by name."""
     table = [
-        instrument("ADAUSDT", "linear"), instrument("BTCUSDT", "linear"),
-        instrument("BTCUSD", "inverse", trading=False), instrument("ETHUSD", "inverse"),
-        instrument("XRPUSDC", "other"), instrument("DOTUSDC", "other"),
-    ]  # fmt: skip
+        instrument("ADAUSDT", "linear"),
+        instrument("BTCUSDT", "linear"),
+        instrument("BTCUSD", "inverse", trading=False),
+        instrument("ETHUSD", "inverse"),
+        instrument("XRPUSDC", "other"),
+        instrument("DOTUSDC", "other"),
+    ]
     assert probes({one.symbol: one for one in table}) == ["BTCUSDT", "DOTUSDC", "ETHUSD"]

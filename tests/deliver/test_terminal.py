@@ -12,9 +12,16 @@ MOMENT_US = 1_673_222_400_000_000  # 2023-01-09 00:00:00 UTC
 
 @pytest.mark.parametrize(
     ("amount", "text"),
-    [(0.0, "0"), (950.4, "950"), (12_340.0, "12.3k"), (4_560_000.0, "4.56M"), (1.234e9, "1.23B"), (-4.4e9, "-4.40B"),
-     (1_234e9, "1,234.00B")],
-)  # fmt: skip
+    [
+        (0.0, "0"),
+        (950.4, "950"),
+        (12_340.0, "12.3k"),
+        (4_560_000.0, "4.56M"),
+        (1.234e9, "1.23B"),
+        (-4.4e9, "-4.40B"),
+        (1_234e9, "1,234.00B"),
+    ],
+)
 def test_dollars_are_short(amount: float, text: str) -> None:
     """Three or four digits and a unit."""
     assert usd(amount) == text
@@ -31,9 +38,17 @@ def test_moments_are_utc() -> None:
 def test_table_has_a_row_an_episode(cascade_us: int | None, bold: bool) -> None:
     """Every time, score and sum is in the row; episodes that became cascades stand out."""
     episode = EpisodeSummary(
-        "BTC-long-1", "BTC", "long", MOMENT_US, cascade_us, MOMENT_US + 2_000_000, None, None, 88.6,
+        "BTC-long-1",
+        "BTC",
+        "long",
+        MOMENT_US,
+        cascade_us,
+        MOMENT_US + 2_000_000,
+        None,
+        None,
+        88.6,
         SideTotals(2.5e6, 1_500.0),
-    )  # fmt: skip
+    )
     stream = io.StringIO()
     Console(file=stream, width=PIPE_WIDTH, force_terminal=True, color_system="standard").print(episode_table([episode]))
     (row,) = [line for line in stream.getvalue().splitlines() if "BTC" in line]

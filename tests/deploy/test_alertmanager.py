@@ -31,9 +31,16 @@ def test_severity_decides_who_is_told(rule: dict[str, Any]) -> None:
     severity = rule["labels"]["severity"]
     receiver = {"critical": "pager", "error": "pager", "warning": "tickets", "none": "deadman"}[severity]
     said(
-        tool("amtool", "prometheus-alertmanager"), "config", "routes", "test", f"--config.file={CONFIG}",
-        f"--verify.receivers={receiver}", f"alertname={rule['alert']}", f"severity={severity}", "venue=okx",
-    )  # fmt: skip
+        tool("amtool", "prometheus-alertmanager"),
+        "config",
+        "routes",
+        "test",
+        f"--config.file={CONFIG}",
+        f"--verify.receivers={receiver}",
+        f"alertname={rule['alert']}",
+        f"severity={severity}",
+        "venue=okx",
+    )
 
 
 def test_an_episode_is_one_incident() -> None:

@@ -105,11 +105,24 @@ def test_grafanas_own_types_allow_the_dashboards(tmp_path: Path) -> None:
         )
     done = subprocess.run(
         [
-            modules / ".bin" / "tsc", "--noEmit", "--strict", "--skipLibCheck", "--target", "es2022",
-            "--module", "es2022", "--moduleResolution", "bundler", *tmp_path.glob("*.ts"),
+            modules / ".bin" / "tsc",
+            "--noEmit",
+            "--strict",
+            "--skipLibCheck",
+            "--target",
+            "es2022",
+            "--module",
+            "es2022",
+            "--moduleResolution",
+            "bundler",
+            *tmp_path.glob("*.ts"),
         ],
-        capture_output=True, text=True, timeout=patient(280), check=False, cwd=tmp_path,
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        timeout=patient(280),
+        check=False,
+        cwd=tmp_path,
+    )
     assert done.returncode == 0, done.stdout[:4000]
 
 

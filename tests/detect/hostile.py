@@ -30,8 +30,13 @@ VENUES = ("bybit", "okx", "binance-usdm")
 SIDES: Sequence[Side] = ("long", "short")
 TAKERS: Sequence[TakerSide] = ("buy", "sell")
 COVERAGES: Sequence[Coverage] = (
-    "complete", "latest_per_second", "largest_per_second", "sampled", "partial", "aggregated",
-)  # fmt: skip
+    "complete",
+    "latest_per_second",
+    "largest_per_second",
+    "sampled",
+    "partial",
+    "aggregated",
+)
 PRICE_KINDS: Sequence[PriceKind] = ("average_fill", "fill", "bankruptcy", "order", "mark")
 
 amounts = st.sampled_from([0.0, 1e-9, 1e-3, 1.0, 5e3, 4e4, 1e6, 3e8, 1e10, 1e12, 1e15]) | st.floats(0.0, 1e13)
@@ -52,24 +57,48 @@ def event(draw: st.DrawFn, arrived: int) -> AnyEvent:
     asset, venue = draw(st.sampled_from(ASSETS)), draw(st.sampled_from(VENUES))
     base = (venue, f"{asset}USDT", asset, (arrived - draw(late)) * MICROS, arrived * MICROS)
     kind = draw(
-        st.sampled_from([Liquidation, Liquidation, MarkPrice, MarkPrice, OpenInterest, OpenInterest, Trade, TradeBar,
-                         VolatilityIndex, Heartbeat, Gap])
-    )  # fmt: skip
+        st.sampled_from(
+            [
+                Liquidation,
+                Liquidation,
+                MarkPrice,
+                MarkPrice,
+                OpenInterest,
+                OpenInterest,
+                Trade,
+                TradeBar,
+                VolatilityIndex,
+                Heartbeat,
+                Gap,
+            ]
+        )
+    )
     if kind is Liquidation:
         return Liquidation(
-            *base, draw(st.sampled_from(SIDES)), draw(amounts), draw(st.sampled_from(COVERAGES)),
-            str(draw(st.integers(0, 30))), draw(quantities), draw(prices), draw(st.sampled_from(PRICE_KINDS)),
+            *base,
+            draw(st.sampled_from(SIDES)),
+            draw(amounts),
+            draw(st.sampled_from(COVERAGES)),
+            str(draw(st.integers(0, 30))),
+            draw(quantities),
+            draw(prices),
+            draw(st.sampled_from(PRICE_KINDS)),
             draw(counts),
-        )  # fmt: skip
+        )
     if kind is MarkPrice:
         return MarkPrice(*base, draw(prices), draw(prices), draw(ratios), (arrived + draw(pauses)) * MICROS)
     if kind is OpenInterest:
         return OpenInterest(*base, draw(quantities), draw(amounts))
     if kind is Trade:
         return Trade(
-            *base, draw(st.sampled_from(TAKERS)), draw(prices), draw(quantities), draw(amounts), draw(counts),
+            *base,
+            draw(st.sampled_from(TAKERS)),
+            draw(prices),
+            draw(quantities),
+            draw(amounts),
+            draw(counts),
             str(draw(st.integers(0, 30))),
-        )  # fmt: skip
+        )
     if kind is TradeBar:
         four = draw(prices), draw(prices), draw(prices), draw(prices)
         both = draw(quantities), draw(quantities), draw(amounts), draw(amounts)
@@ -105,9 +134,16 @@ def dense(seed: int, events: int = 250) -> list[AnyEvent]:
         made: AnyEvent
         if draw.random() < 0.6:
             made = Liquidation(
-                *base, draw.choice(SIDES), draw.choice(usd), draw.choice(coverage), str(number),
-                1.0, draw.choice(price), "fill", draw.choice((1, 5, 10**15)),
-            )  # fmt: skip
+                *base,
+                draw.choice(SIDES),
+                draw.choice(usd),
+                draw.choice(coverage),
+                str(number),
+                1.0,
+                draw.choice(price),
+                "fill",
+                draw.choice((1, 5, 10**15)),
+            )
         elif draw.random() < 0.5:
             made = MarkPrice(*base, draw.choice(price), draw.choice(price), draw.choice((1e-4, -1.0)))
         elif draw.random() < 0.5:

@@ -75,9 +75,18 @@ def mark(second: int, price: float, venue: str = "bybit", asset: str = "BTC") ->
 def trade(second: int, usd: float, taker_side: str = "sell", venue: str = "bybit", asset: str = "BTC") -> Trade:
     """One trade print at a price of 100."""
     return Trade(
-        venue, f"{asset}USDT", asset, second * MICROS, second * MICROS,
-        "sell" if taker_side == "sell" else "buy", 100.0, usd / 100.0, usd, 1, f"t{next(_numbers)}",
-    )  # fmt: skip
+        venue,
+        f"{asset}USDT",
+        asset,
+        second * MICROS,
+        second * MICROS,
+        "sell" if taker_side == "sell" else "buy",
+        100.0,
+        usd / 100.0,
+        usd,
+        1,
+        f"t{next(_numbers)}",
+    )
 
 
 def interest(second: int, units: float, usd: float, venue: str = "bybit", asset: str = "BTC") -> OpenInterest:

@@ -31,7 +31,7 @@ from tests.detect.scenarios import (
     seconds_of,
     trade,
     turns,
-)  # fmt: skip
+)
 
 
 def test_forced_share_is_of_the_takers_that_go_the_same_way() -> None:
@@ -258,11 +258,14 @@ def test_a_freeze_of_six_hours_thaws() -> None:
 
 def test_a_burst_of_the_other_side_that_fades_is_noticed() -> None:
     """One-sidedness rises while windows empty: the asset stays awake where that could make it build."""
-    events = in_order([
-        *burst(START, 30, 6_000.0, "short"),
-        *burst(START + 200, 12, 15_000.0, "long"),
-        mark(START + 190, 100.0), mark(START + 215, 97.0),
-    ])  # fmt: skip
+    events = in_order(
+        [
+            *burst(START, 30, 6_000.0, "short"),
+            *burst(START + 200, 12, 15_000.0, "long"),
+            mark(START + 190, 100.0),
+            mark(START + 215, 97.0),
+        ]
+    )
     awake = Asset("BTC", BRISK)
     expected = close_every_second(awake, events, START + 700)
     _, signals = play(events, BRISK, START + 700)
@@ -275,7 +278,9 @@ def test_a_burst_of_the_other_side_that_fades_is_noticed() -> None:
 
 def test_funding_is_the_median_of_venues() -> None:
     """Each venue's last rate, of those that give one."""
-    events = [msgspec.structs.replace(mark(START, 100.0, venue), funding_rate=rate)
-              for venue, rate in (("a", 0.01), ("b", 0.03), ("c", -0.5))]  # fmt: skip
+    events = [
+        msgspec.structs.replace(mark(START, 100.0, venue), funding_rate=rate)
+        for venue, rate in (("a", 0.01), ("b", 0.03), ("c", -0.5))
+    ]
     detector, _ = play([*events, mark(START, 100.0, "d")])
     assert detector.view().assets[0].funding_rate == 0.01

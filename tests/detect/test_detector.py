@@ -44,7 +44,7 @@ from tests.detect.scenarios import (
     mark,
     play,
     trade,
-)  # fmt: skip
+)
 
 VENUES = ("bybit", "okx")
 
@@ -69,10 +69,17 @@ def rows() -> st.SearchStrategy[list[AnyEvent]]:
             at += ticks
             events.append(
                 liquidation(
-                    at - late, micros / MICROS, "long" if side == "long" else "short", venue, asset,
-                    id_=f"{venue}:{asset}:{number}", arrived=at, orders=orders, coverage=_coverage(coverage),
+                    at - late,
+                    micros / MICROS,
+                    "long" if side == "long" else "short",
+                    venue,
+                    asset,
+                    id_=f"{venue}:{asset}:{number}",
+                    arrived=at,
+                    orders=orders,
+                    coverage=_coverage(coverage),
                 )
-            )  # fmt: skip
+            )
         return list(events)
 
     return st.lists(row, max_size=40).map(build)
@@ -113,11 +120,7 @@ def test_nothing_is_lost_and_nothing_counted_twice(events: list[AnyEvent]) -> No
     now = detector.second - 1
     assert detector.applier.liquidations == len(counted)
     assert sum(detector.applier.duplicates.values()) == len(events) - len(counted)
-    late = Counter(
-        event.venue
-        for event in counted
-        if (event.receive_time_us - event.event_time_us) // MICROS > LATE_S
-    )  # fmt: skip
+    late = Counter(event.venue for event in counted if (event.receive_time_us - event.event_time_us) // MICROS > LATE_S)
     assert detector.applier.late == late
     sides: tuple[Side, Side] = ("long", "short")
     for name, asset in detector.assets.items():
@@ -294,9 +297,14 @@ def _key(signal: Signal) -> tuple[int, str, str, int]:
     return signal.event_time_us, signal.asset, signal.direction, signal.revision
 
 
-STORY = in_order([
-    *crash(), *burst(START + 640, 60, 90_000.0, asset="SOL"), trade(START + 650, 1e6), trade(START + 660, 1e6),
-])  # fmt: skip
+STORY = in_order(
+    [
+        *crash(),
+        *burst(START + 640, 60, 90_000.0, asset="SOL"),
+        trade(START + 650, 1e6),
+        trade(START + 660, 1e6),
+    ]
+)
 UNDISTURBED = encoded(play(STORY, BRISK)[1])
 
 

@@ -28,12 +28,19 @@ SETTINGS = BRISK.model_copy(
         "levels": {"BTC": [100.0, 6.5e4]},
         "holders": [
             Holding.model_validate(
-                {"holder": "A", "asset": "BTC", "quantity": 5.0, "average_cost_usd": 99.0, "as_of": "2026-01-01",
-                 "source": "s", "equity_usd": 1e3}
+                {
+                    "holder": "A",
+                    "asset": "BTC",
+                    "quantity": 5.0,
+                    "average_cost_usd": 99.0,
+                    "as_of": "2026-01-01",
+                    "source": "s",
+                    "equity_usd": 1e3,
+                }
             )
         ],
     }
-)  # fmt: skip
+)
 """With levels and holders, so that what surrounds an asset is computed as well."""
 
 

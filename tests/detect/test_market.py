@@ -28,7 +28,7 @@ from tests.detect.scenarios import (
     ramp,
     trade,
     turns,
-)  # fmt: skip
+)
 
 COINS = ("SOL", "XRP", "DOGE", "ADA", "AVAX", "LINK")
 

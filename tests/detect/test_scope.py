@@ -35,7 +35,7 @@ from tests.detect.scenarios import (
     ramp,
     seconds_of,
     turns,
-)  # fmt: skip
+)
 
 
 def test_one_order_is_no_episode() -> None:
@@ -110,11 +110,18 @@ def test_an_episode_counts_what_was_liquidated_since_its_first_sign() -> None:
 def test_the_share_of_complete_feeds_is_of_the_episode() -> None:
     """Half of the dollars from a feed that shows one a second: half is complete."""
     events = [
-        liquidation(event.event_time_us // MICROS, event.notional_usd, event.side, event.venue, id_=event.id,
-                    coverage="latest_per_second" if event.venue == "okx" else "complete")
-        if isinstance(event, Liquidation) else event
+        liquidation(
+            event.event_time_us // MICROS,
+            event.notional_usd,
+            event.side,
+            event.venue,
+            id_=event.id,
+            coverage="latest_per_second" if event.venue == "okx" else "complete",
+        )
+        if isinstance(event, Liquidation)
+        else event
         for event in crash()
-    ]  # fmt: skip
+    ]
     _, signals = play(events, BRISK)
     last = turns(signals)[-1]
     assert last.coverage.complete_share == pytest.approx(0.5, abs=0.01)
@@ -123,13 +130,15 @@ def test_the_share_of_complete_feeds_is_of_the_episode() -> None:
 def test_a_second_wave_is_of_the_same_episode() -> None:
     """After relief the price breaks its low with new liquidations: cascade again, the same id, wave 2."""
     first = [event for event in crash() if event.event_time_us < (START + 960) * MICROS]
-    events = in_order([
-        *first,
-        *ramp(START + 961, 119, 97.0, 91.0),
-        *burst(START + 961, 119, 300_000.0),
-        *ramp(START + 1_081, 59, 91.0, 95.0),
-        *ramp(START + 1_145, 2_000, 95.0, 95.0, step=5),
-    ])  # fmt: skip
+    events = in_order(
+        [
+            *first,
+            *ramp(START + 961, 119, 97.0, 91.0),
+            *burst(START + 961, 119, 300_000.0),
+            *ramp(START + 1_081, 59, 91.0, 95.0),
+            *ramp(START + 1_145, 2_000, 95.0, 95.0, step=5),
+        ]
+    )
     detector, signals = play(events, BRISK)
     changes = turns(signals)
     assert [signal.phase for signal in changes] == ["building", "cascade", "relief", "cascade", "relief", "calm"]
@@ -206,8 +215,11 @@ def test_a_price_that_rushes_needs_few_orders_beside_it() -> None:
             ),
             until=START + 650,
         )
-        return [(signal.phase, signal.event_time_us // MICROS - START) for signal in turns(signals)
-                if signal.asset == "BTC" and signal.phase == "cascade"]  # fmt: skip
+        return [
+            (signal.phase, signal.event_time_us // MICROS - START)
+            for signal in turns(signals)
+            if signal.asset == "BTC" and signal.phase == "cascade"
+        ]
 
     assert fell(8, 5) == [("cascade", 606)]
     assert fell(8, 4) == []  # four orders
@@ -235,11 +247,13 @@ def test_signals_warn_while_normal_is_not_known() -> None:
 
 def test_hourly_totals_without_a_move_alarm_nobody() -> None:
     """Totals of an hour are in the long windows alone; with a price that stands still they begin nothing."""
-    events = in_order([
-        *ramp(START, 7_200, 100.0, 100.0, step=300),
-        liquidation(START + 3_600, 9e9, coverage="aggregated"),
-        liquidation(START + 7_200, 9e9, coverage="aggregated"),
-    ])  # fmt: skip
+    events = in_order(
+        [
+            *ramp(START, 7_200, 100.0, 100.0, step=300),
+            liquidation(START + 3_600, 9e9, coverage="aggregated"),
+            liquidation(START + 7_200, 9e9, coverage="aggregated"),
+        ]
+    )
     detector, signals = play(events, BRISK)
     assert signals == []
     table = detector.assets["BTC"].scope.flow.table
@@ -250,12 +264,14 @@ def test_hourly_totals_and_a_fall_are_a_cascade_at_the_hours_end() -> None:
     """Beside a fall of 4 %, too little alone, the hour's total decides when it comes, and the signal says so."""
     quiet = [liquidation(START + 3_600 * hour, 50_000.0, coverage="aggregated") for hour in range(1, 13)]
     end = START + 13 * 3_600
-    events = in_order([
-        *ramp(START, 12 * 3_600, 100.0, 100.0, step=300),
-        *ramp(START + 12 * 3_600 + 60, 3_540, 100.0, 96.0, step=60),
-        *quiet,
-        liquidation(end, 40_000_000.0, coverage="aggregated"),
-    ])  # fmt: skip
+    events = in_order(
+        [
+            *ramp(START, 12 * 3_600, 100.0, 100.0, step=300),
+            *ramp(START + 12 * 3_600 + 60, 3_540, 100.0, 96.0, step=60),
+            *quiet,
+            liquidation(end, 40_000_000.0, coverage="aggregated"),
+        ]
+    )
     _, signals = play(events, BRISK, end + 5)
     [called] = [signal for signal in turns(signals) if signal.phase == "cascade"]
     assert end * MICROS <= called.event_time_us <= (end + 3) * MICROS

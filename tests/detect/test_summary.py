@@ -24,11 +24,19 @@ def test_summary_is_the_contracts() -> None:
     made = summarise(detector, Intake(3, 4, T0, T0 + 2_000_000, 0.5))
     read = checked(Summary, msgspec.json.encode(made))
     assert {name: value for name, value in msgspec.to_builtins(read).items() if name != "episodes"} == {
-        "type": "summary", "events": 3, "liquidations": 2, "liquidated_usd": {"long": 0.3, "short": 0.0}, "rejected": 4,
-        "unapplied": 0, "duplicates": 1, "first_event_us": T0, "last_event_us": T0 + 2_000_000, "elapsed_s": 0.5,
+        "type": "summary",
+        "events": 3,
+        "liquidations": 2,
+        "liquidated_usd": {"long": 0.3, "short": 0.0},
+        "rejected": 4,
+        "unapplied": 0,
+        "duplicates": 1,
+        "first_event_us": T0,
+        "last_event_us": T0 + 2_000_000,
+        "elapsed_s": 0.5,
         "events_per_s": 6.0,
         "notes": [],
-    }  # fmt: skip
+    }
 
 
 def test_nothing_has_no_times_and_no_rate() -> None:

@@ -208,8 +208,13 @@ def replay(
     environ = environment(traced=traced) | variables
     return subprocess.run(
         [sys.executable, "-m", "monitor", "replay", *map(str, arguments)],
-        cwd=cwd, env=environ, input=stdin, capture_output=True, timeout=patient(280), check=False,
-    )  # fmt: skip
+        cwd=cwd,
+        env=environ,
+        input=stdin,
+        capture_output=True,
+        timeout=patient(280),
+        check=False,
+    )
 
 
 def lines(text: bytes) -> list[dict[str, Any]]:

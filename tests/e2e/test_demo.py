@@ -23,8 +23,12 @@ def test_demo_tells_its_story_and_ends_well(tmp_path: Path) -> None:
     began = time.monotonic()
     done = subprocess.run(
         [sys.executable, "-m", "monitor", "demo", "--headless"],
-        cwd=tmp_path, env=environment(traced=False), capture_output=True, timeout=patient(230), check=False,
-    )  # fmt: skip
+        cwd=tmp_path,
+        env=environment(traced=False),
+        capture_output=True,
+        timeout=patient(230),
+        check=False,
+    )
     assert (done.returncode, done.stderr) == (0, b"")
     assert time.monotonic() - began < 180  # 95 s where nothing else runs
     *signal_lines, last = done.stdout.splitlines()

@@ -30,9 +30,18 @@ Frame = Callable[[str, str, str, int], dict[str, Any]]
 def binance(symbol: str, quantity: str, price: str, at_ms: int) -> dict[str, Any]:
     """A filled forced order."""
     order = {
-        "s": symbol, "S": "SELL", "o": "LIMIT", "f": "IOC", "q": quantity, "p": price, "ap": price, "X": "FILLED",
-        "l": quantity, "z": quantity, "T": at_ms,
-    }  # fmt: skip
+        "s": symbol,
+        "S": "SELL",
+        "o": "LIMIT",
+        "f": "IOC",
+        "q": quantity,
+        "p": price,
+        "ap": price,
+        "X": "FILLED",
+        "l": quantity,
+        "z": quantity,
+        "T": at_ms,
+    }
     return {"e": "forceOrder", "E": at_ms, "st": 1, "o": order}
 
 

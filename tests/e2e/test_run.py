@@ -67,10 +67,17 @@ async def _run(folder: Path) -> Run:
             status = await program.stop()
         orders = sum(amount.orders for venue in arena.exchanges for amount in arena.ledger(venue).shown.values())
         return Run(
-            folder, metrics, books(arena, lambda ledger: ledger.shown), books(arena, lambda ledger: ledger.delivered),
-            books(arena, lambda ledger: ledger.executed), orders, learned.view().liquidated_usd, answers, status,
+            folder,
+            metrics,
+            books(arena, lambda ledger: ledger.shown),
+            books(arena, lambda ledger: ledger.delivered),
+            books(arena, lambda ledger: ledger.executed),
+            orders,
+            learned.view().liquidated_usd,
+            answers,
+            status,
             program.log,
-        )  # fmt: skip
+        )
 
 
 @pytest.fixture(scope="module")

@@ -48,10 +48,15 @@ async def test_an_example_prints_each_signal_once(
         pytest.skip(f"{library} is not installed")
     await topics_admin.create(kafka_connection, 1, [SIGNALS])
     command = [
-        sys.executable, str(ROOT / "examples" / f"{example}_consumer.py"),
-        "--bootstrap", kafka_connection.bootstrap_servers,
-        "--group", kafka_connection.topic_prefix + "desk.test", "--topic", kafka_connection.name(SIGNALS),
-    ]  # fmt: skip
+        sys.executable,
+        str(ROOT / "examples" / f"{example}_consumer.py"),
+        "--bootstrap",
+        kafka_connection.bootstrap_servers,
+        "--group",
+        kafka_connection.topic_prefix + "desk.test",
+        "--topic",
+        kafka_connection.name(SIGNALS),
+    ]
     printed, said = tmp_path / "out", tmp_path / "err"
     process = start(command, printed, said)
     try:

@@ -28,13 +28,31 @@ from tests.budget import examples, sample
 from tests.exchanges.cases import ALL_CASES, Case, cases_of, compact
 
 NUMBERS: Final = [
-    "-1e22", "0", "5e-324", "1e-320", "1e22", "1e308", "1e999", str(2**63), str(2**63 + 200), str(10**400),
+    "-1e22",
+    "0",
+    "5e-324",
+    "1e-320",
+    "1e22",
+    "1e308",
+    "1e999",
+    str(2**63),
+    str(2**63 + 200),
+    str(10**400),
     "9" * 5000,
-]  # fmt: skip
+]
 NAMES: Final = [
-    '"MARKETUSDT"', '"MARKET"', '"*"', '"<b>X</b>USDT"', '"A\\nBUSDT"', '"\\u0000USDT"', '"\\u202eUSDT"',
-    '"' + "A" * 5000 + 'USDT"', '"\\ud83d\\ude00USDT"', '"币安人生USDT"', '""',
-]  # fmt: skip
+    '"MARKETUSDT"',
+    '"MARKET"',
+    '"*"',
+    '"<b>X</b>USDT"',
+    '"A\\nBUSDT"',
+    '"\\u0000USDT"',
+    '"\\u202eUSDT"',
+    '"' + "A" * 5000 + 'USDT"',
+    '"\\ud83d\\ude00USDT"',
+    '"币安人生USDT"',
+    '""',
+]
 HOLE: Final = "@@hole@@"
 Path = tuple[str | int, ...]
 
@@ -173,8 +191,10 @@ def test_the_measured_faults_are_refused() -> None:
     for last in (2**63 + 200, 2**62):
         assert reasons("binance-usdm", (trade % (last, at_ms)).encode(), at_ms * 1000 + 5) == ["implausible"]
     assert reasons("binance-usdm", (trade % (10**400, at_ms)).encode(), at_ms * 1000 + 5)[0] in (
-        "implausible", "malformed", "not_finite",
-    )  # fmt: skip
+        "implausible",
+        "malformed",
+        "not_finite",
+    )
     swap = (
         '{"arg":{"channel":"trades","instId":"BTC-USDT-SWAP"},"data":[{"instId":"BTC-USDT-SWAP","tradeId":"1",'
         '"px":"65000","sz":"1","side":"buy","ts":"%d","count":"%d"}]}'
@@ -231,11 +251,18 @@ def well_named_page(*bad: Instrument) -> dict[str, str]:
 
 
 ANYTHING = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.integers(2**62, 2**70) | st.floats() | st.text(max_size=20)
-    | st.floats().map(repr) | st.integers().map(str) | st.sampled_from(["BTCUSDT", "BTC-USDT-SWAP", "buy", "Sell"]),
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.integers(2**62, 2**70)
+    | st.floats()
+    | st.text(max_size=20)
+    | st.floats().map(repr)
+    | st.integers().map(str)
+    | st.sampled_from(["BTCUSDT", "BTC-USDT-SWAP", "buy", "Sell"]),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=3),
     max_leaves=4,
-)  # fmt: skip
+)
 
 
 @cache

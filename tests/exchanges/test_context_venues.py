@@ -30,9 +30,18 @@ def page(kind: type[Adapter], content: Any) -> tuple[list[Instrument], dict[str,
 
 def contract(symbol: str, **more: Any) -> dict[str, Any]:
     """Return a contract of KuCoin."""
-    row = {"symbol": symbol, "baseCurrency": "XBT", "quoteCurrency": "USDT", "multiplier": 0.001, "isInverse": False,
-           "status": "Open", "firstOpenDate": 1585555200000, "openInterest": "2000000", "markPrice": 95000.0,
-           "nextFundingRateDateTime": 1764028800000}  # fmt: skip
+    row = {
+        "symbol": symbol,
+        "baseCurrency": "XBT",
+        "quoteCurrency": "USDT",
+        "multiplier": 0.001,
+        "isInverse": False,
+        "status": "Open",
+        "firstOpenDate": 1585555200000,
+        "openInterest": "2000000",
+        "markPrice": 95000.0,
+        "nextFundingRateDateTime": 1764028800000,
+    }
     return row | more
 
 
@@ -126,8 +135,9 @@ def test_mexc_lists_contracts_by_what_they_are_settled_in() -> None:
     ]
     instruments, left_out = page(Mexc, {"success": True, "code": 0, "data": rows})
     assert instruments == [
-        Instrument("BTC_USDT", "BTC", 1, 0.0001, "base", True), Instrument("BTC_USD", "BTC", 1, 100.0, "usd", False)
-    ]  # fmt: skip
+        Instrument("BTC_USDT", "BTC", 1, 0.0001, "base", True),
+        Instrument("BTC_USD", "BTC", 1, 100.0, "usd", False),
+    ]
     assert set(left_out) == {"TSLASTOCK_USDT", "A_B", "ETH_BTC", "NIL_USDT"}
 
 
@@ -137,8 +147,10 @@ def test_mexc_s_confirmations_are_numbered_by_socket() -> None:
     frame = b'{"channel":"rs.sub.deal","data":"success","ts":1}'
     one, other = Memory(), Memory()
     assert [adapter.parse(frame, 0, memory) for memory in (one, one, other)] == [
-        [Ack("deal:1")], [Ack("deal:2")], [Ack("deal:1")]
-    ]  # fmt: skip
+        [Ack("deal:1")],
+        [Ack("deal:2")],
+        [Ack("deal:1")],
+    ]
     (plan,) = adapter.connections(["A_USDT", "B_USDT"], ["trades"])
     assert [request.acks for request in plan.requests if '"sub.deal"' in request.frame] == [("deal:1",), ("deal:2",)]
 
@@ -153,8 +165,9 @@ def test_bingx_lists_what_is_quoted_in_dollars() -> None:
     ]
     instruments, left_out = page(Bingx, {"code": 0, "data": rows})
     assert [(one.symbol, one.asset, one.trading) for one in instruments] == [
-        ("BTC-USDT", "BTC", True), ("X-USDC", "X", False)
-    ]  # fmt: skip
+        ("BTC-USDT", "BTC", True),
+        ("X-USDC", "X", False),
+    ]
     assert set(left_out) == {"NCSKTSLA2USD-USDT", "ETH-BTC"}
 
 
@@ -175,13 +188,20 @@ def test_bingx_s_open_interest_waits_for_a_price() -> None:
     adapter, memory = Bingx(), Memory()
     premium, interest = adapter.polls(["BTC-USDT"], CHANNELS)
     assert (premium.request.path, interest.request.path, interest.request.query) == (
-        PREMIUM, INTEREST, {"symbol": "BTC-USDT"}
-    )  # fmt: skip
+        PREMIUM,
+        INTEREST,
+        {"symbol": "BTC-USDT"},
+    )
     said = {"code": 0, "data": {"symbol": "BTC-USDT", "openInterest": "190000000", "time": 1764000000000}}
     body = json.dumps(said).encode()
     assert adapter.parse_rest(interest.request, body, NOW_US, memory).messages == [Skipped("unpriced", 1)]
-    row = {"symbol": "BTC-USDT", "markPrice": "95000", "indexPrice": "95010", "lastFundingRate": "0.0001",
-           "nextFundingTime": 1764028800000}  # fmt: skip
+    row = {
+        "symbol": "BTC-USDT",
+        "markPrice": "95000",
+        "indexPrice": "95010",
+        "lastFundingRate": "0.0001",
+        "nextFundingTime": 1764028800000,
+    }
     (mark,) = adapter.parse_rest(
         premium.request, json.dumps({"code": 0, "data": [row]}).encode(), NOW_US, memory
     ).messages

@@ -142,9 +142,15 @@ def test_a_time_far_ahead_holds_nothing_back() -> None:
 
 SWAP = "BTC-USDT-SWAP"
 FIELDS = (
-    "markPrice", "indexPrice", "fundingRate", "nextFundingTime", "openInterest", "openInterestValue",
-    "singleOpenInterest", "singleOpenInterestValue",
-)  # fmt: skip
+    "markPrice",
+    "indexPrice",
+    "fundingRate",
+    "nextFundingTime",
+    "openInterest",
+    "openInterestValue",
+    "singleOpenInterest",
+    "singleOpenInterestValue",
+)
 
 
 @st.composite
@@ -161,9 +167,11 @@ def tickers(draw: st.DrawFn) -> list[bytes]:
         if number == 0:
             data = dict.fromkeys(FIELDS, "1") | {"fundingRate": "0.01", "nextFundingTime": "1764000000001"} | data
         content = {
-            "topic": "tickers.BTCUSDT", "type": "delta" if number else "snapshot", "ts": 1_764_000_000_000 + number,
+            "topic": "tickers.BTCUSDT",
+            "type": "delta" if number else "snapshot",
+            "ts": 1_764_000_000_000 + number,
             "data": {"symbol": "BTCUSDT", **data},
-        }  # fmt: skip
+        }
         frames.append(json.dumps(content).encode())
     return frames
 

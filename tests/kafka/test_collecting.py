@@ -106,9 +106,10 @@ async def test_no_liquidation_is_lost_when_a_collector_and_a_leader_die(
                 await until_counted(detector, held, members)
                 assert await pair[1].stop() == 0, pair[1].log
                 duplicates = sum(
-                    sample for (name, _), sample in (await scrape(detector)).items()
+                    sample
+                    for (name, _), sample in (await scrape(detector)).items()
                     if name == "cascade_events_duplicate_total"
-                )  # fmt: skip
+                )
         finally:
             for process in pair:
                 process.kill()

@@ -319,8 +319,10 @@ async def test_incidents_that_cannot_be_read_are_forgotten_and_what_runs_is_page
         kept = await committed(kafka_connection, group, [here])
     opened = content_mark(EPISODE[2])
     assert [page["id"].rpartition("Z-")[2] for page in pages] == [
-        f"trigger-3-{opened}", f"update-5-{content_mark(EPISODE[4])}", f"resolve-{opened}",
-    ]  # fmt: skip
+        f"trigger-3-{opened}",
+        f"update-5-{content_mark(EPISODE[4])}",
+        f"resolve-{opened}",
+    ]
     forgot = "cascade_notifier_forgot_timestamp_seconds"
     assert seen[forgot, frozenset({("channel", "webhook")})] > 0
     assert seen[forgot, frozenset({("channel", "pagerduty")})] == 0

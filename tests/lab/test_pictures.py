@@ -25,10 +25,23 @@ def episode() -> Episode:
 def signal(phase: Phase) -> Signal:
     """A signal of a phase; nothing else of it matters here."""
     return Signal(
-        episode_id="BTC-long-1", revision=1, asset="BTC", phase=phase, previous_phase=phase, direction="long",
-        risk_score=0.0, event_time_us=0, emitted_time_us=0, started_us=0, price=None, drawdown_pct=0.0,
-        liquidated_usd=SideTotals(0.0, 0.0), windows={}, evidence=[], coverage=SignalCoverage([], [], 0.0),
-    )  # fmt: skip
+        episode_id="BTC-long-1",
+        revision=1,
+        asset="BTC",
+        phase=phase,
+        previous_phase=phase,
+        direction="long",
+        risk_score=0.0,
+        event_time_us=0,
+        emitted_time_us=0,
+        started_us=0,
+        price=None,
+        drawdown_pct=0.0,
+        liquidated_usd=SideTotals(0.0, 0.0),
+        windows={},
+        evidence=[],
+        coverage=SignalCoverage([], [], 0.0),
+    )
 
 
 @pytest.mark.deep("simulates two days of a market for the README's picture")

@@ -293,8 +293,11 @@ def test_bounds_are_not_checked_when_a_record_is_decoded() -> None:
 def test_the_innermost_bounds_and_the_outermost_text_of_a_field_hold() -> None:
     """A type's bounds hold for every field of it; a field's own text replaces the type's."""
     assert json_schema("signal")["properties"]["started_us"] == {
-        "description": "Market time of the episode's start.", "minimum": 0, "title": "Started Us", "type": "integer",
-    }  # fmt: skip
+        "description": "Market time of the episode's start.",
+        "minimum": 0,
+        "title": "Started Us",
+        "type": "integer",
+    }
     assert texts(events.Gap)["from_us"] == "Microseconds since the Unix epoch, UTC."
     assert texts(events.Gap)["event_time_us"] == "Time of the event by the venue's clock, in microseconds, UTC."
 

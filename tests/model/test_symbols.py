@@ -90,9 +90,21 @@ def perpetuals() -> list[tuple[str, str, int]]:
 
 
 DIALECTS = (
-    "{}USDT", "{}USDC", "{}-USDT-SWAP", "{}-USD_UM_XPERP-310404", "{}_USDT", "{}_USD1", "{}-USDT", "{}-USD", "{}USDTM",
-    "{}USDCM", "{}_USDC-PERPETUAL", "PF_{}USD", "t{}F0:USTF0", "{}PERP",
-)  # fmt: skip
+    "{}USDT",
+    "{}USDC",
+    "{}-USDT-SWAP",
+    "{}-USD_UM_XPERP-310404",
+    "{}_USDT",
+    "{}_USD1",
+    "{}-USDT",
+    "{}-USD",
+    "{}USDTM",
+    "{}USDCM",
+    "{}_USDC-PERPETUAL",
+    "PF_{}USD",
+    "t{}F0:USTF0",
+    "{}PERP",
+)
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)

@@ -28,9 +28,15 @@ from monitor.model.validation import (
 from tests.bus import records as make
 
 EVENTS: list[AnyEvent] = [
-    make.liquidation(1), make.trade(2), make.bar(3), make.mark_price(4), make.open_interest(5), make.volatility(6),
-    make.gap(7), make.heartbeat(8),
-]  # fmt: skip
+    make.liquidation(1),
+    make.trade(2),
+    make.bar(3),
+    make.mark_price(4),
+    make.open_interest(5),
+    make.volatility(6),
+    make.gap(7),
+    make.heartbeat(8),
+]
 NUMBERS = [(event, name) for event in EVENTS for name in RANGES[type(event)]]
 ABSURD = [-1.0, 5e-324, 1e-320, 1e22, 1e308, float("inf"), float("nan"), 2**63, 2**63 + 200, 10**400, -(10**5000)]
 
@@ -102,9 +108,30 @@ def test_symbols_in_use_are_accepted(symbol: str) -> None:
 
 
 HOSTILE = [
-    "<b>X</b>", "A\nB", "A\r\nB", "A\x00", "\x1b[31mA", '"A"', "A'B", "A&B", "A;B", "A B", "A\u202eB", "A\u200b",
-    "A{B}", "A\\B", "A|B", "`A`", "$(A)", "\ud800", "A" * (LONGEST_SYMBOL + 1), "А" * 3, "-A", "*", "A\n",
-]  # fmt: skip
+    "<b>X</b>",
+    "A\nB",
+    "A\r\nB",
+    "A\x00",
+    "\x1b[31mA",
+    '"A"',
+    "A'B",
+    "A&B",
+    "A;B",
+    "A B",
+    "A\u202eB",
+    "A\u200b",
+    "A{B}",
+    "A\\B",
+    "A|B",
+    "`A`",
+    "$(A)",
+    "\ud800",
+    "A" * (LONGEST_SYMBOL + 1),
+    "А" * 3,
+    "-A",
+    "*",
+    "A\n",
+]
 
 
 @pytest.mark.parametrize("name", HOSTILE, ids=ascii)

@@ -165,9 +165,7 @@ def test_a_future_that_was_supported_for_long_is_stepped_back_from_after_the_lon
 def streams() -> st.SearchStrategy[list[AnyEvent]]:
     """Generate records of three venues with steps, gaps, clocks that are ahead, and old records."""
     offset = st.sampled_from([0, 0, 0, 0, 0, 0, -5, 8, 20, -30, HOUR, 40 * 86_400])
-    row = st.tuples(
-        st.sampled_from([0, 0.1, 1, 1, 5, 12, 70]), offset, offset, st.sampled_from("abc"), st.booleans()
-    )  # fmt: skip
+    row = st.tuples(st.sampled_from([0, 0.1, 1, 1, 5, 12, 70]), offset, offset, st.sampled_from("abc"), st.booleans())
 
     def build(rows: list[tuple[float, int, int, str, bool]]) -> list[AnyEvent]:
         at, found = float(START), list[AnyEvent]()
@@ -219,7 +217,7 @@ def test_a_minority_with_a_wrong_clock_does_not_move_honest_records(poison: list
     """Records of one of three venues from the future do not change when the others' records take effect."""
     honest: list[AnyEvent] = [
         record for at in range(40) for record in (trade(START + at, venue="a"), beat(START + at, "b"))
-    ]  # fmt: skip
+    ]
     mixed = list(honest)
     for index, ahead, is_beat in sorted(poison, reverse=True):
         at = START + 40 + ahead

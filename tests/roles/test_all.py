@@ -217,13 +217,18 @@ async def test_taken_port_ends_the_start(tmp_path: Path) -> None:
 async def test_symbols_that_no_venue_lists_are_retried(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """Symbols that are not traded, as in maintenance, do not end the role; the log names the key to check."""
     async with Arena(MOMENT) as arena:
-        venue = {"symbols": ["NOPE"], "ws_url": arena.exchanges["bybit"].ws_url,
-                 "rest_url": arena.exchanges["bybit"].rest_url}  # fmt: skip
-        settings = Settings.model_validate({
-            "venues": {"bybit": venue},
-            "collector": {"instruments_cache": tmp_path},
-            "delivery": {"port": 0, "state_file": None},
-        })  # fmt: skip
+        venue = {
+            "symbols": ["NOPE"],
+            "ws_url": arena.exchanges["bybit"].ws_url,
+            "rest_url": arena.exchanges["bybit"].rest_url,
+        }
+        settings = Settings.model_validate(
+            {
+                "venues": {"bybit": venue},
+                "collector": {"instruments_cache": tmp_path},
+                "delivery": {"port": 0, "state_file": None},
+            }
+        )
         async with monitoring(settings):
             await until(lambda: "check venues.bybit.symbols; next attempt in" in caplog.text)
 

@@ -55,9 +55,14 @@ async def test_instruments_are_recorded_and_their_age_is_known(tmp_path: Path) -
     assert (frame.venue, frame.channel, frame.receive_time_us) == ("bybit", "instruments", clock())
 
 
-@pytest.mark.parametrize(("kind", "trades", "warned"), [
-    ("kafka", "bars", True), ("kafka", "each", False), ("memory", "bars", False),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("kind", "trades", "warned"),
+    [
+        ("kafka", "bars", True),
+        ("kafka", "each", False),
+        ("memory", "bars", False),
+    ],
+)
 def test_bars_on_kafka_are_warned_of(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, kind: str, trades: str, warned: bool
 ) -> None:
@@ -95,9 +100,12 @@ def test_recorder_is_closed_when_the_work_fails(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("connected", "ok", "words"),
-    [(None, False, "0 of 1 venues connected; not bybit"), (0, False, "0 of 1 venues connected; not bybit"),
-     (1, True, "1 of 1 venues connected")],
-)  # fmt: skip
+    [
+        (None, False, "0 of 1 venues connected; not bybit"),
+        (0, False, "0 of 1 venues connected; not bybit"),
+        (1, True, "1 of 1 venues connected"),
+    ],
+)
 def test_feeds_are_ready_once_a_socket_is(
     connected: int | None, ok: bool, words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

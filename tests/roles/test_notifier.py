@@ -245,6 +245,9 @@ async def test_restarts_amid_episodes_of_both_sides_page_nothing_more(api: Event
     paged = [(event["event_action"], event["dedup_key"].rpartition("-")[0]) for event in api.tries]
     assert len(paged) == expected
     assert sorted(key for action, key in paged if action == "trigger") == [
-        "BTC-long", "BTC-short", "MARKET-long", "MARKET-short",
-    ]  # fmt: skip
+        "BTC-long",
+        "BTC-short",
+        "MARKET-long",
+        "MARKET-short",
+    ]
     assert sorted(key for action, key in paged if action == "resolve") == ["BTC-long", "MARKET-long"]

@@ -74,10 +74,12 @@ async def test_instruments_that_do_not_come_are_waited_for(tmp_path: Path, monke
     """While a venue is without instruments the report leaves it out, and nothing fails."""
     monkeypatch.setattr(record, "REPORT_S", 0.01)
     path = tmp_path / "frames.jsonl"
-    settings = Settings.model_validate({
-        "venues": {"bybit": {"ws_url": "ws://127.0.0.1:1/", "rest_url": "http://127.0.0.1:1"}},
-        "collector": {"instruments_cache": tmp_path, "record_path": path},
-    })  # fmt: skip
+    settings = Settings.model_validate(
+        {
+            "venues": {"bybit": {"ws_url": "ws://127.0.0.1:1/", "rest_url": "http://127.0.0.1:1"}},
+            "collector": {"instruments_cache": tmp_path, "record_path": path},
+        }
+    )
     task = asyncio.create_task(record._record(settings))
     await asyncio.sleep(0.1)
     assert not task.done()

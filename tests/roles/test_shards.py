@@ -151,9 +151,10 @@ def test_shards_quarantine_what_one_detector_quarantines(price: float, monkeypat
     poisoned(monkeypatch)
     events = list(story())
     place = next(
-        at for at in range(len(events) * 6 // 10, len(events))
+        at
+        for at in range(len(events) * 6 // 10, len(events))
         if isinstance(events[at], MarkPrice) and events[at].asset == "SOL"
-    )  # fmt: skip
+    )
     poison = events[place]
     second = poison.receive_time_us // MICROS
     end = next(at for at in range(place, len(events)) if events[at].receive_time_us // MICROS > second)
@@ -288,10 +289,11 @@ def test_a_second_collector_that_is_ahead_changes_no_signal(ahead_s: int) -> Non
 def beat_records(number: int, seconds: Iterable[int]) -> dict[Partition, list[Record]]:
     """Every input of a share with a heartbeat in each of these seconds."""
     return {
-        Partition(topic.name, number): [Heartbeat("okx", ALL, ALL, at * MICROS, at * MICROS, "liquidations")
-                                        for at in seconds]
+        Partition(topic.name, number): [
+            Heartbeat("okx", ALL, ALL, at * MICROS, at * MICROS, "liquidations") for at in seconds
+        ]
         for topic in MARKET_TOPICS
-    }  # fmt: skip
+    }
 
 
 def test_shards_step_back_from_the_future_after_a_restart() -> None:

@@ -116,8 +116,13 @@ def test_records_of_several_types_keep_their_order() -> None:
     """Each goes to its own topic; what one topic gets stays in order."""
     box = outbox(TRADES, FEEDS)
     box.put([make.trade(1), make.heartbeat(1), make.trade(2)], NOW_MS)
-    values = [record["value"] for lane in box.take_due() if lane.topic.endswith("trades.v1")
-              for record in take(lane).records if record["key"] == b"BTC"]  # fmt: skip
+    values = [
+        record["value"]
+        for lane in box.take_due()
+        if lane.topic.endswith("trades.v1")
+        for record in take(lane).records
+        if record["key"] == b"BTC"
+    ]
     assert values == [codec.encode(make.trade(number)) for number in (1, 2)]
 
 

@@ -78,8 +78,13 @@ async def test_publishes_what_it_receives_and_counts_it() -> None:
         assert (rig.stats.connected, rig.stats.acks_pending) == (1, 0)
     assert rig.trade_ids() == [0, 1, 2]
     assert rig.stats.events == {
-        "liquidation": 2, "trade": 3, "trade_bar": 0, "mark_price": 0, "open_interest": 0, "volatility_index": 0,
-    }  # fmt: skip
+        "liquidation": 2,
+        "trade": 3,
+        "trade_bar": 0,
+        "mark_price": 0,
+        "open_interest": 0,
+        "volatility_index": 0,
+    }
     assert rig.stats.liquidated_long_micro_usd == 100_000
     assert rig.stats.liquidated_short_micro_usd == 200_000
     assert rig.stats.frames == 8
@@ -586,8 +591,10 @@ async def test_three_drops_give_three_gaps_with_the_right_bounds() -> None:
     received = {int(trade.id): trade.receive_time_us for trade in rig.reader.of(Trade)}
     gaps = [gap for gap in rig.reader.of(Gap) if gap.channel == "liquidations"]
     assert [(gap.from_us, gap.to_us) for gap in gaps] == [
-        (received[9], received[100]), (received[109], received[200]), (received[209], received[300]),
-    ]  # fmt: skip
+        (received[9], received[100]),
+        (received[109], received[200]),
+        (received[209], received[300]),
+    ]
     assert {gap.reason for gap in gaps} == {"disconnect"}
     assert {(gap.symbol, gap.asset) for gap in gaps} == {("*", "*")}
     assert len(rig.reader.of(Gap)) == 6
@@ -684,8 +691,10 @@ async def test_every_frame_is_shown_to_the_tap() -> None:
     async with Exchange(script) as exchange, running(plan(exchange.url), on_frame=tap) as rig:
         await rig.reader.until(lambda: bool(rig.reader.of(Trade)))
     assert [frame for _, _, frame in seen] == [
-        b'{"ack":"all"}', b"{garbage", b'{"trades":[5],"symbol":"BTCUSDT"}',
-    ]  # fmt: skip
+        b'{"ack":"all"}',
+        b"{garbage",
+        b'{"trades":[5],"symbol":"BTCUSDT"}',
+    ]
     assert {(venue, connection) for venue, connection, _ in seen} == {(VENUE, "market-0")}
 
 

@@ -53,8 +53,9 @@ def test_late_trades_make_a_further_bar_of_the_same_interval() -> None:
     folder.fold([trade(1_200_000), trade(1_010_000, 5.0), trade(1_020_000, 6.0), trade(950_000)])
     late = folder.flush_ended(0)
     assert [(bar.event_time_us, bar.open, bar.close, bar.trades) for bar in late] == [
-        (1_100_000, 5.0, 6.0, 2), (1_000_000, 10.0, 10.0, 1),
-    ]  # fmt: skip
+        (1_100_000, 5.0, 6.0, 2),
+        (1_000_000, 10.0, 10.0, 1),
+    ]
     assert not folder.flush_ended(1_399_999)
     assert [bar.event_time_us for bar in folder.flush_ended(1_400_000)] == [1_300_000]
 

@@ -183,8 +183,10 @@ async def test_only_the_market_that_failed_comes_from_the_cache(
 ) -> None:
     """The other markets' changes apply; the failure is counted and logged, and the age is the oldest market's."""
     rest_server.answers = [
-        Answer(200, bybit("OLDUSDT", "more")), Answer(200, bybit("ETHUSDT", "")), Answer(200, bybit("BTCUSD", "")),
-    ]  # fmt: skip
+        Answer(200, bybit("OLDUSDT", "more")),
+        Answer(200, bybit("ETHUSDT", "")),
+        Answer(200, bybit("BTCUSD", "")),
+    ]
     await store(tmp_path, Pauses()).load(Bybit, rest_server.url)
     rest_server.answers = [Answer(200, bybit("ETHUSDT", "more")), Answer(200, bybit("NEWUSDT", "")), BROKEN]
     later = store(tmp_path, Pauses(), NOW_US + 60_000_000)

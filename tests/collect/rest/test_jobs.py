@@ -247,9 +247,16 @@ async def test_a_fleet_fills_the_gaps_of_its_sockets(rest_server: RestServer) ->
         channels: tuple[Channel, ...] = ("trades", "liquidations", "open_interest")
         adapter.interval_s = 3600.0  # type: ignore[misc]
         fleet = Fleet(
-            adapter, "AB", channels, bus.publisher(), settings, clock=now_us, rng=random.Random(1), ws_url=exchange.url,
+            adapter,
+            "AB",
+            channels,
+            bus.publisher(),
+            settings,
+            clock=now_us,
+            rng=random.Random(1),
+            ws_url=exchange.url,
             rest=Rest().client(adapter, rest_server.url),
-        )  # fmt: skip
+        )
         task = asyncio.create_task(fleet.run())
         await reader.until(lambda: any(gap.backfilled for gap in reader.of(Gap)))
         fleet.update(adapter, "AB")

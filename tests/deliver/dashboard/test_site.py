@@ -96,9 +96,12 @@ def test_charts_are_columns() -> None:
     shown.sample()
     series = json.loads(shown.state())["assets"][0]["series"]
     assert series == {
-        "second": [second, second], "risk": [0.0, 0.0], "price": [100.0, 100.0], "long": [0.0, 0.0],
+        "second": [second, second],
+        "risk": [0.0, 0.0],
+        "price": [100.0, 100.0],
+        "long": [0.0, 0.0],
         "short": [0.0, 5.0],
-    }  # fmt: skip
+    }
 
 
 async def test_points_are_taken_as_time_goes_by(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -70,8 +70,9 @@ def test_what_is_unknown_has_no_row() -> None:
     """Absent, not zero."""
     assert rows(ContextView()) == {}
     assert rows(ContextView(SignalInterest(1.0, 1, False, {}))) == {
-        ("open_interest_age_seconds", "BTC"): 1, ("open_interest_suspect", "BTC"): 0
-    }  # fmt: skip
+        ("open_interest_age_seconds", "BTC"): 1,
+        ("open_interest_suspect", "BTC"): 0,
+    }
 
 
 def test_every_family_has_its_labels() -> None:

@@ -41,10 +41,15 @@ def test_what_rest_brings_and_costs_is_shown() -> None:
     rest_jobs = RestJobsStats(events, 1.5, 100, 4, 900, 2, 7.0, 12_000, 3, 1)
     samples = scrape(Snapshot(fleets=[fleet(rest_jobs, None)]))
     shown = {
-        "rest_polls": 100, "rest_poll_stretch_ratio": 1.5, "rest_last_answer_timestamp_seconds": 2.5,
-        "rest_paused_seconds": 7, "rest_weight_total": 900, "rest_throttled_total": 2, "rest_failures_total": 4,
+        "rest_polls": 100,
+        "rest_poll_stretch_ratio": 1.5,
+        "rest_last_answer_timestamp_seconds": 2.5,
+        "rest_paused_seconds": 7,
+        "rest_weight_total": 900,
+        "rest_throttled_total": 2,
+        "rest_failures_total": 4,
         "rest_history_events_total": 12_000,
-    }  # fmt: skip
+    }
     assert {name: value(samples, name, venue="bybit") for name in shown} == shown
     assert value(samples, "feed_gaps_backfilled_total", venue="bybit", result="filled") == 3
     assert value(samples, "feed_gaps_backfilled_total", venue="bybit", result="unfilled") == 1

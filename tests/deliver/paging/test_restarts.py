@@ -13,8 +13,13 @@ from monitor.model.signals import Phase, Signal
 from tests.deliver.paging.signals import T0, signal
 
 SCOPES: Final[list[tuple[str, Side]]] = [
-    ("BTC", "long"), ("BTC", "short"), ("ETH", "long"), ("ETH", "short"), ("MARKET", "long"), ("MARKET", "short"),
-]  # fmt: skip
+    ("BTC", "long"),
+    ("BTC", "short"),
+    ("ETH", "long"),
+    ("ETH", "short"),
+    ("MARKET", "long"),
+    ("MARKET", "short"),
+]
 NEXT: Final[dict[Phase, list[Phase]]] = {
     "calm": ["building", "cascade"],
     "building": ["building", "cascade", "calm"],
@@ -40,9 +45,15 @@ class Walk:
         self._revision += 1
         self._wave += self._phase == "cascade" != before
         return signal(
-            self._revision, self._phase, before, asset=self._asset, direction=self._side, episode_id=self._key,
-            wave=self._wave, event_time_us=T0 + second * MICROS,
-        )  # fmt: skip
+            self._revision,
+            self._phase,
+            before,
+            asset=self._asset,
+            direction=self._side,
+            episode_id=self._key,
+            wave=self._wave,
+            event_time_us=T0 + second * MICROS,
+        )
 
 
 STEPS = st.lists(st.tuples(st.sampled_from(range(len(SCOPES))), st.integers(0, 5)), min_size=1, max_size=120)
@@ -171,9 +182,14 @@ def test_incidents_that_an_earlier_version_kept_go_on() -> None:
     """Without wave and opening they are updated by revision, and resolved under the id of that version."""
     pages = Pages()
     pages.load(b'[["BTC-long-20251124T160000Z",2]]')
-    made = taken(pages, [
-        signal(2, "cascade", "building", wave=1), signal(3, "cascade", "cascade", wave=1),
-        signal(4, "cascade", "relief", wave=2), signal(5, "calm", "relief", wave=2),
-    ])  # fmt: skip
+    made = taken(
+        pages,
+        [
+            signal(2, "cascade", "building", wave=1),
+            signal(3, "cascade", "cascade", wave=1),
+            signal(4, "cascade", "relief", wave=2),
+            signal(5, "calm", "relief", wave=2),
+        ],
+    )
     assert [page.action for page in made] == ["update", "resolve"]
     assert made[-1].id == "BTC-long-20251124T160000Z-resolve"

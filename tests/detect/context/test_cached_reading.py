@@ -23,8 +23,13 @@ def test_a_reading_stands_for_its_time_and_until_it_is_dropped() -> None:
 
     reading = CachedReading[int]()
     assert [reading.at(second, work_out) for second in (100, 110, 111, 105, 130, 10**9)] == [
-        100, 100, 111, 105, 130, 130,
-    ]  # fmt: skip
+        100,
+        100,
+        111,
+        105,
+        130,
+        130,
+    ]
     reading.invalidate()
     assert reading.at(140, work_out) == 140
     assert asked == [100, 111, 105, 130, 140]
@@ -53,8 +58,10 @@ def test_open_interest_that_is_asked_all_the_time_says_the_same(steps: list[tupl
         fresh.load(interest.state())
         for at in (second, second - 300):
             assert (interest.usd(at), interest.coins(at), interest.age_s(at)) == (
-                fresh.usd(at), fresh.coins(at), fresh.age_s(at),
-            )  # fmt: skip
+                fresh.usd(at),
+                fresh.coins(at),
+                fresh.age_s(at),
+            )
             assert interest.by_venue(at) == fresh.by_venue(at)
             assert [interest.change(window, at) for window in INTEREST_WINDOWS] == [
                 fresh.change(window, at) for window in INTEREST_WINDOWS

@@ -105,8 +105,9 @@ def test_the_report_says_what_is_behind_it(month: tuple[Detector, list[Signal]])
     assert [long.week_to_month, long.week_to_rest_of_month] == pytest.approx([2.10, 3.17], abs=0.005)
     assert (long.covered_7d, long.covered_30d) == (1.0, 1.0)
     assert [(level.price, level.state, level.broken) for level in context.levels] == [
-        (75_000.0, "stale", True), (70_000.0, "stale", True)
-    ]  # fmt: skip
+        (75_000.0, "stale", True),
+        (70_000.0, "stale", True),
+    ]
     assert [round(level.distance_ratio, 3) for level in context.levels] == [-0.125, -0.062]
     (holding,) = context.holders
     assert round(holding.pnl_usd / 1e9, 2) == -7.41
@@ -219,8 +220,10 @@ def test_history_at_the_start_fills_long_windows() -> None:
     assert found is not None
     assert (found.usd, found.age_s) == (5_700.0, 59)
     assert {window: round(change.constant_price, 6) for window, change in found.changes.items()} == {
-        "24h": -0.05, "7d": -0.05, "30d": -0.05
-    }  # fmt: skip
+        "24h": -0.05,
+        "7d": -0.05,
+        "30d": -0.05,
+    }
 
 
 def test_a_level_that_was_not_configured_before_starts_anew() -> None:

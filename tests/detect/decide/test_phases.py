@@ -15,9 +15,16 @@ from tests.budget import examples
 
 SETTINGS = PhaseSettings()
 SHORT = PhaseSettings(
-    building_seconds=2, building_calm_seconds=3, extreme_min_seconds=2, extreme_max_seconds=6, fast_pace_seconds=2,
-    slow_pace_seconds=6, relief_hold_seconds=2, relief_calm_seconds=4, min_dwell_seconds=5,
-)  # fmt: skip
+    building_seconds=2,
+    building_calm_seconds=3,
+    extreme_min_seconds=2,
+    extreme_max_seconds=6,
+    fast_pace_seconds=2,
+    slow_pace_seconds=6,
+    relief_hold_seconds=2,
+    relief_calm_seconds=4,
+    min_dwell_seconds=5,
+)
 ALLOWED: dict[Phase, set[Phase]] = {
     "calm": {"building", "cascade"},
     "building": {"calm", "cascade"},
@@ -27,15 +34,40 @@ ALLOWED: dict[Phase, set[Phase]] = {
 
 
 def seen(
-    second: int, score: float, price: float | None = -100.0, *, forced: bool | None = None, floors: bool = True,
-    allowed: bool = True, pace: float = 0.0, surprise: float = 0.0, quiet: float = 1.0, reference: float | None = -100,
-    saturated: bool = False, watch_since: int = 0, price_only: bool = False, rushes: bool = False,
-) -> Observation:  # fmt: skip
+    second: int,
+    score: float,
+    price: float | None = -100.0,
+    *,
+    forced: bool | None = None,
+    floors: bool = True,
+    allowed: bool = True,
+    pace: float = 0.0,
+    surprise: float = 0.0,
+    quiet: float = 1.0,
+    reference: float | None = -100,
+    saturated: bool = False,
+    watch_since: int = 0,
+    price_only: bool = False,
+    rushes: bool = False,
+) -> Observation:
     """An observation; prices are directed (minus the price for longs), forced from 24 points on."""
     return Observation(
-        second, score, score >= 24 if forced is None else forced, floors, price, reference, 1.0, pace, surprise, quiet,
-        allowed, saturated, watch_since=watch_since, price_only=price_only, rushes=rushes,
-    )  # fmt: skip
+        second,
+        score,
+        score >= 24 if forced is None else forced,
+        floors,
+        price,
+        reference,
+        1.0,
+        pace,
+        surprise,
+        quiet,
+        allowed,
+        saturated,
+        watch_since=watch_since,
+        price_only=price_only,
+        rushes=rushes,
+    )
 
 
 def run(phases: Phases, observations: list[Observation]) -> list[tuple[int, Phase]]:

@@ -25,10 +25,12 @@ def beats(venue: str, seconds: range) -> list[AnyEvent]:
 def test_a_signal_says_degraded_while_feeds_are_down() -> None:
     """Two of three venues fall silent before the crash: a third is seen, the note and the field say so."""
     events = [
-        *crash(), *burst(START, 1, 10.0, venues=("gate",)),
-        *beats("okx", range(START, START + 590)), *beats("gate", range(START, START + 590)),
+        *crash(),
+        *burst(START, 1, 10.0, venues=("gate",)),
+        *beats("okx", range(START, START + 590)),
+        *beats("gate", range(START, START + 590)),
         *beats("bybit", range(START, START + 1_500)),
-    ]  # fmt: skip
+    ]
     _, signals = play(in_order(events), BRISK)
     mine = [signal for signal in signals if signal.asset == "BTC"]
     assert {signal.degraded for signal in mine} == {True}

@@ -96,8 +96,10 @@ def test_a_month_is_asked_by_the_hour_in_two_parts() -> None:
     assert NOW_MS - HOUR_MS < spans[1][1] <= NOW_MS
     assert {request.query["symbol"] for request in requests} == {"BTCUSDT"}
     assert COINM.history(["BTCUSD_PERP"], NOW_US)[0].query.items() >= {
-        ("pair", "BTCUSD"), ("contractType", "PERPETUAL"), ("period", "1h"),
-    }  # fmt: skip
+        ("pair", "BTCUSD"),
+        ("contractType", "PERPETUAL"),
+        ("period", "1h"),
+    }
 
 
 def test_history_is_amount_and_value() -> None:

@@ -69,8 +69,9 @@ def test_usual_trades_are_read_as_others_are() -> None:
         msgspec.structs.replace(m, receive_time_us=0) for m in long if isinstance(m, Trade)
     ]
     assert [(m.id, m.taker_side, m.notional_usd) for m in short if isinstance(m, Trade)] == [
-        ("1", "buy", 6.0), ("2", "sell", 6.0),
-    ]  # fmt: skip
+        ("1", "buy", 6.0),
+        ("2", "sell", 6.0),
+    ]
 
 
 def test_each_product_has_its_sockets_and_its_first_one_the_liquidations() -> None:

@@ -39,8 +39,9 @@ def test_trades_of_a_gap_are_those_of_the_latest_that_lie_in_it() -> None:
     messages = ADAPTER.parse_rest(linear, body, NOW_US).messages
     read = [message for message in messages if isinstance(message, Trade)]
     assert [(trade.event_time_us, trade.taker_side, trade.notional_usd, trade.id) for trade in read] == [
-        (NOW_US - 1_000, "buy", 20_000.0, "2100"), (NOW_US - 1_000_000, "buy", 20_000.0, "2100"),
-    ]  # fmt: skip
+        (NOW_US - 1_000, "buy", 20_000.0, "2100"),
+        (NOW_US - 1_000_000, "buy", 20_000.0, "2100"),
+    ]
     assert [message.reason for message in messages if isinstance(message, Reject)] == ["malformed"]
     body = answer(row | {"symbol": "BTCUSD", "size": "400", "side": "Sell", "time": str(NOW_MS - 1)})
     (trade,) = ADAPTER.parse_rest(inverse, body, NOW_US).messages

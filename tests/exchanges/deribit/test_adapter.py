@@ -47,9 +47,15 @@ def test_coinbase_has_no_liquidations() -> None:
 def listed(name: str, **changes: object) -> dict[str, object]:
     """Return one instrument."""
     return {
-        "instrument_name": name, "base_currency": "BTC", "quote_currency": "USD", "settlement_period": "perpetual",
-        "instrument_type": "reversed", "is_active": True, "creation_timestamp": 1534242287000, "contract_size": 10.0,
-    } | changes  # fmt: skip
+        "instrument_name": name,
+        "base_currency": "BTC",
+        "quote_currency": "USD",
+        "settlement_period": "perpetual",
+        "instrument_type": "reversed",
+        "is_active": True,
+        "creation_timestamp": 1534242287000,
+        "contract_size": 10.0,
+    } | changes
 
 
 def test_instruments_of_both_kinds_are_read() -> None:
@@ -83,9 +89,15 @@ def test_a_body_that_is_no_table_is_an_error(body: bytes) -> None:
 def test_a_gap_is_filled_page_by_page_with_the_ids_of_the_socket() -> None:
     """The next page begins after the last trade; each channel gets only its own events."""
     row = {
-        "trade_seq": 7, "trade_id": "48", "timestamp": NOW_US // 1000, "price": 80000.0, "amount": 1000.0,
-        "instrument_name": "BTC-PERPETUAL", "direction": "sell", "liquidation": "T",
-    }  # fmt: skip
+        "trade_seq": 7,
+        "trade_id": "48",
+        "timestamp": NOW_US // 1000,
+        "price": 80000.0,
+        "amount": 1000.0,
+        "instrument_name": "BTC-PERPETUAL",
+        "direction": "sell",
+        "liquidation": "T",
+    }
     body = json.dumps({"result": {"trades": [row, {**row, "price": -1}], "has_more": True}}).encode()
     adapter = Deribit()
     (ask,) = adapter.backfill("liquidations", ["BTC-PERPETUAL"], NOW_US - 5_000_000, NOW_US + 1)

@@ -22,8 +22,12 @@ Frame = str | bytes
 """A text frame, or a binary one, in which some exchanges send compressed JSON."""
 
 ALL_CHANNELS: Final[tuple[Channel, ...]] = (
-    "liquidations", "trades", "mark_price", "open_interest", "volatility_index",
-)  # fmt: skip
+    "liquidations",
+    "trades",
+    "mark_price",
+    "open_interest",
+    "volatility_index",
+)
 
 
 def price_of(number: int) -> float:

@@ -34,26 +34,55 @@ class BinanceUsdm(Dialect):
         price = f"{price_of(number):.2f}"
         return self._stream(
             "@aggTrade",
-            {"e": "aggTrade", "E": time_ms, "s": self.symbol, "a": number, "p": price, "q": "0.5", "nq": "0.5",
-             "f": number, "l": number, "T": time_ms, "m": False, "st": self.tag},
-        )  # fmt: skip
+            {
+                "e": "aggTrade",
+                "E": time_ms,
+                "s": self.symbol,
+                "a": number,
+                "p": price,
+                "q": "0.5",
+                "nq": "0.5",
+                "f": number,
+                "l": number,
+                "T": time_ms,
+                "m": False,
+                "st": self.tag,
+            },
+        )
 
     def mark(self, number: int, time_ms: int) -> Frame:
         """Return a ``markPriceUpdate``."""
         price = f"{price_of(number):.2f}"
         return self._stream(
             "@markPrice@1s",
-            {"e": "markPriceUpdate", "E": time_ms, "s": self.symbol, "p": price, "i": price, "P": price,
-             "r": "0.0001", "T": time_ms + 3_600_000, "st": self.tag},
-        )  # fmt: skip
+            {
+                "e": "markPriceUpdate",
+                "E": time_ms,
+                "s": self.symbol,
+                "p": price,
+                "i": price,
+                "P": price,
+                "r": "0.0001",
+                "T": time_ms + 3_600_000,
+                "st": self.tag,
+            },
+        )
 
     def liquidation(self, number: int, time_ms: int, side: Side) -> Frame:
         """Return a ``forceOrder``, the order that closed the position, with its average fill price."""
         order = {
-            "s": self.symbol, "S": "SELL" if side == "long" else "BUY", "o": "LIMIT", "f": "IOC", "q": "1.000",
-            "p": f"{price_of(number) * 0.996:.2f}", "ap": f"{price_of(number):.2f}", "X": "FILLED", "l": "1.000",
-            "z": "1.000", "T": time_ms,
-        }  # fmt: skip
+            "s": self.symbol,
+            "S": "SELL" if side == "long" else "BUY",
+            "o": "LIMIT",
+            "f": "IOC",
+            "q": "1.000",
+            "p": f"{price_of(number) * 0.996:.2f}",
+            "ap": f"{price_of(number):.2f}",
+            "X": "FILLED",
+            "l": "1.000",
+            "z": "1.000",
+            "T": time_ms,
+        }
         return self._stream("@forceOrder", {"e": "forceOrder", "E": time_ms, "o": order, "st": self.tag})
 
     def rate_limited(self) -> Frame | None:

@@ -44,8 +44,15 @@ class Bitget(Dialect):
 
     def trade(self, number: int, time_ms: int) -> Frame:
         """Return a ``publicTrade`` frame."""
-        row = {"i": str(number), "L": str(number), "p": str(price_of(number)), "v": "0.5", "S": "buy",
-               "T": str(time_ms), "isRPI": "no"}  # fmt: skip
+        row = {
+            "i": str(number),
+            "L": str(number),
+            "p": str(price_of(number)),
+            "v": "0.5",
+            "S": "buy",
+            "T": str(time_ms),
+            "isRPI": "no",
+        }
         return self._push("publicTrade", time_ms, "update", row)
 
     def mark(self, number: int, time_ms: int) -> Frame:
@@ -55,14 +62,25 @@ class Bitget(Dialect):
             "ticker",
             time_ms,
             "snapshot",
-            {"lastPrice": price, "markPrice": price, "indexPrice": price, "fundingRate": "0.0001",
-             "nextFundingTime": str(time_ms + 3_600_000), "openInterest": "10"},
-        )  # fmt: skip
+            {
+                "lastPrice": price,
+                "markPrice": price,
+                "indexPrice": price,
+                "fundingRate": "0.0001",
+                "nextFundingTime": str(time_ms + 3_600_000),
+                "openInterest": "10",
+            },
+        )
 
     def liquidation(self, number: int, time_ms: int, side: Side) -> Frame:
         """Return a ``liquidation`` row, which has the side of the position and its amount in USD."""
-        row = {"symbol": self.symbol, "side": "buy" if side == "long" else "sell", "price": str(price_of(number)),
-               "amount": "500", "ts": str(time_ms)}  # fmt: skip
+        row = {
+            "symbol": self.symbol,
+            "side": "buy" if side == "long" else "sell",
+            "price": str(price_of(number)),
+            "amount": "500",
+            "ts": str(time_ms),
+        }
         return self._push("liquidation", time_ms, "update", row)
 
     def backlog(self, time_ms: int) -> Frame | None:

@@ -26,9 +26,16 @@ class Bluefin(Dialect):
         return [text({"success": False, "message": "Invalid symbol"})]
 
     def _row(self, number: int, time_ms: int, side: str, kind: str) -> dict[str, Any]:
-        return {"id": str(number), "symbol": self.symbol, "tradeType": kind, "side": side,
-                "priceE9": f"{price_of(number):.0f}000000000", "quantityE9": "100000000", "quoteQuantityE9": "1",
-                "executedAtMillis": time_ms}  # fmt: skip
+        return {
+            "id": str(number),
+            "symbol": self.symbol,
+            "tradeType": kind,
+            "side": side,
+            "priceE9": f"{price_of(number):.0f}000000000",
+            "quantityE9": "100000000",
+            "quoteQuantityE9": "1",
+            "executedAtMillis": time_ms,
+        }
 
     def _trades(self, *rows: dict[str, Any]) -> Frame:
         return text({"event": "RecentTradesUpdates", "payload": {"trades": rows}})
@@ -40,9 +47,15 @@ class Bluefin(Dialect):
     def mark(self, number: int, time_ms: int) -> Frame:
         """Return the tickers of all markets, which are one."""
         price = f"{price_of(number):.0f}000000000"
-        row = {"symbol": self.symbol, "markPriceE9": price, "oraclePriceE9": price, "lastFundingRateE9": "12500",
-               "nextFundingTimeAtMillis": time_ms + 60_000, "openInterestE9": "5000000000",
-               "updatedAtMillis": time_ms}  # fmt: skip
+        row = {
+            "symbol": self.symbol,
+            "markPriceE9": price,
+            "oraclePriceE9": price,
+            "lastFundingRateE9": "12500",
+            "nextFundingTimeAtMillis": time_ms + 60_000,
+            "openInterestE9": "5000000000",
+            "updatedAtMillis": time_ms,
+        }
         return text({"event": "TickerAllUpdate", "payload": {"tickerAll": [row]}})
 
     def liquidation(self, number: int, time_ms: int, side: Side) -> Frame:

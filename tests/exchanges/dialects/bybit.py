@@ -41,8 +41,18 @@ class Bybit(Dialect):
 
     def trade(self, number: int, time_ms: int) -> Frame:
         """Return a ``publicTrade`` frame."""
-        row = {"T": time_ms, "s": self.symbol, "S": "Buy", "v": "0.5", "p": f"{price_of(number):.2f}", "L": "PlusTick",
-               "i": f"00000000-0000-4000-8000-{number:012x}", "BT": False, "RPI": False, "seq": number}  # fmt: skip
+        row = {
+            "T": time_ms,
+            "s": self.symbol,
+            "S": "Buy",
+            "v": "0.5",
+            "p": f"{price_of(number):.2f}",
+            "L": "PlusTick",
+            "i": f"00000000-0000-4000-8000-{number:012x}",
+            "BT": False,
+            "RPI": False,
+            "seq": number,
+        }
         return self._push("publicTrade", time_ms, [row])
 
     def mark(self, number: int, time_ms: int) -> Frame:
@@ -51,11 +61,20 @@ class Bybit(Dialect):
         return self._push(
             "tickers",
             time_ms,
-            {"symbol": self.symbol, "lastPrice": price, "markPrice": price, "indexPrice": price,
-             "fundingRate": "0.0001", "nextFundingTime": str(time_ms + 3_600_000), "fundingIntervalHour": "8",
-             "openInterest": "20", "openInterestValue": "20000", "singleOpenInterest": "10",
-             "singleOpenInterestValue": "10000"},
-        )  # fmt: skip
+            {
+                "symbol": self.symbol,
+                "lastPrice": price,
+                "markPrice": price,
+                "indexPrice": price,
+                "fundingRate": "0.0001",
+                "nextFundingTime": str(time_ms + 3_600_000),
+                "fundingIntervalHour": "8",
+                "openInterest": "20",
+                "openInterestValue": "20000",
+                "singleOpenInterest": "10",
+                "singleOpenInterestValue": "10000",
+            },
+        )
 
     def liquidation(self, number: int, time_ms: int, side: Side) -> Frame:
         """Return an ``allLiquidation`` row, which has the side of the position."""

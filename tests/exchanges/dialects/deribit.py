@@ -49,9 +49,19 @@ class Deribit(Dialect):
         return text({"jsonrpc": "2.0", "method": "subscription", "params": content})
 
     def _trade(self, number: int, time_ms: int, side: str, **more: str) -> Frame:
-        row = {"trade_seq": number, "trade_id": str(number), "timestamp": time_ms, "tick_direction": 0,
-               "price": price_of(number), "mark_price": 1000.0, "instrument_name": self.symbol, "index_price": 1000.0,
-               "direction": side, "amount": 10, "contracts": 1}  # fmt: skip
+        row = {
+            "trade_seq": number,
+            "trade_id": str(number),
+            "timestamp": time_ms,
+            "tick_direction": 0,
+            "price": price_of(number),
+            "mark_price": 1000.0,
+            "instrument_name": self.symbol,
+            "index_price": 1000.0,
+            "direction": side,
+            "amount": 10,
+            "contracts": 1,
+        }
         return self._push("trades", [row | more])
 
     def trade(self, number: int, time_ms: int) -> Frame:
@@ -60,8 +70,15 @@ class Deribit(Dialect):
 
     def mark(self, number: int, time_ms: int) -> Frame:
         """Return a ``ticker``."""
-        row = {"timestamp": time_ms, "state": "open", "open_interest": 1000, "mark_price": price_of(number),
-               "instrument_name": self.symbol, "index_price": 1000.0, "current_funding": 0.0}  # fmt: skip
+        row = {
+            "timestamp": time_ms,
+            "state": "open",
+            "open_interest": 1000,
+            "mark_price": price_of(number),
+            "instrument_name": self.symbol,
+            "index_price": 1000.0,
+            "current_funding": 0.0,
+        }
         return self._push("ticker", row)
 
     def liquidation(self, number: int, time_ms: int, side: Side) -> Frame:

@@ -42,8 +42,15 @@ class Dydx(Dialect):
         return text({**head, "channel": channel, "id": self.symbol, "contents": contents})
 
     def _row(self, number: int, time_ms: int, **more: str) -> dict[str, str]:
-        row = {"id": str(number), "size": "0.01", "price": str(price_of(number)), "side": "BUY",
-               "createdAt": moment(time_ms), "type": "LIMIT", "createdAtHeight": "1"}  # fmt: skip
+        row = {
+            "id": str(number),
+            "size": "0.01",
+            "price": str(price_of(number)),
+            "side": "BUY",
+            "createdAt": moment(time_ms),
+            "type": "LIMIT",
+            "createdAtHeight": "1",
+        }
         return row | more
 
     def trade(self, number: int, time_ms: int) -> Frame:
@@ -63,5 +70,13 @@ class Dydx(Dialect):
     def backlog(self, time_ms: int) -> Frame | None:
         """Return a further confirmation with past trades."""
         rows = [self._row(1, time_ms, type="LIQUIDATED"), self._row(2, time_ms)]
-        return text({"type": "subscribed", "connection_id": "c", "message_id": 3, "channel": "v4_trades",
-                     "id": self.symbol, "contents": {"trades": rows}})  # fmt: skip
+        return text(
+            {
+                "type": "subscribed",
+                "connection_id": "c",
+                "message_id": 3,
+                "channel": "v4_trades",
+                "id": self.symbol,
+                "contents": {"trades": rows},
+            }
+        )

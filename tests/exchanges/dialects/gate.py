@@ -40,33 +40,64 @@ class Gate(Dialect):
         """Return the pong, which has a channel of its own."""
         if fields(sent).get("channel") != "futures.ping":
             return None
-        return text({"time": fields(sent)["time"], "channel": "futures.pong", "event": "", "error": None,
-                     "result": None})  # fmt: skip
+        return text(
+            {"time": fields(sent)["time"], "channel": "futures.pong", "event": "", "error": None, "result": None}
+        )
 
     def _push(self, channel: str, time_ms: int, result: object) -> Frame:
-        return text({"time": time_ms // 1000, "time_ms": time_ms, "channel": f"futures.{channel}", "event": "update",
-                     "result": result})  # fmt: skip
+        return text(
+            {
+                "time": time_ms // 1000,
+                "time_ms": time_ms,
+                "channel": f"futures.{channel}",
+                "event": "update",
+                "result": result,
+            }
+        )
 
     def trade(self, number: int, time_ms: int) -> Frame:
         """Return a row of ``futures.trades``."""
-        row = {"contract": self.symbol, "create_time": time_ms // 1000, "create_time_ms": time_ms, "id": number,
-               "price": str(price_of(number)), "size": 20}  # fmt: skip
+        row = {
+            "contract": self.symbol,
+            "create_time": time_ms // 1000,
+            "create_time_ms": time_ms,
+            "id": number,
+            "price": str(price_of(number)),
+            "size": 20,
+        }
         return self._push("trades", time_ms, [row])
 
     def mark(self, number: int, time_ms: int) -> Frame:
         """Return a row of ``futures.tickers``."""
         price = str(price_of(number))
-        row = {"contract": self.symbol, "last": price, "mark_price": price, "index_price": price,
-               "funding_rate": "0.0001", "total_size": "1000"}  # fmt: skip
+        row = {
+            "contract": self.symbol,
+            "last": price,
+            "mark_price": price,
+            "index_price": price,
+            "funding_rate": "0.0001",
+            "total_size": "1000",
+        }
         return self._push("tickers", time_ms, [row])
 
     def liquidation(self, number: int, time_ms: int, side: Side) -> Frame:
         """Return a ``futures.public_liquidates`` frame in its recorded form: one object, with the sign of the order."""
-        row = {"contract": self.symbol, "price": str(price_of(number)), "size": -20 if side == "long" else 20,
-               "time": time_ms}  # fmt: skip
+        row = {
+            "contract": self.symbol,
+            "price": str(price_of(number)),
+            "size": -20 if side == "long" else 20,
+            "time": time_ms,
+        }
         return self._push("public_liquidates", time_ms, row)
 
     def rate_limited(self) -> Frame | None:
         """Return the error of an exceeded rate limit."""
-        return text({"time": 1, "channel": "futures.trades", "event": "subscribe", "result": None,
-                     "error": {"code": 3, "message": "Too many requests"}})  # fmt: skip
+        return text(
+            {
+                "time": 1,
+                "channel": "futures.trades",
+                "event": "subscribe",
+                "result": None,
+                "error": {"code": 3, "message": "Too many requests"},
+            }
+        )

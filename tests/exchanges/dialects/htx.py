@@ -44,8 +44,15 @@ class Htx(Dialect):
 
     def trade(self, number: int, time_ms: int) -> Frame:
         """Return a row of ``trade.detail``."""
-        row = {"amount": 2, "quantity": 0.002, "trade_turnover": 2.0, "ts": time_ms, "id": number,
-               "price": price_of(number), "direction": "buy"}  # fmt: skip
+        row = {
+            "amount": 2,
+            "quantity": 0.002,
+            "trade_turnover": 2.0,
+            "ts": time_ms,
+            "id": number,
+            "price": price_of(number),
+            "direction": "buy",
+        }
         tick = {"id": number, "ts": time_ms, "data": [row]}
         return packed({"ch": f"market.{self.symbol}.trade.detail", "ts": time_ms, "tick": tick})
 
@@ -56,9 +63,17 @@ class Htx(Dialect):
 
     def liquidation(self, number: int, time_ms: int, side: Side) -> Frame:
         """Return a row of ``liquidation_orders``, which has the direction of the closing order."""
-        row = {"symbol": "BTC", "contract_code": self.symbol, "direction": "sell" if side == "long" else "buy",
-               "offset": "close", "volume": 100, "price": price_of(number), "created_at": time_ms,
-               "amount": 0.1, "trade_turnover": 100.0}  # fmt: skip
+        row = {
+            "symbol": "BTC",
+            "contract_code": self.symbol,
+            "direction": "sell" if side == "long" else "buy",
+            "offset": "close",
+            "volume": 100,
+            "price": price_of(number),
+            "created_at": time_ms,
+            "amount": 0.1,
+            "trade_turnover": 100.0,
+        }
         return packed({"op": "notify", "topic": "public.*.liquidation_orders", "ts": time_ms, "data": [row]})
 
     def ping(self) -> Frame | None:

@@ -33,8 +33,15 @@ class Hyperliquid(Dialect):
         return text({"channel": "pong"}) if fields(sent) == {"method": "ping"} else None
 
     def _row(self, number: int, time_ms: int, **more: Any) -> dict[str, Any]:
-        row = {"coin": self.symbol, "side": "B", "px": str(price_of(number)), "sz": "0.01", "hash": "0x0",
-               "time": time_ms, "tid": number}  # fmt: skip
+        row = {
+            "coin": self.symbol,
+            "side": "B",
+            "px": str(price_of(number)),
+            "sz": "0.01",
+            "hash": "0x0",
+            "time": time_ms,
+            "tid": number,
+        }
         return row | more
 
     def trade(self, number: int, time_ms: int) -> Frame:

@@ -34,8 +34,17 @@ class Kraken(Dialect):
         return [text({"event": "error", "message": "Invalid product id"})]
 
     def _trade(self, number: int, time_ms: int, **more: Any) -> dict[str, Any]:
-        row = {"feed": "trade", "product_id": self.symbol, "uid": f"u{number}", "side": "buy", "type": "fill",
-               "seq": number, "time": time_ms, "qty": 100, "price": price_of(number)}  # fmt: skip
+        row = {
+            "feed": "trade",
+            "product_id": self.symbol,
+            "uid": f"u{number}",
+            "side": "buy",
+            "type": "fill",
+            "seq": number,
+            "time": time_ms,
+            "qty": 100,
+            "price": price_of(number),
+        }
         return row | more
 
     def trade(self, number: int, time_ms: int) -> Frame:
@@ -45,9 +54,16 @@ class Kraken(Dialect):
     def mark(self, number: int, time_ms: int) -> Frame:
         """Return a ``ticker`` frame."""
         return text(
-            {"feed": "ticker", "product_id": self.symbol, "time": time_ms, "markPrice": price_of(number),
-             "index": 1000.0, "openInterest": 5000.0, "tag": "perpetual"},
-        )  # fmt: skip
+            {
+                "feed": "ticker",
+                "product_id": self.symbol,
+                "time": time_ms,
+                "markPrice": price_of(number),
+                "index": 1000.0,
+                "openInterest": 5000.0,
+                "tag": "perpetual",
+            },
+        )
 
     def liquidation(self, number: int, time_ms: int, side: Side) -> Frame:
         """Return a fill of the type ``liquidation``."""

@@ -34,8 +34,17 @@ class Kucoin(Dialect):
 
     def trade(self, number: int, time_ms: int) -> Frame:
         """Return a ``match`` frame, whose times are in nanoseconds."""
-        row = {"symbol": self.symbol, "sequence": number, "side": "buy", "size": 1, "price": str(price_of(number)),
-               "takerOrderId": "a", "makerOrderId": "b", "tradeId": str(number), "ts": time_ms * 1_000_000}  # fmt: skip
+        row = {
+            "symbol": self.symbol,
+            "sequence": number,
+            "side": "buy",
+            "size": 1,
+            "price": str(price_of(number)),
+            "takerOrderId": "a",
+            "makerOrderId": "b",
+            "tradeId": str(number),
+            "ts": time_ms * 1_000_000,
+        }
         topic = f"/contractMarket/execution:{self.symbol}"
         return text({"topic": topic, "type": "message", "subject": "match", "sn": number, "data": row})
 

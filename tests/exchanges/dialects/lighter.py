@@ -37,8 +37,15 @@ class Lighter(Dialect):
         return text({"type": "pong"}) if fields(sent).get("type") == "ping" else None
 
     def _row(self, number: int, time_ms: int, **more: Any) -> dict[str, Any]:
-        row = {"trade_id": number, "type": "trade", "market_id": 1, "size": "0.1", "price": str(price_of(number)),
-               "is_maker_ask": True, "timestamp": time_ms}  # fmt: skip
+        row = {
+            "trade_id": number,
+            "type": "trade",
+            "market_id": 1,
+            "size": "0.1",
+            "price": str(price_of(number)),
+            "is_maker_ask": True,
+            "timestamp": time_ms,
+        }
         return row | more
 
     def trade(self, number: int, time_ms: int) -> Frame:

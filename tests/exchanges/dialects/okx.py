@@ -37,8 +37,15 @@ class Okx(Dialect):
     def trade(self, number: int, time_ms: int) -> Frame:
         """Return a row of ``trades``."""
         price = f"{price_of(number):.1f}"
-        row = {"instId": self.symbol, "tradeId": str(number), "px": price, "sz": "50", "side": "buy",
-               "ts": str(time_ms), "count": "1"}  # fmt: skip
+        row = {
+            "instId": self.symbol,
+            "tradeId": str(number),
+            "px": price,
+            "sz": "50",
+            "side": "buy",
+            "ts": str(time_ms),
+            "count": "1",
+        }
         return self._push("trades", row)
 
     def mark(self, number: int, time_ms: int) -> Frame:
@@ -47,16 +54,28 @@ class Okx(Dialect):
         return self._push("mark-price", row)
 
     def _liquidations(self, *details: Any) -> Frame:
-        row = {"instType": "SWAP", "instId": self.symbol, "uly": "BTC-USDT", "instFamily": "BTC-USDT",
-               "details": details}  # fmt: skip
+        row = {
+            "instType": "SWAP",
+            "instId": self.symbol,
+            "uly": "BTC-USDT",
+            "instFamily": "BTC-USDT",
+            "details": details,
+        }
         return text({"arg": {"channel": "liquidation-orders", "instType": "SWAP"}, "data": [row]})
 
     def liquidation(self, number: int, time_ms: int, side: Side) -> Frame:
         """Return a row of ``liquidation-orders``, which has the side of the closing order."""
         return self._liquidations(
-            {"side": "sell" if side == "long" else "buy", "posSide": side, "bkPx": f"{price_of(number):.1f}",
-             "sz": "100", "bkLoss": "0", "ccy": "", "ts": str(time_ms)},
-        )  # fmt: skip
+            {
+                "side": "sell" if side == "long" else "buy",
+                "posSide": side,
+                "bkPx": f"{price_of(number):.1f}",
+                "sz": "100",
+                "bkLoss": "0",
+                "ccy": "",
+                "ts": str(time_ms),
+            },
+        )
 
     def backlog(self, time_ms: int) -> Frame | None:
         """Return past orders, which are not in order of time."""
@@ -66,9 +85,13 @@ class Okx(Dialect):
     def maintenance(self) -> Frame | None:
         """Return the notice that the service is upgraded."""
         return text(
-            {"event": "notice", "code": "64008", "connId": "a4d3ae55",
-             "msg": "The connection will soon be closed for a service upgrade. Please reconnect."},
-        )  # fmt: skip
+            {
+                "event": "notice",
+                "code": "64008",
+                "connId": "a4d3ae55",
+                "msg": "The connection will soon be closed for a service upgrade. Please reconnect.",
+            },
+        )
 
     def rate_limited(self) -> Frame | None:
         """Return the error for more than 480 requests an hour."""

@@ -30,8 +30,17 @@ class Pacifica(Dialect):
         return text({"channel": "pong"}) if fields(sent).get("method") == "ping" else None
 
     def _row(self, number: int, time_ms: int, direction: str, cause: str) -> Frame:
-        row: dict[str, Any] = {"h": number, "s": self.symbol, "a": "0.1", "p": str(price_of(number)), "d": direction,
-                               "tc": cause, "t": time_ms, "li": number, "it": 0}  # fmt: skip
+        row: dict[str, Any] = {
+            "h": number,
+            "s": self.symbol,
+            "a": "0.1",
+            "p": str(price_of(number)),
+            "d": direction,
+            "tc": cause,
+            "t": time_ms,
+            "li": number,
+            "it": 0,
+        }
         return text({"channel": "trades", "data": [row]})
 
     def trade(self, number: int, time_ms: int) -> Frame:
@@ -41,9 +50,18 @@ class Pacifica(Dialect):
     def mark(self, number: int, time_ms: int) -> Frame:
         """Return a ``prices`` frame."""
         price = str(price_of(number))
-        row = {"symbol": self.symbol, "mark": price, "mid": price, "oracle": price, "funding": "0.0000125",
-               "next_funding": "0.0000125", "open_interest": "5", "timestamp": time_ms, "volume_24h": "1",
-               "yesterday_price": price}  # fmt: skip
+        row = {
+            "symbol": self.symbol,
+            "mark": price,
+            "mid": price,
+            "oracle": price,
+            "funding": "0.0000125",
+            "next_funding": "0.0000125",
+            "open_interest": "5",
+            "timestamp": time_ms,
+            "volume_24h": "1",
+            "yesterday_price": price,
+        }
         return text({"channel": "prices", "data": [row]})
 
     def liquidation(self, number: int, time_ms: int, side: Side) -> Frame:

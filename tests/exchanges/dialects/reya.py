@@ -31,9 +31,19 @@ class Reya(Dialect):
         return text({"type": "channel_data", "timestamp": time_ms, "channel": channel, "data": data})
 
     def _row(self, number: int, time_ms: int, side: str, kind: str) -> dict[str, Any]:
-        return {"exchangeId": 2, "symbol": self.symbol, "takerAccountId": 42, "makerAccountId": 43, "qty": "0.1",
-                "side": side, "price": str(price_of(number)), "takerFee": "0.1", "type": kind, "timestamp": time_ms,
-                "sequenceNumber": number}  # fmt: skip
+        return {
+            "exchangeId": 2,
+            "symbol": self.symbol,
+            "takerAccountId": 42,
+            "makerAccountId": 43,
+            "qty": "0.1",
+            "side": side,
+            "price": str(price_of(number)),
+            "takerFee": "0.1",
+            "type": kind,
+            "timestamp": time_ms,
+            "sequenceNumber": number,
+        }
 
     def _executions(self, row: dict[str, Any], time_ms: int) -> Frame:
         return self._push(f"/v2/market/{self.symbol}/perpExecutions", [row], time_ms)
@@ -45,9 +55,19 @@ class Reya(Dialect):
     def mark(self, number: int, time_ms: int) -> Frame:
         """Return a frame with the state of a market."""
         price = str(price_of(number))
-        row = {"symbol": self.symbol, "updatedAt": time_ms, "oiQty": "5", "fundingRate": "0.00001",
-               "longFundingValue": "4", "shortFundingValue": "4", "volume24h": "9", "markPrice": price,
-               "oraclePrice": price, "throttledMidPrice": price, "pricesUpdatedAt": time_ms}  # fmt: skip
+        row = {
+            "symbol": self.symbol,
+            "updatedAt": time_ms,
+            "oiQty": "5",
+            "fundingRate": "0.00001",
+            "longFundingValue": "4",
+            "shortFundingValue": "4",
+            "volume24h": "9",
+            "markPrice": price,
+            "oraclePrice": price,
+            "throttledMidPrice": price,
+            "pricesUpdatedAt": time_ms,
+        }
         return self._push("/v2/perpMarkets/summary", [row], time_ms)
 
     def liquidation(self, number: int, time_ms: int, side: Side) -> Frame:

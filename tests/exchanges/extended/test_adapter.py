@@ -20,8 +20,14 @@ ALL: tuple[Channel, ...] = ("liquidations", "trades", "mark_price", "open_intere
 def market(name: str, **more: Any) -> dict[str, Any]:
     """Return a market of the exchange's list."""
     stats = {"markPrice": "84058.5", "openInterest": "42147832.5", "openInterestBase": "501.0355"}
-    row = {"name": name, "type": "PERPETUAL", "status": "ACTIVE", "tradingHours": "CONTINUOUS",
-           "createdAt": 1752829532673, "marketStats": stats}  # fmt: skip
+    row = {
+        "name": name,
+        "type": "PERPETUAL",
+        "status": "ACTIVE",
+        "tradingHours": "CONTINUOUS",
+        "createdAt": 1752829532673,
+        "marketStats": stats,
+    }
     return row | more
 
 

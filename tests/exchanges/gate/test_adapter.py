@@ -73,13 +73,19 @@ def test_each_settlement_has_its_sockets_and_its_first_one_the_liquidations() ->
     names = [f"COIN{number:03}_USDT" for number in range(101)]
     plans = Gate().connections([*names, "BTC_USD"], ["liquidations", "trades", "mark_price"])
     assert [(plan.name, plan.url.rpartition("/")[2], len(plan.symbols)) for plan in plans] == [
-        ("usdt-0", "usdt", 100), ("usdt-1", "usdt", 1), ("btc-0", "btc", 1),
-    ]  # fmt: skip
+        ("usdt-0", "usdt", 100),
+        ("usdt-1", "usdt", 1),
+        ("btc-0", "btc", 1),
+    ]
     assert ["liquidations" in plan.channels for plan in plans] == [True, False, True]
     first = [json.loads(request.frame) for request in plans[0].requests]
     assert [content["channel"].removeprefix("futures.") for content in first] == [
-        "public_liquidates", "tickers", "tickers", "trades", "trades",
-    ]  # fmt: skip
+        "public_liquidates",
+        "tickers",
+        "tickers",
+        "trades",
+        "trades",
+    ]
     assert first[0]["payload"] == ["!all"]
     assert {len(content["payload"]) for content in first[1:]} == {50}
     assert all(content["time"] == SEND_TIME for content in first)
@@ -140,8 +146,10 @@ def test_the_table_holds_contract_sizes_and_says_what_it_leaves_out() -> None:
     assert page.instruments == [Instrument("BTC_USD", "BTC", 1, 1.0, "usd", True, 1546300800000000, "btc")]
     assert set(page.left_out) == {"ETH_USD", "ODD_USD"}
     assert [request.path for request in Gate.instruments_requests] == [
-        "/api/v4/futures/usdt/contracts", "/api/v4/futures/btc/contracts", "/api/v4/futures/usd1/contracts",
-    ]  # fmt: skip
+        "/api/v4/futures/usdt/contracts",
+        "/api/v4/futures/btc/contracts",
+        "/api/v4/futures/usd1/contracts",
+    ]
 
 
 @pytest.mark.parametrize("body", [b"<html>", b"{}", b'{"label":"INVALID","message":"no"}'])
@@ -162,8 +170,11 @@ def test_liquidations_of_a_gap_are_asked_by_the_hour_and_read_by_the_positions_s
     assert adapter.backfill("liquidations", ["BTC_USDT"], NOW_US + 1, NOW_US + 999_999) == []
     requests = adapter.backfill("liquidations", ["BTC_USDT", "BTC_USD"], NOW_US - 1, NOW_US + 3_601_500_000)
     assert [(r.about, int(r.query["from"]) - begin, int(r.query["to"]) - begin) for r in requests] == [
-        ("usdt", 0, 3_599), ("usdt", 3_600, 3_600), ("btc", 0, 3_599), ("btc", 3_600, 3_600),
-    ]  # fmt: skip
+        ("usdt", 0, 3_599),
+        ("usdt", 3_600, 3_600),
+        ("btc", 0, 3_599),
+        ("btc", 3_600, 3_600),
+    ]
     order = {"time": begin, "contract": "BTC_USDT", "size": 600, "order_size": -500, "order_price": "39900"}
     rows = [order | {"fill_price": "40000"}, order | {"size": -600, "order_size": 500, "fill_price": "0"}, {}]
     page = adapter.parse_rest(requests[0], json.dumps(rows).encode(), NOW_US)
@@ -172,10 +183,18 @@ def test_liquidations_of_a_gap_are_asked_by_the_hour_and_read_by_the_positions_s
         for m in page.messages
         if isinstance(m, Liquidation)
     ] == [
-        ("long", 40000.0, "average_fill", 0.05, 2000.0, "sampled", f"gate:BTC_USDT:{begin}:-500.0:39900.0:40000.0",
-         NOW_US),
+        (
+            "long",
+            40000.0,
+            "average_fill",
+            0.05,
+            2000.0,
+            "sampled",
+            f"gate:BTC_USDT:{begin}:-500.0:39900.0:40000.0",
+            NOW_US,
+        ),
         ("short", 39900.0, "order", 0.05, 1995.0, "sampled", f"gate:BTC_USDT:{begin}:500.0:39900.0:0.0", NOW_US),
-    ]  # fmt: skip
+    ]
     assert [m.reason for m in page.messages if isinstance(m, Reject)] == ["malformed"]
     assert page.next_request is None
 

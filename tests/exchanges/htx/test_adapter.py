@@ -21,9 +21,15 @@ TABLE = {
     "BTC-USD": Instrument("BTC-USD", "BTC", 1, 100.0, "usd", product="coin"),
 }
 ROW = {
-    "contract_code": "BTC-USDT", "direction": "sell", "offset": "close", "volume": 227, "price": 23350.5,
-    "created_at": NOW_MS, "amount": 0.227, "trade_turnover": 5300.5635,
-}  # fmt: skip
+    "contract_code": "BTC-USDT",
+    "direction": "sell",
+    "offset": "close",
+    "volume": 227,
+    "price": 23350.5,
+    "created_at": NOW_MS,
+    "amount": 0.227,
+    "trade_turnover": 5300.5635,
+}
 FRAME = json.dumps({"op": "notify", "topic": "public.*.liquidation_orders", "data": [ROW]}).encode()
 
 

@@ -55,17 +55,22 @@ def test_many_coins_share_the_channel_of_all_contexts() -> None:
 
 def universe(*names: str, **changes: object) -> dict[str, object]:
     """Return the list of an exchange's coins."""
-    return {"universe": [{"name": name, "szDecimals": 2, "maxLeverage": 20} | changes for name in names],
-            "marginTables": [], "collateralToken": 0}  # fmt: skip
+    return {
+        "universe": [{"name": name, "szDecimals": 2, "maxLeverage": 20} | changes for name in names],
+        "marginTables": [],
+        "collateralToken": 0,
+    }
 
 
 def test_universes_are_read() -> None:
     """Coins that Hyperliquid lists too are the same asset; of traditional markets only the indexes are kept."""
-    body = json.dumps([
-        universe("BTC", "kPEPE"),
-        universe("xyz:XYZ100", "xyz:TSLA", "xyz:SP500"),
-        universe("hyna:BTC", isDelisted=True),
-    ])  # fmt: skip
+    body = json.dumps(
+        [
+            universe("BTC", "kPEPE"),
+            universe("xyz:XYZ100", "xyz:TSLA", "xyz:SP500"),
+            universe("hyna:BTC", isDelisted=True),
+        ]
+    )
     page = Hyperliquid().parse_instruments(body.encode(), Hyperliquid.instruments_requests[0])
     assert page.instruments == [
         Instrument("BTC", "BTC", 1, 1.0, "base", key=":0"),
@@ -110,9 +115,14 @@ def test_all_contexts_are_told_apart_by_their_places() -> None:
 def row(number: int, time_ms: int = NOW_US // 1000) -> dict[str, object]:
     """Return a fill in which the account is the counterparty of a liquidated long."""
     return {
-        "coin": "BTC", "px": "80000", "sz": "0.5", "side": "B", "time": time_ms, "tid": number,
+        "coin": "BTC",
+        "px": "80000",
+        "sz": "0.5",
+        "side": "B",
+        "time": time_ms,
+        "tid": number,
         "liquidation": {"liquidatedUser": DEAD, "markPx": "80001", "method": "backstop"},
-    }  # fmt: skip
+    }
 
 
 def test_a_gap_is_filled_from_the_accounts_fills() -> None:
@@ -121,8 +131,11 @@ def test_a_gap_is_filled_from_the_accounts_fills() -> None:
     asks = adapter.backfill("liquidations", ["BTC"], NOW_US - 5_000_001, NOW_US + 1)
     assert [ask.about for ask in asks] == list(LIQUIDATORS)
     assert asks[0].body == {
-        "type": "userFillsByTime", "user": LIQUIDATORS[0], "startTime": 1763999994999, "endTime": 1764000000001,
-    }  # fmt: skip
+        "type": "userFillsByTime",
+        "user": LIQUIDATORS[0],
+        "startTime": 1763999994999,
+        "endTime": 1764000000001,
+    }
     body = json.dumps([row(1), {"coin": "BTC"}, row(2) | {"liquidation": None}]).encode()
     page = adapter.parse_rest(asks[0], body, NOW_US + 5)
     assert page.next_request is None

@@ -31,9 +31,15 @@ def test_symbols_are_spread_over_sockets_and_dated_ones_have_no_ticker() -> None
 def listed(symbol: str, **changes: object) -> dict[str, object]:
     """Return one instrument."""
     return {
-        "symbol": symbol, "type": "futures_inverse", "tradeable": True, "contractSize": 1, "base": "BTC",
-        "quote": "USD", "openingDate": "2018-08-31T00:00:00.000Z", "tickSize": 0.5,
-    } | changes  # fmt: skip
+        "symbol": symbol,
+        "type": "futures_inverse",
+        "tradeable": True,
+        "contractSize": 1,
+        "base": "BTC",
+        "quote": "USD",
+        "openingDate": "2018-08-31T00:00:00.000Z",
+        "tickSize": 0.5,
+    } | changes
 
 
 def test_instruments_of_both_kinds_are_read() -> None:
@@ -71,17 +77,25 @@ def element(uid: str, order_type: str, price: str = "80000") -> dict[str, object
     """Return one row of the history."""
     order = {"uid": "o", "tradeable": "PI_XBTUSD", "direction": "Sell", "orderType": order_type, "quantity": "4000"}
     execution = {
-        "uid": uid, "takerOrder": order, "makerOrder": {"uid": "m"}, "timestamp": NOW_US // 1000, "quantity": "4000",
-        "price": price, "markPrice": "80001",
-    }  # fmt: skip
+        "uid": uid,
+        "takerOrder": order,
+        "makerOrder": {"uid": "m"},
+        "timestamp": NOW_US // 1000,
+        "quantity": "4000",
+        "price": price,
+        "markPrice": "80001",
+    }
     return {"uid": f"e{uid}", "timestamp": NOW_US // 1000, "event": {"Execution": {"execution": execution}}}
 
 
 def test_a_gap_is_filled_page_by_page_with_the_ids_of_the_socket() -> None:
     """An order type that contains "liquidat" is a liquidation; block trades and assignments are skipped."""
     rows = [
-        element("1", "PartialLiquidation"), element("2", "Limit"), element("3", "Block"), element("4", "Limit", "-1"),
-    ]  # fmt: skip
+        element("1", "PartialLiquidation"),
+        element("2", "Limit"),
+        element("3", "Block"),
+        element("4", "Limit", "-1"),
+    ]
     body = json.dumps({"elements": rows, "len": 4, "continuationToken": "c3"}).encode()
     adapter = Kraken()
     (ask,) = adapter.backfill("liquidations", ["PI_XBTUSD"], NOW_US - 5_000_001, NOW_US + 1)

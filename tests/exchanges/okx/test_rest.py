@@ -36,8 +36,9 @@ def test_trades_of_a_gap_are_read_backwards_to_its_beginning() -> None:
     page = ADAPTER.parse_rest(first, answer(*rows[:2], {"tradeId": "8"}, rows[2]), NOW_US)
     read = [message for message in page.messages if isinstance(message, Trade)]
     assert [(trade.id, trade.taker_side, trade.quantity, trade.notional_usd) for trade in read] == [
-        ("8", "sell", 0.5, 20_000.0), ("7", "sell", 0.5, 20_000.0),
-    ]  # fmt: skip
+        ("8", "sell", 0.5, 20_000.0),
+        ("7", "sell", 0.5, 20_000.0),
+    ]
     assert [message.reason for message in page.messages if isinstance(message, Reject)] == ["malformed"]
     second = page.next_request
     assert second is not None

@@ -28,8 +28,11 @@ def test_liquidations_are_on_the_socket_of_the_mark_prices() -> None:
     symbols = [f"PERP_C{number}_USDC" for number in range(SYMBOLS_PER_CONNECTION + 1)]
     first, second = Orderly().connections(symbols, ["liquidations", "trades"])
     assert [request.acks[0] for request in first.requests[:4]] == [
-        "indexprices", "markprices", "liquidation", "PERP_C0_USDC@trade",
-    ]  # fmt: skip
+        "indexprices",
+        "markprices",
+        "liquidation",
+        "PERP_C0_USDC@trade",
+    ]
     assert first.channels == {"liquidations", "mark_price", "trades"}
     assert second.channels == {"trades"}
     (only,) = Orderly().connections(symbols, ["mark_price"])
@@ -52,8 +55,12 @@ def test_a_liquidation_on_a_fresh_socket_has_the_last_mark_price() -> None:
 
 def test_perpetuals_are_listed() -> None:
     """Spot markets and unreadable rows are left out."""
-    rows = [{"symbol": SYMBOL, "created_time": 1684140107326}, {"symbol": "PERP_1000PEPE_USDC"},
-            {"symbol": "SPOT_BTC_USDC"}, {"symbol": 1}]  # fmt: skip
+    rows = [
+        {"symbol": SYMBOL, "created_time": 1684140107326},
+        {"symbol": "PERP_1000PEPE_USDC"},
+        {"symbol": "SPOT_BTC_USDC"},
+        {"symbol": 1},
+    ]
     page = Orderly().parse_instruments(answer(*rows), Orderly.instruments_requests[0])
     assert page.instruments == [
         Instrument(SYMBOL, "BTC", 1, 1.0, "base", onboard_us=1684140107326000),
@@ -84,8 +91,11 @@ def test_funding_and_open_interest_are_polled_for_all_markets() -> None:
     assert adapter.polls([SYMBOL], ["trades"]) == ()
     (poll,) = adapter.polls([SYMBOL], ALL)
     state = {"mark_price": 60000.5, "est_funding_rate": 0.0001, "next_funding_time": 1764028800000}
-    rows = [{"symbol": SYMBOL, **state, "open_interest": 110.5}, {"symbol": "PERP_ETH_USDC", **state,
-            "open_interest": "None"}, {"symbol": "SPOT_BTC_USDC", **state}]  # fmt: skip
+    rows = [
+        {"symbol": SYMBOL, **state, "open_interest": 110.5},
+        {"symbol": "PERP_ETH_USDC", **state, "open_interest": "None"},
+        {"symbol": "SPOT_BTC_USDC", **state},
+    ]
     funding, interest, *others = adapter.parse_rest(poll.request, answer(*rows), NOW_US, memory).messages
     assert funding == Skipped("remembered", 1)
     assert isinstance(interest, OpenInterest)
