@@ -2,7 +2,7 @@ import logging
 import socket
 import ssl
 import struct
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from contextlib import ExitStack, suppress
 from http import HTTPStatus
 from pathlib import Path
@@ -10,45 +10,17 @@ from pathlib import Path
 import httpx
 import pytest
 
-from monitor.deliver.http import Check, Response, Route, routes
+from monitor.deliver.http import Response, Route
 from monitor.deliver.http_access import Access, server_tls
 from monitor.deliver.http_server import MAX_CONNECTIONS, REQUEST_S, HttpServer
+from tests.deliver.served import State, get, server, state
 from tests.kafka.certificates import make_certificates
 from tests.waiting import patient, wait_until
-from tests.web import CONTEXT
+
+__all__ = ["server", "state"]
 
 TOKEN = "correct horse battery"  # noqa: S105  # of these tests alone
 TABLE: Mapping[str, Route] = {"/page": lambda: Response(HTTPStatus.OK, "text/plain", b"shown")}
-
-
-class State:
-    """What the served routes say."""
-
-    def __init__(self) -> None:
-        self.alive = True
-        self.checks = [Check("settings", ok=True, detail="loaded")]
-        self.failure: Exception | None = None
-
-    def metrics(self) -> bytes:
-        """A scrape, or the failure of one."""
-        if self.failure:
-            raise self.failure
-        return b"cascade_up 1\n"
-
-
-@pytest.fixture
-def state() -> State:
-    return State()
-
-
-@pytest.fixture
-def server(state: State) -> Iterator[HttpServer]:
-    with HttpServer("127.0.0.1", 0, routes(state.metrics, lambda: state.alive, lambda: state.checks)) as running:
-        yield running
-
-
-def get(server: HttpServer, path: str, method: str = "GET") -> httpx.Response:
-    return httpx.request(method, server.url + path, trust_env=False, verify=CONTEXT, timeout=patient(5))
 
 
 def test_port_zero_takes_a_free_one_and_reports_it(server: HttpServer) -> None:

@@ -39,8 +39,8 @@ from monitor.exchanges.rest_requests import InstrumentPage, RestRequest
 from monitor.exchanges.toolkit.decoding import keys, optional_time_us, plausible_us, unknown_value
 from monitor.exchanges.toolkit.listings import Listing, ListingReader
 from monitor.exchanges.toolkit.records import Fill, MarkUpdate, Receipt, RowAdapter, RowDecoder
-from monitor.exchanges.toolkit.subscriptions import carried_channels, chunked, request
-from monitor.model.events import Channel, Reject
+from monitor.exchanges.toolkit.subscriptions import carried_channels, request, sockets_by_market
+from monitor.model.events import Channel
 from monitor.model.symbols import split_base
 
 OFFERED: Final[tuple[Channel, ...]] = ("liquidations", "mark_price", "open_interest", "trades")
@@ -162,10 +162,7 @@ class Bluefin(RowAdapter):
         """
         carried = frozenset(carried_channels(channels, OFFERED))
         plans = []
-        for number, group in enumerate(chunked(symbols, SYMBOLS_PER_CONNECTION) if carried else ()):
-            here = carried - TICKERS_ONLY if number else carried
-            if not here:
-                break
+        for number, group, here in sockets_by_market(symbols, SYMBOLS_PER_CONNECTION, carried, TICKERS_ONLY):
             asks = [("", "Ticker_All")] if here & TICKERS_ONLY else []
             if here - TICKERS_ONLY:
                 asks += [(symbol, "Recent_Trade") for symbol in group]
@@ -217,10 +214,7 @@ class Bluefin(RowAdapter):
             return [Skipped("backlog", 1)]
         side = SIDES.get(row.side, row.side)
         fill = Fill(row.symbol, side, row.priceE9 / BILLION, row.quantityE9 / BILLION, time_us, row.id)
-        trade = self._records.trade(fill, receipt)
-        if row.tradeType != "LIQUIDATION" or isinstance(trade, Reject):
-            return [trade]
-        return [trade, self._records.liquidation(fill, "fill", receipt)]
+        return self._records.trade_and_liquidation(fill, receipt, liquidated=row.tradeType == "LIQUIDATION")
 
     def _ticker(self, row: TickerRow, receipt: Receipt) -> list[Message]:
         """Build the mark price and the open interest of a market that is watched."""

@@ -48,8 +48,8 @@ from monitor.exchanges.toolkit.records import (
     events_of_channel,
     micros,
 )
-from monitor.exchanges.toolkit.subscriptions import carried_channels, chunked, request
-from monitor.model.events import Channel, MarkPrice, Reject
+from monitor.exchanges.toolkit.subscriptions import carried_channels, request, sockets_by_market
+from monitor.model.events import Channel, MarkPrice
 from monitor.model.symbols import split_symbol
 from monitor.model.validation import PRICE, number_fault
 
@@ -166,10 +166,7 @@ class Dydx(RowAdapter):
         """Plan the sockets: 32 markets' trades each; the first one carries the state of all markets."""
         carried = frozenset(carried_channels(channels, OFFERED))
         plans = []
-        for number, group in enumerate(chunked(symbols, SYMBOLS_PER_CONNECTION) if carried else ()):
-            here = carried - MARKETS_ONLY if number else carried
-            if not here:
-                break
+        for number, group, here in sockets_by_market(symbols, SYMBOLS_PER_CONNECTION, carried, MARKETS_ONLY):
             requests: list[Request] = []
             if here & MARKETS_ONLY:
                 requests.append(request({"type": "subscribe", "channel": "v4_markets"}, ["v4_markets"]))
@@ -238,10 +235,7 @@ class Dydx(RowAdapter):
         if row.type not in TRADE_TYPES:
             return [self._records.refuse(unknown_value("trade type", row.type), receipt)]
         fill = Fill(symbol, row.side, row.price, row.size, micros(row.createdAt), row.id)
-        trade = self._records.trade(fill, receipt)
-        if row.type != "LIQUIDATED" or isinstance(trade, Reject):
-            return [trade]
-        return [trade, self._records.liquidation(fill, "fill", receipt)]
+        return self._records.trade_and_liquidation(fill, receipt, liquidated=row.type == "LIQUIDATED")
 
     def _mark(self, symbol: str, row: Oracle, receipt: Receipt) -> list[Message]:
         """Read an oracle price; those of markets that are not watched are left."""

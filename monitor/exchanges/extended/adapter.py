@@ -40,7 +40,7 @@ from monitor.exchanges.toolkit.decoding import keys, onboard_us, optional_time_u
 from monitor.exchanges.toolkit.listings import TRADFI
 from monitor.exchanges.toolkit.records import Fill, MarkUpdate, Receipt, RowAdapter, RowDecoder
 from monitor.exchanges.toolkit.subscriptions import carried_channels, request
-from monitor.model.events import Channel, Reject
+from monitor.model.events import Channel
 from monitor.model.symbols import split_symbol
 from monitor.model.validation import PRICE, number_fault
 
@@ -220,10 +220,7 @@ class Extended(RowAdapter):
         if receipt.is_backlog(time_us, topic):
             return [Skipped("backlog", 1)]
         fill = Fill(row.m, row.S, row.p, row.q, time_us, str(row.i))
-        trade = self._records.trade(fill, receipt)
-        if row.tT != "LIQUIDATION" or isinstance(trade, Reject):
-            return [trade]
-        return [trade, self._records.liquidation(fill, "fill", receipt)]
+        return self._records.trade_and_liquidation(fill, receipt, liquidated=row.tT == "LIQUIDATION")
 
     def _mark(self, row: PriceRow, sent_ms: int, receipt: Receipt) -> Message:
         """Build a mark price with the last index price and funding rate of its market."""

@@ -56,7 +56,7 @@ from monitor.exchanges.toolkit.decoding import optional_time_us, unknown_value
 from monitor.exchanges.toolkit.listings import TRADFI, Listing, ListingReader
 from monitor.exchanges.toolkit.records import Fill, MarkUpdate, Receipt, RowAdapter, events_of_channel
 from monitor.exchanges.toolkit.subscriptions import carried_channels, chunked, request
-from monitor.model.events import Channel, Reject
+from monitor.model.events import Channel
 from monitor.model.symbols import USD_QUOTES, split_base, split_symbol
 
 OFFERED: Final[tuple[Channel, ...]] = ("liquidations", "mark_price", "open_interest", "trades")
@@ -143,10 +143,7 @@ class Kraken(RowAdapter):
             return [Skipped("off_book", 1)]
         if kind not in ("fill", "liquidation"):
             return [self._records.refuse(unknown_value("type", kind), receipt)]
-        trade = self._records.trade(fill, receipt)
-        if kind == "fill" or isinstance(trade, Reject):
-            return [trade]
-        return [trade, self._records.liquidation(fill, "fill", receipt)]
+        return self._records.trade_and_liquidation(fill, receipt, liquidated=kind != "fill")
 
     def _ticker(self, receipt: Receipt) -> list[Message]:
         """Build the mark price and the open interest of a ticker."""

@@ -34,7 +34,7 @@ from monitor.exchanges.messages import Ack, Greeting, Message, Ping, Pong, Refus
 from monitor.exchanges.rest_requests import InstrumentPage, RestRequest
 from monitor.exchanges.toolkit.decoding import keys, optional_float, optional_time_us, raw_rows, unknown_value
 from monitor.exchanges.toolkit.records import Fill, MarkUpdate, Receipt, RowAdapter, RowDecoder
-from monitor.exchanges.toolkit.subscriptions import carried_channels, chunked, request
+from monitor.exchanges.toolkit.subscriptions import carried_channels, request, sockets_by_market
 from monitor.model.events import Channel, Reject
 from monitor.model.symbols import split_base
 
@@ -165,10 +165,7 @@ class Lighter(RowAdapter):
         carried = frozenset(carried_channels(channels, OFFERED))
         known = [symbol for symbol in symbols if symbol in self._keys]
         plans = []
-        for number, group in enumerate(chunked(known, SYMBOLS_PER_CONNECTION) if carried else ()):
-            here = carried - STATS_ONLY if number else carried
-            if not here:
-                break
+        for number, group, here in sockets_by_market(known, SYMBOLS_PER_CONNECTION, carried, STATS_ONLY):
             requests: list[Request] = []
             if here & STATS_ONLY:
                 requests.append(request({"type": "subscribe", "channel": "market_stats/all"}, [STATS]))

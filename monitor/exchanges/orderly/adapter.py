@@ -39,7 +39,7 @@ from monitor.exchanges.rest_requests import InstrumentPage, Poll, RestPage, Rest
 from monitor.exchanges.toolkit.decoding import keys, onboard_us, optional_time_us, plausible_us, unknown_value
 from monitor.exchanges.toolkit.listings import Listing, ListingReader
 from monitor.exchanges.toolkit.records import Fill, MarkUpdate, Receipt, RowAdapter, RowDecoder
-from monitor.exchanges.toolkit.subscriptions import carried_channels, chunked, request
+from monitor.exchanges.toolkit.subscriptions import carried_channels, request, sockets_by_market
 from monitor.model.events import Channel, MarkPrice
 from monitor.model.symbols import split_base
 from monitor.model.validation import PRICE, number_fault
@@ -184,10 +184,7 @@ class Orderly(RowAdapter):
         if "liquidations" in carried:
             carried |= {"mark_price"}
         plans = []
-        for number, group in enumerate(chunked(symbols, SYMBOLS_PER_CONNECTION) if carried else ()):
-            here = carried & {"trades"} if number else carried
-            if not here:
-                break
+        for number, group, here in sockets_by_market(symbols, SYMBOLS_PER_CONNECTION, carried, carried - {"trades"}):
             topics = [INDEXES, MARKS] if "mark_price" in here else []
             topics += [LIQUIDATIONS] if "liquidations" in here else []
             topics += [f"{symbol}@trade" for symbol in group] if "trades" in here else []

@@ -38,7 +38,7 @@ from monitor.exchanges.rest_requests import InstrumentPage, RestRequest
 from monitor.exchanges.toolkit.decoding import keys, onboard_us, optional_time_us, plausible_us, unknown_value
 from monitor.exchanges.toolkit.listings import Listing, ListingReader
 from monitor.exchanges.toolkit.records import Fill, MarkUpdate, Receipt, RowAdapter, RowDecoder
-from monitor.exchanges.toolkit.subscriptions import carried_channels, chunked, request
+from monitor.exchanges.toolkit.subscriptions import carried_channels, request, sockets_by_market
 from monitor.model.events import Channel, Reject
 from monitor.model.symbols import split_base
 
@@ -158,10 +158,7 @@ class Pacifica(RowAdapter):
         """Plan the sockets: 20 markets' trades each; the first one carries the prices of all markets."""
         carried = frozenset(carried_channels(channels, OFFERED))
         plans = []
-        for number, group in enumerate(chunked(symbols, SYMBOLS_PER_CONNECTION) if carried else ()):
-            here = carried - PRICES_ONLY if number else carried
-            if not here:
-                break
+        for number, group, here in sockets_by_market(symbols, SYMBOLS_PER_CONNECTION, carried, PRICES_ONLY):
             requests: list[Request] = []
             if here & PRICES_ONLY:
                 requests.append(subscription({"source": "prices"}, "prices"))

@@ -45,8 +45,8 @@ from monitor.exchanges.toolkit.decoding import (
 )
 from monitor.exchanges.toolkit.listings import Listing, ListingReader
 from monitor.exchanges.toolkit.records import Fill, MarkUpdate, Receipt, RowAdapter, RowDecoder
-from monitor.exchanges.toolkit.subscriptions import carried_channels, chunked, request
-from monitor.model.events import Channel, Reject
+from monitor.exchanges.toolkit.subscriptions import carried_channels, request, sockets_by_market
+from monitor.model.events import Channel
 from monitor.model.symbols import split_base
 
 OFFERED: Final[tuple[Channel, ...]] = ("liquidations", "mark_price", "open_interest", "trades")
@@ -151,10 +151,7 @@ class Reya(RowAdapter):
         """Plan the sockets: 50 markets' executions each; the first one carries the state of all markets."""
         carried = frozenset(carried_channels(channels, OFFERED))
         plans = []
-        for number, group in enumerate(chunked(symbols, SYMBOLS_PER_CONNECTION) if carried else ()):
-            here = carried - SUMMARY_ONLY if number else carried
-            if not here:
-                break
+        for number, group, here in sockets_by_market(symbols, SYMBOLS_PER_CONNECTION, carried, SUMMARY_ONLY):
             topics = [SUMMARY] if here & SUMMARY_ONLY else []
             if here - SUMMARY_ONLY:
                 topics += [f"/v2/market/{symbol}/perpExecutions" for symbol in group]
@@ -213,10 +210,7 @@ class Reya(RowAdapter):
             return [self._records.refuse(unknown_value("execution type", row.type), receipt)]
         side = SIDES.get(row.side, row.side)
         fill = Fill(row.symbol, side, row.price, row.qty, plausible_us(row.timestamp), str(row.sequenceNumber))
-        trade = self._records.trade(fill, receipt)
-        if row.type != "LIQUIDATION" or isinstance(trade, Reject):
-            return [trade]
-        return [trade, self._records.liquidation(fill, "fill", receipt)]
+        return self._records.trade_and_liquidation(fill, receipt, liquidated=row.type == "LIQUIDATION")
 
     def _state(self, row: SummaryRow, receipt: Receipt) -> list[Message]:
         """Build the mark price and the open interest of a market that is watched."""

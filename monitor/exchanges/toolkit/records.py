@@ -234,6 +234,13 @@ class RecordBuilder:
             fault = id_fault(fill.id) or ("bad_name", f"id {fill.id[:64]!a} is longer than {SHORT_ID}")
         return self.refuse(fault, receipt) if fault else (listing, price, coins, usd)
 
+    def trade_and_liquidation(self, fill: Fill, receipt: Receipt, *, liquidated: bool) -> list[Message]:
+        """Build the trade of a fill, and the liquidation that it also is if ``liquidated``; one reject for both."""
+        trade = self.trade(fill, receipt)
+        if not liquidated or isinstance(trade, Reject):
+            return [trade]
+        return [trade, self.liquidation(fill, "fill", receipt)]
+
     def trade(self, fill: Fill, receipt: Receipt) -> Trade | Reject:
         """Build a trade from a fill whose side is that of the taker."""
         checked = self._checked(fill, receipt)

@@ -29,6 +29,21 @@ def chunked(items: Sequence[Item], size: int) -> Iterator[Sequence[Item]]:
     return (items[start : start + size] for start in range(0, len(items), size))
 
 
+def sockets_by_market(
+    symbols: Sequence[str], size: int, carried: frozenset[Channel], shared: frozenset[Channel]
+) -> Iterator[tuple[int, Sequence[str], frozenset[Channel]]]:
+    """Yield each socket's number, its symbols and its channels, of ``size`` symbols at most.
+
+    Only the first socket carries the channels of ``shared``, which hold all markets at once; there are no further
+    sockets where nothing else is carried.
+    """
+    for number, group in enumerate(chunked(symbols, size) if carried else ()):
+        here = carried - shared if number else carried
+        if not here:
+            return
+        yield number, group, here
+
+
 def shard(symbols: Sequence[str], cost: Mapping[str, int], budget: int) -> Iterator[list[str]]:
     """Split symbols into consecutive groups whose total cost is at most ``budget``.
 

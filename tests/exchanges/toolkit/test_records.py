@@ -103,3 +103,11 @@ def test_a_row_without_a_possible_time_is_no_backlog(time_us: int) -> None:
 def test_nothing_is_backlog_where_the_time_of_receipt_is_not_known() -> None:
     """A frame that is read alone, without its time of receipt, has no age."""
     assert not Receipt(0, b"").is_backlog(NOW_US, "trades")
+
+
+def test_a_fill_that_liquidates_is_a_trade_and_a_liquidation() -> None:
+    """Another fill is a trade alone, and one that cannot be read is one reject and not two."""
+    fill = Fill("BTCUSDT", "sell", 40_000.0, 2.0, NOW_US, "7")
+    assert kinds(RECORDS.trade_and_liquidation(fill, RECEIPT, liquidated=True)) == [Trade, Liquidation]
+    assert kinds(RECORDS.trade_and_liquidation(fill, RECEIPT, liquidated=False)) == [Trade]
+    assert kinds(RECORDS.trade_and_liquidation(fill._replace(price=nan), RECEIPT, liquidated=True)) == [Reject]

@@ -7,7 +7,14 @@ import json
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.exchanges.toolkit.subscriptions import carried_channels, chunked, market_url, request, shard
+from monitor.exchanges.toolkit.subscriptions import (
+    carried_channels,
+    chunked,
+    market_url,
+    request,
+    shard,
+    sockets_by_market,
+)
 from monitor.model.events import Channel
 
 OFFERED: tuple[Channel, ...] = ("liquidations", "mark_price", "trades")
@@ -48,3 +55,15 @@ def test_an_address_that_names_a_market_leads_to_the_others() -> None:
     markets = ("linear", "inverse")
     assert market_url("ws://127.0.0.1:1/v5/public/linear", "inverse", markets) == "ws://127.0.0.1:1/v5/public/inverse"
     assert market_url("ws://127.0.0.1:1/linear/x", "inverse", markets) == "ws://127.0.0.1:1/linear/x"
+
+
+def test_only_the_first_socket_carries_what_holds_all_markets() -> None:
+    """Further sockets have the rest of the channels, and there are none where nothing is left for them."""
+    trades, marks = frozenset[Channel]({"trades"}), frozenset[Channel]({"mark_price"})
+    symbols = ["A", "B", "C"]
+    assert list(sockets_by_market(symbols, 2, trades | marks, marks)) == [
+        (0, ["A", "B"], trades | marks),
+        (1, ["C"], trades),
+    ]
+    assert list(sockets_by_market(symbols, 2, marks, marks)) == [(0, ["A", "B"], marks)]
+    assert list(sockets_by_market(symbols, 2, frozenset(), marks)) == []
